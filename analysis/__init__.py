@@ -1,0 +1,1 @@
+"""Reads run directories; imports nothing of the simulator."""

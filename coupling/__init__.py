@@ -1,0 +1,1 @@
+"""Scenarios, and the protocol that couples the radio to the learner."""

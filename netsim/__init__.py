@@ -1,0 +1,1 @@
+"""Radio and simulated time in NumPy and SimPy; knows nothing of learning."""
