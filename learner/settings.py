@@ -147,8 +147,8 @@ class LearnerSettings(Table):
     heads: Heads = Heads()
     """The task modules."""
     executor: Literal["batched", "eager"] = "batched"
-    """Whether the steps of a round are recorded and run together, or each at once, device by device: slow, and
-    with the same result."""
+    """Whether the steps of a round are recorded and run together, or each at once, device by device (slow,
+    with the same result)."""
     micro_batch_tokens: Count = 2048
     """Most tokens, padding included, that pass through the encoder at once; a longer sample goes alone."""
     precision: Literal["float32", "float64"] = "float32"
