@@ -1,0 +1,25 @@
+"""A channel without fading."""
+
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.fading.base import Fading
+from netsim.parameters import CONFIG
+from netsim.streams import Streams
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Constant(Fading):
+    """No fading: the factor is 1 in every block."""
+
+    kind: Literal["none"] = "none"
+
+    @override
+    def power(self, count: int, block: int, streams: Streams) -> Float[ndarray, " count"]:
+        return np.ones(count)

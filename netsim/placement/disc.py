@@ -1,0 +1,34 @@
+"""Devices in a disc."""
+
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.parameters import CONFIG, Point, Positive
+from netsim.placement.base import Placement
+from netsim.streams import Streams, uniform
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Disc(Placement):
+    """Devices independently and uniformly (in area) in a disc, as in section V-A of the paper."""
+
+    kind: Literal["disc"] = "disc"
+    center_m: Point = (0.0, 0.0)
+    """Centre of the disc, x and y in metres."""
+    radius_m: Positive
+    """Radius of the disc in metres."""
+
+    @override
+    def positions(self, count: int, streams: Streams) -> Float[ndarray, "count 2"]:
+        # The radius of a point uniform in area is R sqrt(U).
+        u = uniform(streams.words(2 * count, "placement")).reshape(count, 2)
+        radius_m, angle = self.radius_m * np.sqrt(u[:, 0]), 2 * np.pi * u[:, 1]
+        return np.asarray(self.center_m) + np.stack(
+            [radius_m * np.cos(angle), radius_m * np.sin(angle)], axis=1
+        )

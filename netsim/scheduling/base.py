@@ -1,0 +1,111 @@
+"""What a scheduling policy is shown, and what it must answer."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from netsim import phy
+
+
+@final
+@dataclass(frozen=True)
+class History:
+    """What the server remembers of each offered device from the rounds before this one."""
+
+    times_scheduled: Int[ndarray, " n"]
+    last_round: Int[ndarray, " n"]
+    """Last round in which the device was scheduled; 0 before the first time."""
+    mean_rate_bps: Float[ndarray, " n"]
+    """Mean over all rounds so far of the device's uplink rate, 0 in rounds without it."""
+
+
+@final
+@dataclass(frozen=True)
+class RoundState:
+    """Everything a policy is shown at the start of a round.
+
+    The arrays have one entry for each device offered, in ascending order of ``device``: power gain (no unit),
+    payload (bit), transmit power (W). ``virtual_queue_s`` is the queue before the round. The rest describes the
+    downlink of the phased protocol, randomness (``rng``, keyed by seed, policy and round) and memory.
+    """
+
+    round: int
+    gain: Float[ndarray, " n"]
+    bits: Float[ndarray, " n"]
+    tx_power_w: Float[ndarray, " n"]
+    bandwidth_hz: float
+    noise_psd: float
+    delay_budget_s: float
+    virtual_queue_s: float
+    device: Int[ndarray, " n"] = field(default_factory=lambda: np.empty(0, int))
+    """Ids of the devices offered; by default 0 to n - 1."""
+    downlink_bits: Float[ndarray, " n"] | None = None
+    downlink_bandwidth_hz: float | None = None
+    server_tx_power_w: float | None = None
+    rng: np.random.Generator | None = None
+    history: History | None = None
+
+    def __post_init__(self) -> None:
+        if not self.device.size:
+            object.__setattr__(self, "device", np.arange(len(self.gain)))
+
+    def by_gain(self) -> Int[ndarray, " n"]:
+        """Return the positions of the devices, strongest gain first; ties go to the lowest device number."""
+        return np.argsort(-self.gain, kind="stable")
+
+    def floor(self) -> Float[ndarray, " n"]:
+        """Return each device's capacity floor in seconds: its delay with unlimited bandwidth."""
+        return phy.capacity_floor(self.bits, self.gain, self.noise_psd, self.tx_power_w)
+
+    def bandwidth_for(self, delay_s: float) -> Float[ndarray, " n"]:
+        """Return the bandwidth in Hz with which each device delivers its bits in ``delay_s``."""
+        return phy.bandwidth_for_delay(self.bits, delay_s, self.gain, self.noise_psd, self.tx_power_w)
+
+    def delay(self, chosen: Int[ndarray, " N"], share_hz: Float[ndarray, " N"]) -> float:
+        """Return the delay (7) in seconds of the devices at positions ``chosen`` with these bandwidths."""
+        rate_bps = phy.rate(share_hz, self.gain[chosen], self.noise_psd, self.tx_power_w[chosen])
+        return float((self.bits[chosen] / rate_bps).max(initial=0.0))
+
+    def min_delay(self, chosen: Int[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:
+        """Return the least common delay in seconds of a set, and each one's bandwidth in Hz."""
+        return phy.min_delay(
+            self.bits[chosen], self.gain[chosen], self.bandwidth_hz, self.noise_psd, self.tx_power_w[chosen]
+        )
+
+
+@final
+@dataclass(frozen=True)
+class Allocation:
+    """A policy's answer: who takes part, with how much bandwidth, and how long that should take.
+
+    ``devices`` are device ids, strongest first; ``bandwidth_hz`` belongs to them in this order; ``delay_s`` is
+    the predicted delay of the round in seconds.
+    """
+
+    devices: Int[ndarray, " N"]
+    bandwidth_hz: Float[ndarray, " N"]
+    delay_s: float
+
+    @staticmethod
+    def nobody() -> "Allocation":
+        """Return the allocation of a round without participants."""
+        return Allocation(np.empty(0, int), np.empty(0), 0.0)
+
+    @staticmethod
+    def of(
+        state: RoundState, chosen: Int[ndarray, " N"], bandwidth_hz: Float[ndarray, " N"], delay_s: float
+    ) -> "Allocation":
+        """Return the allocation of the devices at positions ``chosen`` of a state."""
+        return Allocation(state.device[chosen], bandwidth_hz, delay_s)
+
+
+class Policy(ABC):
+    """Who takes part in a round, and with how much bandwidth; a function of what it is shown."""
+
+    @abstractmethod
+    def schedule(self, state: RoundState) -> Allocation:
+        """Return the allocation for this round; it must not keep anything for the next one."""

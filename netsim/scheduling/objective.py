@@ -1,0 +1,103 @@
+"""The drift-plus-penalty objective J of problem P1, equation (22), with the readings of the paper notes."""
+
+from abc import ABC, abstractmethod
+from dataclasses import field
+from typing import Annotated, Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.parameters import CONFIG, Positive
+from netsim.scheduling.base import RoundState
+
+Drift = Literal["paper", "full"]
+
+
+class Zeta(ABC):
+    """The control parameter zeta(t) of (22), without unit: how much the queue counts against participation."""
+
+    @abstractmethod
+    def at(self, round_: int) -> float:
+        """Return zeta in a round; rounds count from 1."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class InverseSqrt(Zeta):
+    """``initial / sqrt(t)``: descending, and slowly enough that the mean delay still meets the budget (8)."""
+
+    kind: Literal["inverse_sqrt"] = "inverse_sqrt"
+    initial: Positive = 1.0
+    """zeta in the first round, without unit."""
+
+    @override
+    def at(self, round_: int) -> float:
+        return float(self.initial * round_**-0.5)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Constant(Zeta):
+    """The same zeta in every round."""
+
+    kind: Literal["constant"] = "constant"
+    initial: Positive = 1.0
+    """zeta in every round, without unit."""
+
+    @override
+    def at(self, round_: int) -> float:
+        return self.initial
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Power(Zeta):
+    """``initial * t ** -exponent``.
+
+    With an exponent of 1 or more the queue grows as fast as t and (8) is violated for good: it is refused.
+    """
+
+    kind: Literal["power"] = "power"
+    initial: Positive = 1.0
+    """zeta in the first round, without unit."""
+    exponent: Annotated[float, Field(ge=0, lt=1)]
+    """How fast zeta descends, without unit."""
+
+    @override
+    def at(self, round_: int) -> float:
+        return float(self.initial * round_**-self.exponent)
+
+
+AnyZeta = Annotated[InverseSqrt | Constant | Power, Field(discriminator="kind")]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Objective:
+    """``J = N - zeta(t) Q D / budget^2``; with the full drift, ``J = N - zeta(t) (Q D + D^2 / 2) / budget^2``.
+
+    Q is the virtual queue before the round and D the round's delay, both in seconds; J has no unit. Lemma 2 of
+    the paper drops the square, so that with an empty queue delay costs nothing.
+    """
+
+    zeta: AnyZeta = field(default_factory=InverseSqrt)
+    """Control parameter zeta(t)."""
+    drift: Drift = "paper"
+    """``paper`` drops the squared delay as Lemma 2 does, ``full`` keeps it."""
+
+    def value(
+        self,
+        count: Float[ndarray, "*sets"] | float,
+        delay_s: Float[ndarray, "*sets"] | float,
+        state: RoundState,
+    ) -> Float[ndarray, "*sets"]:
+        """Return J of sets with ``count`` devices and a common delay, in the round that ``state`` describes."""
+        weight = self.zeta.at(state.round) / state.delay_budget_s**2
+        backlog = state.virtual_queue_s * delay_s
+        if self.drift == "full":
+            backlog = backlog + delay_s * delay_s / 2
+        return np.asarray(count - weight * backlog)
