@@ -4,10 +4,16 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
-"""A model is built from a scenario table: no unknown key, no silent conversion, no NaN and no infinity."""
+CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+"""A model is built from a scenario table: no unknown key, no NaN and no infinity.
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Point = Annotated[tuple[float, float], Field(strict=False)]
-"""x and y in metres; strict mode would refuse the list that TOML has instead of a tuple."""
+Strict types belong to the numbers below and not here, where they would refuse a table for a nested model.
+"""
+
+Number = Annotated[float, Field(strict=True)]
+Positive = Annotated[float, Field(gt=0, strict=True)]
+NonNegative = Annotated[float, Field(ge=0, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+Point = tuple[Number, Number]
+"""x and y in metres."""

@@ -8,7 +8,7 @@ from netsim.scheduling.all_in import AllIn
 from netsim.scheduling.base import Allocation, History, Policy, RoundState
 from netsim.scheduling.exact import Exact
 from netsim.scheduling.greedy import Greedy
-from netsim.scheduling.objective import AnyZeta, Drift, Objective
+from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrt, Objective
 
 POLICIES: Final[dict[str, type[Policy]]] = {
     "all_in": AllIn,
@@ -36,6 +36,7 @@ __all__ = [
     "AnyZeta",
     "Drift",
     "History",
+    "InverseSqrt",
     "Objective",
     "Policy",
     "RoundState",

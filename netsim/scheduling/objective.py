@@ -64,7 +64,7 @@ class Power(Zeta):
     kind: Literal["power"] = "power"
     initial: Positive = 1.0
     """zeta in the first round, without unit."""
-    exponent: Annotated[float, Field(ge=0, lt=1)]
+    exponent: Annotated[float, Field(ge=0, lt=1, strict=True)]
     """How fast zeta descends, without unit."""
 
     @override

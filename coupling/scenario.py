@@ -1,0 +1,250 @@
+"""What a scenario file may say, and what it means."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast, final
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from coupling import source
+from coupling.problems import ScenarioError, describe, unknown
+from learner.settings import LearnerSettings
+from netsim import scheduling
+from netsim.fading import AnyFading
+from netsim.mobility import Static
+from netsim.parameters import CONFIG, Count, NonNegative, Point, Positive
+from netsim.pathloss import PowerLaw
+from netsim.placement import Disc
+from netsim.queues import QueueUpdate
+
+
+
+
+class Table(BaseModel):
+    """A table of a scenario file."""
+
+    model_config = ConfigDict(**CONFIG, frozen=True)
+
+
+@final
+class Cell(Table):
+    """The edge server and its band."""
+
+    position_m: Point = (0.0, 0.0)
+    """Position of the edge server, x and y in metres."""
+    bandwidth_hz: Positive
+    """Uplink bandwidth B that the scheduled devices share, in Hz."""
+    noise_psd_w_per_hz: Positive
+    """Power spectral density of the noise, sigma^2 of (5), in W/Hz."""
+
+
+@final
+class Devices(Table):
+    """The edge devices."""
+
+    count: Count
+    """Number of devices K."""
+    tx_power_w: Positive = 1.0
+    """Transmit power of a device in W; the paper has none, its ``|h|^2`` carries 1 W."""
+    placement: Disc
+    """Where the devices stand at time 0."""
+    mobility: Static = Static()
+    """How they move."""
+
+
+@final
+class Channel(Table):
+    """What happens to the power on its way."""
+
+    path_loss: PowerLaw
+    """Mean power gain over the distance."""
+    fading: AnyFading
+    """Random factor on the power gain in each channel block."""
+    coherence: Literal["round"] = "round"
+    """How long a channel block lasts; ``round``: one draw for every round, as in the paper."""
+
+
+@final
+class Protocol(Table):
+    """What crosses the channel in a round, and when."""
+
+    kind: Literal["aggregate"] = "aggregate"
+    """``aggregate``: each scheduled device sends its payload once at its uplink rate, (7) of the paper."""
+    payload_bit: Positive
+    """Bits mu that a scheduled device sends in a round: embedding, feature and gradient together."""
+
+
+@final
+class Scheduler(Table):
+    """Who takes part in a round; a policy's own options stand beside these keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Annotated[str, Field(min_length=1)]
+    """Name of the policy."""
+    delay_budget_s: Positive | None = None
+    """Mean delay of a round that (8) allows, in seconds. Excludes ``delay_budget_s_per_bit``."""
+    delay_budget_s_per_bit: Positive | None = None
+    """The same per bit of payload, in s/bit. Excludes ``delay_budget_s``."""
+    zeta: scheduling.AnyZeta = Field(default_factory=scheduling.InverseSqrt)
+    """Control parameter zeta(t) of the objective (22), without unit."""
+    drift: scheduling.Drift = "paper"
+    """Whether the objective drops the squared delay (``paper``, Lemma 2) or keeps it (``full``)."""
+    queue_update: QueueUpdate = "eq18"
+    """Update of the virtual queue: (18a), or line 19 of Algorithm 1, which multiplies by zeta(t)."""
+    queue_initial_budgets: NonNegative = 0.0
+    """Virtual queue before the first round, in delay budgets; the paper starts at 0."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.delay_budget_s is not None and self.delay_budget_s_per_bit is not None:
+            raise ValueError("delay_budget_s and delay_budget_s_per_bit exclude each other; keep one")
+        if self.delay_budget_s is None and self.delay_budget_s_per_bit is None:
+            raise ValueError("needs delay_budget_s or delay_budget_s_per_bit")
+        return self
+
+    @property
+    def objective(self) -> scheduling.Objective:
+        """The objective J of problem P1 with this table's zeta and drift."""
+        return scheduling.Objective(zeta=self.zeta, drift=self.drift)
+
+    def create(self) -> scheduling.Policy:
+        """Return the policy.
+
+        Raises:
+            ScenarioError: an unknown kind, or a queue update that needs a zeta where the policy has none.
+            ValidationError: an option that the policy does not have, or a value that it does not allow.
+        """
+        if self.kind not in scheduling.POLICIES:
+            raise ScenarioError(unknown("scheduler.kind", self.kind, list(scheduling.POLICIES)))
+        own = {field.name for field in fields(cast(Any, scheduling.POLICIES[self.kind]))}
+        if self.queue_update == "algorithm1" and "zeta" not in own:
+            raise ScenarioError(
+                f"scheduler.queue_update = 'algorithm1' needs a policy with a zeta, which {self.kind!r} has not"
+            )
+        shared = {"zeta": self.zeta, "drift": self.drift}
+        options = {key: value for key, value in shared.items() if key in own} | (self.model_extra or {})
+        return scheduling.create(self.kind, **options)
+
+
+@final
+class Trace(Table):
+    """What the run directory holds."""
+
+    devices: Literal["all", "scheduled"] = "all"
+    """Rows of the ``devices`` table: every device in every round, or the scheduled ones only."""
+
+
+@final
+class Scenario(Table):
+    """A world, a scheduler and a learner: everything that a run depends on."""
+
+    seed: Annotated[int, Field(ge=0, strict=True)]
+    """Seed of every random number of the run."""
+    rounds: Count
+    """Number of rounds T."""
+    cell: Cell
+    devices: Devices
+    channel: Channel
+    protocol: Protocol
+    scheduler: Scheduler
+    learner: LearnerSettings | None = None
+    """What is learned; without this table the network runs alone."""
+    trace: Trace = Trace()
+
+    _source: source.Source = PrivateAttr(default_factory=lambda: source.Source(Path("scenario")))
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        data = self.learner.data if self.learner else None
+        if data and data.share and not data.overlap and data.share * self.devices.count > 1 + 1e-9:
+            raise ValueError(
+                f"learner.data.share = {data.share} for each of devices.count = {self.devices.count} devices exceeds "
+                "the data; at most 1 / count, or overlap = true"
+            )
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Mapping[str, object] | None = None) -> "Scenario":
+        """Return the scenario in a TOML file, with some keys set to other values.
+
+        ``overrides`` maps keys such as ``"devices.count"`` to values, as ``--set`` does.
+
+        Raises:
+            ScenarioError: anything wrong with the file or the overrides, in one line.
+        """
+        given = source.read(Path(path))
+        for key, value in (overrides or {}).items():
+            given.override(key, value)
+        given.resolve_paths()
+        try:
+            scenario = cls.model_validate(given.raw)
+        except ValidationError as error:
+            raise ScenarioError(given.line(*describe(error, given.raw, json_schema()))) from None
+        scenario._source = given
+        scenario.policy()
+        return scenario
+
+    def policy(self) -> scheduling.Policy:
+        """Return the scheduling policy.
+
+        Raises:
+            ScenarioError: as ``Scheduler.create``, and an option that the policy does not have or allow.
+        """
+        raw = self._source.raw
+        try:
+            return self.scheduler.create()
+        except ScenarioError as error:
+            raise ScenarioError(self._source.line(("scheduler", "kind"), str(error))) from None
+        except ValidationError as error:
+            path, text = describe(error, raw, json_schema(), ("scheduler",))
+            raise ScenarioError(self._source.line(path, text)) from None
+
+    def problem(self, key: str, text: str) -> ScenarioError:
+        """Return the error that tells the user about the value of a key."""
+        return ScenarioError(self._source.line(tuple(key.split(".")), f"{key}: {text}"))
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario: that of its file, without the ending."""
+        return self._source.path.stem
+
+    @property
+    def delay_budget_s(self) -> float:
+        """Mean delay of a round that (8) allows, in seconds."""
+        if self.scheduler.delay_budget_s is not None:
+            return self.scheduler.delay_budget_s
+        assert self.scheduler.delay_budget_s_per_bit is not None, "validated: exactly one of the two is given"
+        return self.scheduler.delay_budget_s_per_bit * self.protocol.payload_bit
+
+    def warnings(self) -> list[str]:
+        """Return what is allowed but probably not wanted, a line each."""
+        if self.scheduler.queue_update == "algorithm1":
+            return [
+                "scheduler.queue_update = 'algorithm1' does not satisfy the mean delay (8) with a descending zeta"
+            ]
+        return []
+
+    def tables(self) -> dict[str, Any]:
+        """Return the resolved scenario, defaults included, as plain tables without nulls."""
+        return cast(dict[str, Any], _without_null(self.model_dump(mode="json")))
+
+    def digest(self) -> str:
+        """Return a hash of everything that the run depends on."""
+        return hashlib.sha256(json.dumps(self.tables(), sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of scenario files."""
+    return Scenario.model_json_schema()
+
+
+def _without_null(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _without_null(entry) for key, entry in value.items() if entry is not None}
+    return value

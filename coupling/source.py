@@ -1,0 +1,155 @@
+"""Scenario files as they were written: TOML, ``extends``, overrides, and which file each key came from."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, final
+
+from coupling.problems import ScenarioError
+from coupling.problems import Path as KeyPath
+
+SET: Final = "--set"
+_BARE_WORD: Final = re.compile(r"[A-Za-z_][\w./:\-]*")
+
+
+@final
+@dataclass
+class Source:
+    """The merged tables of a scenario and the origin of every key."""
+
+    path: Path
+    raw: dict[str, Any] = field(default_factory=dict)
+    origins: dict[KeyPath, Path | str] = field(default_factory=dict)
+
+    def origin(self, path: KeyPath) -> Path | str:
+        """Return the file (or ``--set``) that wrote the key at ``path``, or the nearest table around it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.origins:
+                return self.origins[path[:length]]
+        return self.path
+
+    def line(self, path: KeyPath, text: str) -> str:
+        """Return the line that tells the user about a fault at ``path``."""
+        origin = self.origin(path)
+        return f"{self.path}: {text} (from {SET})" if origin == SET else f"{origin}: {text}"
+
+    def merge(self, table: Mapping[str, Any], origin: Path | str, at: KeyPath = ()) -> None:
+        """Lay ``table`` over the tables at ``at``, key by key; a table whose ``kind`` changes is replaced."""
+        target = self.raw
+        for part in at:
+            target = target[str(part)]
+        for key, value in table.items():
+            path = (*at, key)
+            old = target.get(key)
+            if isinstance(value, Mapping):
+                if not isinstance(old, dict) or value.get("kind", old.get("kind")) != old.get("kind"):
+                    target[key] = {}
+                    self._forget(path)
+                self.origins.setdefault(path, origin)
+                self.merge(value, origin, path)
+            else:
+                target[key] = deepcopy(value)
+                self._forget(path)
+                self.origins[path] = origin
+
+    def override(self, key: str, value: object) -> None:
+        """Set one key, as ``--set`` does; a table is merged, anything else takes the place of what was there."""
+        parts = key.split(".")
+        if not all(parts):
+            raise ScenarioError(f"{SET} {key}: a key is names joined by dots, such as devices.count")
+        table = self.raw
+        for index, part in enumerate(parts[:-1]):
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise ScenarioError(f"{SET} {key}: {'.'.join(parts[: index + 1])} is not a table")
+        self.merge({parts[-1]: value}, SET, tuple(parts[:-1]))
+
+    def resolve_paths(self) -> None:
+        """Make every ``path``, and a model that is a directory, relative to the file that names it absolute.
+
+        Paths given by ``--set`` are relative to the working directory.
+        """
+        for path in list(self.origins):
+            if path[-1] == "path" or path == ("learner", "model"):
+                self._resolve_path(path)
+
+    def _resolve_path(self, path: KeyPath) -> None:
+        table = self.raw
+        for part in path[:-1]:
+            table = table[str(part)]
+        value = table[str(path[-1])]
+        origin = self.origin(path)
+        if isinstance(value, str):
+            folder = Path.cwd() if isinstance(origin, str) else origin.parent
+            resolved = (folder / value).resolve()
+            if path[-1] == "path" or resolved.is_dir():
+                table[str(path[-1])] = str(resolved)
+
+    def _forget(self, path: KeyPath) -> None:
+        for known in [known for known in self.origins if known[: len(path)] == path]:
+            del self.origins[known]
+
+
+def read(path: Path) -> Source:
+    """Return a scenario file merged over the files that it extends.
+
+    Raises:
+        ScenarioError: a file that cannot be read or is not TOML, or ``extends`` that is no file name or a loop.
+    """
+    source = Source(path)
+    for file, table in reversed(_chain(path)):
+        source.merge(table, file)
+    return source
+
+
+def parse_set(argument: str) -> tuple[str, object]:
+    """Return the key and the value of ``key=value``; values are TOML, and a bare word is a string.
+
+    Raises:
+        ScenarioError: no ``=``, or a value that is neither.
+    """
+    key, equals, text = argument.partition("=")
+    if not equals:
+        raise ScenarioError(f"{SET} {argument}: is not key=value")
+    try:
+        return key.strip(), tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        if _BARE_WORD.fullmatch(text.strip()):
+            return key.strip(), text.strip()
+        raise ScenarioError(f"{SET} {argument}: {text!r} is neither a TOML value nor a bare word") from None
+
+
+def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """Return a file and those it extends, nearest first, without their ``extends`` keys."""
+    chain: list[tuple[Path, dict[str, Any]]] = []
+    seen: set[Path] = set()
+    named_by: Path | None = None
+    while True:
+        if path.resolve() in seen:
+            raise ScenarioError(f"{named_by}: extends = {path.name!r} leads back to a file already read")
+        seen.add(path.resolve())
+        table = _parse(path, named_by)
+        extends = table.pop("extends", None)
+        chain.append((path, table))
+        if extends is None:
+            return chain
+        if not isinstance(extends, str):
+            raise ScenarioError(f"{path}: extends = {extends!r} is not a file name")
+        named_by, path = path, path.parent / extends
+
+
+def _parse(path: Path, named_by: Path | None) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path}: is not TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise ScenarioError(f"{path}: is not TOML: not UTF-8 text") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        by = f"{named_by}: extends = {path.name!r}: " if named_by else ""
+        raise ScenarioError(f"{by}{path}: cannot be read: {reason}") from None
