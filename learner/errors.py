@@ -17,10 +17,9 @@ class InputError(ValueError):
 
 @final
 class DivergedError(ArithmeticError):
-    """A device's training loss is no longer finite; LoRA is as it was before the round."""
+    """A device's loss is no longer a finite number: a step along its gradient would ruin the model."""
 
-    def __init__(self, device: int, round_: int, loss: float) -> None:
-        super().__init__(f"round {round_}: the loss of device {device} is {loss}; lower the learning rates")
+    def __init__(self, device: int, loss: float) -> None:
+        super().__init__(f"the loss of device {device} became {loss}; lower the learning rates")
         self.device = device
-        self.round = round_
         self.loss = loss

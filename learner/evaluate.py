@@ -1,0 +1,86 @@
+"""The test: every device's head on the shared encoder, over the whole test set."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+from torch.nn import functional
+
+from learner.errors import DivergedError
+from learner.heads import HeadBank
+
+# Most numbers that the logits of a chunk of heads may hold at once.
+CHUNK = 2**22
+
+
+@final
+@dataclass(frozen=True)
+class Evaluation:
+    """How well the devices would classify the test samples, each with its own head."""
+
+    loss: float
+    """Cross entropy in nat, the mean over all K devices."""
+    accuracy: float
+    """Share of right answers, the mean over all K devices."""
+    accuracy_trained: float | None
+    """The same over the devices whose head trained at least once; None before any did."""
+    accuracy_min: float
+    """Accuracy of the worst device."""
+    accuracy_max: float
+    """Accuracy of the best device."""
+    heads_trained: int
+    """Number of devices whose head trained at least once."""
+
+
+def evaluate(
+    bank: HeadBank, device_count: int, pooled: Float[Tensor, "S H"], labels: Int[Tensor, " S"]
+) -> Evaluation:
+    """Return the figures over all K heads; those that never trained and start equal are tried once.
+
+    Raises DivergedError where a head's loss is not finite.
+    """
+    trained = bank.trained
+    kept = set(trained)
+    untrained = [device for device in range(device_count) if device not in kept]
+    tried = untrained[:1] if bank.equal_start else untrained
+    devices = [*trained, *tried]
+    scores = np.concatenate(
+        [_score(bank, chunk, pooled, labels) for chunk in _chunks(bank, devices, len(labels))]
+    )
+    for device, loss in zip(devices, scores[:, 0].tolist(), strict=True):
+        if not np.isfinite(loss):
+            raise DivergedError(device, loss)
+    counts = np.ones(len(devices))
+    counts[len(trained) :] = len(untrained) / max(len(tried), 1)
+    loss, accuracy = np.average(scores, axis=0, weights=counts).tolist()
+    return Evaluation(
+        loss=loss,
+        accuracy=accuracy,
+        accuracy_trained=float(scores[: len(trained), 1].mean()) if trained else None,
+        accuracy_min=float(scores[:, 1].min()),
+        accuracy_max=float(scores[:, 1].max()),
+        heads_trained=len(trained),
+    )
+
+
+def _chunks(bank: HeadBank, devices: Sequence[int], samples: int) -> Iterator[Sequence[int]]:
+    size = max(1, CHUNK // (samples * bank.classes))
+    for start in range(0, len(devices), size):
+        yield devices[start : start + size]
+
+
+@torch.no_grad()
+def _score(
+    bank: HeadBank, devices: Sequence[int], pooled: Float[Tensor, "S H"], labels: Int[Tensor, " S"]
+) -> Float[ndarray, "N 2"]:
+    """Return loss and accuracy of each head."""
+    logits = bank.stack(devices).logits(pooled.expand(len(devices), -1, -1)).double()
+    expected = labels.expand(len(devices), -1)
+    loss = functional.cross_entropy(logits.mT, expected, reduction="none").mean(1)
+    accuracy = (logits.argmax(2) == expected).double().mean(1)
+    return torch.stack([loss, accuracy], dim=1).numpy()

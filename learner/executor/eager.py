@@ -1,0 +1,78 @@
+"""Each step when it is called, device by device: slow, and the plain reading of the protocol."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from learner.executor.base import Executor, Job, Parts, mean_losses, require_finite
+from learner.families import Embedded
+
+
+@final
+@dataclass(frozen=True)
+class _Encoded:
+    """The server's pooled output with its graph, and the copy that the device receives."""
+
+    output: Float[Tensor, "B H"]
+    feature: Float[Tensor, "B H"]
+
+
+@final
+class Eager(Executor):
+    """What `batched` must equal: tensors wait here while their bits travel.
+
+    A device whose loss is not finite makes no step, but those before it did.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._embedded: dict[Job, Embedded] = {}
+        self._encoded: dict[Job, _Encoded] = {}
+        self._losses: dict[int, float] = {}
+        self._arrived = 0
+
+    @override
+    def embed(self, job: Job) -> None:
+        self._embedded[job] = self._parts.split.embed(self._parts.samples.batch(job.rows))
+
+    @override
+    def encode(self, job: Job) -> None:
+        with torch.set_grad_enabled(self._parts.lora_optimizer is not None):
+            output = self._parts.split.encode(self._embedded.pop(job))
+        self._encoded[job] = _Encoded(output, output.detach().requires_grad_())
+
+    @override
+    def head_step(self, job: Job) -> None:
+        feature = self._encoded[job].feature
+        stack = self._parts.bank.stack([job.device])
+        labels = self._parts.samples.labels_of(job.rows)
+        loss = mean_losses(stack.logits(feature[None]), labels[None]).squeeze(0)
+        self._losses[job.device] = loss.item()
+        if torch.isfinite(loss):
+            torch.autograd.backward(loss)
+            self._parts.bank.step([job.device], stack)
+
+    @override
+    def backward(self, job: Job) -> None:
+        encoded = self._encoded.pop(job)
+        self._arrived += 1
+        if self._parts.lora_optimizer is not None and encoded.feature.grad is not None:
+            torch.autograd.backward(encoded.output, encoded.feature.grad)
+
+    @override
+    def update(self) -> dict[int, float]:
+        losses, arrived = dict(sorted(self._losses.items())), self._arrived
+        self._embedded, self._encoded, self._losses, self._arrived = {}, {}, {}, 0
+        require_finite(losses)
+        optimizer = self._parts.lora_optimizer
+        if optimizer is not None and arrived:
+            for group in optimizer.param_groups:
+                for matrix in group["params"]:
+                    matrix.grad /= arrived
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return losses

