@@ -16,7 +16,7 @@ from learner.settings import LearnerSettings
 from netsim import scheduling
 from netsim.fading import AnyFading
 from netsim.mobility import Static
-from netsim.parameters import CONFIG, Count, NonNegative, Point, Positive
+from netsim.parameters import CONFIG, Bits, Count, NonNegative, Point, Positive
 from netsim.pathloss import PowerLaw
 from netsim.placement import Disc
 from netsim.queues import QueueUpdate
@@ -74,7 +74,7 @@ class Protocol(Table):
 
     kind: Literal["aggregate"] = "aggregate"
     """``aggregate``: each scheduled device sends its payload once at its uplink rate, (7) of the paper."""
-    payload_bit: Positive
+    payload_bit: Bits
     """Bits mu that a scheduled device sends in a round: embedding, feature and gradient together."""
 
 

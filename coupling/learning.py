@@ -1,0 +1,70 @@
+"""The learner as the protocols see it, also where there is none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, final
+
+if TYPE_CHECKING:
+    from learner.learner import Evaluation, Learner
+
+Job = Any
+"""A device's step under way; None where the network runs alone."""
+
+
+@final
+@dataclass
+class Learning:
+    """The split model's steps, with the wall-clock time that they take; without a learner they do nothing."""
+
+    learner: "Learner | None" = None
+    wall_s: float = field(default=0.0, init=False)
+    """Seconds spent in steps since it was last set to 0."""
+
+    def embed(self, device: int, round_: int) -> Job:
+        """Begin a device's step: its embedding is about to be sent."""
+        if self.learner is None:
+            return None
+        with self._timed():
+            return self.learner.embed(device, round_)
+
+    def encode(self, job: Job) -> None:
+        """Tell that the embedding has arrived at the server."""
+        if self.learner is not None:
+            with self._timed():
+                self.learner.encode(job)
+
+    def head_step(self, job: Job) -> None:
+        """Tell that the feature has arrived at the device."""
+        if self.learner is not None:
+            with self._timed():
+                self.learner.head_step(job)
+
+    def backward(self, job: Job) -> None:
+        """Tell that the gradient has arrived at the server."""
+        if self.learner is not None:
+            with self._timed():
+                self.learner.backward(job)
+
+    def update(self) -> tuple[dict[int, float], float | None]:
+        """Take the server's step at the barrier; return the loss of each device that trained, and their mean.
+
+        Raises:
+            DivergedError: a loss is no longer finite.
+        """
+        if self.learner is None:
+            return {}, None
+        with self._timed():
+            result = self.learner.update()
+        return result.losses, result.train_loss
+
+    def evaluate(self) -> "Evaluation | None":
+        """Return the test loss and accuracy; None without a learner."""
+        return None if self.learner is None else self.learner.evaluate()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self.wall_s += perf_counter() - start

@@ -1,0 +1,58 @@
+"""The paper's round: every scheduled device sends its payload once."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import simpy
+from typing_extensions import override
+
+from coupling.learning import Learning
+from coupling.protocols.base import Outcome, Plan, Protocol, Transfers
+from netsim import phy
+from netsim.clock import wait
+
+
+@final
+@dataclass(frozen=True)
+class Aggregate(Protocol):
+    """Each scheduled device sends its symbols (embedding, feature and gradient together) once, at the rate (5).
+
+    The gain is that of the round's channel block throughout, so the slowest device's delay is exactly (7).
+    """
+
+    learning: Learning
+
+    @override
+    def exchange(self, env: simpy.Environment, plan: Plan) -> Generator[simpy.Event, Any, Outcome]:
+        state, chosen = plan.state, plan.allocation.devices
+        at = np.searchsorted(state.device, chosen)
+        bits, power_w, share_hz = state.bits[at], state.tx_power_w[at], plan.allocation.bandwidth_hz
+        rate_bps = phy.rate(share_hz, state.gain[at], state.noise_psd, power_w)
+        air_s = bits / rate_bps
+        start_s = env.now
+        pairs = zip(chosen.tolist(), air_s.tolist(), strict=True)
+        yield env.all_of(
+            [env.process(self._participate(env, device, state.round, on_air)) for device, on_air in pairs]
+        )
+        return Outcome(
+            arrived=np.ones(len(chosen), bool),
+            uplink_bits=bits,
+            uplink_bps=rate_bps,
+            air_s=air_s,
+            energy_j=power_w * air_s,
+            transfers=Transfers(
+                chosen, "symbols", "uplink", bits, bits, start_s, start_s + air_s, share_hz, rate_bps, "delivered"
+            ),
+        )
+
+    def _participate(
+        self, env: simpy.Environment, device: int, round_: int, air_s: float
+    ) -> Generator[simpy.Event, Any, None]:
+        """Carry one device through a round: its symbols travel, then its part of the step is due."""
+        job = self.learning.embed(device, round_)
+        yield wait(env, air_s)
+        self.learning.encode(job)
+        self.learning.head_step(job)
+        self.learning.backward(job)

@@ -1,0 +1,101 @@
+"""Rows of a run, buffered and written as Parquet parts."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy import ndarray
+
+from coupling.tables import TABLES, Column, schema
+
+_ROWS_PER_PART: Final = 200_000
+
+Values = float | int | str | ndarray | None
+"""A scalar is repeated over the rows that are added with it; NaN and None in a nullable column become null."""
+
+
+@final
+class Recorder:
+    """The tables of one run directory.
+
+    ``add`` only keeps references, so arrays given to it must not change afterwards. ``end_round`` writes a part
+    of every table once enough rows have gathered: parts end at round boundaries. A part appears under its name
+    when it is complete.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._tables = {name: _Table(folder / name, name) for name in TABLES}
+
+    def add(self, table: str, rows: int, values: Mapping[str, Values]) -> None:
+        """Append ``rows`` rows; every column needs a value."""
+        self._tables[table].add(rows, values)
+
+    def end_round(self) -> None:
+        """Write parts if enough rows have gathered."""
+        if sum(table.rows for table in self._tables.values()) >= _ROWS_PER_PART:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write everything that was added since the last part."""
+        for table in self._tables.values():
+            table.flush()
+
+
+class _Table:
+    """One table's buffer."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.rows = 0
+        self._folder = folder
+        self._columns = TABLES[name]
+        self._schema = schema(name)
+        self._counts: list[int] = []
+        self._values: list[list[Values]] = [[] for _ in self._columns]
+        self._parts = 0
+
+    def add(self, rows: int, values: Mapping[str, Values]) -> None:
+        if not rows:
+            return
+        self.rows += rows
+        self._counts.append(rows)
+        for column, kept in zip(self._columns, self._values, strict=True):
+            kept.append(values[column.name])
+
+    def flush(self) -> None:
+        if not self.rows:
+            return
+        counts = np.asarray(self._counts)
+        arrays = [_array(column, values, counts) for column, values in zip(self._columns, self._values, strict=True)]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        path = self._folder / f"part-{self._parts:06d}.parquet"
+        partial = path.with_suffix(".partial")
+        pq.write_table(table, partial, compression="zstd")
+        os.replace(partial, path)
+        self._parts += 1
+        self.rows = 0
+        self._counts.clear()
+        for kept in self._values:
+            kept.clear()
+
+
+def _array(column: Column, values: list[Values], counts: ndarray) -> pa.Array:
+    """Return one column of a part."""
+    if any(isinstance(value, ndarray) for value in values):
+        flat = np.concatenate(
+            [np.broadcast_to(np.nan if value is None else value, n) for value, n in zip(values, counts, strict=True)]
+        )
+    elif pa.types.is_string(column.type):
+        flat = np.repeat(np.asarray(values, dtype=object), counts)
+    else:
+        flat = np.repeat(np.asarray([np.nan if value is None else value for value in values]), counts)
+    if pa.types.is_string(column.type):
+        return pa.array(flat, type=column.type)
+    if not column.nullable:
+        return pa.array(flat).cast(column.type)
+    missing = np.isnan(flat.astype(float))
+    return pa.array(np.where(missing, 0, flat), mask=missing).cast(column.type)

@@ -1,0 +1,72 @@
+"""Rows of the tables from what happened in a round."""
+
+from typing import Literal
+
+import numpy as np
+
+from coupling.protocols import Outcome, Transfers
+from coupling.recorder import Values
+from coupling.world import Snapshot
+from netsim.scheduling import Allocation, Objective, RoundState
+
+Rows = tuple[str, int, dict[str, Values]]
+"""Table, number of rows, and the columns."""
+
+
+def round_row(
+    state: RoundState, allocation: Allocation, outcome: Outcome, objective: Objective
+) -> dict[str, Values]:
+    """Return what the ``rounds`` table says about decision and outcome; times and losses come beside it."""
+    count = len(allocation.devices)
+    delay_s = float(outcome.air_s.max(initial=0.0))
+    return {
+        "round": state.round,
+        "scheduled": count,
+        "arrived": int(np.count_nonzero(outcome.arrived)),
+        "delay_predicted_s": allocation.delay_s,
+        "delay_s": delay_s,
+        "delay_budget_s": state.delay_budget_s,
+        "virtual_queue_before_s": state.virtual_queue_s,
+        "objective": float(objective.value(count, delay_s, state)),
+        "energy_j": float(outcome.energy_j.sum()),
+    }
+
+
+def device_rows(
+    state: RoundState,
+    seen: Snapshot,
+    allocation: Allocation,
+    outcome: Outcome,
+    losses: dict[int, float],
+    which: Literal["all", "scheduled"],
+) -> Rows:
+    """Return the rows of the ``devices`` table, in ascending order of device."""
+    chosen = allocation.devices
+    order = np.argsort(chosen)
+    rows = np.arange(len(seen.gain)) if which == "all" else chosen[order]
+    # Where the values of the scheduled devices go among the rows; the rest stays NaN, which is written as null.
+    places = chosen[order] if which == "all" else np.arange(len(chosen))
+    loss = np.array([losses.get(device, np.nan) for device in chosen.tolist()])
+    scheduled = np.zeros(len(rows), bool)
+    scheduled[places] = True
+    values: dict[str, Values] = {
+        "round": state.round,
+        "device": rows,
+        "x_m": seen.position_m[rows, 0],
+        "y_m": seen.position_m[rows, 1],
+        "distance_m": seen.distance_m[rows],
+        "gain": seen.gain[rows],
+        "scheduled": scheduled,
+    }
+    uplink = (allocation.bandwidth_hz, outcome.uplink_bps, outcome.uplink_bits, outcome.air_s, outcome.energy_j, loss)
+    names = ("bandwidth_hz", "rate_bps", "bits", "delay_s", "energy_j", "loss")
+    for name, value in zip(names, uplink, strict=True):
+        column = np.full(len(rows), np.nan)
+        column[places] = value[order]
+        values[name] = column
+    return "devices", len(rows), values
+
+
+def transfer_rows(round_: int, transfers: Transfers) -> Rows:
+    """Return the rows of the ``transfers`` table."""
+    return "transfers", len(transfers.device), {"round": round_, **vars(transfers)}

@@ -1,0 +1,107 @@
+"""The columns of a run directory: the one place that declares name, type, unit and meaning of each."""
+
+from dataclasses import dataclass
+from typing import Final, final
+
+import pyarrow as pa
+
+SCHEMA_VERSION: Final = "1"
+
+_INT: Final = pa.int64()
+_REAL: Final = pa.float64()
+_TEXT: Final = pa.string()
+_FLAG: Final = pa.bool_()
+
+
+@final
+@dataclass(frozen=True)
+class Column:
+    """A column: null means not applicable or not yet, and never stands in a column that is not nullable."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    description: str
+    nullable: bool = False
+
+    def field(self) -> pa.Field:
+        """Return the Parquet field with unit and description in its metadata."""
+        metadata = {"unit": self.unit, "description": self.description}
+        return pa.field(self.name, self.type, self.nullable, metadata)
+
+
+_ROUND: Final = Column("round", _INT, "1", "Round, from 1.")
+_DEVICE: Final = Column("device", _INT, "1", "Device, from 0.")
+
+TABLES: Final[dict[str, tuple[Column, ...]]] = {
+    "rounds": (
+        _ROUND,
+        Column("start_s", _REAL, "s", "Simulated time at which the round starts."),
+        Column("end_s", _REAL, "s", "Simulated time at which the round ends."),
+        Column("scheduled", _INT, "1", "Devices chosen by the policy, N."),
+        Column("arrived", _INT, "1", "Devices whose last uplink leg was delivered in time."),
+        Column("delay_predicted_s", _REAL, "s", "Delay that the policy predicted."),
+        Column("delay_s", _REAL, "s", "Realised delay D(t): the longest time on air of a scheduled device."),
+        Column("delay_budget_s", _REAL, "s", "Mean delay that the constraint (8) allows."),
+        Column("virtual_queue_before_s", _REAL, "s", "Virtual queue before the round."),
+        Column("virtual_queue_s", _REAL, "s", "Virtual queue after the round."),
+        Column("objective", _REAL, "1", "J of (22) at the realised delay, with the queue before the round."),
+        Column("train_loss", _REAL, "nat", "Mean loss of the devices that trained; null if none did.", True),
+        Column("energy_j", _REAL, "J", "Transmit energy of all devices, lost bits included."),
+        Column("policy_wall_s", _REAL, "s", "Wall-clock time of the policy's decision."),
+        Column("learner_wall_s", _REAL, "s", "Wall-clock time of the learner's steps, without evaluation."),
+    ),
+    "devices": (
+        _ROUND,
+        _DEVICE,
+        Column("x_m", _REAL, "m", "Position at the round's start."),
+        Column("y_m", _REAL, "m", "Position at the round's start."),
+        Column("distance_m", _REAL, "m", "Distance to the server at the round's start."),
+        Column("gain", _REAL, "1", "Power gain |h|^2 at the round's start: path loss and fading."),
+        Column("scheduled", _FLAG, "", "Whether the policy chose the device."),
+        Column("bandwidth_hz", _REAL, "Hz", "Uplink bandwidth; null if not scheduled.", True),
+        Column("rate_bps", _REAL, "bit/s", "Uplink bits over uplink air time; null if not scheduled.", True),
+        Column("bits", _INT, "bit", "Bits offered to the uplink; null if not scheduled.", True),
+        Column("delay_s", _REAL, "s", "Time on air; null if not scheduled.", True),
+        Column("energy_j", _REAL, "J", "Transmit energy, lost bits included; null if not scheduled.", True),
+        Column("loss", _REAL, "nat", "Mean loss of the device's minibatch; null if it did not train.", True),
+    ),
+    "transfers": (
+        _ROUND,
+        _DEVICE,
+        Column("leg", _TEXT, "", "What was sent: symbols, embedding, feature or gradient."),
+        Column("direction", _TEXT, "", "uplink or downlink."),
+        Column("bits", _INT, "bit", "Bits offered."),
+        Column("bits_delivered", _INT, "bit", "Bits delivered."),
+        Column("start_s", _REAL, "s", "Simulated time of the first bit."),
+        Column("end_s", _REAL, "s", "Simulated time at which the transfer ended."),
+        Column("bandwidth_hz", _REAL, "Hz", "Bandwidth at the start."),
+        Column("rate_bps", _REAL, "bit/s", "Mean rate over the leg."),
+        Column("status", _TEXT, "", "delivered or lost."),
+    ),
+    "evaluations": (
+        Column("round", _INT, "1", "Round after which the test set was evaluated; 0 is before training."),
+        Column("time_s", _REAL, "s", "Simulated time of the evaluation."),
+        Column("loss", _REAL, "nat", "Test loss, mean over the devices' heads."),
+        Column("accuracy", _REAL, "1", "Test accuracy, mean over all devices' heads."),
+        Column(
+            "accuracy_trained",
+            _REAL,
+            "1",
+            "Mean over the heads trained at least once; null before the first.",
+            True,
+        ),
+        Column("accuracy_min", _REAL, "1", "Test accuracy of the worst head."),
+        Column("accuracy_max", _REAL, "1", "Test accuracy of the best head."),
+        Column("heads_trained", _INT, "1", "Heads trained at least once."),
+    ),
+}
+
+WALL_CLOCK: Final = frozenset({"policy_wall_s", "learner_wall_s"})
+"""The only columns in which two runs of one scenario and seed on one machine may differ."""
+
+
+def schema(table: str) -> pa.Schema:
+    """Return the Arrow schema of a table; the schema version is in its metadata."""
+    fields = [column.field() for column in TABLES[table]]
+    return pa.schema(fields, metadata={"airtune.schema": SCHEMA_VERSION, "airtune.table": table})
