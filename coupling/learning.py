@@ -1,13 +1,14 @@
 """The learner as the protocols see it, also where there is none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
 if TYPE_CHECKING:
-    from learner.learner import Evaluation, Learner
+    from learner.evaluate import Evaluation
+    from learner.learner import Learner
 
 Job = Any
 """A device's step under way; None where the network runs alone."""
@@ -47,7 +48,7 @@ class Learning:
             with self._timed():
                 self.learner.backward(job)
 
-    def update(self) -> tuple[dict[int, float], float | None]:
+    def update(self) -> tuple[Mapping[int, float], float | None]:
         """Take the server's step at the barrier; return the loss of each device that trained, and their mean.
 
         Raises:

@@ -69,7 +69,10 @@ def describe(
     value = _value(raw, path)
     match details[0]["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
-            return path, f"{key_of(path)} is unknown; {_nearest(str(path[-1]), known_keys(schema, raw, path[:-1]))}"
+            return (
+                path,
+                f"{key_of(path)} is unknown; {_nearest(str(path[-1]), known_keys(schema, raw, path[:-1]))}",
+            )
         case "missing" | "missing_argument":
             return path, f"{key_of(path)} is missing"
         case "union_tag_not_found":

@@ -70,7 +70,9 @@ class _Table:
         if not self.rows:
             return
         counts = np.asarray(self._counts)
-        arrays = [_array(column, values, counts) for column, values in zip(self._columns, self._values, strict=True)]
+        arrays = [
+            _array(column, values, counts) for column, values in zip(self._columns, self._values, strict=True)
+        ]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         path = self._folder / f"part-{self._parts:06d}.parquet"
         partial = path.with_suffix(".partial")
@@ -87,7 +89,10 @@ def _array(column: Column, values: list[Values], counts: ndarray) -> pa.Array:
     """Return one column of a part."""
     if any(isinstance(value, ndarray) for value in values):
         flat = np.concatenate(
-            [np.broadcast_to(np.nan if value is None else value, n) for value, n in zip(values, counts, strict=True)]
+            [
+                np.broadcast_to(np.nan if value is None else value, n)
+                for value, n in zip(values, counts, strict=True)
+            ]
         )
     elif pa.types.is_string(column.type):
         flat = np.repeat(np.asarray(values, dtype=object), counts)

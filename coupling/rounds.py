@@ -1,6 +1,6 @@
 """The rounds of a run: look at the world, ask the policy, exchange, update, record."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, final
@@ -130,7 +130,9 @@ class Rounds:
             "learner_wall_s": self._learning.wall_s,
         }
         self._recorder.add("rounds", 1, row)
-        self._recorder.add(*device_rows(state, seen, allocation, outcome, losses, self._scenario.trace.devices))
+        self._recorder.add(
+            *device_rows(state, seen, allocation, outcome, losses, self._scenario.trace.devices)
+        )
         self._recorder.add(*transfer_rows(number, outcome.transfers))
         self._learning.wall_s = 0.0
         scheduled = len(allocation.devices)
@@ -152,7 +154,7 @@ class Rounds:
             history=self._memory.history(number),
         )
 
-    def _update(self, number: int) -> tuple[dict[int, float], float | None]:
+    def _update(self, number: int) -> tuple[Mapping[int, float], float | None]:
         try:
             return self._learning.update()
         except DivergedError as error:

@@ -1,5 +1,6 @@
 """Rows of the tables from what happened in a round."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -37,7 +38,7 @@ def device_rows(
     seen: Snapshot,
     allocation: Allocation,
     outcome: Outcome,
-    losses: dict[int, float],
+    losses: Mapping[int, float],
     which: Literal["all", "scheduled"],
 ) -> Rows:
     """Return the rows of the ``devices`` table, in ascending order of device."""
@@ -58,7 +59,14 @@ def device_rows(
         "gain": seen.gain[rows],
         "scheduled": scheduled,
     }
-    uplink = (allocation.bandwidth_hz, outcome.uplink_bps, outcome.uplink_bits, outcome.air_s, outcome.energy_j, loss)
+    uplink = (
+        allocation.bandwidth_hz,
+        outcome.uplink_bps,
+        outcome.uplink_bits,
+        outcome.air_s,
+        outcome.energy_j,
+        loss,
+    )
     names = ("bandwidth_hz", "rate_bps", "bits", "delay_s", "energy_j", "loss")
     for name, value in zip(names, uplink, strict=True):
         column = np.full(len(rows), np.nan)

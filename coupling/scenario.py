@@ -22,8 +22,6 @@ from netsim.placement import Disc
 from netsim.queues import QueueUpdate
 
 
-
-
 class Table(BaseModel):
     """A table of a scenario file."""
 
@@ -163,8 +161,8 @@ class Scenario(Table):
         data = self.learner.data if self.learner else None
         if data and data.share and not data.overlap and data.share * self.devices.count > 1 + 1e-9:
             raise ValueError(
-                f"learner.data.share = {data.share} for each of devices.count = {self.devices.count} devices exceeds "
-                "the data; at most 1 / count, or overlap = true"
+                f"learner.data.share = {data.share} for each of devices.count = {self.devices.count} devices "
+                "exceeds the data; at most 1 / count, or overlap = true"
             )
         return self
 

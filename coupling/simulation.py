@@ -66,7 +66,9 @@ def _start(folder: Path, scenario: Scenario) -> Recorder:
         (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()), encoding="utf-8")
         return Recorder(folder)
     except OSError as error:
-        raise ScenarioError(f"--out {folder}: cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise ScenarioError(
+            f"--out {folder}: cannot be written: {(error.strerror or str(error)).lower()}"
+        ) from None
 
 
 @contextmanager

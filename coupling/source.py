@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
 
-from coupling.problems import ScenarioError
 from coupling.problems import Path as KeyPath
+from coupling.problems import ScenarioError
 
 SET: Final = "--set"
 _BARE_WORD: Final = re.compile(r"[A-Za-z_][\w./:\-]*")

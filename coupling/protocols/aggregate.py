@@ -43,7 +43,16 @@ class Aggregate(Protocol):
             air_s=air_s,
             energy_j=power_w * air_s,
             transfers=Transfers(
-                chosen, "symbols", "uplink", bits, bits, start_s, start_s + air_s, share_hz, rate_bps, "delivered"
+                chosen,
+                "symbols",
+                "uplink",
+                bits,
+                bits,
+                start_s,
+                start_s + air_s,
+                share_hz,
+                rate_bps,
+                "delivered",
             ),
         )
 

@@ -1,0 +1,114 @@
+"""The command line."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from coupling.display import Progress, summary_table
+from coupling.problems import RunError, ScenarioError
+from coupling.scenario import Scenario, json_schema
+from coupling.simulation import check_free, run
+from coupling.source import parse_set
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_INPUT: Final = 2
+INTERRUPTED: Final = 130
+
+# What typer raises for a wrong command line; some of its versions keep a click of their own.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    help="Split federated fine-tuning with a simulated wireless network inside every training step.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the scenario.")
+]
+
+
+@app.command("run")
+def run_command(
+    scenario: ScenarioPath,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory; by default the next free runs/NAME-N.")
+    ] = None,
+    no_learning: Annotated[bool, typer.Option("--no-learning", help="Run the network alone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Run a scenario and leave a run directory."""
+    loaded = _load(scenario, settings)
+    folder = _next_free(loaded.name) if out is None else out
+    check_free(folder)
+    for line in loaded.warnings():
+        _tell(f"warning: {line}")
+    with Progress(loaded.rounds) as progress:
+        run(loaded, folder, learning=not no_learning, on_round=progress.show)
+    from analysis import load
+    from analysis.metrics import summary, warnings
+
+    finished = load(folder)
+    for line in warnings(finished):
+        _tell(f"warning: {line}")
+    if as_json:
+        print(json.dumps(summary(finished), indent=2))
+    else:
+        Console().print(summary_table(summary(finished)))
+
+
+@app.command()
+def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
+    """Check a scenario file and say what in it is probably not wanted."""
+    loaded = _load(scenario, settings)
+    for line in loaded.warnings():
+        _tell(f"warning: {line}")
+    print(f"{scenario}: valid")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files."""
+    print(json.dumps(json_schema(), indent=2))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status; every fault is one line on stderr."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(arguments or ["--help"], standalone_mode=False)
+    except _UsageError as error:
+        _tell(f"airtune: {' '.join(str(error.format_message()).split())}")
+        return WRONG_INPUT
+    except ScenarioError as error:
+        _tell(str(error))
+        return WRONG_INPUT
+    except RunError as error:
+        _tell(str(error))
+        return FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        _tell("interrupted; the tables up to the last complete round are readable")
+        return INTERRUPTED
+    return DONE
+
+
+def _load(scenario: Path, settings: list[str] | None) -> Scenario:
+    return Scenario.load(scenario, dict(parse_set(argument) for argument in settings or []))
+
+
+def _next_free(name: str) -> Path:
+    number = 1
+    while (folder := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return folder
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)
