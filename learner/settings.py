@@ -1,6 +1,6 @@
 """The ``[learner]`` table of a scenario: which model learns what, from which data, by which steps."""
 
-from typing import Annotated, Literal, Self, TypeAlias, final
+from typing import Annotated, Literal, TypeAlias, final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -103,7 +103,7 @@ class Data(Table):
     """Number of test samples, drawn once by the seed, that evaluations use; by default all."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def _one_source(self) -> "Data":
         if self.name is not None and self.path is not None:
             raise ValueError("name and path exclude each other; keep one")
         if self.name is None and self.path is None:

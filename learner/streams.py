@@ -1,16 +1,14 @@
 """Where the learner's random numbers come from."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
+Streams: TypeAlias = Callable[..., np.random.Generator]
+"""``rng(name, *indices)``, a fresh generator at the start of the stream of that name and those indices.
 
-class Streams(Protocol):
-    """Independent generators by name and index; equal names and indices give equal numbers, in any order.
-
-    The learner draws from nothing else. Names: ``lora`` (matrix), ``head`` (device; none where all start equal),
-    ``split``, ``partition`` (device, where shares overlap), ``minibatch`` (device, round), ``test``.
-    """
-
-    def __call__(self, name: str, /, *indices: int) -> np.random.Generator:
-        """Return a fresh generator at the start of its stream."""
+Equal names and indices give equal numbers, in any order of calls; the learner draws from nothing else. Names:
+``lora`` (matrix), ``head`` (device; none where all start equal), ``split``, ``partition`` (device, where shares
+overlap), ``minibatch`` (device, round), ``test``.
+"""

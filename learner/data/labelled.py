@@ -1,7 +1,7 @@
 """Texts with class numbers, checked as they come in."""
 
 from dataclasses import dataclass
-from typing import Self, final
+from typing import final
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,10 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: Int[ndarray, " R"]) -> Self:
+    def take(self, rows: Int[ndarray, " R"]) -> "Labelled":
         """Return the samples of these rows."""
         texts = tuple([column[row] for row in rows] for column in self.texts)
-        return type(self)(texts, self.labels[rows])
+        return Labelled(texts, self.labels[rows])
 
 
 def from_frame(frame: pd.DataFrame, columns: Columns, classes: int, *, key: str, split: str) -> Labelled:

@@ -1,0 +1,146 @@
+"""The split round gives the gradients of the unsplit model: the one thing that everything else rests on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from tiny import Make, PhiloxStreams, train
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import BertModel
+
+from learner.learner import Learner, build
+from learner.settings import LearnerSettings
+
+LR = 0.1
+
+
+class Unsplit:
+    """Hugging Face's own forward pass with ``W + (alpha / rank) B A`` put in by hand, and heads on top."""
+
+    def __init__(self, subject: Learner, settings: LearnerSettings, devices: Sequence[int]) -> None:
+        self.model = BertModel.from_pretrained(
+            settings.model, dtype=torch.float64, attn_implementation="eager"
+        )
+        self.model.eval().requires_grad_(requires_grad=False)
+        self.pooling = settings.pooling
+        self.scale = settings.lora.alpha / settings.lora.rank
+        self.pairs = {pair.module: (leaf(pair.down), leaf(pair.up)) for pair in subject.parts.split.adapters}
+        self.heads = {}
+        for device in devices:
+            stack = subject.parts.bank.stack([device])
+            self.heads[device] = (leaf(stack.weight[0]), leaf(stack.bias[0]))
+        for name, (down, up) in self.pairs.items():
+            self.model.get_submodule(name).register_forward_hook(self.adapted(down, up))
+
+    def adapted(self, down: Tensor, up: Tensor) -> object:
+        def hook(module: nn.Linear, args: tuple[Tensor], output: Tensor) -> Tensor:
+            return functional.linear(args[0], module.weight + self.scale * up @ down, module.bias)
+
+        return hook
+
+    def loss(self, device: int, batch: dict[str, Tensor], labels: Tensor) -> Tensor:
+        output = self.model(**batch)
+        states, mask = output.last_hidden_state, batch["attention_mask"][:, :, None]
+        pooled = {
+            "pooler": output.pooler_output,
+            "cls": states[:, 0],
+            "mean": (states * mask).sum(1) / mask.sum(1),
+        }[self.pooling]
+        weight, bias = self.heads[device]
+        return functional.cross_entropy(pooled @ weight.T + bias, labels)
+
+
+def leaf(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone().requires_grad_()
+
+
+def lora_values(subject: Learner) -> dict[str, tuple[Tensor, Tensor]]:
+    return {
+        pair.module: (pair.down.detach().clone(), pair.up.detach().clone())
+        for pair in subject.parts.split.adapters
+    }
+
+
+def warmed_up(settings: LearnerSettings, rng: PhiloxStreams) -> Learner:
+    """Return a learner whose B is no longer 0, so that A has a gradient too."""
+    subject = build(settings, 6, rng)
+    train(subject, 1, [0, 1, 2])
+    return subject
+
+
+@pytest.mark.parametrize("executor", ["batched", "eager"])
+@pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
+@pytest.mark.parametrize("lost", [[], [4], [1, 4], [1, 3, 4, 5]], ids=lambda lost: f"{len(lost)} lost")
+def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
+    make_settings: Make, rng: PhiloxStreams, executor: str, pooling: str, lost: list[int]
+) -> None:
+    devices = [4, 1, 3, 5]
+    targets = ["query", "value", *(["pooler.dense"] if pooling == "pooler" else [])]
+    settings = make_settings(
+        pooling=pooling, executor=executor, lora={"rank": 2, "alpha": 4, "targets": targets}
+    )
+    subject = warmed_up(settings, rng)
+    unsplit = Unsplit(subject, settings, devices)
+    before = lora_values(subject)
+    jobs = {device: subject.embed(device, 2).rows for device in devices}
+    subject.update()
+    samples = subject.parts.samples
+    assert len({int(n) for rows in jobs.values() for n in samples.lengths[rows]}) > 4, "needs padding"
+    losses = {
+        device: unsplit.loss(device, samples.batch(rows), samples.labels_of(rows))
+        for device, rows in jobs.items()
+    }
+    arrived = [device for device in devices if device not in lost]
+
+    result = train(subject, 2, devices, lost)
+
+    assert dict(result.losses) == pytest.approx({d: loss.item() for d, loss in losses.items()}, rel=1e-9)
+    assert result.train_loss == pytest.approx(np.mean([loss.item() for loss in losses.values()]), rel=1e-9)
+    for device, loss in losses.items():
+        gradients = torch.autograd.grad(loss, unsplit.heads[device], retain_graph=True)
+        stack = subject.parts.bank.stack([device])
+        for old, new, gradient in zip(
+            unsplit.heads[device], (stack.weight[0], stack.bias[0]), gradients, strict=True
+        ):
+            torch.testing.assert_close(new, old - LR * gradient, rtol=1e-9, atol=1e-12)
+    if arrived:
+        mean = torch.stack([losses[device] for device in arrived]).mean()
+        mean.backward()
+    for name, pair in lora_values(subject).items():
+        for old, new, reference in zip(before[name], pair, unsplit.pairs[name], strict=True):
+            if not arrived:
+                assert torch.equal(new, old)
+                continue
+            assert reference.grad is not None
+            assert reference.grad.abs().max() > 1e-9, "a gradient of 0 would prove nothing"
+            torch.testing.assert_close((old - new) / LR, reference.grad, rtol=1e-7, atol=1e-12)
+
+
+def test_the_gradient_for_the_server_is_taken_at_the_head_before_its_step(
+    make_settings: Make, rng: PhiloxStreams
+) -> None:
+    steep = make_settings(executor="eager", head_optimizer={"kind": "sgd", "lr": 100.0})
+    level = make_settings(executor="eager", head_optimizer={"kind": "sgd", "lr": 1e-9})
+    subjects = [build(settings, 6, rng) for settings in (steep, level)]
+
+    for subject in subjects:
+        train(subject, 1, [0, 1])
+
+    for one, other in zip(*(subject.parts.split.adapters for subject in subjects), strict=True):
+        assert torch.equal(one.up, other.up)
+
+
+def test_a_job_whose_feature_is_lost_changes_nothing(make_settings: Make, rng: PhiloxStreams) -> None:
+    for executor in ("batched", "eager"):
+        alone, disturbed = (build(make_settings(executor=executor), 6, rng) for _ in range(2))
+
+        train(alone, 1, [0, 1])
+        disturbed.embed(2, 1)
+        disturbed.encode(disturbed.embed(3, 1))
+        train(disturbed, 1, [0, 1])
+
+        assert disturbed.parts.bank.trained == [0, 1]
+        for one, other in zip(alone.parts.split.adapters, disturbed.parts.split.adapters, strict=True):
+            assert torch.equal(one.up, other.up)
