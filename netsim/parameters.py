@@ -7,14 +7,9 @@ from pydantic import AfterValidator, ConfigDict, Field
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 """A model is built from a scenario table: no unknown key, no NaN and no infinity.
 
-Strict types belong to the numbers below and not here, where they would refuse a table for a nested model.
+Strict types belong to the numbers below and not here: a strict dataclass refuses the table of a nested model.
+Use these names instead of a bare ``float``, ``int`` or ``bool``, which would take ``"3"`` for a number.
 """
-
-Number = Annotated[float, Field(strict=True)]
-Positive = Annotated[float, Field(gt=0, strict=True)]
-NonNegative = Annotated[float, Field(ge=0, strict=True)]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Switch = Annotated[bool, Field(strict=True)]
 
 
 def _whole(value: float) -> float:
@@ -23,7 +18,22 @@ def _whole(value: float) -> float:
     return value
 
 
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the lower bound {bounds[0]} exceeds the upper bound {bounds[1]}")
+    return bounds
+
+
+Number = Annotated[float, Field(strict=True)]
+Positive = Annotated[float, Field(gt=0, strict=True)]
+NonNegative = Annotated[float, Field(ge=0, strict=True)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
+Name = Annotated[str, Field(min_length=1)]
 Bits = Annotated[float, Field(ge=1, strict=True), AfterValidator(_whole)]
 """A whole number of bits; 5e7 counts as one."""
 Point = tuple[Number, Number]
 """x and y in metres."""
+Points = Annotated[tuple[Point, ...], Field(min_length=1)]
+Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
+"""The least and the largest value; the same twice means no spread."""
