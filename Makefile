@@ -6,7 +6,7 @@ WORKERS ?= 2
 # One torch thread per worker, no hub, no cache outside the test's own folder.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: quickstart test test-all check format bench clean
+.PHONY: quickstart test test-all check docs format bench clean
 
 quickstart: $(VENV)/quickstart.stamp
 	HF_HUB_OFFLINE=1 $(BIN)/airtune run scenarios/quickstart.toml
@@ -22,6 +22,9 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+docs: $(VENV)/dev.stamp
+	$(BIN)/python docs/generate.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .

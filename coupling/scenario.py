@@ -88,7 +88,7 @@ class Scheduler(Table):
     """Mean delay of a round that (8) allows, in seconds. Excludes ``delay_budget_s_per_bit``."""
     delay_budget_s_per_bit: Positive | None = None
     """The same per bit of payload, in s/bit. Excludes ``delay_budget_s``."""
-    zeta: scheduling.AnyZeta = Field(default_factory=scheduling.InverseSqrt)
+    zeta: scheduling.AnyZeta = scheduling.InverseSqrt()
     """Control parameter zeta(t) of the objective (22), without unit."""
     drift: scheduling.Drift = "paper"
     """Whether the objective drops the squared delay (``paper``, Lemma 2) or keeps it (``full``)."""
@@ -146,13 +146,19 @@ class Scenario(Table):
     rounds: Count
     """Number of rounds T."""
     cell: Cell
+    """Edge server and band."""
     devices: Devices
+    """Edge devices."""
     channel: Channel
+    """Path loss and fading."""
     protocol: Protocol
+    """What is sent in a round."""
     scheduler: Scheduler
+    """Policy, objective and virtual queue."""
     learner: LearnerSettings | None = None
     """What is learned; without this table the network runs alone."""
     trace: Trace = Trace()
+    """What is written."""
 
     _source: source.Source = PrivateAttr(default_factory=lambda: source.Source(Path("scenario")))
 
