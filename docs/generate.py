@@ -18,9 +18,9 @@ def trace_page() -> str:
     """Return docs/trace.md: every column of a run directory."""
     lines = [
         f"{_NOTE}# Run directory\n",
-        "`scenario.toml` is the resolved scenario, `provenance.json` says where the run comes from, and each table "
-        "is a folder of Parquet parts; units and descriptions are also in the field metadata, and the schema version "
-        f"(`{SCHEMA_VERSION}`) in the file metadata. Null means not applicable or not yet.\n",
+        "`scenario.toml` is the resolved scenario, `provenance.json` says where the run comes from, and each "
+        "table is a folder of Parquet parts; units and descriptions are also in the field metadata, and the "
+        f"schema version (`{SCHEMA_VERSION}`) in the file metadata. Null means not applicable or not yet.\n",
     ]
     for name, columns in TABLES.items():
         lines += [f"## {name}\n", "| column | type | unit | null | meaning |", "|---|---|---|---|---|"]
@@ -37,8 +37,8 @@ def scenario_page() -> str:
     lines = [
         f"{_NOTE}# Scenario files\n",
         'A scenario is a TOML file. `extends = "base.toml"` lays it over another one: tables merge key by key, '
-        "and a table whose `kind` changes is replaced. `--set key=value` sets one key on the command line. Every key named "
-        "`path` is relative to the file that names it. Where a key has no default it must be given.\n",
+        "and a table whose `kind` changes is replaced. `--set key=value` sets one key on the command line. Every "
+        "key named `path` is relative to the file that names it. Where a key has no default it must be given.\n",
     ]
     schema = json_schema()
     for title, node in _tables(schema):
