@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 
 from coupling.display import Progress, summary_table
-from coupling.problems import RunError, ScenarioError
+from coupling.interrupt import stop_requests
+from coupling.problems import Interrupted, RunError, ScenarioError
 from coupling.scenario import Scenario, json_schema
-from coupling.simulation import check_free, run
+from coupling.simulation import check_free, resume, run
 from coupling.source import parse_set
 
 DONE: Final = 0
@@ -32,6 +33,7 @@ ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenar
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the scenario.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 
 
 @app.command("run")
@@ -42,7 +44,7 @@ def run_command(
         Path | None, typer.Option(help="Run directory; by default the next free runs/NAME-N.")
     ] = None,
     no_learning: Annotated[bool, typer.Option("--no-learning", help="Run the network alone.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a scenario and leave a run directory."""
     loaded = _load(scenario, settings)
@@ -50,8 +52,24 @@ def run_command(
     check_free(folder)
     for line in loaded.warnings():
         _tell(f"warning: {line}")
-    with Progress(loaded.rounds) as progress:
-        run(loaded, folder, learning=not no_learning, on_round=progress.show)
+    with Progress(loaded.rounds) as progress, stop_requests() as stopping:
+        run(loaded, folder, learning=not no_learning, on_round=progress.show, stop=stopping)
+    _summarise(folder, as_json=as_json)
+
+
+@app.command("resume")
+def resume_command(
+    folder: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory with a checkpoint.")],
+    as_json: AsJson = False,
+) -> None:
+    """Continue an interrupted run from its checkpoint."""
+    rounds = Scenario.load(folder / "scenario.toml").rounds
+    with Progress(rounds) as progress, stop_requests() as stopping:
+        resume(folder, on_round=progress.show, stop=stopping)
+    _summarise(folder, as_json=as_json)
+
+
+def _summarise(folder: Path, *, as_json: bool) -> None:
     from analysis import load
     from analysis.metrics import summary, warnings
 
@@ -93,8 +111,11 @@ def main(arguments: list[str] | None = None) -> int:
     except RunError as error:
         _tell(str(error))
         return FAILED
+    except Interrupted as interrupted:
+        _tell(str(interrupted))
+        return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
-        _tell("interrupted; the tables up to the last complete round are readable")
+        _tell("interrupted at once; the tables up to the last complete round are readable")
         return INTERRUPTED
     return DONE
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
@@ -63,6 +64,16 @@ class Learning:
     def evaluate(self) -> "Evaluation | None":
         """Return the test loss and accuracy; None without a learner."""
         return None if self.learner is None else self.learner.evaluate()
+
+    def save(self, folder: Path) -> None:
+        """Write the learner's state into a new folder; nothing without a learner."""
+        if self.learner is not None:
+            self.learner.save(folder)
+
+    def load(self, folder: Path) -> None:
+        """Bring the learner back into the state that ``save`` wrote."""
+        if self.learner is not None:
+            self.learner.load(folder)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -20,6 +20,16 @@ class RunError(RuntimeError):
     """The run failed; the text is one line: what, and at which round. Exit status 1."""
 
 
+@final
+class Interrupted(Exception):  # noqa: N818  # not an error: the run was asked to stop
+    """The run stopped between two rounds; the text is the line that says how to go on. Exit status 130."""
+
+
+def reason(error: OSError) -> str:
+    """Return why the system refused, without number and path."""
+    return (error.strerror or str(error)).lower()
+
+
 _BOUNDS: Final = {
     "greater_than": "is not greater than {gt}",
     "greater_than_equal": "is not at least {ge}",

@@ -11,9 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Self, final
 
+from coupling.problems import RunError
 from coupling.scenario import Scenario
 from coupling.tables import SCHEMA_VERSION
 
+_NAME: Final = "provenance.json"
 _PACKAGES: Final = ("airtune", "numpy", "scipy", "simpy", "pyarrow", "torch", "transformers", "peft")
 
 
@@ -23,7 +25,10 @@ class Provenance:
     """What ``provenance.json`` says, but for the state of the run."""
 
     facts: dict[str, Any]
-    started: datetime
+    began: datetime
+    """When this process took the run up."""
+    wall_before_s: float = 0.0
+    """Wall-clock seconds of the processes before it."""
 
     @classmethod
     def begin(cls, scenario: Scenario, *, learning: bool) -> Self:
@@ -47,18 +52,32 @@ class Provenance:
         }
         return cls(facts, started)
 
+    @classmethod
+    def again(cls, folder: Path) -> Self:
+        """Return the facts of a run that goes on now.
+
+        Raises:
+            RunError: the file cannot be read or is damaged.
+        """
+        path = folder / _NAME
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            return cls(facts, datetime.now(UTC), float(facts["wall_s"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path}: cannot be read or is damaged: {error}") from None
+
     def write(self, folder: Path, *, state: str, simulated_s: float) -> None:
         """Write ``provenance.json``, complete or not at all."""
         now = datetime.now(UTC)
         document = self.facts | {
             "state": state,
             "ended": None if state == "running" else now.isoformat(timespec="seconds"),
-            "wall_s": (now - self.started).total_seconds(),
+            "wall_s": self.wall_before_s + (now - self.began).total_seconds(),
             "simulated_s": simulated_s,
         }
-        partial = folder / "provenance.json.partial"
+        partial = folder / f"{_NAME}.partial"
         partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        partial.replace(folder / "provenance.json")
+        partial.replace(folder / _NAME)
 
 
 def _versions() -> dict[str, str]:

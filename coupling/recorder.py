@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy import ndarray
 
+from coupling.problems import RunError
 from coupling.tables import TABLES, Column, schema
 
 _ROWS_PER_PART: Final = 200_000
@@ -27,8 +28,17 @@ class Recorder:
     when it is complete.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._tables = {name: _Table(folder / name, name) for name in TABLES}
+    def __init__(self, folder: Path, parts: Mapping[str, int] | None = None) -> None:
+        """Begin new tables, or go on behind the first ``parts`` of each and drop what stands after them.
+
+        Raises:
+            RunError: one of those parts is missing or cannot be read.
+        """
+        self._tables = {name: _Table(folder / name, name, (parts or {}).get(name, 0)) for name in TABLES}
+
+    def parts(self) -> dict[str, int]:
+        """Return how many parts of each table are complete."""
+        return {name: table.parts for name, table in self._tables.items()}
 
     def add(self, table: str, rows: int, values: Mapping[str, Values]) -> None:
         """Append ``rows`` rows; every column needs a value."""
@@ -48,15 +58,16 @@ class Recorder:
 class _Table:
     """One table's buffer."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, parts: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.parts = parts
         self.rows = 0
         self._folder = folder
         self._columns = TABLES[name]
         self._schema = schema(name)
         self._counts: list[int] = []
         self._values: list[list[Values]] = [[] for _ in self._columns]
-        self._parts = 0
+        self._keep_only(parts)
 
     def add(self, rows: int, values: Mapping[str, Values]) -> None:
         if not rows:
@@ -66,6 +77,18 @@ class _Table:
         for column, kept in zip(self._columns, self._values, strict=True):
             kept.append(values[column.name])
 
+    def _keep_only(self, parts: int) -> None:
+        """Make sure that the first parts can be read, and remove all others."""
+        kept = [_part(number) for number in range(parts)]
+        for name in kept:
+            try:
+                pq.read_metadata(self._folder / name)
+            except (OSError, pa.ArrowInvalid) as error:
+                raise RunError(f"{self._folder / name}: is missing or damaged: {error}") from None
+        for path in self._folder.iterdir():
+            if path.name not in kept:
+                path.unlink()
+
     def flush(self) -> None:
         if not self.rows:
             return
@@ -74,15 +97,19 @@ class _Table:
             _array(column, values, counts) for column, values in zip(self._columns, self._values, strict=True)
         ]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
-        path = self._folder / f"part-{self._parts:06d}.parquet"
+        path = self._folder / _part(self.parts)
         partial = path.with_suffix(".partial")
         pq.write_table(table, partial, compression="zstd")
         os.replace(partial, path)
-        self._parts += 1
+        self.parts += 1
         self.rows = 0
         self._counts.clear()
         for kept in self._values:
             kept.clear()
+
+
+def _part(number: int) -> str:
+    return f"part-{number:06d}.parquet"
 
 
 def _array(column: Column, values: list[Values], counts: ndarray) -> pa.Array:

@@ -7,9 +7,8 @@ from typing import Any, final
 
 import numpy as np
 import simpy
-from jaxtyping import Float, Int
-from numpy import ndarray
 
+from coupling.checkpoint import RunState
 from coupling.learning import Learning
 from coupling.problems import RunError
 from coupling.protocols import Outcome, Plan, Protocol, Transfers
@@ -37,26 +36,6 @@ class RoundReport:
 
 
 @final
-class Memory:
-    """What the server remembers of each device, for the policies that ask."""
-
-    def __init__(self, count: int) -> None:
-        self._times_scheduled = np.zeros(count, int)
-        self._last_round = np.zeros(count, int)
-        self._rate_sum_bps = np.zeros(count)
-
-    def history(self, round_: int) -> History:
-        """Return what is known at the start of a round; valid until the round's end."""
-        return History(self._times_scheduled, self._last_round, self._rate_sum_bps / max(1, round_ - 1))
-
-    def note(self, round_: int, devices: Int[ndarray, " N"], rate_bps: Float[ndarray, " N"]) -> None:
-        """Remember who took part in a round, and at which uplink rate."""
-        self._times_scheduled[devices] += 1
-        self._last_round[devices] = round_
-        self._rate_sum_bps[devices] += rate_bps
-
-
-@final
 class Rounds:
     """A run: it owns the clock and the virtual queue, and asks the policy about snapshots of them."""
 
@@ -68,7 +47,8 @@ class Rounds:
         protocol: Protocol,
         learning: Learning,
         recorder: Recorder,
-        on_round: Callable[[RoundReport], None] = lambda report: None,
+        state: RunState,
+        after_round: Callable[[RoundReport], bool],
     ) -> None:
         self._scenario = scenario
         self._world = world
@@ -76,23 +56,17 @@ class Rounds:
         self._protocol = protocol
         self._learning = learning
         self._recorder = recorder
-        self._on_round = on_round
-        self._env = simpy.Environment()
+        self._after_round = after_round
+        self.state = state
+        """What the next round depends on; complete between two rounds."""
+        self._env = simpy.Environment(initial_time=state.time_s)
         count = scenario.devices.count
         self._device = np.arange(count)
         self._bits = np.full(count, scenario.protocol.payload_bit)
         self._tx_power_w = np.full(count, scenario.devices.tx_power_w)
-        self._queue_s = scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
-        self._memory = Memory(count)
-        self._accuracy: float | None = None
-
-    @property
-    def time_s(self) -> float:
-        """Simulated time, in seconds."""
-        return float(self._env.now)
 
     def run(self) -> None:
-        """Run all rounds.
+        """Run the rounds that are left, until the last one or until ``after_round`` returns true.
 
         Raises:
             RunError: the loss of a device is no longer finite; names the round.
@@ -100,11 +74,15 @@ class Rounds:
         self._env.run(self._env.process(self._all()))
 
     def _all(self) -> Generator[simpy.Event, Any, None]:
-        self._evaluate(0)
-        for number in range(1, self._scenario.rounds + 1):
+        if self.state.round == 0:
+            self._evaluate(0)
+        for number in range(self.state.round + 1, self._scenario.rounds + 1):
             yield from self._round(number)
             self._evaluate(number)
             self._recorder.end_round()
+            self.state.round, self.state.time_s = number, float(self._env.now)
+            if self._after_round(self._report):
+                return
 
     def _round(self, number: int) -> Generator[simpy.Event, Any, None]:
         start_s = self._env.now
@@ -124,7 +102,7 @@ class Rounds:
         row = round_row(state, allocation, outcome, self._scenario.scheduler.objective) | {
             "start_s": start_s,
             "end_s": self._env.now,
-            "virtual_queue_s": self._queue_s,
+            "virtual_queue_s": self.state.virtual_queue_s,
             "train_loss": train_loss,
             "policy_wall_s": policy_wall_s,
             "learner_wall_s": self._learning.wall_s,
@@ -135,8 +113,9 @@ class Rounds:
         )
         self._recorder.add(*transfer_rows(number, outcome.transfers))
         self._learning.wall_s = 0.0
-        scheduled = len(allocation.devices)
-        self._on_round(RoundReport(number, scheduled, self.time_s, train_loss, self._accuracy))
+        self._report = RoundReport(
+            number, len(allocation.devices), float(self._env.now), train_loss, self.state.accuracy
+        )
 
     def _state(self, number: int, seen: Snapshot) -> RoundState:
         scenario = self._scenario
@@ -148,10 +127,10 @@ class Rounds:
             bandwidth_hz=scenario.cell.bandwidth_hz,
             noise_psd=scenario.cell.noise_psd_w_per_hz,
             delay_budget_s=scenario.delay_budget_s,
-            virtual_queue_s=self._queue_s,
+            virtual_queue_s=self.state.virtual_queue_s,
             device=self._device,
             rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
-            history=self._memory.history(number),
+            history=self._history(number),
         )
 
     def _update(self, number: int) -> tuple[Mapping[int, float], float | None]:
@@ -163,14 +142,21 @@ class Rounds:
     def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome) -> None:
         """Bring the virtual queue and the server's memory up to date."""
         scheduler = self._scenario.scheduler
-        self._queue_s = next_virtual_queue(
+        self.state.virtual_queue_s = next_virtual_queue(
             state.virtual_queue_s,
             float(outcome.air_s.max(initial=0.0)),
             state.delay_budget_s,
             update=scheduler.queue_update,
             zeta=scheduler.zeta.at(state.round),
         )
-        self._memory.note(state.round, allocation.devices, outcome.uplink_bps)
+        self.state.times_scheduled[allocation.devices] += 1
+        self.state.last_round[allocation.devices] = state.round
+        self.state.rate_sum_bps[allocation.devices] += outcome.uplink_bps
+
+    def _history(self, number: int) -> History:
+        """Return what the server remembers at the start of a round."""
+        past = self.state
+        return History(past.times_scheduled, past.last_round, past.rate_sum_bps / max(1, number - 1))
 
     def _evaluate(self, number: int) -> None:
         settings = self._scenario.learner
@@ -179,10 +165,10 @@ class Rounds:
         result = self._learning.evaluate()
         if result is None:
             return
-        self._accuracy = result.accuracy
+        self.state.accuracy = result.accuracy
         row = {
             "round": number,
-            "time_s": self.time_s,
+            "time_s": self._env.now,
             "loss": result.loss,
             "accuracy": result.accuracy,
             "accuracy_trained": result.accuracy_trained,

@@ -135,6 +135,8 @@ class Trace(Table):
 
     devices: Literal["all", "scheduled"] = "all"
     """Rows of the ``devices`` table: every device in every round, or the scheduled ones only."""
+    checkpoint_every: Count | None = None
+    """Rounds from one saved state to the next; without it the state is saved only when the run is interrupted."""
 
 
 @final

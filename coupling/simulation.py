@@ -1,14 +1,17 @@
 """A run: build the world and the learner of a scenario, go through the rounds, leave a run directory."""
 
+import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import tomli_w
 
+from coupling import checkpoint
+from coupling.checkpoint import RunState
 from coupling.learning import Learning
-from coupling.problems import RunError, ScenarioError
+from coupling.problems import Interrupted, RunError, ScenarioError, reason
 from coupling.protocols import Aggregate
 from coupling.provenance import Provenance
 from coupling.recorder import Recorder
@@ -19,32 +22,81 @@ from coupling.world import World
 if TYPE_CHECKING:
     from learner.learner import Learner
 
+OnRound = Callable[[RoundReport], None]
+Stop = Callable[[], bool]
+
+
+def _nothing(report: RoundReport) -> None:
+    """Do nothing about a round."""
+
+
+def _never() -> bool:
+    """Let a run go on to its last round."""
+    return False
+
+
+_SCENARIO: Final = "scenario.toml"
+_LOCK: Final = ".lock"
+
 
 def run(
     scenario: Scenario,
     out: str | Path,
     *,
     learning: bool = True,
-    on_round: Callable[[RoundReport], None] = lambda report: None,
+    on_round: OnRound = _nothing,
+    stop: Stop = _never,
 ) -> Path:
     """Run a scenario and return its run directory ``out``, which must be new or empty.
 
     With ``learning`` false, or without a ``[learner]`` table, the network runs alone and PyTorch is not imported.
-    ``on_round`` is told of every round.
+    ``on_round`` is told of every round, and the run ends after one at which ``stop`` is true.
 
     Raises:
         ScenarioError: something that the scenario names cannot be had, or ``out`` cannot be used; nothing was
             written.
         RunError: the run failed; the tables up to the round that it names are in ``out``.
+        Interrupted: ``stop`` was true; the state is saved.
     """
     folder = Path(out)
     check_free(folder)
-    world, policy = World.of(scenario), scenario.policy()
+    world = World.of(scenario)
     steps = Learning(_learner(scenario, world) if learning else None)
-    recorder = _start(folder, scenario)
-    rounds = Rounds(scenario, world, policy, Aggregate(steps), steps, recorder, on_round)
-    with _recorded(folder, scenario, recorder, rounds, learning=steps.learner is not None):
-        rounds.run()
+    start = RunState.initial(
+        scenario.devices.count, scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScenarioError(f"--out {folder}: cannot be written: {reason(error)}") from None
+    with _locked(folder):
+        (folder / _SCENARIO).write_text(tomli_w.dumps(scenario.tables()), encoding="utf-8")
+        provenance = Provenance.begin(scenario, learning=steps.learner is not None)
+        _go(scenario, folder, world, steps, start, provenance, on_round, stop)
+    return folder
+
+
+def resume(folder: str | Path, *, on_round: OnRound = _nothing, stop: Stop = _never) -> Path:
+    """Continue a run from its checkpoint; the tables become those of a run that was never stopped.
+
+    A run that is finished is left as it is.
+
+    Raises:
+        ScenarioError: no run directory, or the model or data can no longer be had.
+        RunError: no checkpoint, one that is damaged or of another scenario, or a part that is gone; and as ``run``.
+        Interrupted: as ``run``.
+    """
+    folder = Path(folder)
+    scenario = Scenario.load(folder / _SCENARIO)
+    with _locked(folder):
+        provenance = Provenance.again(folder)
+        if provenance.facts["state"] == "finished":
+            return folder
+        state, learner_part = checkpoint.load(folder, scenario.digest())
+        world = World.of(scenario)
+        steps = Learning(_learner(scenario, world) if provenance.facts["learning"] else None)
+        steps.load(learner_part)
+        _go(scenario, folder, world, steps, state, provenance, on_round, stop)
     return folder
 
 
@@ -60,37 +112,59 @@ def check_free(folder: Path) -> None:
         raise ScenarioError(f"--out {folder}: is a file; name a new directory")
 
 
-def _start(folder: Path, scenario: Scenario) -> Recorder:
+def _go(
+    scenario: Scenario,
+    folder: Path,
+    world: World,
+    steps: Learning,
+    state: RunState,
+    provenance: Provenance,
+    on_round: OnRound,
+    stop: Stop,
+) -> None:
+    """Run the rounds that are left, and keep tables, state and provenance however that ends."""
+    recorder = Recorder(folder, state.parts)
+    every = scenario.trace.checkpoint_every
+
+    def save() -> None:
+        recorder.flush()
+        state.parts = recorder.parts()
+        checkpoint.save(folder, state, steps, scenario.digest())
+
+    def after(report: RoundReport) -> bool:
+        on_round(report)
+        ends = stop()
+        if ends or (every is not None and report.round % every == 0):
+            save()
+        return ends
+
+    rounds = Rounds(scenario, world, scenario.policy(), Aggregate(steps), steps, recorder, state, after)
+    provenance.write(folder, state="running", simulated_s=state.time_s)
+    outcome = "failed"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()), encoding="utf-8")
-        return Recorder(folder)
+        rounds.run()
+        recorder.flush()
+        outcome = "finished" if state.round == scenario.rounds else "interrupted"
     except OSError as error:
-        raise ScenarioError(
-            f"--out {folder}: cannot be written: {(error.strerror or str(error)).lower()}"
-        ) from None
+        raise RunError(f"round {state.round + 1}: {folder} cannot be written: {reason(error)}") from None
+    finally:
+        # Where the disk is full, the line about it is already on its way.
+        with suppress(OSError):
+            recorder.flush()
+            provenance.write(folder, state=outcome, simulated_s=state.time_s)
+    if outcome == "interrupted":
+        raise Interrupted(f"interrupted after round {state.round}; continue with: airtune resume {folder}")
 
 
 @contextmanager
-def _recorded(
-    folder: Path, scenario: Scenario, recorder: Recorder, rounds: Rounds, *, learning: bool
-) -> Iterator[None]:
-    """Keep the tables and the provenance of a run, however it ends."""
-    provenance = Provenance.begin(scenario, learning=learning)
-    provenance.write(folder, state="running", simulated_s=0.0)
-    state = "failed"
-    try:
-        yield
-        state = "finished"
-    except KeyboardInterrupt:
-        state = "interrupted"
-        raise
-    finally:
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep every other process out of a run directory; the lock ends with this process, however it ends."""
+    with (folder / _LOCK).open("w") as file:
         try:
-            recorder.flush()
-            provenance.write(folder, state=state, simulated_s=rounds.time_s)
-        except OSError as error:
-            raise RunError(f"{folder}: cannot be written: {(error.strerror or str(error)).lower()}") from None
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"{folder}: another process is running in this directory") from None
+        yield
 
 
 def _learner(scenario: Scenario, world: World) -> "Learner | None":

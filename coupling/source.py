@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from coupling.problems import Path as KeyPath
-from coupling.problems import ScenarioError
+from coupling.problems import ScenarioError, reason
 
 SET: Final = "--set"
 _BARE_WORD: Final = re.compile(r"[A-Za-z_][\w./:\-]*")
@@ -150,6 +150,5 @@ def _parse(path: Path, named_by: Path | None) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ScenarioError(f"{path}: is not TOML: not UTF-8 text") from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
         by = f"{named_by}: extends = {path.name!r}: " if named_by else ""
-        raise ScenarioError(f"{by}{path}: cannot be read: {reason}") from None
+        raise ScenarioError(f"{by}{path}: cannot be read: {reason(error)}") from None
