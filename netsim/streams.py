@@ -5,8 +5,11 @@ from functools import lru_cache
 from typing import final
 
 import numpy as np
-from jaxtyping import UInt64
+from jaxtyping import Float, UInt64
 from numpy import ndarray
+from numpy.typing import ArrayLike
+
+from netsim.philox import philox
 
 _COUNTER_BLOCK = 1 << 128
 
@@ -24,7 +27,8 @@ class Streams:
 
     A stream is a Philox 4x64 sequence (Salmon et al., SC 2011). Its key comes from the seed and the stream's
     name; up to two indices (device, round, block ...) choose the upper half of the 256-bit counter, so streams
-    of one name never overlap. The same address gives the same numbers in any order, process or resumed run.
+    of one name never overlap. The same address gives the same numbers in any order, process or resumed run:
+    one stream in sequence (``words``), a word of many streams (``word_at``), or the head of many (``heads``).
     """
 
     def __init__(self, seed: int) -> None:
@@ -38,22 +42,57 @@ class Streams:
         """
         return np.random.Generator(self._bits(name, *indices))
 
-    def words(self, count: int, name: str, *indices: int) -> UInt64[ndarray, " count"]:
-        """Return the first ``count`` words of a stream; word k never depends on ``count``."""
-        words: UInt64[ndarray, " count"] = self._bits(name, *indices).random_raw(count)
+    def words(self, count: int, name: str, *indices: int, first: int = 0) -> UInt64[ndarray, " count"]:
+        """Return ``count`` words of a stream from word ``first`` on; word k never depends on ``count``."""
+        bits = self._bits(name, *indices, skip=first // 4)
+        words: UInt64[ndarray, " count"] = bits.random_raw(count + first % 4)[first % 4 :]
         return words
 
-    def _bits(self, name: str, *indices: int) -> np.random.Philox:
+    def word_at(self, number: ArrayLike, name: str, *indices: ArrayLike) -> UInt64[ndarray, "..."]:
+        """Return word ``number`` of each stream; number and indices broadcast, and their shape is the result's."""
+        counter, shape = _counters(number, *indices)
+        lane = counter[0] & np.uint64(3)
+        counter[0] = (counter[0] >> np.uint64(2)) + np.uint64(1)
+        words = philox(_key(self.seed, name), counter)
+        return words[lane.astype(np.intp), np.arange(words.shape[1])].reshape(shape)
+
+    def heads(self, name: str, *indices: ArrayLike) -> UInt64[ndarray, "4 ..."]:
+        """Return the first four words of each stream; the indices broadcast, and their shape follows the 4."""
+        counter, shape = _counters(1, *indices)
+        return philox(_key(self.seed, name), counter).reshape((4, *shape))
+
+    def _bits(self, name: str, *indices: int, skip: int = 0) -> np.random.Philox:
         if len(indices) > 2 or any(not 0 <= index < 1 << 64 for index in indices):
             raise ValueError(f"stream {name!r} takes at most two indices in 0..2**64 - 1, not {indices}")
         high, low = (*indices, 0, 0)[:2]
-        return np.random.Philox(key=_key(self.seed, name), counter=((high << 64) + low) * _COUNTER_BLOCK)
+        counter = ((high << 64) + low) * _COUNTER_BLOCK + skip
+        return np.random.Philox(key=_key(self.seed, name), counter=counter)
 
 
-def uniform(words: UInt64[ndarray, "*shape"]) -> ndarray:
+def _counters(number: ArrayLike, *indices: ArrayLike) -> tuple[UInt64[ndarray, "4 n"], tuple[int, ...]]:
+    """Return counters with ``number`` as their lowest word and the indices as their upper half."""
+    assert len(indices) <= 2, "a counter has room for two indices"
+    high, low = (*indices, 0, 0)[:2]
+    parts = np.broadcast_arrays(number, low, high)
+    counter = np.zeros((4, parts[0].size), np.uint64)
+    for row, part in zip((0, 2, 3), parts, strict=True):
+        counter[row] = part.ravel()
+    return counter, parts[0].shape
+
+
+def uniform(words: UInt64[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
     """Return uniform numbers in the open interval (0, 1), one for each word.
 
     The upper 52 bits, shifted by half a step: neither 0 nor 1 occurs (with 53 the largest would round to 1), so
     a logarithm of the result is finite.
     """
     return ((words >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
+def normal_pairs(
+    words: UInt64[ndarray, "*shape"], more: UInt64[ndarray, "*shape"]
+) -> tuple[Float[ndarray, "*shape"], Float[ndarray, "*shape"]]:
+    """Return two independent standard normal numbers for each pair of words (Box and Muller, 1958)."""
+    radius = np.sqrt(-2.0 * np.log(uniform(words)))
+    angle = 2 * np.pi * uniform(more)
+    return radius * np.cos(angle), radius * np.sin(angle)

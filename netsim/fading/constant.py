@@ -8,9 +8,8 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.fading.base import Fading
+from netsim.fading.base import Fading, Scatter
 from netsim.parameters import CONFIG
-from netsim.streams import Streams
 
 
 @final
@@ -21,5 +20,9 @@ class Constant(Fading):
     kind: Literal["none"] = "none"
 
     @override
-    def power(self, count: int, block: int, streams: Streams) -> Float[ndarray, " count"]:
-        return np.ones(count)
+    def factor(self, scatter: Scatter) -> Float[ndarray, "n T"]:
+        return np.ones(scatter.shape)
+
+    @override
+    def waves(self) -> None:
+        return None

@@ -1,28 +1,30 @@
-"""Rayleigh block fading."""
+"""Rayleigh fading."""
 
 from typing import Literal, final
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.fading.base import Fading
+from netsim.fading.base import Fading, Scatter
+from netsim.fading.plane_waves import PlaneWaves
 from netsim.parameters import CONFIG
-from netsim.streams import Streams, uniform
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Rayleigh(Fading):
-    """Rayleigh amplitude: ``|h|^2`` is exponential with mean 1, independent between devices and blocks.
-
-    Inverse of the distribution function, one word a device: ``-ln U`` with U uniform in (0, 1).
-    """
+    """Rayleigh amplitude: ``|h|^2`` is exponential with mean 1; there is no direct path."""
 
     kind: Literal["rayleigh"] = "rayleigh"
+    correlation: PlaneWaves | None = None
+    """Plane waves that make it a function of position; by default blocks and devices are independent."""
 
     @override
-    def power(self, count: int, block: int, streams: Streams) -> Float[ndarray, " count"]:
-        return -np.log(uniform(streams.words(count, "fading", block)))
+    def factor(self, scatter: Scatter) -> Float[ndarray, "n T"]:
+        return scatter.power()
+
+    @override
+    def waves(self) -> PlaneWaves | None:
+        return self.correlation

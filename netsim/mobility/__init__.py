@@ -1,6 +1,25 @@
 """How the devices move: one file a model."""
 
-from netsim.mobility.base import Mobility
-from netsim.mobility.static import Static
+from typing import Annotated
 
-__all__ = ["Mobility", "Static"]
+from pydantic import Field
+
+from netsim.mobility.base import Mobility, Motion
+from netsim.mobility.gauss_markov import GaussMarkov
+from netsim.mobility.random_waypoint import RandomWaypoint
+from netsim.mobility.road import Road
+from netsim.mobility.static import Static
+from netsim.mobility.trace import Trace
+
+AnyMobility = Annotated[Static | RandomWaypoint | GaussMarkov | Road | Trace, Field(discriminator="kind")]
+
+__all__ = [
+    "AnyMobility",
+    "GaussMarkov",
+    "Mobility",
+    "Motion",
+    "RandomWaypoint",
+    "Road",
+    "Static",
+    "Trace",
+]

@@ -1,14 +1,50 @@
 """What a mobility model must do."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
+
+from netsim.placement import Placement
+from netsim.streams import Streams
+
+_AT_ONCE = 1 << 14
+
+
+class Motion(ABC):
+    """Where each of K devices is at any time from 0 on.
+
+    A function of time: asking twice, out of order or in a resumed run gives the same positions to the last bit,
+    and those of a device depend on nothing but the seed, its number and the model.
+    """
+
+    @abstractmethod
+    def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
+        """Return x and y of all devices in metres."""
+
+    @abstractmethod
+    def paths(self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]) -> Float[ndarray, "n T 2"]:
+        """Return x and y of some devices in metres at ascending times, the same as ``positions`` at each."""
 
 
 class Mobility(ABC):
-    """Where the devices are at any time, as a function of time: asking twice or out of order changes nothing."""
+    """How the devices of a scenario move."""
 
     @abstractmethod
+    def motion(self, placement: Placement, count: int, streams: Streams) -> Motion:
+        """Return the motion of ``count`` devices that a placement puts in place.
+
+        Raises:
+            InputError: the model does not fit the placement, or its file does not fit the devices.
+        """
+
     def positions(self, start_m: Float[ndarray, "K 2"], time_s: float) -> Float[ndarray, "K 2"]:
-        """Return x and y of each device in metres at ``time_s``, for devices placed at ``start_m``."""
+        """Return where devices that were placed at ``start_m`` are; only of models in which nobody moves."""
+        raise NotImplementedError(f"{type(self).__name__} needs a motion")
+
+
+def pieces(count: int) -> Iterator[slice]:
+    """Yield slices that cover 0 to ``count``: a piece's intermediate results stay in a core's cache."""
+    for first in range(0, count, _AT_ONCE):
+        yield slice(first, min(first + _AT_ONCE, count))

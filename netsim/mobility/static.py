@@ -2,13 +2,32 @@
 
 from typing import Literal, final
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float, Int
 from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.mobility.base import Mobility
+from netsim.mobility.base import Mobility, Motion
 from netsim.parameters import CONFIG
+from netsim.placement import Placement
+from netsim.streams import Streams
+
+
+@final
+class Rest(Motion):
+    """Devices at rest."""
+
+    def __init__(self, position_m: Float[ndarray, "K 2"]) -> None:
+        self._position_m = position_m
+
+    @override
+    def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
+        return self._position_m
+
+    @override
+    def paths(self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]) -> Float[ndarray, "n T 2"]:
+        return np.broadcast_to(self._position_m[device][:, None], (len(device), len(times_s), 2))
 
 
 @final
@@ -17,6 +36,10 @@ class Static(Mobility):
     """Nobody moves, as in section V-A of the paper."""
 
     kind: Literal["static"] = "static"
+
+    @override
+    def motion(self, placement: Placement, count: int, streams: Streams) -> Rest:
+        return Rest(placement.positions(count, streams))
 
     @override
     def positions(self, start_m: Float[ndarray, "K 2"], time_s: float) -> Float[ndarray, "K 2"]:

@@ -1,6 +1,15 @@
 """How much power survives the way, before fading: one file a model."""
 
-from netsim.pathloss.base import PathLoss
-from netsim.pathloss.power_law import PowerLaw
+from typing import Annotated
 
-__all__ = ["PathLoss", "PowerLaw"]
+from pydantic import Field
+
+from netsim.pathloss.base import PathLoss, distance
+from netsim.pathloss.free_space import FreeSpace
+from netsim.pathloss.log_distance import LogDistance
+from netsim.pathloss.power_law import PowerLaw
+from netsim.pathloss.shadowing import Shadowing
+
+AnyPathLoss = Annotated[PowerLaw | FreeSpace | LogDistance, Field(discriminator="kind")]
+
+__all__ = ["AnyPathLoss", "FreeSpace", "LogDistance", "PathLoss", "PowerLaw", "Shadowing", "distance"]

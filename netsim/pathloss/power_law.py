@@ -8,8 +8,9 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG, Positive
-from netsim.pathloss.base import PathLoss
+from netsim.parameters import CONFIG, Point, Positive
+from netsim.pathloss.base import PathLoss, distance
+from netsim.streams import Streams
 
 
 @final
@@ -27,6 +28,8 @@ class PowerLaw(PathLoss):
     """Reference distance d0 in metres, where the gain is 1."""
 
     @override
-    def gain(self, distance_m: Float[ndarray, " K"]) -> Float[ndarray, " K"]:
-        gain: Float[ndarray, " K"] = np.maximum(distance_m / self.reference_m, 1.0) ** -self.exponent
-        return gain
+    def gain(
+        self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
+    ) -> Float[ndarray, "*n"]:
+        far: Float[ndarray, "*n"] = np.maximum(distance(position_m, server_m) / self.reference_m, 1.0)
+        return far**-self.exponent

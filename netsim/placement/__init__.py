@@ -1,6 +1,17 @@
 """Where the devices stand when the simulation starts: one file a distribution."""
 
-from netsim.placement.base import Placement
-from netsim.placement.disc import Disc
+from typing import Annotated
 
-__all__ = ["Disc", "Placement"]
+from pydantic import Field
+
+from netsim.placement.annulus import Annulus
+from netsim.placement.base import Placement
+from netsim.placement.clusters import Clusters
+from netsim.placement.disc import Disc
+from netsim.placement.grid import Grid
+from netsim.placement.line import Line
+from netsim.placement.points import Points
+
+AnyPlacement = Annotated[Disc | Annulus | Grid | Clusters | Line | Points, Field(discriminator="kind")]
+
+__all__ = ["Annulus", "AnyPlacement", "Clusters", "Disc", "Grid", "Line", "Placement", "Points"]

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from numpy import ndarray
 
+from netsim.geometry import Region
 from netsim.streams import Streams
 
 
@@ -13,4 +14,12 @@ class Placement(ABC):
 
     @abstractmethod
     def positions(self, count: int, streams: Streams) -> Float[ndarray, "count 2"]:
-        """Return x and y of each device in metres; device k's never depend on ``count``."""
+        """Return x and y of each device in metres; device k's never depend on ``count``.
+
+        Raises:
+            InputError: the placement has no room for so many devices.
+        """
+
+    @abstractmethod
+    def region(self) -> Region:
+        """Return the part of the plane to which moving devices keep."""

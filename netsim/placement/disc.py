@@ -8,6 +8,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
+from netsim.geometry import Circle
 from netsim.parameters import CONFIG, Point, Positive
 from netsim.placement.base import Placement
 from netsim.streams import Streams, uniform
@@ -26,9 +27,9 @@ class Disc(Placement):
 
     @override
     def positions(self, count: int, streams: Streams) -> Float[ndarray, "count 2"]:
-        # The radius of a point uniform in area is R sqrt(U).
         u = uniform(streams.words(2 * count, "placement")).reshape(count, 2)
-        radius_m, angle = self.radius_m * np.sqrt(u[:, 0]), 2 * np.pi * u[:, 1]
-        return np.asarray(self.center_m) + np.stack(
-            [radius_m * np.cos(angle), radius_m * np.sin(angle)], axis=1
-        )
+        return np.stack(self.region().points(u[:, 0], u[:, 1]), axis=1)
+
+    @override
+    def region(self) -> Circle:
+        return Circle(*self.center_m, self.radius_m)

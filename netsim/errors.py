@@ -1,0 +1,20 @@
+"""What can be wrong with a scenario's radio, in words that a user can act on."""
+
+from typing import final
+
+
+@final
+class InputError(ValueError):
+    """The scenario asks for a placement, movement or channel that cannot be had."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"{key}: {problem}")
+        self.key = key
+        """Scenario key, such as ``channel.gains.path``."""
+        self.problem = problem
+        """One line: the value, and what is allowed."""
+
+
+@final
+class StalledError(ArithmeticError):
+    """A transfer without a deadline that would never end: its gain stays too low for any rate."""

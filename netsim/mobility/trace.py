@@ -1,0 +1,96 @@
+"""Recorded movement."""
+
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.errors import InputError
+from netsim.mobility.base import Mobility, Motion
+from netsim.parameters import CONFIG, Name
+from netsim.placement import Placement
+from netsim.streams import Streams
+from netsim.tables import device_numbers, read_columns, require_devices
+
+_KEY = "devices.mobility.path"
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Trace(Mobility):
+    """Positions from a file, with straight movement at constant speed from each row of a device to its next.
+
+    Before its first row a device waits at that row's position, after its last one it stays. The placement does
+    not count. Devices of the file beyond the scenario's number are ignored.
+    """
+
+    kind: Literal["trace"] = "trace"
+    path: Name
+    """A `.csv` or `.parquet` file with the columns `device`, `time_s`, `x_m` and `y_m`, in any order of rows."""
+
+    @override
+    def motion(self, placement: Placement, count: int, streams: Streams) -> Motion:
+        columns = read_columns(self.path, ("device", "time_s", "x_m", "y_m"), _KEY)
+        device = device_numbers(columns["device"], self.path, _KEY)
+        require_devices(device, count, self.path, _KEY)
+        order = np.lexsort((columns["time_s"], device))
+        order = order[device[order] < count]
+        device, time_s = device[order], columns["time_s"][order]
+        twice = np.flatnonzero((np.diff(device) == 0) & (np.diff(time_s) == 0))
+        if twice.size:
+            raise InputError(
+                _KEY, f"{self.path} places device {device[twice[0]]} twice at time_s = {time_s[twice[0]]:g}"
+            )
+        first_row = np.searchsorted(device, np.arange(count + 1))
+        return _Replay(first_row, time_s, columns["x_m"][order], columns["y_m"][order])
+
+
+@final
+class _Replay(Motion):
+    """Rows of all devices, one device after the other, and the row at which each one begins."""
+
+    def __init__(
+        self,
+        first_row: Int[ndarray, " K+1"],
+        time_s: Float[ndarray, " rows"],
+        x_m: Float[ndarray, " rows"],
+        y_m: Float[ndarray, " rows"],
+    ) -> None:
+        self._first_row, self._time_s, self._x_m, self._y_m = first_row, time_s, x_m, y_m
+
+    @override
+    def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
+        first, end = self._first_row[:-1], self._first_row[1:]
+        return self._at(first, end, np.full(len(first), float(time_s)))
+
+    @override
+    def paths(self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]) -> Float[ndarray, "n T 2"]:
+        first, end = self._first_row[device], self._first_row[device + 1]
+        columns = len(times_s)
+        flat = self._at(np.repeat(first, columns), np.repeat(end, columns), np.tile(times_s, len(device)))
+        return flat.reshape(len(device), columns, 2)
+
+    def _at(
+        self, first: Int[ndarray, " n"], end: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
+    ) -> Float[ndarray, "n 2"]:
+        before = self._last_row_until(first, end, time_s)
+        after = np.minimum(before + 1, end - 1)
+        span_s = self._time_s[after] - self._time_s[before]
+        share = np.clip((time_s - self._time_s[before]) / np.where(span_s > 0, span_s, 1.0), 0.0, 1.0)
+        return np.stack(
+            [axis[before] + share * (axis[after] - axis[before]) for axis in (self._x_m, self._y_m)], axis=1
+        )
+
+    def _last_row_until(
+        self, first: Int[ndarray, " n"], end: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
+    ) -> Int[ndarray, " n"]:
+        """Return each device's last row not after a time, or its first row: bisection of all at once."""
+        low, high = first.copy(), end.copy()
+        while (high - low > 1).any():
+            middle = (low + high) // 2
+            late = self._time_s[middle] > time_s
+            low, high = np.where(late, low, middle), np.where(late, middle, high)
+        return low

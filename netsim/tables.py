@@ -1,0 +1,98 @@
+"""Tables that a user brings along: Parquet or CSV files of numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from netsim.errors import InputError
+
+
+def read_columns(path: str, names: Sequence[str], key: str) -> dict[str, Float[ndarray, " rows"]]:
+    """Return columns of a ``.parquet`` or ``.csv`` file as float64; other columns are ignored.
+
+    Raises:
+        InputError: with the scenario ``key`` of the path; no such file, not a table, no rows, a column that is
+            missing or not numeric, or a value that is missing or not finite.
+    """
+    table = _read(Path(path), key)
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        has = ", ".join(table.column_names)
+        raise InputError(
+            key, f"{path} has no column {missing[0]}; needed are {', '.join(names)}, it has {has}"
+        )
+    if not table.num_rows:
+        raise InputError(key, f"{path} has no rows")
+    return {name: _numbers(table.column(name), path, name, key) for name in names}
+
+
+def device_numbers(values: Float[ndarray, " rows"], path: str, key: str) -> Int[ndarray, " rows"]:
+    """Return a column of device numbers as integers.
+
+    Raises:
+        InputError: a number that is negative or not whole.
+    """
+    return _whole(values, "device", path, key)
+
+
+def block_numbers(values: Float[ndarray, " rows"], path: str, key: str) -> Int[ndarray, " rows"]:
+    """Return a column of channel block numbers as integers.
+
+    Raises:
+        InputError: a number that is negative or not whole.
+    """
+    return _whole(values, "block", path, key)
+
+
+def require_devices(present: Int[ndarray, " rows"], count: int, path: str, key: str) -> None:
+    """Refuse a file in which one of the devices 0 to ``count - 1`` does not occur.
+
+    Raises:
+        InputError: names the first device that is missing.
+    """
+    missing = np.setdiff1d(np.arange(count), present)
+    if missing.size:
+        raise InputError(
+            key, f"{path} has no device {missing[0]}; {count} devices need the numbers 0 to {count - 1}"
+        )
+
+
+def _read(path: Path, key: str) -> pa.Table:
+    if not path.is_file():
+        raise InputError(key, f"{path} is not a file")
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError(key, f"{path} must end in .csv or .parquet")
+    try:
+        return pa.csv.read_csv(path) if path.suffix == ".csv" else pa.parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(key, f"{path} cannot be read as {path.suffix[1:]}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _numbers(column: pa.ChunkedArray, path: str, name: str, key: str) -> Float[ndarray, " rows"]:
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if not numeric:
+        raise InputError(key, f"{path}: column {name} has {column.type} values, not numbers")
+    values: Float[ndarray, " rows"] = column.to_numpy().astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise InputError(key, f"{path}: column {name}, row {bad[0] + 1} is missing or not finite")
+    return values
+
+
+def _whole(values: Float[ndarray, " rows"], name: str, path: str, key: str) -> Int[ndarray, " rows"]:
+    bad = np.flatnonzero((values < 0) | (values != np.floor(values)) | (values >= 2.0**53))
+    if bad.size:
+        raise InputError(
+            key, f"{path}: column {name}, row {bad[0] + 1} is {values[bad[0]]:g}, not a number from 0 on"
+        )
+    return values.astype(np.int64)
