@@ -15,7 +15,6 @@ class ScenarioError(ValueError):
     """The input is wrong; the text is one line: file, key, value and what is allowed. Exit status 2."""
 
 
-@final
 class RunError(RuntimeError):
     """The run failed; the text is one line: what, and at which round. Exit status 1."""
 
