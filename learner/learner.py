@@ -60,14 +60,14 @@ class Learner:
         self.trainable_parameters = parts.split.trainable_parameters
         """Numbers in the LoRA matrices; 0 where they are frozen."""
         self.parts = parts
-        self._partition = partition
-        self._test = test
+        self.partition = partition
+        self.test = test
         self._executor = executor
         self._stages: dict[Job, _Stage] = {}
 
     def embed(self, device: int, round_: int) -> Job:
         """Let the device take its minibatch of the round and embed it."""
-        rows = self._partition.minibatch(device, round_)
+        rows = self.partition.minibatch(device, round_)
         tokens = len(rows) * int(self.parts.samples.lengths[rows].max())
         pooled_bits = len(rows) * self.parts.split.hidden * BITS_PER_NUMBER
         job = Job(
@@ -109,9 +109,9 @@ class Learner:
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
         """Return how well all devices' heads classify the test set, by one pass of it through the encoder."""
-        everything = np.arange(len(self._test))
-        pooled = micro_batches.encode(self.parts.split, self._test, everything, self.parts.micro_batch_tokens)
-        return evaluate(self.parts.bank, self.device_count, pooled, self._test.labels_of(everything))
+        everything = np.arange(len(self.test))
+        pooled = micro_batches.encode(self.parts.split, self.test, everything, self.parts.micro_batch_tokens)
+        return evaluate(self.parts.bank, self.device_count, pooled, self.test.labels_of(everything))
 
     def _advance(self, job: Job, stage: _Stage) -> None:
         assert self._stages.get(job) == stage - 1, "a job's steps follow each other within its round"
