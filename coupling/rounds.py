@@ -86,7 +86,7 @@ class Rounds:
 
     def _round(self, number: int) -> Generator[simpy.Event, Any, None]:
         start_s = self._env.now
-        seen = self._world.at(start_s, block=number)
+        seen = self._world.at(start_s, number)
         state = self._state(number, seen)
         asked = perf_counter()
         allocation = self._policy.schedule(state)

@@ -15,11 +15,12 @@ from coupling.problems import ScenarioError, describe, unknown
 from learner.settings import LearnerSettings
 from netsim import scheduling
 from netsim.fading import AnyFading
-from netsim.mobility import Static
+from netsim.mobility import AnyMobility, Static
 from netsim.parameters import CONFIG, Bits, Count, NonNegative, Point, Positive
-from netsim.pathloss import PowerLaw
-from netsim.placement import Disc
+from netsim.pathloss import AnyPathLoss
+from netsim.placement import AnyPlacement
 from netsim.queues import QueueUpdate
+from netsim.recorded import Recording
 
 
 class Table(BaseModel):
@@ -48,9 +49,9 @@ class Devices(Table):
     """Number of devices K."""
     tx_power_w: Positive = 1.0
     """Transmit power of a device in W; the paper has none, its ``|h|^2`` carries 1 W."""
-    placement: Disc
+    placement: AnyPlacement
     """Where the devices stand at time 0."""
-    mobility: Static = Static()
+    mobility: AnyMobility = Static()
     """How they move."""
 
 
@@ -58,12 +59,22 @@ class Devices(Table):
 class Channel(Table):
     """What happens to the power on its way."""
 
-    path_loss: PowerLaw
+    path_loss: AnyPathLoss | None = None
     """Mean power gain over the distance."""
-    fading: AnyFading
+    fading: AnyFading | None = None
     """Random factor on the power gain in each channel block."""
-    coherence: Literal["round"] = "round"
-    """How long a channel block lasts; ``round``: one draw for every round, as in the paper."""
+    gains: Recording | None = None
+    """Recorded gains, path loss and fading together; excludes ``path_loss`` and ``fading``."""
+    coherence: Literal["round"] | Positive = "round"
+    """How long a channel block lasts, in seconds; ``round``: one draw for every round, as in the paper."""
+
+    @model_validator(mode="after")
+    def _one_world(self) -> Self:
+        if self.gains is not None and (self.path_loss is not None or self.fading is not None):
+            raise ValueError("gains excludes path_loss and fading; keep the recording or the models")
+        if self.gains is None and (self.path_loss is None or self.fading is None):
+            raise ValueError("needs path_loss and fading, or gains")
+        return self
 
 
 @final
@@ -147,6 +158,11 @@ class Scenario(Table):
     """Seed of every random number of the run."""
     rounds: Count
     """Number of rounds T."""
+    world_clock: Literal["time", "round"] = "time"
+    """Whether positions and channel follow simulated time, or the round number: then rounds of any length meet the
+    same world under every policy."""
+    round_period_s: Positive | None = None
+    """World time from one round's start to the next, in seconds; with ``world_clock = "round"`` only."""
     cell: Cell
     """Edge server and band."""
     devices: Devices
@@ -163,6 +179,12 @@ class Scenario(Table):
     """What is written."""
 
     _source: source.Source = PrivateAttr(default_factory=lambda: source.Source(Path("scenario")))
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> Self:
+        if (self.world_clock == "round") != (self.round_period_s is not None):
+            raise ValueError("world_clock = 'round' and round_period_s need each other")
+        return self
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:

@@ -18,6 +18,7 @@ from coupling.recorder import Recorder
 from coupling.rounds import RoundReport, Rounds
 from coupling.scenario import Scenario
 from coupling.world import World
+from netsim.errors import InputError as NetworkInputError
 
 if TYPE_CHECKING:
     from learner.learner import Learner
@@ -60,7 +61,7 @@ def run(
     """
     folder = Path(out)
     check_free(folder)
-    world = World.of(scenario)
+    world = _world(scenario)
     steps = Learning(_learner(scenario, world) if learning else None)
     start = RunState.initial(
         scenario.devices.count, scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
@@ -93,7 +94,7 @@ def resume(folder: str | Path, *, on_round: OnRound = _nothing, stop: Stop = _ne
         if provenance.facts["state"] == "finished":
             return folder
         state, learner_part = checkpoint.load(folder, scenario.digest())
-        world = World.of(scenario)
+        world = _world(scenario)
         steps = Learning(_learner(scenario, world) if provenance.facts["learning"] else None)
         steps.load(learner_part)
         _go(scenario, folder, world, steps, state, provenance, on_round, stop)
@@ -165,6 +166,13 @@ def _locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise RunError(f"{folder}: another process is running in this directory") from None
         yield
+
+
+def _world(scenario: Scenario) -> World:
+    try:
+        return World(scenario)
+    except NetworkInputError as error:
+        raise scenario.problem(error.key, error.problem) from None
 
 
 def _learner(scenario: Scenario, world: World) -> "Learner | None":
