@@ -116,7 +116,7 @@ def times_scheduled(run: Run) -> ndarray:
     rows = run.arrays("devices", "device", "scheduled")
     if not len(rows["device"]):
         return np.zeros(run.device_count, int)
-    return np.bincount(rows["device"][rows["scheduled"]], minlength=run.device_count)
+    return np.bincount(rows["device"][np.flatnonzero(rows["scheduled"])], minlength=run.device_count)
 
 
 def jain(shares: ndarray) -> float | None:
