@@ -134,7 +134,7 @@ def build(settings: LearnerSettings, device_count: int, rng: Streams) -> Learner
         batch_size=settings.batch_size,
         rng=rng,
     )
-    tokenizer = load_tokenizer(settings.model)
+    tokenizer = load_tokenizer(settings.model, model.config.vocab_size)
     samples = tokenize(labelled, tokenizer, settings.max_tokens)
     test = tokenize(labelled_test, tokenizer, settings.max_tokens)
 

@@ -10,6 +10,8 @@ from learner import evaluate
 from learner.errors import DivergedError
 from learner.learner import Learner, build
 
+QUERY = {"rank": 2, "alpha": 4, "targets": ["query"]}
+
 
 def naive_scores(subject: Learner) -> tuple[list[float], list[float]]:
     """Return each device's loss and accuracy, one sample and one device at a time."""
@@ -36,9 +38,9 @@ def test_an_evaluation_equals_a_naive_loop(
     make_settings: Make, rng: PhiloxStreams, monkeypatch: pytest.MonkeyPatch, init: str, chunk: int
 ) -> None:
     monkeypatch.setattr(evaluate, "CHUNK", chunk)
-    fast = {"kind": "sgd", "lr": 3.0}
-    subject = build(make_settings(heads={"init": init}, head_optimizer=fast), 7, rng)
-    for round_, devices in enumerate([[1, 4], [4, 6], [6]], start=1):
+    adamw = {"kind": "adamw", "lr": 0.03}
+    subject = build(make_settings(heads={"init": init}, pooling="cls", lora=QUERY, optimizer=adamw), 7, rng)
+    for round_, devices in enumerate([*[[1]] * 20, [1, 4], [4, 6]], start=1):
         train(subject, round_, devices)
 
     result = subject.evaluate()

@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from tiny import Make, PhiloxStreams, write_parquet
+from transformers import BertTokenizerFast
 
 from learner.errors import InputError
 from learner.learner import build
@@ -170,7 +172,29 @@ def test_a_model_without_tokenizer_is_refused(make_settings: Make, tiny_model: P
     refuse(
         make_settings(model=str(tmp_path)),
         "learner.model",
+        f"'{tmp_path}' has no tokenizer files",
+    )
+
+    shutil.copy(tiny_model / "tokenizer_config.json", tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    refuse(
+        make_settings(model=str(tmp_path)),
+        "learner.model",
         f"'{tmp_path}' has no tokenizer that can be loaded: ...",
+    )
+
+
+def test_a_tokenizer_of_another_model_is_refused(
+    make_settings: Make, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    BertTokenizerFast(vocab={f"token{n}": n for n in range(99)}).save_pretrained(folder)
+
+    refuse(
+        make_settings(model=str(folder)),
+        "learner.model",
+        f"the tokenizer of '{folder}' knows ... tokens, and the model 65",
     )
 
 
@@ -336,17 +360,13 @@ def test_a_part_of_the_quickstart_that_is_not_installed_is_named(
     problem: str,
 ) -> None:
     monkeypatch.setattr("sys.path", [])
-    monkeypatch.delitem(__import__("sys").modules, package, raising=False)
+    monkeypatch.delitem(sys.modules, package, raising=False)
 
     refuse(make_settings(**change), "learner.data.name" if "data" in change else "learner.model", problem)
 
 
 def test_settings_and_errors_do_not_need_torch() -> None:
-    import subprocess
-    import sys
-
     program = "import sys, learner, learner.settings, learner.errors; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert result.stdout.strip() == "False"
-    assert torch.__version__

@@ -13,6 +13,7 @@ from learner.settings import LearnerSettings
 
 Make = Callable[..., LearnerSettings]
 WORDS = [f"word{n}" for n in range(60)]
+CLASSES = 3
 # Multiplies the weights by -1e38 in every step: beyond float32 after the second.
 OVERFLOWING = {"kind": "adamw", "lr": 1e30, "weight_decay": 1e8}
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
@@ -37,8 +38,8 @@ class PhiloxStreams:
         return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
 
 
-def sentences(random: np.random.Generator, count: int, longest: int = 20) -> list[str]:
-    return [" ".join(random.choice(WORDS, random.integers(1, longest))) for _ in range(count)]
+def sentence(random: np.random.Generator, label: int) -> str:
+    return " ".join(random.choice(WORDS[label::CLASSES], random.integers(1, 20)))
 
 
 def write_parquet(folder: Path, name: str, **columns: Sequence[object]) -> Path:
