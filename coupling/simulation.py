@@ -105,12 +105,15 @@ def check_free(folder: Path) -> None:
     """Make sure that a run may be written into ``folder``.
 
     Raises:
-        ScenarioError: it is a file, or not empty.
+        ScenarioError: it is a file, not empty, or out of reach.
     """
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ScenarioError(f"--out {folder}: is not empty; name a new directory")
-    if folder.exists() and not folder.is_dir():
-        raise ScenarioError(f"--out {folder}: is a file; name a new directory")
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise ScenarioError(f"--out {folder}: is not empty; name a new directory")
+        if folder.exists() and not folder.is_dir():
+            raise ScenarioError(f"--out {folder}: is a file; name a new directory")
+    except OSError as error:
+        raise ScenarioError(f"--out {folder}: cannot be used: {reason(error)}") from None
 
 
 def _go(
