@@ -1,6 +1,6 @@
 """The rounds of a run: look at the world, ask the policy, exchange, update, record."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, final
@@ -16,7 +16,6 @@ from coupling.recorder import Recorder
 from coupling.rows import device_rows, round_row, transfer_rows
 from coupling.scenario import Scenario
 from coupling.world import Snapshot, World
-from learner.errors import DivergedError
 from netsim.clock import wait
 from netsim.queues import next_virtual_queue
 from netsim.scheduling import Allocation, History, Policy, RoundState
@@ -60,6 +59,8 @@ class Rounds:
         self.state = state
         """What the next round depends on; complete between two rounds."""
         self._env = simpy.Environment(initial_time=state.time_s)
+        self._number = state.round
+        """The round under way."""
         count = scenario.devices.count
         self._device = np.arange(count)
         self._bits = np.full(count, scenario.protocol.payload_bit)
@@ -69,9 +70,16 @@ class Rounds:
         """Run the rounds that are left, until the last one or until ``after_round`` returns true.
 
         Raises:
-            RunError: the loss of a device is no longer finite; names the round.
+            RunError: the loss of a device, or another number, is no longer finite; names the round.
         """
-        self._env.run(self._env.process(self._all()))
+        try:
+            # NumPy would only warn, and an infinity or NaN would go on into the tables as if it were physical.
+            with np.errstate(over="raise", divide="raise", invalid="raise"):
+                self._env.run(self._env.process(self._all()))
+        except (FloatingPointError, ZeroDivisionError) as error:
+            raise RunError(f"round {self._number}: {error}; a number in the scenario is extreme") from None
+        except ArithmeticError as error:
+            raise RunError(f"round {self._number}: {error}") from None
 
     def _all(self) -> Generator[simpy.Event, Any, None]:
         if self.state.round == 0:
@@ -85,6 +93,7 @@ class Rounds:
                 return
 
     def _round(self, number: int) -> Generator[simpy.Event, Any, None]:
+        self._number = number
         start_s = self._env.now
         seen = self._world.at(start_s, number)
         state = self._state(number, seen)
@@ -97,7 +106,7 @@ class Rounds:
             # Nobody is on air; the next channel draw comes a delay budget later, so that the clock advances.
             yield wait(self._env, state.delay_budget_s)
             outcome = _silence()
-        losses, train_loss = self._update(number)
+        losses, train_loss = self._learning.update()
         self._close(state, allocation, outcome)
         row = round_row(state, allocation, outcome, self._scenario.scheduler.objective) | {
             "start_s": start_s,
@@ -132,12 +141,6 @@ class Rounds:
             rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
             history=self._history(number),
         )
-
-    def _update(self, number: int) -> tuple[Mapping[int, float], float | None]:
-        try:
-            return self._learning.update()
-        except DivergedError as error:
-            raise RunError(f"round {number}: {error}") from None
 
     def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome) -> None:
         """Bring the virtual queue and the server's memory up to date."""

@@ -163,7 +163,11 @@ def _go(
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep every other process out of a run directory; the lock ends with this process, however it ends."""
-    with (folder / _LOCK).open("w") as file:
+    try:
+        file = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise ScenarioError(f"{folder}: cannot be written: {reason(error)}") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -176,6 +180,9 @@ def _world(scenario: Scenario) -> World:
         return World(scenario)
     except NetworkInputError as error:
         raise scenario.problem(error.key, error.problem) from None
+    except MemoryError:
+        problem = f"{scenario.devices.count} devices do not fit into memory"
+        raise scenario.problem("devices.count", problem) from None
 
 
 def _learner(scenario: Scenario, world: World) -> "Learner | None":
