@@ -59,8 +59,6 @@ class Rounds:
         self.state = state
         """What the next round depends on; complete between two rounds."""
         self._env = simpy.Environment(initial_time=state.time_s)
-        self._number = state.round
-        """The round under way."""
         count = scenario.devices.count
         self._device = np.arange(count)
         self._bits = np.full(count, scenario.protocol.payload_bit)
@@ -77,9 +75,11 @@ class Rounds:
             with np.errstate(over="raise", divide="raise", invalid="raise"):
                 self._env.run(self._env.process(self._all()))
         except (FloatingPointError, ZeroDivisionError) as error:
-            raise RunError(f"round {self._number}: {error}; a number in the scenario is extreme") from None
+            raise RunError(
+                f"round {self.state.round + 1}: {error}; a number in the scenario is extreme"
+            ) from None
         except ArithmeticError as error:
-            raise RunError(f"round {self._number}: {error}") from None
+            raise RunError(f"round {self.state.round + 1}: {error}") from None
 
     def _all(self) -> Generator[simpy.Event, Any, None]:
         if self.state.round == 0:
@@ -93,7 +93,6 @@ class Rounds:
                 return
 
     def _round(self, number: int) -> Generator[simpy.Event, Any, None]:
-        self._number = number
         start_s = self._env.now
         seen = self._world.at(start_s, number)
         state = self._state(number, seen)
