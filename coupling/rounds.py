@@ -11,7 +11,7 @@ import simpy
 from coupling.checkpoint import RunState
 from coupling.learning import Learning
 from coupling.problems import RunError
-from coupling.protocols import Outcome, Plan, Protocol, Transfers
+from coupling.protocols import Outcome, Plan, Protocol
 from coupling.recorder import Recorder
 from coupling.rows import device_rows, round_row, transfer_rows
 from coupling.scenario import Scenario
@@ -40,6 +40,7 @@ class Rounds:
 
     def __init__(
         self,
+        env: simpy.Environment,
         scenario: Scenario,
         world: World,
         policy: Policy,
@@ -58,10 +59,9 @@ class Rounds:
         self._after_round = after_round
         self.state = state
         """What the next round depends on; complete between two rounds."""
-        self._env = simpy.Environment(initial_time=state.time_s)
+        self._env = env
         count = scenario.devices.count
         self._device = np.arange(count)
-        self._bits = np.full(count, scenario.protocol.payload_bit)
         self._tx_power_w = np.full(count, scenario.devices.tx_power_w)
 
     def run(self) -> None:
@@ -100,11 +100,14 @@ class Rounds:
         allocation = self._policy.schedule(state)
         policy_wall_s = perf_counter() - asked
         if len(allocation.devices):
-            outcome = yield from self._protocol.exchange(self._env, Plan(state, allocation))
+            ahead = self._world.ahead(seen, np.sort(allocation.devices), start_s)
+            outcome = yield from self._protocol.exchange(Plan(state, allocation, ahead))
         else:
-            # Nobody is on air; the next channel draw comes a delay budget later, so that the clock advances.
-            yield wait(self._env, state.delay_budget_s)
-            outcome = _silence()
+            outcome = Outcome.nobody()
+        if self._env.now == start_s:
+            # Nothing was on air; the next channel block decides anew, so that the clock always advances.
+            next_s = self._world.until_next_block(start_s, number)
+            yield wait(self._env, state.delay_budget_s if next_s is None else next_s)
         losses, train_loss = self._learning.update()
         self._close(state, allocation, outcome)
         row = round_row(state, allocation, outcome, self._scenario.scheduler.objective) | {
@@ -127,16 +130,20 @@ class Rounds:
 
     def _state(self, number: int, seen: Snapshot) -> RoundState:
         scenario = self._scenario
+        payload = self._protocol.payload(number)
         return RoundState(
             round=number,
             gain=seen.gain,
-            bits=self._bits,
+            bits=payload.uplink_bits,
             tx_power_w=self._tx_power_w,
             bandwidth_hz=scenario.cell.bandwidth_hz,
             noise_psd=scenario.cell.noise_psd_w_per_hz,
             delay_budget_s=scenario.delay_budget_s,
             virtual_queue_s=self.state.virtual_queue_s,
             device=self._device,
+            downlink_bits=payload.downlink_bits,
+            downlink_bandwidth_hz=scenario.cell.downlink_bandwidth_hz,
+            server_tx_power_w=scenario.cell.server_tx_power_w,
             rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
             history=self._history(number),
         )
@@ -179,10 +186,3 @@ class Rounds:
             "heads_trained": result.heads_trained,
         }
         self._recorder.add("evaluations", 1, row)
-
-
-def _silence() -> Outcome:
-    """Return the outcome of a round in which nobody was scheduled."""
-    none = np.empty(0)
-    transfers = Transfers(np.empty(0, int), "", "", none, none, 0.0, none, none, none, "")
-    return Outcome(np.empty(0, bool), none, none, none, none, transfers)

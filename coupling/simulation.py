@@ -6,13 +6,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import simpy
 import tomli_w
 
-from coupling import checkpoint
+from coupling import checkpoint, protocols
 from coupling.checkpoint import RunState
 from coupling.learning import Learning
 from coupling.problems import Interrupted, RunError, ScenarioError, reason
-from coupling.protocols import Aggregate
 from coupling.provenance import Provenance
 from coupling.recorder import Recorder
 from coupling.rounds import RoundReport, Rounds
@@ -142,7 +142,9 @@ def _go(
             save()
         return ends
 
-    rounds = Rounds(scenario, world, scenario.policy(), Aggregate(steps), steps, recorder, state, after)
+    env = simpy.Environment(initial_time=state.time_s)
+    protocol = protocols.create(env, scenario, steps, world.streams)
+    rounds = Rounds(env, scenario, world, scenario.policy(), protocol, steps, recorder, state, after)
     provenance.write(folder, state="running", simulated_s=state.time_s)
     outcome = "failed"
     try:

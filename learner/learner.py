@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from learner import micro_batches, optimizers
 from learner.data import Partition, Samples, load, tokenize
@@ -65,15 +66,27 @@ class Learner:
         self._executor = executor
         self._stages: dict[Job, _Stage] = {}
 
+    def payload(self, device: int, round_: int) -> tuple[int, int, int]:
+        """Return the bits of a device's embedding, feature and gradient in a round, whether it takes part or not.
+
+        They depend on the shapes of its minibatch only, so nothing is computed.
+        """
+        embedding_bits, pooled_bits = self._payload(self.partition.minibatch(device, round_))
+        return embedding_bits, pooled_bits, pooled_bits
+
+    def _payload(self, rows: Int64[np.ndarray, " B"]) -> tuple[int, int]:
+        """Return the bits of the embedding of some samples, and those of their pooled outputs."""
+        numbers = self.parts.split.hidden * BITS_PER_NUMBER
+        return len(rows) * int(self.parts.samples.lengths[rows].max()) * numbers, len(rows) * numbers
+
     def embed(self, device: int, round_: int) -> Job:
         """Let the device take its minibatch of the round and embed it."""
         rows = self.partition.minibatch(device, round_)
-        tokens = len(rows) * int(self.parts.samples.lengths[rows].max())
-        pooled_bits = len(rows) * self.parts.split.hidden * BITS_PER_NUMBER
+        embedding_bits, pooled_bits = self._payload(rows)
         job = Job(
             device=device,
             round=round_,
-            embedding_bits=tokens * self.parts.split.hidden * BITS_PER_NUMBER,
+            embedding_bits=embedding_bits,
             feature_bits=pooled_bits,
             gradient_bits=pooled_bits,
             rows=rows,
