@@ -2,20 +2,18 @@
 
 import json
 import tomllib
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
+from numpy import ndarray
 
-SCHEMA_VERSION: Final = "1"
-"""The schema of run directories that this version reads."""
+from analysis.errors import TraceError
+from analysis.parts import SCHEMA_VERSION, Parts, Rounds, other_version
 
-
-class TraceError(ValueError):
-    """A directory is no run directory, or one that cannot be read; the text is one line."""
+__all__ = ["SCHEMA_VERSION", "Run", "TraceError", "load"]
 
 
 @final
@@ -23,11 +21,19 @@ class Run:
     """One run directory; each table is read when it is first asked for.
 
     Columns, units and meanings are in the Parquet field metadata and in ``docs/trace.md``. What is null in the
-    files is NaN here.
+    files is NaN here. A table that the run has not is empty.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        columns: Mapping[str, Sequence[str]] | None = None,
+        rounds: Rounds | None = None,
+    ) -> None:
         self.path = Path(path)
+        self._columns = dict(columns or {})
+        self._rounds = rounds
         self.scenario: dict[str, Any] = self._scenario()
         """The resolved scenario, as nested tables."""
         self.provenance: dict[str, Any] = self._provenance()
@@ -36,27 +42,57 @@ class Run:
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """One row a round."""
-        return self._table("rounds")
+        return self.table("rounds")
 
     @cached_property
     def devices(self) -> pd.DataFrame:
         """One row a round and device."""
-        return self._table("devices")
+        return self.table("devices")
 
     @cached_property
     def transfers(self) -> pd.DataFrame:
         """One row a transfer."""
-        return self._table("transfers")
+        return self.table("transfers")
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row an evaluation; round 0 is before training."""
-        return self._table("evaluations")
+        return self.table("evaluations")
 
     @property
     def queue(self) -> pd.DataFrame:
         """The virtual queue: round, end_s, and the queue before and after each round in seconds."""
-        return self.rounds[["round", "end_s", "virtual_queue_before_s", "virtual_queue_s"]]
+        return self.table("rounds", ["round", "end_s", "virtual_queue_before_s", "virtual_queue_s"])
+
+    def table(
+        self, name: str, columns: Sequence[str] | None = None, rounds: Rounds | None = None
+    ) -> pd.DataFrame:
+        """Return a table, or some columns of it, or some rounds; by default the selection given to ``load``.
+
+        Raises:
+            TraceError: a damaged file, one of another schema version, or no such column.
+        """
+        chosen = columns if columns is not None else self._columns.get(name)
+        frame: pd.DataFrame = Parts(self.path, name).read(chosen, rounds or self._rounds).to_pandas()
+        return frame
+
+    def arrays(self, name: str, *columns: str) -> dict[str, ndarray]:
+        """Return columns of a table as arrays, null as NaN: the fast way to a number.
+
+        Raises:
+            TraceError: as ``table``.
+        """
+        read = Parts(self.path, name).read(columns, self._rounds)
+        return {column: read[column].to_numpy() for column in columns}
+
+    def has(self, name: str, *columns: str) -> bool:
+        """Return whether the run has a table, and these columns in it."""
+        return set(columns) <= set(names) if (names := Parts(self.path, name).names()) else False
+
+    @property
+    def device_count(self) -> int:
+        """Number of devices K."""
+        return int(self.scenario["devices"]["count"])
 
     def _scenario(self) -> dict[str, Any]:
         try:
@@ -65,7 +101,7 @@ class Run:
             raise TraceError(
                 f"{self.path}: is not a run directory: it has no readable scenario.toml"
             ) from None
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise TraceError(f"{self.path}: scenario.toml is damaged: {error}") from None
 
     def _provenance(self) -> dict[str, Any]:
@@ -78,23 +114,22 @@ class Run:
         except ValueError as error:
             raise TraceError(f"{self.path}: provenance.json is damaged: {error}") from None
         if document.get("schema") != SCHEMA_VERSION:
-            raise TraceError(
-                f"{self.path}: has schema {document.get('schema')}, this version reads {SCHEMA_VERSION}; "
-                "read it with the version in its provenance.json"
-            )
+            raise TraceError(f"{self.path}: {other_version(document.get('schema'))}")
         return document
 
-    def _table(self, name: str) -> pd.DataFrame:
-        parts = sorted((self.path / name).glob("part-*.parquet"))
-        if not parts:
-            return pd.DataFrame()
-        return pa.concat_tables([pq.read_table(part) for part in parts]).to_pandas()
 
+def load(
+    path: str | Path,
+    *,
+    columns: Mapping[str, Sequence[str]] | None = None,
+    rounds: Rounds | None = None,
+) -> Run:
+    """Return a run directory; nothing but its scenario and provenance is read yet.
 
-def load(path: str | Path) -> Run:
-    """Return a run directory.
+    ``columns`` names the columns of some tables, ``rounds`` the first and the last round; the others are not
+    read.
 
     Raises:
         TraceError: no run directory, a damaged one, or one of another schema version.
     """
-    return Run(path)
+    return Run(path, columns=columns, rounds=rounds)

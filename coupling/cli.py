@@ -132,4 +132,5 @@ def _next_free(name: str) -> Path:
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
+    """Print one line on stderr, also where a file's name has a line break in it."""
+    print("\\n".join(line.splitlines()), file=sys.stderr)

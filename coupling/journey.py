@@ -1,7 +1,7 @@
 """A run on its way: its tables, its state and its provenance, kept however it ends."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -78,9 +78,12 @@ class Journey:
             raise
 
     def _close(self, state: str, error: str | None = None) -> None:
-        # After a failure the disk may be full; the line about it is already on its way.
-        with suppress(OSError) if error else suppress():
+        try:
             if self._recorder:
                 self._recorder.flush()
                 self._recorder.to_disk()
             self.note(state, error)
+        except OSError:
+            # After a failure the disk may be full; the line about it is already on its way.
+            if error is None:
+                raise

@@ -33,6 +33,11 @@ class Learning:
         with self._timed():
             return self.learner.embed(device, round_)
 
+    def payload(self, device: int, round_: int) -> tuple[float, float, float]:
+        """Return the bits of the device's embedding, feature and gradient in a round, before any is computed."""
+        assert self.learner is not None, "validated: actual payloads need a learner"
+        return self.learner.payload(device, round_)
+
     def encode(self, job: Job) -> None:
         """Tell that the embedding has arrived at the server."""
         if self.learner is not None:

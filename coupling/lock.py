@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, final
 
-from coupling.problems import RunError, reason
+from coupling.problems import RunError, ScenarioError, reason
 
 _NAME: Final = ".lock"
 _TRIES: Final = 5
@@ -26,12 +26,12 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         LockedError: another process has it.
-        RunError: the directory cannot be written.
+        ScenarioError: the directory cannot be written.
     """
     try:
         file = (folder / _NAME).open("a+")
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written: {reason(error)}") from None
+        raise ScenarioError(f"{folder}: cannot be written: {reason(error)}") from None
     with file:
         if not _acquired(file):
             file.seek(0)

@@ -1,7 +1,10 @@
 """What can go wrong, each in the one line that a user is shown."""
 
 import difflib
+import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import date, time
 from typing import Any, Final, final
 
 from pydantic import ValidationError
@@ -39,7 +42,7 @@ _BOUNDS: Final = {
     "int_from_float": "is not a whole number",
     "float_type": "is not a number",
     "string_type": "is not a string",
-    "string_too_short": "is too short",
+    "string_too_short": "has too few characters: at least {min_length}",
     "bool_type": "is neither true nor false",
     "tuple_type": "is not a list",
     "list_type": "is not a list",
@@ -55,11 +58,18 @@ _BOUNDS: Final = {
 }
 
 
+_BARE_KEY: Final = re.compile(r"[\w\-]+")
+
+
 def key_of(path: Sequence[str | int]) -> str:
     """Return a path into a scenario as users write it: ``devices.count``, ``cell.position_m[1]``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if _BARE_KEY.fullmatch(part) else json.dumps(part)
+            text += f".{name}" if text else name
     return text
 
 
@@ -85,7 +95,8 @@ def describe(
         case "missing" | "missing_argument":
             return path, f"{key_of(path)} is missing"
         case "union_tag_not_found":
-            return path, f"{key_of((*path, 'kind'))} is missing"
+            kinds = ", ".join(map(repr, _kinds(schema, raw, path)))
+            return path, f"{key_of((*path, 'kind'))} is missing: one of {kinds}"
         case "value_error":
             text = str(details[0]["ctx"]["error"])
             return path, f"{key_of(path)}: {text}" if path else text
@@ -105,13 +116,25 @@ def unknown(name: str, value: object, allowed: Sequence[str]) -> str:
 
 def known_keys(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> list[str]:
     """Return the keys that a table of a scenario may have, read from the JSON Schema."""
+    return list(_resolve(schema, _node(schema, raw, path), _value(raw, path)).get("properties", {}))
+
+
+def _kinds(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> list[str]:
+    """Return the values that ``kind`` may have in a table."""
+    node = _node(schema, raw, path)
+    for branch in (node, *node.get("anyOf", [])):
+        if "discriminator" in branch:
+            return list(branch["discriminator"]["mapping"])
+    return []
+
+
+def _node(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Return what the JSON Schema says about a key; references and unions in it stay as they are."""
     node: Any = schema
-    value: Any = raw
-    for part in path:
-        node = _resolve(schema, node, value)
-        node = node.get("properties", {}).get(part, {})
-        value = value.get(part, {}) if isinstance(value, Mapping) else {}
-    return list(_resolve(schema, node, value).get("properties", {}))
+    for index, part in enumerate(path):
+        table = _resolve(schema, node, _value(raw, path[:index]))
+        node = table.get("properties", {}).get(part, {})
+    return node
 
 
 def _resolve(schema: Mapping[str, Any], node: Mapping[str, Any], value: object) -> Mapping[str, Any]:
@@ -162,7 +185,10 @@ def _fault(detail: ErrorDetails) -> str:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
+    """Return a value as a user would write it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value) if isinstance(value, date | time) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

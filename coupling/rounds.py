@@ -1,6 +1,6 @@
 """The rounds of a run: look at the world, ask the policy, exchange, update, record."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, final
@@ -11,12 +11,11 @@ import simpy
 from coupling.checkpoint import RunState
 from coupling.learning import Learning
 from coupling.problems import RunError
-from coupling.protocols import Outcome, Plan, Protocol, Transfers
+from coupling.protocols import Outcome, Plan, Protocol
 from coupling.recorder import Recorder
 from coupling.rows import device_rows, round_row, transfer_rows
 from coupling.scenario import Scenario
 from coupling.world import Snapshot, World
-from learner.errors import DivergedError
 from netsim.clock import wait
 from netsim.queues import next_virtual_queue
 from netsim.scheduling import Allocation, History, Policy, RoundState
@@ -41,6 +40,7 @@ class Rounds:
 
     def __init__(
         self,
+        env: simpy.Environment,
         scenario: Scenario,
         world: World,
         policy: Policy,
@@ -59,19 +59,27 @@ class Rounds:
         self._after_round = after_round
         self.state = state
         """What the next round depends on; complete between two rounds."""
-        self._env = simpy.Environment(initial_time=state.time_s)
+        self._env = env
         count = scenario.devices.count
         self._device = np.arange(count)
-        self._bits = np.full(count, scenario.protocol.payload_bit)
         self._tx_power_w = np.full(count, scenario.devices.tx_power_w)
 
     def run(self) -> None:
         """Run the rounds that are left, until the last one or until ``after_round`` returns true.
 
         Raises:
-            RunError: the loss of a device is no longer finite; names the round.
+            RunError: the loss of a device, or another number, is no longer finite; names the round.
         """
-        self._env.run(self._env.process(self._all()))
+        try:
+            # NumPy would only warn, and an infinity or NaN would go on into the tables as if it were physical.
+            with np.errstate(over="raise", divide="raise", invalid="raise"):
+                self._env.run(self._env.process(self._all()))
+        except (FloatingPointError, ZeroDivisionError) as error:
+            raise RunError(
+                f"round {self.state.round + 1}: {error}; a number in the scenario is extreme"
+            ) from None
+        except ArithmeticError as error:
+            raise RunError(f"round {self.state.round + 1}: {error}") from None
 
     def _all(self) -> Generator[simpy.Event, Any, None]:
         if self.state.round == 0:
@@ -87,18 +95,21 @@ class Rounds:
 
     def _round(self, number: int) -> Generator[simpy.Event, Any, None]:
         start_s = self._env.now
-        seen = self._world.at(start_s, block=number)
+        seen = self._world.at(start_s, number)
         state = self._state(number, seen)
         asked = perf_counter()
         allocation = self._policy.schedule(state)
         policy_wall_s = perf_counter() - asked
         if len(allocation.devices):
-            outcome = yield from self._protocol.exchange(self._env, Plan(state, allocation))
+            ahead = self._world.ahead(seen, np.sort(allocation.devices), start_s)
+            outcome = yield from self._protocol.exchange(Plan(state, allocation, ahead))
         else:
-            # Nobody is on air; the next channel draw comes a delay budget later, so that the clock advances.
-            yield wait(self._env, state.delay_budget_s)
-            outcome = _silence()
-        losses, train_loss = self._update(number)
+            outcome = Outcome.nobody()
+        if self._env.now == start_s:
+            # Nothing was on air; the next channel block decides anew, so that the clock always advances.
+            next_s = self._world.until_next_block(start_s, number)
+            yield wait(self._env, state.delay_budget_s if next_s is None else next_s)
+        losses, train_loss = self._learning.update()
         self._close(state, allocation, outcome)
         row = round_row(state, allocation, outcome, self._scenario.scheduler.objective) | {
             "start_s": start_s,
@@ -120,25 +131,23 @@ class Rounds:
 
     def _state(self, number: int, seen: Snapshot) -> RoundState:
         scenario = self._scenario
+        payload = self._protocol.payload(number)
         return RoundState(
             round=number,
             gain=seen.gain,
-            bits=self._bits,
+            bits=payload.uplink_bits,
             tx_power_w=self._tx_power_w,
             bandwidth_hz=scenario.cell.bandwidth_hz,
             noise_psd=scenario.cell.noise_psd_w_per_hz,
             delay_budget_s=scenario.delay_budget_s,
             virtual_queue_s=self.state.virtual_queue_s,
             device=self._device,
+            downlink_bits=payload.downlink_bits,
+            downlink_bandwidth_hz=scenario.cell.downlink_bandwidth_hz,
+            server_tx_power_w=scenario.cell.server_tx_power_w,
             rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
             history=self._history(number),
         )
-
-    def _update(self, number: int) -> tuple[Mapping[int, float], float | None]:
-        try:
-            return self._learning.update()
-        except DivergedError as error:
-            raise RunError(f"round {number}: {error}") from None
 
     def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome) -> None:
         """Bring the virtual queue and the server's memory up to date."""
@@ -178,10 +187,3 @@ class Rounds:
             "heads_trained": result.heads_trained,
         }
         self._recorder.add("evaluations", 1, row)
-
-
-def _silence() -> Outcome:
-    """Return the outcome of a round in which nobody was scheduled."""
-    none = np.empty(0)
-    transfers = Transfers(np.empty(0, int), "", "", none, none, 0.0, none, none, none, "")
-    return Outcome(np.empty(0, bool), none, none, none, none, transfers)

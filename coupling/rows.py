@@ -47,7 +47,6 @@ def device_rows(
     rows = np.arange(len(seen.gain)) if which == "all" else chosen[order]
     # Where the values of the scheduled devices go among the rows; the rest stays NaN, which is written as null.
     places = chosen[order] if which == "all" else np.arange(len(chosen))
-    loss = np.array([losses.get(device, np.nan) for device in chosen.tolist()])
     scheduled = np.zeros(len(rows), bool)
     scheduled[places] = True
     values: dict[str, Values] = {
@@ -59,19 +58,22 @@ def device_rows(
         "gain": seen.gain[rows],
         "scheduled": scheduled,
     }
-    uplink = (
-        allocation.bandwidth_hz,
-        outcome.uplink_bps,
-        outcome.uplink_bits,
-        outcome.air_s,
-        outcome.energy_j,
-        loss,
-    )
-    names = ("bandwidth_hz", "rate_bps", "bits", "delay_s", "energy_j", "loss")
-    for name, value in zip(names, uplink, strict=True):
-        column = np.full(len(rows), np.nan)
+    of_scheduled = {
+        "bandwidth_hz": allocation.bandwidth_hz,
+        "rate_bps": outcome.uplink_bps,
+        "bits": outcome.uplink_bits,
+        "delay_s": outcome.air_s,
+        "energy_j": outcome.energy_j,
+        "compute_s": outcome.compute_s,
+        "wait_s": outcome.wait_s,
+        "loss": np.array([losses.get(device, np.nan) for device in chosen.tolist()]),
+    }
+    for name, value in of_scheduled.items():
+        if value is None:
+            values[name] = None
+            continue
+        column = values[name] = np.full(len(rows), np.nan)
         column[places] = value[order]
-        values[name] = column
     return "devices", len(rows), values
 
 

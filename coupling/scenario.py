@@ -14,12 +14,15 @@ from coupling import source
 from coupling.problems import ScenarioError, describe, unknown
 from learner.settings import LearnerSettings
 from netsim import scheduling
+from netsim.compute import DeviceCompute, ServerCompute
+from netsim.course import Outage
 from netsim.fading import AnyFading
-from netsim.mobility import Static
-from netsim.parameters import CONFIG, Bits, Count, NonNegative, Point, Positive
-from netsim.pathloss import PowerLaw
-from netsim.placement import Disc
+from netsim.mobility import AnyMobility, Static
+from netsim.parameters import CONFIG, Bits, Count, NonNegative, Point, Positive, Switch
+from netsim.pathloss import AnyPathLoss
+from netsim.placement import AnyPlacement
 from netsim.queues import QueueUpdate
+from netsim.recorded import Recording
 
 
 class Table(BaseModel):
@@ -38,6 +41,12 @@ class Cell(Table):
     """Uplink bandwidth B that the scheduled devices share, in Hz."""
     noise_psd_w_per_hz: Positive
     """Power spectral density of the noise, sigma^2 of (5), in W/Hz."""
+    downlink_bandwidth_hz: Positive | None = None
+    """Downlink bandwidth in Hz, apart from the uplink (FDD); needed by ``phased``."""
+    server_tx_power_w: Positive | None = None
+    """Transmit power of the server in W, spread evenly over the downlink; needed by ``phased``."""
+    compute: ServerCompute | None = None
+    """How fast the server computes; by default its steps take no time."""
 
 
 @final
@@ -48,32 +57,98 @@ class Devices(Table):
     """Number of devices K."""
     tx_power_w: Positive = 1.0
     """Transmit power of a device in W; the paper has none, its ``|h|^2`` carries 1 W."""
-    placement: Disc
+    placement: AnyPlacement
     """Where the devices stand at time 0."""
-    mobility: Static = Static()
+    mobility: AnyMobility = Static()
     """How they move."""
+    compute: DeviceCompute | None = None
+    """How fast a device computes; by default its steps take no time."""
 
 
 @final
 class Channel(Table):
     """What happens to the power on its way."""
 
-    path_loss: PowerLaw
+    path_loss: AnyPathLoss | None = None
     """Mean power gain over the distance."""
-    fading: AnyFading
+    fading: AnyFading | None = None
     """Random factor on the power gain in each channel block."""
-    coherence: Literal["round"] = "round"
-    """How long a channel block lasts; ``round``: one draw for every round, as in the paper."""
+    gains: Recording | None = None
+    """Recorded gains, path loss and fading together; excludes ``path_loss`` and ``fading``."""
+    coherence: Literal["round"] | Positive = "round"
+    """How long a channel block lasts, in seconds; ``round``: one draw for every round, as in the paper."""
+
+    @model_validator(mode="after")
+    def _one_world(self) -> Self:
+        if self.gains is not None and (self.path_loss is not None or self.fading is not None):
+            raise ValueError("gains excludes path_loss and fading; keep the recording or the models")
+        if self.gains is None and (self.path_loss is None or self.fading is None):
+            raise ValueError("needs path_loss and fading, or gains")
+        return self
 
 
 @final
-class Protocol(Table):
-    """What crosses the channel in a round, and when."""
+class Aggregate(Table):
+    """Each scheduled device sends its payload once at its uplink rate, (7) of the paper."""
 
     kind: Literal["aggregate"] = "aggregate"
-    """``aggregate``: each scheduled device sends its payload once at its uplink rate, (7) of the paper."""
-    payload_bit: Bits
-    """Bits mu that a scheduled device sends in a round: embedding, feature and gradient together."""
+    payload_bit: Bits | Literal["actual"]
+    """Bits mu that a scheduled device sends in a round, embedding, feature and gradient together; ``actual``: those
+    that the learner's payloads have."""
+
+    @property
+    def fixed_bits(self) -> float | None:
+        """Bits of a device in a round; None where they are the learner's."""
+        return None if self.payload_bit == "actual" else self.payload_bit
+
+
+@final
+class Legs(Table):
+    """Bits of each leg of the split step."""
+
+    embedding: Bits
+    """Uplink, device to server, in bit."""
+    feature: Bits
+    """Downlink, server to device, in bit."""
+    gradient: Bits
+    """Uplink, device to server, in bit."""
+
+
+@final
+class Operations(Table):
+    """Operations of each step for one device in one round; they take time where a speed is given."""
+
+    embed: NonNegative = 0.0
+    """On the device, before the embedding is sent."""
+    encode: NonNegative = 0.0
+    """On the server, when the embedding has arrived."""
+    head: NonNegative = 0.0
+    """On the device, forward and backward through its head, when the feature has arrived."""
+    backward: NonNegative = 0.0
+    """On the server, when all devices have ended, for each gradient that arrived."""
+
+
+@final
+class Phased(Table):
+    """Three legs in time, embedding up, feature down, gradient up: transfers over a channel that may change."""
+
+    kind: Literal["phased"]
+    payload_bit: Legs | Literal["actual"]
+    """Bits of each leg; ``actual``: those that the learner's payloads have."""
+    outage: Outage | None = None
+    """What happens where the gain is too low to be received; by default any gain is."""
+    reallocate: Switch = False
+    """Whether the share of a device that has ended goes to the others."""
+    deadline_s: Positive | None = None
+    """Time after a round's start at which all its transfers end, delivered or not; by default none."""
+    operations: Operations = Operations()
+    """Operations of each step."""
+
+    @property
+    def fixed_bits(self) -> float | None:
+        """Bits of a device in a round, all legs together; None where they are the learner's."""
+        bits = self.payload_bit
+        return None if bits == "actual" else bits.embedding + bits.feature + bits.gradient
 
 
 @final
@@ -147,13 +222,18 @@ class Scenario(Table):
     """Seed of every random number of the run."""
     rounds: Count
     """Number of rounds T."""
+    world_clock: Literal["time", "round"] = "time"
+    """Whether positions and channel follow simulated time, or the round number: then rounds of any length meet the
+    same world under every policy."""
+    round_period_s: Positive | None = None
+    """World time from one round's start to the next, in seconds; with ``world_clock = "round"`` only."""
     cell: Cell
     """Edge server and band."""
     devices: Devices
     """Edge devices."""
     channel: Channel
     """Path loss and fading."""
-    protocol: Protocol
+    protocol: Annotated[Aggregate | Phased, Field(discriminator="kind")]
     """What is sent in a round."""
     scheduler: Scheduler
     """Policy, objective and virtual queue."""
@@ -163,6 +243,31 @@ class Scenario(Table):
     """What is written."""
 
     _source: source.Source = PrivateAttr(default_factory=lambda: source.Source(Path("scenario")))
+
+    @model_validator(mode="after")
+    def _protocol_fits(self) -> Self:
+        kind, actual = self.protocol.kind, self.protocol.fixed_bits is None
+        if kind == "aggregate" and self.channel.coherence != "round":
+            raise ValueError("protocol.kind = 'aggregate' needs channel.coherence = 'round'")
+        if kind == "phased" and (
+            self.cell.downlink_bandwidth_hz is None or self.cell.server_tx_power_w is None
+        ):
+            raise ValueError(
+                "protocol.kind = 'phased' needs cell.downlink_bandwidth_hz and cell.server_tx_power_w"
+            )
+        if actual and self.learner is None:
+            raise ValueError("protocol.payload_bit = 'actual' needs a [learner]")
+        if actual and self.scheduler.delay_budget_s is None:
+            raise ValueError(
+                "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_clock(self) -> Self:
+        if (self.world_clock == "round") != (self.round_period_s is not None):
+            raise ValueError("world_clock = 'round' and round_period_s need each other")
+        return self
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
@@ -225,7 +330,8 @@ class Scenario(Table):
         if self.scheduler.delay_budget_s is not None:
             return self.scheduler.delay_budget_s
         assert self.scheduler.delay_budget_s_per_bit is not None, "validated: exactly one of the two is given"
-        return self.scheduler.delay_budget_s_per_bit * self.protocol.payload_bit
+        assert self.protocol.fixed_bits is not None, "validated: a budget per bit needs a number of bits"
+        return self.scheduler.delay_budget_s_per_bit * self.protocol.fixed_bits
 
     def warnings(self) -> list[str]:
         """Return what is allowed but probably not wanted, a line each."""

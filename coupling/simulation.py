@@ -2,24 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import simpy
 import tomli_w
 
-from coupling import checkpoint, files
+from coupling import checkpoint, files, protocols
+from coupling.build import build_learner, build_world
 from coupling.checkpoint import RunState
 from coupling.journey import Journey
 from coupling.learning import Learning
 from coupling.lock import locked
 from coupling.problems import Interrupted, RunError, ScenarioError, reason
-from coupling.protocols import Aggregate
 from coupling.provenance import Provenance
 from coupling.rounds import RoundReport, Rounds
 from coupling.scenario import Scenario
 from coupling.world import World
-
-if TYPE_CHECKING:
-    from learner.learner import Learner
 
 OnRound = Callable[[RoundReport], None]
 OnSave = Callable[[Path], None]
@@ -62,8 +60,8 @@ def run(
     """
     folder = Path(out)
     check_free(folder)
-    world = World.of(scenario)
-    steps = Learning(_learner(scenario, world) if learning else None)
+    world = build_world(scenario)
+    steps = Learning(build_learner(scenario) if learning else None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -109,8 +107,8 @@ def resume(
         found = checkpoint.load(folder, scenario.digest(), _initial(scenario))
         if found is None:
             tell(f"{folder}: has no checkpoint; the run begins again")
-        world = World.of(scenario)
-        steps = Learning(_learner(scenario, world) if provenance.facts["learning"] else None)
+        world = build_world(scenario)
+        steps = Learning(build_learner(scenario) if provenance.facts["learning"] else None)
         # The number of threads changes the order of sums, and with it the last bits.
         steps.use_threads(provenance.facts["torch_threads"])
         state = _initial(scenario)
@@ -127,12 +125,15 @@ def check_free(folder: Path) -> None:
     """Make sure that a run may be written into ``folder``.
 
     Raises:
-        ScenarioError: it is a file, or not empty.
+        ScenarioError: it is a file, not empty, or out of reach.
     """
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ScenarioError(f"--out {folder}: is not empty; name a new directory")
-    if folder.exists() and not folder.is_dir():
-        raise ScenarioError(f"--out {folder}: is a file; name a new directory")
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise ScenarioError(f"--out {folder}: is not empty; name a new directory")
+        if folder.exists() and not folder.is_dir():
+            raise ScenarioError(f"--out {folder}: is a file; name a new directory")
+    except OSError as error:
+        raise ScenarioError(f"--out {folder}: cannot be used: {reason(error)}") from None
 
 
 def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
@@ -148,7 +149,9 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
             current.save()
         return ends
 
-    rounds = Rounds(scenario, world, scenario.policy(), Aggregate(steps), steps, recorder, state, after)
+    env = simpy.Environment(initial_time=state.time_s)
+    protocol = protocols.create(env, scenario, steps, world.streams)
+    rounds = Rounds(env, scenario, world, scenario.policy(), protocol, steps, recorder, state, after)
     current.note("running")
     if stop():
         current.save()
@@ -164,15 +167,3 @@ def _initial(scenario: Scenario) -> RunState:
     return RunState.initial(
         scenario.devices.count, scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
     )
-
-
-def _learner(scenario: Scenario, world: World) -> "Learner | None":
-    if scenario.learner is None:
-        return None
-    from learner.errors import InputError
-    from learner.learner import build
-
-    try:
-        return build(scenario.learner, scenario.devices.count, world.streams.generator)
-    except InputError as error:
-        raise scenario.problem(error.key, error.problem) from None

@@ -12,7 +12,8 @@ from coupling.problems import Path as KeyPath
 from coupling.problems import ScenarioError, reason
 
 SET: Final = "--set"
-_BARE_WORD: Final = re.compile(r"[A-Za-z_][\w./:\-]*")
+_BARE_WORD: Final = re.compile(r"[A-Za-z_./][\w./:\-]*")
+"""A name, a hub id or a path."""
 
 
 @final
@@ -60,9 +61,14 @@ class Source:
         parts = key.split(".")
         if not all(parts):
             raise ScenarioError(f"{SET} {key}: a key is names joined by dots, such as devices.count")
+        if key == "extends":
+            raise ScenarioError(f"{SET} {key}: only a file can extend another one")
         table = self.raw
         for index, part in enumerate(parts[:-1]):
-            table = table.setdefault(part, {})
+            if part not in table:
+                table[part] = {}
+                self.origins[tuple(parts[: index + 1])] = SET
+            table = table[part]
             if not isinstance(table, dict):
                 raise ScenarioError(f"{SET} {key}: {'.'.join(parts[: index + 1])} is not a table")
         self.merge({parts[-1]: value}, SET, tuple(parts[:-1]))
@@ -82,7 +88,7 @@ class Source:
             table = table[str(part)]
         value = table[str(path[-1])]
         origin = self.origin(path)
-        if isinstance(value, str):
+        if isinstance(value, str) and value:
             folder = Path.cwd() if isinstance(origin, str) else origin.parent
             resolved = (folder / value).resolve()
             if path[-1] == "path" or resolved.is_dir():
@@ -100,8 +106,11 @@ def read(path: Path) -> Source:
         ScenarioError: a file that cannot be read or is not TOML, or ``extends`` that is no file name or a loop.
     """
     source = Source(path)
-    for file, table in reversed(_chain(path)):
-        source.merge(table, file)
+    try:
+        for file, table in reversed(_chain(path)):
+            source.merge(table, file)
+    except RecursionError:
+        raise ScenarioError(f"{path}: is nested too deeply") from None
     return source
 
 
@@ -115,40 +124,42 @@ def parse_set(argument: str) -> tuple[str, object]:
     if not equals:
         raise ScenarioError(f"{SET} {argument}: is not key=value")
     try:
-        return key.strip(), tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        if _BARE_WORD.fullmatch(text.strip()):
-            return key.strip(), text.strip()
-        raise ScenarioError(f"{SET} {argument}: {text!r} is neither a TOML value nor a bare word") from None
+        table = tomllib.loads(f"value = {text}")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        table = {"value": text.strip()} if _BARE_WORD.fullmatch(text.strip()) else {}
+    # A line break in the text would bring in further keys.
+    if list(table) != ["value"]:
+        raise ScenarioError(f"{SET} {argument}: {text!r} is neither a TOML value nor a bare word")
+    return key.strip(), table["value"]
 
 
 def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
     """Return a file and those it extends, nearest first, without their ``extends`` keys."""
     chain: list[tuple[Path, dict[str, Any]]] = []
     seen: set[Path] = set()
-    named_by: Path | None = None
+    named_by = ""
     while True:
-        if path.resolve() in seen:
-            raise ScenarioError(f"{named_by}: extends = {path.name!r} leads back to a file already read")
-        seen.add(path.resolve())
         table = _parse(path, named_by)
+        if path.resolve() in seen:
+            raise ScenarioError(f"{named_by} leads back to a file already read")
+        seen.add(path.resolve())
         extends = table.pop("extends", None)
         chain.append((path, table))
         if extends is None:
             return chain
-        if not isinstance(extends, str):
-            raise ScenarioError(f"{path}: extends = {extends!r} is not a file name")
-        named_by, path = path, path.parent / extends
+        named_by = f"{path}: extends = {extends!r}"
+        if not isinstance(extends, str) or not extends or "\0" in extends:
+            raise ScenarioError(f"{named_by} is not a file name")
+        path = path.parent / extends
 
 
-def _parse(path: Path, named_by: Path | None) -> dict[str, Any]:
+def _parse(path: Path, named_by: str) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{path}: is not TOML: {error}") from None
     except UnicodeDecodeError:
         raise ScenarioError(f"{path}: is not TOML: not UTF-8 text") from None
     except OSError as error:
-        by = f"{named_by}: extends = {path.name!r}: " if named_by else ""
+        by = f"{named_by}: " if named_by else ""
         raise ScenarioError(f"{by}{path}: cannot be read: {reason(error)}") from None

@@ -1,15 +1,17 @@
-"""The radio world of a scenario: where the devices are and how well they are heard, at any time."""
+"""The radio world of a scenario: which of its moments a round looks at, and what is there."""
 
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from coupling.scenario import Scenario
-from netsim.channel import Channel
-from netsim.mobility import Mobility
+from netsim import world
+from netsim.ahead import Ahead, Blocks, Steady, Varying
+from netsim.gains import Gains, ModelledGains
+from netsim.pathloss import distance
 from netsim.streams import Streams
 
 
@@ -18,38 +20,63 @@ from netsim.streams import Streams
 class Snapshot:
     """What the world looks like at the start of a round."""
 
+    time_s: float
+    """When the round starts, in the world's time."""
     position_m: Float[ndarray, "K 2"]
     distance_m: Float[ndarray, " K"]
     gain: Float[ndarray, " K"]
 
 
 @final
-@dataclass(frozen=True)
 class World:
-    """Positions and gains as functions of time and channel block; no policy can change them."""
+    """Positions and gains of a scenario; no policy can change them.
 
-    streams: Streams
-    server_m: Float[ndarray, " 2"]
-    start_m: Float[ndarray, "K 2"]
-    mobility: Mobility
-    channel: Channel
+    With ``world_clock = "round"`` the world's time is that of the round number, ``(t - 1) round_period_s`` at its
+    start, and goes on with simulated time within the round; otherwise it is simulated time.
+    """
 
-    @staticmethod
-    def of(scenario: Scenario) -> "World":
-        """Return the world that a scenario describes."""
-        streams = Streams(scenario.seed)
-        devices, channel = scenario.devices, scenario.channel
-        return World(
-            streams,
-            np.asarray(scenario.cell.position_m),
-            devices.placement.positions(devices.count, streams),
-            devices.mobility,
-            Channel(channel.path_loss, channel.fading, streams),
-        )
+    def __init__(self, scenario: Scenario) -> None:
+        self.streams = Streams(scenario.seed)
+        devices, coherence = scenario.devices, scenario.channel.coherence
+        motion = devices.mobility.motion(devices.placement, devices.count, self.streams)
+        self._world = world.World(motion, _gains(scenario, self.streams))
+        self._server_m = scenario.cell.position_m
+        self._blocks = None if coherence == "round" else Blocks(coherence)
+        self._round_period_s = scenario.round_period_s
 
-    def at(self, time_s: float, block: int) -> Snapshot:
-        """Return positions (m), distances to the server (m) and power gains of all devices."""
-        position_m = self.mobility.positions(self.start_m, time_s)
-        apart_m = position_m - self.server_m
-        distance_m = np.hypot(apart_m[:, 0], apart_m[:, 1])
-        return Snapshot(position_m, distance_m, self.channel.gain(distance_m, block))
+    def at(self, time_s: float, round_: int) -> Snapshot:
+        """Return positions (m), distances to the server (m) and power gains at the start of a round."""
+        world_s = self._world_s(time_s, round_)
+        block, begins_s = round_, world_s
+        if self._blocks is not None:
+            block = self._blocks.at(world_s)
+            begins_s = float(self._blocks.start_s(np.array([block]))[0])
+        position_m = self._world.positions(world_s)
+        gain = self._world.gain(block, begins_s)
+        return Snapshot(world_s, position_m, distance(position_m, self._server_m), gain)
+
+    def ahead(self, seen: Snapshot, devices: Int[ndarray, " n"], time_s: float) -> Ahead:
+        """Return the gains that the transfers of a round meet, from its start on."""
+        if self._blocks is None:
+            return Steady(seen.gain)
+        return Varying(self._world, self._blocks, devices, time_s, seen.time_s - time_s)
+
+    def until_next_block(self, time_s: float, round_: int) -> float | None:
+        """Return the seconds from a round's start to the next channel block; None where blocks are rounds."""
+        if self._blocks is None:
+            return None
+        world_s = self._world_s(time_s, round_)
+        next_s = float(self._blocks.start_s(np.array([self._blocks.at(world_s) + 1]))[0])
+        return next_s - world_s
+
+    def _world_s(self, time_s: float, round_: int) -> float:
+        return time_s if self._round_period_s is None else (round_ - 1) * self._round_period_s
+
+
+def _gains(scenario: Scenario, streams: Streams) -> Gains:
+    channel, count = scenario.channel, scenario.devices.count
+    if channel.gains is not None:
+        return channel.gains.gains(count)
+    assert channel.path_loss is not None, "validated: models where there is no recording"
+    assert channel.fading is not None, "validated: models where there is no recording"
+    return ModelledGains(channel.path_loss, channel.fading, scenario.cell.position_m, count, streams)

@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from learner import micro_batches, optimizers, state
 from learner.data import Partition, Samples, load, tokenize
@@ -61,20 +62,32 @@ class Learner:
         self.trainable_parameters = parts.split.trainable_parameters
         """Numbers in the LoRA matrices; 0 where they are frozen."""
         self.parts = parts
-        self._partition = partition
-        self._test = test
+        self.partition = partition
+        self.test = test
         self._executor = executor
         self._stages: dict[Job, _Stage] = {}
 
+    def payload(self, device: int, round_: int) -> tuple[int, int, int]:
+        """Return the bits of a device's embedding, feature and gradient in a round, whether it takes part or not.
+
+        They depend on the shapes of its minibatch only, so nothing is computed.
+        """
+        embedding_bits, pooled_bits = self._payload(self.partition.minibatch(device, round_))
+        return embedding_bits, pooled_bits, pooled_bits
+
+    def _payload(self, rows: Int64[np.ndarray, " B"]) -> tuple[int, int]:
+        """Return the bits of the embedding of some samples, and those of their pooled outputs."""
+        numbers = self.parts.split.hidden * BITS_PER_NUMBER
+        return len(rows) * int(self.parts.samples.lengths[rows].max()) * numbers, len(rows) * numbers
+
     def embed(self, device: int, round_: int) -> Job:
         """Let the device take its minibatch of the round and embed it."""
-        rows = self._partition.minibatch(device, round_)
-        tokens = len(rows) * int(self.parts.samples.lengths[rows].max())
-        pooled_bits = len(rows) * self.parts.split.hidden * BITS_PER_NUMBER
+        rows = self.partition.minibatch(device, round_)
+        embedding_bits, pooled_bits = self._payload(rows)
         job = Job(
             device=device,
             round=round_,
-            embedding_bits=tokens * self.parts.split.hidden * BITS_PER_NUMBER,
+            embedding_bits=embedding_bits,
             feature_bits=pooled_bits,
             gradient_bits=pooled_bits,
             rows=rows,
@@ -110,9 +123,9 @@ class Learner:
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
         """Return how well all devices' heads classify the test set, by one pass of it through the encoder."""
-        everything = np.arange(len(self._test))
-        pooled = micro_batches.encode(self.parts.split, self._test, everything, self.parts.micro_batch_tokens)
-        return evaluate(self.parts.bank, self.device_count, pooled, self._test.labels_of(everything))
+        everything = np.arange(len(self.test))
+        pooled = micro_batches.encode(self.parts.split, self.test, everything, self.parts.micro_batch_tokens)
+        return evaluate(self.parts.bank, self.device_count, pooled, self.test.labels_of(everything))
 
     @property
     def device(self) -> str:
@@ -148,7 +161,7 @@ def build(settings: LearnerSettings, device_count: int, rng: Streams) -> Learner
         batch_size=settings.batch_size,
         rng=rng,
     )
-    tokenizer = load_tokenizer(settings.model)
+    tokenizer = load_tokenizer(settings.model, model.config.vocab_size)
     samples = tokenize(labelled, tokenizer, settings.max_tokens)
     test = tokenize(labelled_test, tokenizer, settings.max_tokens)
 

@@ -65,13 +65,21 @@ def load_model(model: str, *, pooler: bool, dtype: torch.dtype, max_tokens: int)
     return family, encoder.eval()
 
 
-def load_tokenizer(model: str) -> Any:
-    """Return the tokenizer that was trained with the model."""
+def load_tokenizer(model: str, vocabulary: int) -> Any:
+    """Return the tokenizer that was trained with the model; InputError where it is missing or another's."""
     try:
         with _quiet():
-            return AutoTokenizer.from_pretrained(locate(model))
-    except (OSError, ValueError) as error:
+            tokenizer = AutoTokenizer.from_pretrained(locate(model))
+    # What is wrong with its files surfaces as anything, down to a bare Exception of the Rust side.
+    except Exception as error:
         raise InputError(KEY, f"'{model}' has no tokenizer that can be loaded: {_line(error)}") from error
+    # Where the files are missing, transformers may make up a tokenizer of nothing but special tokens.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise InputError(KEY, f"'{model}' has no tokenizer files")
+    if len(tokenizer) > vocabulary:
+        problem = f"the tokenizer of '{model}' knows {len(tokenizer)} tokens, and the model {vocabulary}"
+        raise InputError(KEY, problem)
+    return tokenizer
 
 
 def _minilm() -> str:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, TypeAlias, final
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
+# A step of 1e39 times a gradient is no float32, and torch says so with a traceback.
+LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=1e30)]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
 Fraction: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
@@ -46,7 +48,7 @@ class Sgd(Table):
 
     kind: Literal["sgd"]
     """Name of the optimizer."""
-    lr: Positive
+    lr: LearningRate
     """Learning rate; the paper takes 1e-4."""
     momentum: Fraction = 0.0
     """Share of the previous step that is kept; 0 is the paper's update."""
@@ -58,7 +60,7 @@ class AdamW(Table):
 
     kind: Literal["adamw"]
     """Name of the optimizer."""
-    lr: Positive
+    lr: LearningRate
     """Learning rate."""
     beta1: Fraction = 0.9
     """Decay of the mean of the gradients, per step."""

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from typing import final
 
-import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 from typing_extensions import override

@@ -30,7 +30,7 @@ NonNegative = Annotated[float, Field(ge=0, strict=True)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1)]
-Bits = Annotated[float, Field(ge=1, strict=True), AfterValidator(_whole)]
+Bits = Annotated[float, Field(ge=1, le=2**53, strict=True), AfterValidator(_whole)]
 """A whole number of bits; 5e7 counts as one."""
 Point = tuple[Number, Number]
 """x and y in metres."""

@@ -9,7 +9,8 @@ import simpy
 from typing_extensions import override
 
 from coupling.learning import Learning
-from coupling.protocols.base import Outcome, Plan, Protocol, Transfers
+from coupling.payloads import LegBits
+from coupling.protocols.base import Outcome, Payload, Plan, Protocol, Transfers
 from netsim import phy
 from netsim.clock import wait
 
@@ -22,19 +23,27 @@ class Aggregate(Protocol):
     The gain is that of the round's channel block throughout, so the slowest device's delay is exactly (7).
     """
 
+    env: simpy.Environment
     learning: Learning
+    legs: LegBits
 
     @override
-    def exchange(self, env: simpy.Environment, plan: Plan) -> Generator[simpy.Event, Any, Outcome]:
+    def payload(self, round_: int) -> Payload:
+        bits = self.legs.of(round_)
+        return Payload(bits.embedding + bits.feature + bits.gradient)
+
+    @override
+    def exchange(self, plan: Plan) -> Generator[simpy.Event, Any, Outcome]:
         state, chosen = plan.state, plan.allocation.devices
         at = np.searchsorted(state.device, chosen)
         bits, power_w, share_hz = state.bits[at], state.tx_power_w[at], plan.allocation.bandwidth_hz
-        rate_bps = phy.rate(share_hz, state.gain[at], state.noise_psd, power_w)
+        gain = np.array([plan.ahead.steady(device) for device in chosen.tolist()], float)
+        rate_bps = phy.rate(share_hz, gain, state.noise_psd, power_w)
         air_s = bits / rate_bps
-        start_s = env.now
+        start_s = self.env.now
         pairs = zip(chosen.tolist(), air_s.tolist(), strict=True)
-        yield env.all_of(
-            [env.process(self._participate(env, device, state.round, on_air)) for device, on_air in pairs]
+        yield self.env.all_of(
+            [self.env.process(self._participate(device, state.round, on_air)) for device, on_air in pairs]
         )
         return Outcome(
             arrived=np.ones(len(chosen), bool),
@@ -43,25 +52,23 @@ class Aggregate(Protocol):
             air_s=air_s,
             energy_j=power_w * air_s,
             transfers=Transfers(
-                chosen,
-                "symbols",
-                "uplink",
-                bits,
-                bits,
-                start_s,
-                start_s + air_s,
-                share_hz,
-                rate_bps,
-                "delivered",
+                device=chosen,
+                leg="symbols",
+                direction="uplink",
+                bits=bits,
+                bits_delivered=bits,
+                start_s=start_s,
+                end_s=start_s + air_s,
+                bandwidth_hz=share_hz,
+                rate_bps=rate_bps,
+                status="delivered",
             ),
         )
 
-    def _participate(
-        self, env: simpy.Environment, device: int, round_: int, air_s: float
-    ) -> Generator[simpy.Event, Any, None]:
+    def _participate(self, device: int, round_: int, air_s: float) -> Generator[simpy.Event, Any, None]:
         """Carry one device through a round: its symbols travel, then its part of the step is due."""
         job = self.learning.embed(device, round_)
-        yield wait(env, air_s)
+        yield wait(self.env, air_s)
         self.learning.encode(job)
         self.learning.head_step(job)
         self.learning.backward(job)

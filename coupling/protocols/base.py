@@ -5,20 +5,33 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
 import simpy
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from netsim.ahead import Ahead
 from netsim.scheduling import Allocation, RoundState
 
 
 @final
 @dataclass(frozen=True)
+class Payload:
+    """The bits that each device would send and receive in a round."""
+
+    uplink_bits: Float[ndarray, " K"]
+    downlink_bits: Float[ndarray, " K"] | None = None
+    """None where the protocol has no downlink."""
+
+
+@final
+@dataclass(frozen=True)
 class Plan:
-    """The decision for a round: what the policy was shown, and what it answered."""
+    """The decision for a round: what the policy was shown, what it answered, and the gains ahead."""
 
     state: RoundState
     allocation: Allocation
+    ahead: Ahead
 
 
 @final
@@ -35,6 +48,7 @@ class Transfers:
     end_s: ndarray
     bandwidth_hz: ndarray
     rate_bps: ndarray
+    """NaN where the transfer took no time."""
     status: ndarray | str
 
 
@@ -48,17 +62,32 @@ class Outcome:
     uplink_bits: Float[ndarray, " N"]
     """Bits offered to the uplink."""
     uplink_bps: Float[ndarray, " N"]
-    """Uplink bits over uplink air time, bit/s."""
+    """Uplink bits sent over uplink air time, bit/s; 0 where nothing was on air."""
     air_s: Float[ndarray, " N"]
     """Time on air: the sum of the device's legs, in seconds."""
     energy_j: Float[ndarray, " N"]
     """Transmit energy of the device, lost bits included, in J."""
     transfers: Transfers
+    compute_s: Float[ndarray, " N"] | None = None
+    """Service times of the device's steps, its own and the server's; None where the protocol has none."""
+    wait_s: Float[ndarray, " N"] | None = None
+    """Time in the server's queue; None where the protocol has none."""
+
+    @staticmethod
+    def nobody() -> "Outcome":
+        """Return the outcome of a round in which nobody was scheduled."""
+        none = np.empty(0)
+        transfers = Transfers(np.empty(0, int), "", "", none, none, 0.0, none, none, none, "")
+        return Outcome(np.empty(0, bool), none, none, none, none, transfers)
 
 
 class Protocol(ABC):
     """The exchange between the scheduled devices and the server in one round, as SimPy processes."""
 
     @abstractmethod
-    def exchange(self, env: simpy.Environment, plan: Plan) -> Generator[simpy.Event, Any, Outcome]:
+    def payload(self, round_: int) -> Payload:
+        """Return what each of the K devices would send and receive in a round, before anything is computed."""
+
+    @abstractmethod
+    def exchange(self, plan: Plan) -> Generator[simpy.Event, Any, Outcome]:
         """Carry the scheduled devices (at least one) through a round; end at the server's barrier."""

@@ -10,7 +10,7 @@ from jaxtyping import install_import_hook
 with install_import_hook("learner", "beartype.beartype"):
     import learner.learner  # noqa: F401  (imported here first, so that it is the checked one)
 
-from tiny import TINY, VOCABULARY, Make, PhiloxStreams, sentences, write_parquet
+from tiny import CLASSES, TINY, VOCABULARY, Make, PhiloxStreams, sentence, write_parquet
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from learner.settings import LearnerSettings
@@ -35,11 +35,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory of 120 training and 30 test sentences of 1 to 19 words, in three classes."""
+    """Return a directory of 120 training and 30 test sentences of 1 to 19 words; each class has its own words."""
     folder = tmp_path_factory.mktemp("tiny-data")
     random = np.random.Generator(np.random.Philox(7))
     for name, count in (("train.parquet", 120), ("validation.parquet", 30)):
-        write_parquet(folder, name, sentence=sentences(random, count), label=[n % 3 for n in range(count)])
+        labels = [n % CLASSES for n in range(count)]
+        write_parquet(folder, name, sentence=[sentence(random, label) for label in labels], label=labels)
     return folder
 
 

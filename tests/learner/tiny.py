@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from learner.learner import Learner, RoundLosses
 from learner.settings import LearnerSettings
 
 Make = Callable[..., LearnerSettings]
 WORDS = [f"word{n}" for n in range(60)]
+CLASSES = 3
+# Multiplies the weights by -1e38 in every step: beyond float32 after the second.
+OVERFLOWING = {"kind": "adamw", "lr": 1e30, "weight_decay": 1e8}
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
 TINY = {
     "vocab_size": len(VOCABULARY),
@@ -34,8 +38,8 @@ class PhiloxStreams:
         return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
 
 
-def sentences(random: np.random.Generator, count: int, longest: int = 20) -> list[str]:
-    return [" ".join(random.choice(WORDS, random.integers(1, longest))) for _ in range(count)]
+def sentence(random: np.random.Generator, label: int) -> str:
+    return " ".join(random.choice(WORDS[label::CLASSES], random.integers(1, 20)))
 
 
 def write_parquet(folder: Path, name: str, **columns: Sequence[object]) -> Path:
@@ -53,3 +57,11 @@ def train(subject: Learner, round_: int, devices: Sequence[int], lost: Sequence[
         if device not in lost:
             subject.backward(job)
     return subject.update()
+
+
+def arrays(subject: Learner) -> list[Tensor]:
+    """Return every LoRA matrix, then every head."""
+    pairs = subject.parts.split.adapters
+    heads = subject.parts.bank.stack(range(subject.device_count))
+    lora = [matrix.detach().clone() for pair in pairs for matrix in (pair.down, pair.up)]
+    return [*lora, *heads.weight.detach(), *heads.bias.detach()]

@@ -1,0 +1,56 @@
+"""How many bits each leg of the split step has."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from typing_extensions import override
+
+from coupling.learning import Learning
+
+
+@final
+@dataclass(frozen=True)
+class Bits:
+    """Bits of every device's legs in a round."""
+
+    embedding: Float[ndarray, " K"]
+    feature: Float[ndarray, " K"]
+    gradient: Float[ndarray, " K"]
+
+
+class LegBits(ABC):
+    """The bits of each leg; a function of the round and of shapes, never of values."""
+
+    @abstractmethod
+    def of(self, round_: int) -> Bits:
+        """Return the bits of all K devices in a round."""
+
+
+@final
+class FixedBits(LegBits):
+    """The same bits for every device and round."""
+
+    def __init__(self, count: int, embedding: float, feature: float, gradient: float) -> None:
+        self._bits = Bits(np.full(count, embedding), np.full(count, feature), np.full(count, gradient))
+
+    @override
+    def of(self, round_: int) -> Bits:
+        return self._bits
+
+
+@final
+@dataclass(frozen=True)
+class ActualBits(LegBits):
+    """The bits that the learner's payloads have: each device's own minibatch of the round."""
+
+    count: int
+    learning: Learning
+
+    @override
+    def of(self, round_: int) -> Bits:
+        legs = np.array([self.learning.payload(device, round_) for device in range(self.count)], float)
+        return Bits(legs[:, 0], legs[:, 1], legs[:, 2])

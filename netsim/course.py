@@ -1,0 +1,199 @@
+"""How a transfer proceeds from now on if nothing is decided anew: the bits sent over time, and its end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic import Field
+from pydantic.dataclasses import dataclass as model
+
+from netsim import phy
+from netsim.ahead import Ahead
+from netsim.errors import StalledError
+from netsim.parameters import CONFIG, Number
+
+Status = Literal["delivered", "lost", "late", "aborted"]
+"""``lost`` in an outage, ``late`` at the deadline, ``aborted`` when the device or the round gave up."""
+
+_STALLED_BLOCKS: Final = 100_000
+
+
+@final
+@model(frozen=True, kw_only=True, config=CONFIG)
+class Outage:
+    """What happens to a transfer in a channel block whose gain is too low to be received at all.
+
+    ``drop`` loses it when such a block begins. ``retry`` loses it too, and sends all of its bits again from the
+    next block on that is good enough. ``skip`` sends nothing in such a block and goes on after it. With
+    ``coherence = "round"`` a bad block does not end, and the transfer is lost.
+    """
+
+    min_gain_db: Number
+    """Least power gain that is received, in dB."""
+    action: Literal["drop", "retry", "skip"]
+    """Whether the transfer is lost, sent again, or waits."""
+    retries: Annotated[int, Field(ge=1, strict=True)] = 3
+    """Most times that ``retry`` sends a leg again."""
+
+    @property
+    def min_gain(self) -> float:
+        """Least power gain that is received, linear."""
+        return float(10.0 ** (self.min_gain_db / 10))
+
+
+@final
+@dataclass(frozen=True)
+class Link:
+    """A device's share of a band, and the power and noise in it."""
+
+    bandwidth_hz: float
+    tx_power_w: float
+    noise_psd: float
+
+    def rate(self, gain: Float[ndarray, " T"]) -> Float[ndarray, " T"]:
+        """Return the rate in bit/s at each gain."""
+        return phy.rate(self.bandwidth_hz, gain, self.noise_psd, self.tx_power_w)
+
+
+@final
+@dataclass(frozen=True)
+class Course:
+    """The bits sent from ``edge_s[0]`` on: linear between the edges, of which the last is where it stops."""
+
+    edge_s: Sequence[float] | Float[ndarray, " edges"]
+    sent_bit: Sequence[float] | Float[ndarray, " edges"]
+    status: Status
+
+    @property
+    def stop_s(self) -> float:
+        """When the transfer stops, for the reason in ``status``."""
+        return float(self.edge_s[-1])
+
+    def sent_until(self, time_s: float) -> float:
+        """Return the bits sent from the first edge until a time."""
+        if time_s >= self.stop_s:
+            return float(self.sent_bit[-1])
+        return float(np.interp(time_s, self.edge_s, self.sent_bit))
+
+    def on_air_until(self, time_s: float) -> float:
+        """Return the time in seconds, from the first edge until ``time_s``, in which bits were sent."""
+        if len(self.edge_s) <= 2:
+            return max(0.0, min(time_s, self.stop_s) - float(self.edge_s[0]))
+        edge_s = np.minimum(self.edge_s, time_s)
+        return float(np.diff(edge_s)[np.diff(self.sent_bit) > 0].sum())
+
+
+def course(
+    link: Link,
+    ahead: Ahead,
+    device: int,
+    bits: float,
+    time_s: float,
+    deadline_s: float,
+    outage: Outage | None,
+) -> Course:
+    """Return how ``bits`` are sent from ``time_s`` on, at most until the deadline.
+
+    The rate changes at block boundaries only, so the end lies where the cumulative sum of the bits of the
+    blocks reaches ``bits``; the bits left at a boundary are carried over exactly.
+
+    Raises:
+        StalledError: no deadline, and not a bit in 100,000 blocks.
+    """
+    if bits <= 0:
+        return Course((time_s,), (0.0,), "delivered")
+    gain = ahead.steady(device)
+    if gain is None:
+        return _over_blocks(link, ahead, device, bits, time_s, deadline_s, outage)
+    rate_bps = float(link.rate(np.asarray(gain)))
+    if rate_bps <= 0 or (outage is not None and gain < outage.min_gain):
+        return Course((time_s,), (0.0,), "lost")
+    end_s = time_s + bits / rate_bps
+    if end_s <= deadline_s:
+        return Course((time_s, end_s), (0.0, bits), "delivered")
+    return Course((time_s, deadline_s), (0.0, rate_bps * (deadline_s - time_s)), "late")
+
+
+def next_chance(ahead: Ahead, device: int, time_s: float, deadline_s: float, outage: Outage) -> float | None:
+    """Return when the first block from now on begins that is good enough, or None if not before the deadline."""
+    if ahead.steady(device) is not None:
+        return None
+    begin_s, seen = time_s, 0
+    for ends_s, gain in ahead.chunks(device, time_s):
+        good = np.flatnonzero(gain >= outage.min_gain)
+        if good.size:
+            begin_s = float(ends_s[good[0] - 1]) if good[0] else begin_s
+            return begin_s if begin_s < deadline_s else None
+        begin_s, seen = float(ends_s[-1]), seen + len(gain)
+        if begin_s >= deadline_s:
+            return None
+        _refuse_to_stall(device, seen, time_s)
+    raise AssertionError("chunks never end")
+
+
+def _over_blocks(
+    link: Link,
+    ahead: Ahead,
+    device: int,
+    bits: float,
+    time_s: float,
+    deadline_s: float,
+    outage: Outage | None,
+) -> Course:
+    edges, sums = [np.array([time_s])], [np.zeros(1)]
+    silent = 0
+    for ends_s, gain in ahead.chunks(device, time_s):
+        begin_s, before = float(edges[-1][-1]), float(sums[-1][-1])
+        rate_bps, lost = _rates(link, gain, outage)
+        edge_s = np.concatenate([[begin_s], ends_s[: len(rate_bps)]])
+        sent = before + np.cumsum(rate_bps * np.diff(edge_s))
+        last = int(np.searchsorted(sent, bits))
+        if last < len(sent):
+            base = float(sent[last - 1]) if last else before
+            end_s = float(edge_s[last] + (bits - base) / rate_bps[last])
+            edges.append(np.append(edge_s[1 : last + 1], end_s))
+            sums.append(np.append(sent[:last], bits))
+            return _cut(np.concatenate(edges), np.concatenate(sums), "delivered", deadline_s)
+        edges.append(edge_s[1:])
+        sums.append(sent)
+        if lost or edge_s[-1] >= deadline_s:
+            status: Status = "lost" if lost else "late"
+            return _cut(np.concatenate(edges), np.concatenate(sums), status, deadline_s)
+        silent = silent + len(sent) if sent[-1] <= before else 0
+        _refuse_to_stall(device, silent, time_s)
+    raise AssertionError("chunks never end")
+
+
+def _rates(
+    link: Link, gain: Float[ndarray, " T"], outage: Outage | None
+) -> tuple[Float[ndarray, " T"], bool]:
+    """Return the rates in the blocks before the transfer is lost, and whether it is lost after them."""
+    if outage is None:
+        return link.rate(gain), False
+    bad = gain < outage.min_gain
+    if outage.action == "skip":
+        return np.where(bad, 0.0, link.rate(gain)), False
+    good = int(bad.argmax()) if bad.any() else len(gain)
+    return link.rate(gain[:good]), good < len(gain)
+
+
+def _cut(
+    edge_s: Float[ndarray, " edges"], sent_bit: Float[ndarray, " edges"], status: Status, deadline_s: float
+) -> Course:
+    """Return the course until its deadline, if that comes first."""
+    if edge_s[-1] <= deadline_s:
+        return Course(edge_s, sent_bit, status)
+    kept = int(np.searchsorted(edge_s, deadline_s))
+    at_deadline = np.interp(deadline_s, edge_s, sent_bit)
+    return Course(np.append(edge_s[:kept], deadline_s), np.append(sent_bit[:kept], at_deadline), "late")
+
+
+def _refuse_to_stall(device: int, blocks: int, time_s: float) -> None:
+    if blocks >= _STALLED_BLOCKS:
+        raise StalledError(
+            f"device {device} cannot send from {time_s:g} s on: no bit passes in {blocks} channel blocks; "
+            "lower the outage's min_gain_db, raise the power, or set a deadline"
+        )

@@ -1,0 +1,253 @@
+"""A frequency band that devices share, and the transfers over it."""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import simpy
+from jaxtyping import Float
+from numpy import ndarray
+
+from netsim.ahead import Ahead
+from netsim.clock import wait
+from netsim.course import Course, Link, Outage, Status, course, next_chance
+
+_ROUNDING: Final = 1e-9
+
+
+@final
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt to send a leg's bits: a row of the ``transfers`` table."""
+
+    device: int
+    bits: float
+    bits_delivered: float
+    """Bits that were sent; all of them if the status is ``delivered``."""
+    start_s: float
+    end_s: float
+    on_air_s: float
+    """Time in which bits were sent: the attempt's duration less the blocks that an outage skipped."""
+    bandwidth_hz: float
+    """Mean share of the band over the attempt."""
+    status: Status
+
+    @property
+    def rate_bps(self) -> float | None:
+        """Mean rate over the attempt; None where it took no time."""
+        return self.bits_delivered / (self.end_s - self.start_s) if self.end_s > self.start_s else None
+
+
+@final
+class _Sending:
+    """An attempt under way: what was settled up to the last change of its share, and the course since."""
+
+    def __init__(self, device: int, bits: float, env: simpy.Environment) -> None:
+        self.device, self.bits, self._env = device, bits, env
+        self.start_s = self.since_s = float(env.now)
+        self.sent_bit = self.on_air_s = self._hz_s = self.share_hz = 0.0
+        self.course = Course((self.since_s,), (0.0,), "delivered")
+        self.aborted = self.changed = False
+        self._wake = env.event()
+
+    def until_roused(self) -> simpy.Event:
+        """Return the event that comes at the end of the course, or earlier if something else is decided."""
+        wake = self._wake = self._env.event()
+        alarm = wait(self._env, self.course.stop_s - self._env.now)
+        assert alarm.callbacks is not None, "a new timeout has not been processed"
+
+        def ring(alarm: simpy.Event) -> None:
+            if not wake.triggered:  # as it is where the course was given up
+                wake.succeed()
+
+        alarm.callbacks.append(ring)
+        return wake
+
+    def rouse(self, *, aborted: bool) -> None:
+        """End the course now: the attempt is aborted, or its share has changed."""
+        self.aborted, self.changed = self.aborted or aborted, True
+        if not self._wake.triggered:
+            self._wake.succeed()
+
+    def settle(self) -> None:
+        """Book what was sent up to now."""
+        now_s = float(self._env.now)
+        self.sent_bit += self.course.sent_until(now_s)
+        self.on_air_s += self.course.on_air_until(now_s)
+        self._hz_s += self.share_hz * (now_s - self.since_s)
+        self.since_s, self.changed = now_s, False
+
+    def attempt(self, status: Status) -> Attempt:
+        duration_s = self.since_s - self.start_s
+        return Attempt(
+            self.device,
+            self.bits,
+            self.bits if status == "delivered" else min(self.sent_bit, self.bits),
+            self.start_s,
+            self.since_s,
+            self.on_air_s,
+            self._hz_s / duration_s if duration_s else self.share_hz,
+            status,
+        )
+
+
+@final
+class Band:
+    """A band in which each scheduled device has a share of its own for a round (FDMA).
+
+    Shares are orthogonal, so a transfer's end follows from its own gains: a transfer is one SimPy timeout,
+    however many channel blocks it crosses, and another one for each change of its share. A round begins with
+    ``open`` and a device's process calls ``carry`` for each leg. ``release`` gives a device's share back when
+    its last leg is over; with ``reallocate`` the others get it, in proportion to what they have.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        bandwidth_hz: float,
+        noise_psd: float,
+        power_w: Callable[[int, float], float],
+        *,
+        outage: Outage | None = None,
+        reallocate: bool = False,
+    ) -> None:
+        self._env, self._bandwidth_hz, self._noise_psd, self._power_w = env, bandwidth_hz, noise_psd, power_w
+        self._outage, self._reallocate = outage, reallocate
+        self._share_hz: dict[int, float] = {}
+        self._sending: dict[int, _Sending] = {}
+        self._aborted: set[int] = set()
+        self._ahead: Ahead | None = None
+        self._deadline_s = float("inf")
+
+    @staticmethod
+    def uplink(
+        env: simpy.Environment,
+        bandwidth_hz: float,
+        noise_psd: float,
+        tx_power_w: Float[ndarray, " K"],
+        *,
+        outage: Outage | None = None,
+        reallocate: bool = False,
+    ) -> "Band":
+        """Return a band in which each device puts its own power into its share: ``b log2(1 + P g / (b N0))``."""
+        return Band(
+            env,
+            bandwidth_hz,
+            noise_psd,
+            lambda device, share_hz: float(tx_power_w[device]),
+            outage=outage,
+            reallocate=reallocate,
+        )
+
+    @staticmethod
+    def downlink(
+        env: simpy.Environment,
+        bandwidth_hz: float,
+        noise_psd: float,
+        server_power_w: float,
+        *,
+        outage: Outage | None = None,
+        reallocate: bool = False,
+    ) -> "Band":
+        """Return a band over which the server spreads its power evenly: ``b log2(1 + P_s g / (B N0))``."""
+        return Band(
+            env,
+            bandwidth_hz,
+            noise_psd,
+            lambda device, share_hz: server_power_w * share_hz / bandwidth_hz,
+            outage=outage,
+            reallocate=reallocate,
+        )
+
+    def open(self, share_hz: Mapping[int, float], ahead: Ahead, deadline_s: float = float("inf")) -> None:
+        """Begin a round: who has which share in Hz, the gains ahead, and when all transfers end at the latest.
+
+        Raises:
+            ValueError: a share that is not positive, or shares that exceed the band.
+        """
+        assert not self._sending, "a round begins when the transfers of the last one are over"
+        if not all(share > 0 for share in share_hz.values()):
+            raise ValueError(f"every share must be positive, not {min(share_hz.values())} Hz")
+        total_hz = sum(share_hz.values())
+        if not total_hz <= self._bandwidth_hz * (1 + _ROUNDING):
+            raise ValueError(f"shares of {total_hz} Hz exceed the band of {self._bandwidth_hz} Hz")
+        self._share_hz, self._ahead, self._deadline_s = dict(share_hz), ahead, deadline_s
+        self._aborted.clear()
+
+    def share_hz(self, device: int) -> float:
+        """Return a device's share of the band in Hz; 0 if it has none."""
+        return self._share_hz.get(device, 0.0)
+
+    def sent_bit(self, device: int) -> float | None:
+        """Return the bits sent until now of the device's attempt under way; None if there is none."""
+        sending = self._sending.get(device)
+        if sending is None:
+            return None
+        return sending.sent_bit + sending.course.sent_until(self._env.now)
+
+    def carry(self, device: int, bits: float) -> Generator[simpy.Event, Any, list[Attempt]]:
+        """Send a leg of a device in an open round; return its attempts, the last of which decides."""
+        attempts = [(yield from self._attempt(device, bits))]
+        while self._goes_on(attempts):
+            assert self._ahead is not None, "transfers happen in an open round"
+            assert self._outage is not None, "only an outage loses bits"
+            chance_s = next_chance(self._ahead, device, self._env.now, self._deadline_s, self._outage)
+            if chance_s is None:
+                break
+            yield wait(self._env, chance_s - self._env.now)
+            attempts.append((yield from self._attempt(device, bits)))
+        return attempts
+
+    def release(self, device: int) -> None:
+        """Give a device's share back: to the others with ``reallocate``, and unused otherwise."""
+        assert device not in self._sending, "a device that sends keeps its share"
+        freed_hz = self._share_hz.pop(device)
+        rest_hz = sum(self._share_hz.values())
+        if not self._reallocate or not rest_hz:
+            return
+        for other in self._share_hz:
+            self._share_hz[other] *= (rest_hz + freed_hz) / rest_hz
+        for sending in self._sending.values():
+            sending.rouse(aborted=False)
+
+    def abort(self, device: int) -> None:
+        """End what the device sends in this round: its attempt under way is aborted, and none follows."""
+        self._aborted.add(device)
+        if device in self._sending:
+            self._sending[device].rouse(aborted=True)
+
+    def _goes_on(self, attempts: list[Attempt]) -> bool:
+        outage = self._outage
+        return (
+            attempts[-1].status == "lost"
+            and outage is not None
+            and outage.action == "retry"
+            and len(attempts) <= outage.retries
+        )
+
+    def _attempt(self, device: int, bits: float) -> Generator[simpy.Event, Any, Attempt]:
+        assert device not in self._sending, "a device sends one leg at a time"
+        sending = self._sending[device] = _Sending(device, bits, self._env)
+        sending.aborted = device in self._aborted
+        try:
+            while not sending.aborted:
+                self._set_out(sending)
+                yield sending.until_roused()
+                changed = sending.changed
+                sending.settle()
+                if not changed:
+                    return sending.attempt(sending.course.status)
+            return sending.attempt("aborted")
+        finally:
+            del self._sending[device]
+
+    def _set_out(self, sending: _Sending) -> None:
+        """Put an attempt on its course with the share that its device has now."""
+        assert self._ahead is not None, "transfers happen in an open round"
+        device, share_hz = sending.device, self._share_hz[sending.device]
+        link = Link(share_hz, self._power_w(device, share_hz), self._noise_psd)
+        left = sending.bits - sending.sent_bit
+        sending.share_hz = share_hz
+        sending.course = course(
+            link, self._ahead, device, left, self._env.now, self._deadline_s, self._outage
+        )

@@ -1,0 +1,132 @@
+"""Many runs: their keys, and differences paired over seeds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_runs import SCENARIO, four_rounds
+
+import analysis
+
+
+def scenario(policy: str, seed: int, **scheduler: Any) -> dict[str, Any]:
+    return {"seed": seed, "scheduler": {**SCENARIO["scheduler"], "kind": policy, **scheduler}}
+
+
+def made(folder: Path, policy: str, seed: int, energy_j: float, **scheduler: Any) -> Path:
+    path = folder / f"{policy}-{seed}-{len(list(folder.iterdir()))}"
+    return four_rounds(path, scenario(policy, seed, **scheduler), energy_j=[energy_j, 0.0, 0.0, 0.0])
+
+
+def test_keys_are_policy_seed_and_what_differs(tmp_path: Path) -> None:
+    made(tmp_path, "exact", 1, 1.0, drift="paper")
+    made(tmp_path, "greedy", 2, 1.0, drift="full")
+
+    runs = analysis.load_many(tmp_path)
+
+    assert runs.keys.to_dict("list") == {
+        "policy": ["exact", "greedy"],
+        "seed": [1, 2],
+        "scheduler.drift": ["paper", "full"],
+    }
+
+
+def test_tables_of_many_runs_carry_their_keys(tmp_path: Path) -> None:
+    made(tmp_path, "exact", 1, 1.0)
+    made(tmp_path, "exact", 2, 7.0)
+
+    found = analysis.load_many(tmp_path).table("rounds", ["round", "energy_j"], (1, 2))
+
+    assert list(found.columns) == ["policy", "seed", "round", "energy_j"]
+    assert found.energy_j.tolist() == [1.0, 0.0, 7.0, 0.0]
+    assert found.seed.tolist() == [1, 1, 2, 2]
+
+
+def test_differences_are_paired_over_seeds(tmp_path: Path) -> None:
+    # Differences 1, 2, 3: mean 2, standard deviation 1, and t(2, 97.5 %) = 4.302653.
+    for seed, (ours, theirs) in enumerate([(11.0, 10.0), (102.0, 100.0), (1003.0, 1000.0)], start=1):
+        made(tmp_path, "exact", seed, theirs)
+        made(tmp_path, "greedy", seed, ours)
+    made(tmp_path, "greedy", 9, 5e6)  # no partner: must not count
+
+    found = analysis.compare(analysis.load_many(tmp_path), by="policy", metrics=["energy_j"])
+
+    row = found.iloc[0]
+    half = 4.302653 / 3**0.5
+    assert len(found) == 1
+    assert (row.policy, row.metric, row.pairs) == ("greedy", "energy_j", 3)
+    assert row.baseline == pytest.approx(370.0)
+    assert row.value == pytest.approx(372.0)
+    assert [row.difference, row.low, row.high] == pytest.approx([2.0, 2.0 - half, 2.0 + half], rel=1e-6)
+
+
+def test_95_percent_intervals_cover_95_percent(tmp_path: Path) -> None:
+    rng = np.random.Generator(np.random.Philox(7))
+    trials, inside = 4000, 0
+    for _ in range(trials):
+        found = analysis.comparison.interval(rng.normal(3.0, 2.0, size=5))
+        inside += found.low <= 3.0 <= found.high
+
+    half_width = 3 * (0.95 * 0.05 / trials) ** 0.5
+    assert half_width < 0.011  # a normal quantile in place of Student's would cover 88 %
+    assert abs(inside / trials - 0.95) < half_width
+
+
+def test_one_pair_has_no_interval(tmp_path: Path) -> None:
+    made(tmp_path, "exact", 1, 1.0)
+    made(tmp_path, "greedy", 1, 3.0)
+
+    row = analysis.compare(analysis.load_many(tmp_path), metrics=["energy_j"]).iloc[0]
+
+    assert row.difference == 2.0
+    assert pd.isna(row.low)
+    assert pd.isna(row.high)
+
+
+def test_a_metric_without_pairs_is_left_out(tmp_path: Path) -> None:
+    made(tmp_path, "exact", 1, 0.0)
+    made(tmp_path, "greedy", 1, 0.0)
+    for part in tmp_path.glob("*/evaluations/*.parquet"):
+        part.unlink()
+
+    found = analysis.compare(analysis.load_many(tmp_path))
+
+    assert "accuracy_last" not in found.metric.tolist()
+    assert "energy_j" in found.metric.tolist()
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ([("exact", 1, {})], "nothing to compare: every run has policy = 'exact'"),
+        ([("exact", 1, {}), ("greedy", 2, {})], "'greedy' has no seed in common with the baseline"),
+        ([("exact", 1, {}), ("exact", 1, {}), ("greedy", 1, {})], "are both 'exact' with seed 1"),
+        (
+            [("exact", 1, {"drift": "full"}), ("exact", 2, {"drift": "paper"}), ("greedy", 1, {})],
+            "differ in scheduler.drift besides the seed; compare by that, or leave one out",
+        ),
+    ],
+)
+def test_runs_that_cannot_be_paired_are_refused(
+    tmp_path: Path, runs: list[tuple[str, int, dict[str, Any]]], message: str
+) -> None:
+    for policy, seed, options in runs:
+        made(tmp_path, policy, seed, 1.0, **options)
+
+    with pytest.raises(analysis.TraceError, match=message.replace(".", r"\.")):
+        analysis.compare(analysis.load_many(tmp_path))
+
+
+def test_a_baseline_that_is_not_there_is_named(tmp_path: Path) -> None:
+    made(tmp_path, "exact", 1, 1.0)
+    made(tmp_path, "greedy", 1, 1.0)
+
+    with pytest.raises(analysis.TraceError, match=r"no run has policy = 'aaba'; there is 'exact', 'greedy'"):
+        analysis.compare(analysis.load_many(tmp_path), baseline="aaba")
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(analysis.TraceError, match="is not a run directory, and holds none"):
+        analysis.load_many(tmp_path)

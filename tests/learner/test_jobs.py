@@ -1,0 +1,97 @@
+"""What a job carries over the air, and which samples it takes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import Make, PhiloxStreams, train, write_parquet
+from transformers import BertConfig, BertModel
+
+from learner.families import FAMILIES
+from learner.learner import build
+from learner.lora import attach
+from learner.settings import Lora
+from learner.split import Split
+
+
+def test_payloads_are_counted_by_hand(make_settings: Make, rng: PhiloxStreams, tmp_path: Path) -> None:
+    texts = ["word1 word2 word3"] * 9 + ["word1 word2 word3 word4 word5"]
+    labels = [n % 2 for n in range(10)]
+    folder = write_parquet(tmp_path, "train.parquet", text=texts, label=labels)
+    write_parquet(folder, "test.parquet", text=texts, label=labels)
+    subject = build(make_settings(data={"path": str(folder)}, batch_size=10), 1, rng)
+
+    job = subject.embed(0, 1)
+
+    # 10 samples padded to [CLS] + 5 words + [SEP], 16 numbers of 32 bits per token; one pooled vector a sample.
+    assert job.embedding_bits == 10 * 7 * 16 * 32
+    assert job.feature_bits == job.gradient_bits == 10 * 16 * 32
+    assert (job.device, job.round) == (0, 1)
+
+
+def test_a_minibatch_does_not_depend_on_who_was_scheduled_before(make_settings: Make) -> None:
+    busy, quiet = (build(make_settings(), 6, PhiloxStreams(5)) for _ in range(2))
+    for round_ in range(1, 4):
+        train(busy, round_, [0, 1, 2, 5])
+
+    one, other = busy.embed(3, 4), quiet.embed(3, 4)
+
+    assert np.array_equal(one.rows, other.rows)
+    assert not np.array_equal(one.rows, quiet.embed(2, 4).rows)
+
+
+def test_a_minibatch_is_drawn_without_replacement_from_its_share(
+    make_settings: Make, rng: PhiloxStreams
+) -> None:
+    subject = build(make_settings(batch_size=20), 6, rng)
+    shares = [set(subject.partition.share(device).tolist()) for device in range(6)]
+
+    rows = subject.embed(2, 1).rows
+
+    assert set(rows.tolist()) == shares[2], "20 of the 20 samples"
+    assert sum(len(share) for share in shares) == len(set().union(*shares)) == 120
+
+
+def test_shares_may_overlap_when_asked(make_settings: Make, rng: PhiloxStreams) -> None:
+    data = make_settings().data.model_dump() | {"share": 0.5, "overlap": True}
+    subject = build(make_settings(data=data), 6, rng)
+    shares = [set(subject.partition.share(device).tolist()) for device in range(6)]
+
+    assert [len(share) for share in shares] == [60] * 6
+    assert len(set().union(*shares)) > 60
+    assert set(subject.embed(0, 1).rows.tolist()) <= shares[0]
+
+
+def test_twenty_shares_of_five_percent_are_the_whole(make_settings: Make, rng: PhiloxStreams) -> None:
+    data = make_settings().data.model_dump() | {"share": 0.05}
+    subject = build(make_settings(data=data), 20, rng)
+
+    assert len(set().union(*(subject.partition.share(k).tolist() for k in range(20)))) == 120
+
+
+def test_steps_out_of_order_are_refused(make_settings: Make, rng: PhiloxStreams) -> None:
+    subject = build(make_settings(), 6, rng)
+    job = subject.embed(0, 1)
+
+    with pytest.raises(AssertionError, match="follow each other"):
+        subject.head_step(job)
+    with pytest.raises(AssertionError, match="one job in a round"):
+        subject.embed(0, 1)
+
+
+def test_bert_base_has_the_papers_454656_trainable_numbers(rng: PhiloxStreams) -> None:
+    model = BertModel(BertConfig()).requires_grad_(requires_grad=False)
+    family = FAMILIES["bert"]
+
+    lora = Lora(rank=8, alpha=16, targets=("query", "key", "value", "pooler.dense"))
+    split = Split(family, model, "pooler", attach(model, family, lora, rng))
+
+    # 12 layers of three pairs, and the pooler's: each 8 x 768 + 768 x 8.
+    assert split.trainable_parameters == (12 * 3 + 1) * 2 * 8 * 768 == 454_656
+    assert split.trainable_parameters == sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def test_lora_starts_as_the_identity_with_a_within_its_bound(make_settings: Make, rng: PhiloxStreams) -> None:
+    for pair in build(make_settings(), 3, rng).parts.split.adapters:
+        assert not pair.up.any()
+        assert 0 < pair.down.abs().max() <= 1 / np.sqrt(16)
