@@ -111,9 +111,9 @@ def _read(place: Path, digest: str, initial: RunState) -> RunState:
     expected = {entry.name for entry in fields(RunState)}
     if set(values) != expected:
         raise _damaged(place, f"{', '.join(sorted(expected ^ set(values)))} missing or unknown")
-    for name, value in values.items():
-        if not _alike(value, getattr(initial, name)):
-            raise _damaged(place, f"{name} is not what it should be")
+    for entry in fields(RunState):
+        if not _alike(values[entry.name], getattr(initial, entry.name)):
+            raise _damaged(place, f"{entry.name} is not what it should be")
     return RunState(**values)
 
 

@@ -65,7 +65,7 @@ def resume_command(
     """Continue an interrupted run from its checkpoint."""
     rounds = Scenario.load(folder / "scenario.toml").rounds
     with Progress(rounds) as progress, stop_requests() as stopping:
-        resume(folder, on_round=progress.show, stop=stopping)
+        resume(folder, on_round=progress.show, stop=stopping, tell=_tell)
     _summarise(folder, as_json=as_json)
 
 
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status; every fault is one line on stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app(arguments or ["--help"], standalone_mode=False)
+        ended = app(arguments or ["--help"], standalone_mode=False)
     except _UsageError as error:
         _tell(f"airtune: {' '.join(str(error.format_message()).split())}")
         return WRONG_INPUT
@@ -115,6 +115,9 @@ def main(arguments: list[str] | None = None) -> int:
         _tell(str(interrupted))
         return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
+        ended = INTERRUPTED
+    # Typer makes this number of a KeyboardInterrupt; the commands themselves return nothing.
+    if ended == INTERRUPTED:
         _tell("interrupted at once; the tables up to the last complete round are readable")
         return INTERRUPTED
     return DONE
