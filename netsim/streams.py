@@ -5,11 +5,13 @@ from functools import lru_cache
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, UInt64
+from jaxtyping import Float, Integer, UInt64
 from numpy import ndarray
-from numpy.typing import ArrayLike
 
 from netsim.philox import philox
+
+Index = int | Integer[ndarray, "..."]
+"""One index of a stream, or an array of them."""
 
 _COUNTER_BLOCK = 1 << 128
 
@@ -48,7 +50,7 @@ class Streams:
         words: UInt64[ndarray, " count"] = bits.random_raw(count + first % 4)[first % 4 :]
         return words
 
-    def word_at(self, number: ArrayLike, name: str, *indices: ArrayLike) -> UInt64[ndarray, "..."]:
+    def word_at(self, number: Index, name: str, *indices: Index) -> UInt64[ndarray, "..."]:
         """Return word ``number`` of each stream; number and indices broadcast, and their shape is the result's."""
         counter, shape = _counters(number, *indices)
         lane = counter[0] & np.uint64(3)
@@ -56,7 +58,7 @@ class Streams:
         words = philox(_key(self.seed, name), counter)
         return words[lane.astype(np.intp), np.arange(words.shape[1])].reshape(shape)
 
-    def heads(self, name: str, *indices: ArrayLike) -> UInt64[ndarray, "4 ..."]:
+    def heads(self, name: str, *indices: Index) -> UInt64[ndarray, "4 ..."]:
         """Return the first four words of each stream; the indices broadcast, and their shape follows the 4."""
         counter, shape = _counters(1, *indices)
         return philox(_key(self.seed, name), counter).reshape((4, *shape))
@@ -69,7 +71,7 @@ class Streams:
         return np.random.Philox(key=_key(self.seed, name), counter=counter)
 
 
-def _counters(number: ArrayLike, *indices: ArrayLike) -> tuple[UInt64[ndarray, "4 n"], tuple[int, ...]]:
+def _counters(number: Index, *indices: Index) -> tuple[UInt64[ndarray, "4 n"], tuple[int, ...]]:
     """Return counters with ``number`` as their lowest word and the indices as their upper half."""
     assert len(indices) <= 2, "a counter has room for two indices"
     high, low = (*indices, 0, 0)[:2]

@@ -54,7 +54,7 @@ class _Replay(Motion):
 
     def __init__(
         self,
-        first_row: Int[ndarray, " K+1"],
+        first_row: Int[ndarray, " bounds"],
         time_s: Float[ndarray, " rows"],
         x_m: Float[ndarray, " rows"],
         y_m: Float[ndarray, " rows"],

@@ -1,6 +1,6 @@
 """Devices at given points."""
 
-from typing import Literal, Self, final
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -35,7 +35,7 @@ class Points(Placement):
     """A `.csv` or `.parquet` file with the columns `device`, `x_m` and `y_m`. Excludes `positions_m`."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def _one_source(self) -> "Points":
         if (self.positions_m is None) == (self.path is None):
             raise ValueError("needs positions_m (inline) or path (a file), and not both")
         return self
