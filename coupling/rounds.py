@@ -7,6 +7,8 @@ from typing import Any, final
 
 import numpy as np
 import simpy
+from jaxtyping import Float
+from numpy import ndarray
 
 from coupling.checkpoint import RunState
 from coupling.learning import Learning
@@ -131,9 +133,10 @@ class Rounds:
     def _state(self, number: int, seen: Snapshot) -> RoundState:
         scenario = self._scenario
         payload = self._protocol.payload(number)
+        gain = scenario.scheduler.knowledge.estimate(self._measured(seen), number, self._world.streams)
         return RoundState(
             round=number,
-            gain=seen.gain,
+            gain=gain,
             bits=payload.uplink_bits,
             tx_power_w=self._tx_power_w,
             bandwidth_hz=scenario.cell.bandwidth_hz,
@@ -147,6 +150,17 @@ class Rounds:
             rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
             history=self._history(number),
         )
+
+    def _measured(self, seen: Snapshot) -> Float[ndarray, " K"]:
+        """Return the gains that the server has measured, which may be some blocks old."""
+        age = self._scenario.scheduler.knowledge.age
+        if age == 0:
+            return seen.gain
+        earlier = self._world.gain_before(seen, age)
+        if earlier is not None:
+            return earlier
+        self.state.past_gain = np.concatenate([self.state.past_gain, seen.gain[None]])[-age - 1 :]
+        return self.state.past_gain[0]
 
     def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome) -> None:
         """Bring the virtual queue and the server's memory up to date."""

@@ -56,6 +56,7 @@ def device_rows(
         "y_m": seen.position_m[rows, 1],
         "distance_m": seen.distance_m[rows],
         "gain": seen.gain[rows],
+        "gain_known": None if state.gain is seen.gain else state.gain[rows],
         "scheduled": scheduled,
     }
     of_scheduled = {

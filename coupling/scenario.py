@@ -17,6 +17,7 @@ from netsim import scheduling
 from netsim.compute import DeviceCompute, ServerCompute
 from netsim.course import Outage
 from netsim.fading import AnyFading
+from netsim.knowledge import AnyKnowledge, Perfect
 from netsim.mobility import AnyMobility, Static
 from netsim.parameters import CONFIG, Bits, Count, NonNegative, Point, Positive, Switch
 from netsim.pathloss import AnyPathLoss
@@ -169,6 +170,8 @@ class Scheduler(Table):
     """Whether the objective drops the squared delay (``paper``, Lemma 2) or keeps it (``full``)."""
     queue_update: QueueUpdate = "eq18"
     """Update of the virtual queue: (18a), or line 19 of Algorithm 1, which multiplies by zeta(t)."""
+    knowledge: AnyKnowledge = Perfect()
+    """What the server knows of the gains when it decides; the transfers always run on the true ones."""
     queue_initial_budgets: NonNegative = 0.0
     """Virtual queue before the first round, in delay budgets; the paper starts at 0."""
 

@@ -58,6 +58,9 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         Column("y_m", _REAL, "m", "Position at the round's start."),
         Column("distance_m", _REAL, "m", "Distance to the server at the round's start."),
         Column("gain", _REAL, "1", "Power gain |h|^2 at the round's start: path loss and fading."),
+        Column(
+            "gain_known", _REAL, "1", "Gain that the policy was shown; null where it is the true one.", True
+        ),
         Column("scheduled", _FLAG, "", "Whether the policy chose the device."),
         Column("bandwidth_hz", _REAL, "Hz", "Uplink bandwidth; null if not scheduled.", True),
         Column("rate_bps", _REAL, "bit/s", "Uplink bits over uplink air time; null if not scheduled.", True),
