@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from coupling.checkpoint import RunState
+from coupling.diagnosis import decision_row, marginal_objectives
 from coupling.learning import Learning
 from coupling.problems import RunError
 from coupling.protocols import Outcome, Plan, Protocol
@@ -121,8 +122,16 @@ class Rounds:
             "learner_wall_s": self._learning.wall_s,
         }
         self._recorder.add("rounds", 1, row)
+        objective, diagnose = self._scenario.scheduler.objective, self._scenario.scheduler.diagnose
+        decision = decision_row(state, allocation, outcome, objective, optimum=diagnose is not False)
         self._recorder.add(
-            *device_rows(state, seen, allocation, outcome, losses, self._scenario.trace.devices)
+            "decisions",
+            1,
+            decision | {"virtual_queue_s": self.state.virtual_queue_s, "policy_wall_s": policy_wall_s},
+        )
+        marginal = marginal_objectives(state, allocation, objective) if diagnose == "devices" else None
+        self._recorder.add(
+            *device_rows(state, seen, allocation, outcome, losses, marginal, self._scenario.trace.devices)
         )
         self._recorder.add(*transfer_rows(number, outcome.transfers))
         self._learning.wall_s = 0.0

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from numpy import ndarray
 
 from coupling.protocols import Outcome, Transfers
 from coupling.recorder import Values
@@ -39,6 +40,7 @@ def device_rows(
     allocation: Allocation,
     outcome: Outcome,
     losses: Mapping[int, float],
+    marginal: ndarray | None,
     which: Literal["all", "scheduled"],
 ) -> Rows:
     """Return the rows of the ``devices`` table, in ascending order of device."""
@@ -58,6 +60,7 @@ def device_rows(
         "gain": seen.gain[rows],
         "gain_known": None if state.gain is seen.gain else state.gain[rows],
         "scheduled": scheduled,
+        "marginal_objective": None if marginal is None else marginal[rows],
     }
     of_scheduled = {
         "bandwidth_hz": allocation.bandwidth_hz,

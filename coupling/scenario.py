@@ -172,6 +172,9 @@ class Scheduler(Table):
     """Update of the virtual queue: (18a), or line 19 of Algorithm 1, which multiplies by zeta(t)."""
     knowledge: AnyKnowledge = Perfect()
     """What the server knows of the gains when it decides; the transfers always run on the true ones."""
+    diagnose: Switch | Literal["devices"] = False
+    """Whether each round is compared with the optimum of P1, and with ``devices`` what each device left out would
+    have changed."""
     queue_initial_budgets: NonNegative = 0.0
     """Virtual queue before the first round, in delay budgets; the paper starts at 0."""
 
