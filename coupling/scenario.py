@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast, final
 
@@ -186,7 +186,7 @@ class Scheduler(Table):
             raise ValueError("needs delay_budget_s or delay_budget_s_per_bit")
         return self
 
-    @property
+    @cached_property
     def objective(self) -> scheduling.Objective:
         """The objective J of problem P1 with this table's zeta and drift."""
         return scheduling.Objective(zeta=self.zeta, drift=self.drift)
