@@ -89,7 +89,9 @@ class Streams:
         if len(indices) > 2 or any(not 0 <= index < 1 << 64 for index in indices):
             raise ValueError(f"stream {name!r} takes at most two indices in 0..2**64 - 1, not {indices}")
         high, low = (*indices, 0, 0)[:2]
-        return np.random.Philox(_seed(self.seed, name), counter=np.array([skip, 0, low, high], np.uint64))
+        counter = np.array([skip, 0, low, high], np.uint64)
+        # NumPy takes any ISeedSequence as a seed sequence; its stub knows only its own.
+        return np.random.Philox(_seed(self.seed, name), counter=counter)  # type: ignore[arg-type]
 
 
 def _counters(number: Index, *indices: Index) -> tuple[UInt64[ndarray, "4 n"], tuple[int, ...]]:
