@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from coupling import cli_compare
+from coupling import cli_analysis
 from coupling.display import Progress, summary_table
 from coupling.interrupt import stop_requests
 from coupling.problems import Interrupted, RunError, ScenarioError
@@ -28,6 +30,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli_analysis.register(app)
+
+cli_compare.register(app)
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
 Settings = Annotated[
