@@ -72,7 +72,7 @@ def shares(runs: Runs, style: Style) -> "Figure":
         ylabel="rounds scheduled (%)",
         ylim=(0, 105),
     )
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     legend(figure, axes)
     return figure
 
