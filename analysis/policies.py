@@ -7,7 +7,7 @@ import pandas as pd
 from numpy import ndarray
 
 from analysis.comparison import compare, interval
-from analysis.metrics import summary
+from analysis.metrics import ROUNDING, summary
 from analysis.run_directory import Run
 from analysis.runs import Runs
 
@@ -35,11 +35,11 @@ def policy_table(runs: Runs, by: str = "policy") -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if len(groups) > 1:
         paired = compare(runs, by, metrics=("scheduled_mean",)).set_index(by)
-        for column in ("difference", "low", "high"):
-            name = "scheduled_difference" + ("" if column == "difference" else f"_{column}")
-            table[name] = [
-                paired[column].get(value, 0.0 if value == rows[0][by] else np.nan) for value in table[by]
-            ]
+        for column, ending in (("difference", ""), ("low", "_low"), ("high", "_high")):
+            # The first policy is not among the pairs: its difference from itself is 0.
+            differences = paired[column].reindex(table[by]).to_numpy(float, copy=True)
+            differences[0] = 0.0
+            table[f"scheduled_difference{ending}"] = differences
     return table
 
 
@@ -77,7 +77,7 @@ def _row(runs: list[Run]) -> dict[str, Any]:
     for quantile, low, high, value in _quantiles(delays):
         name = f"delay_p{quantile * 100:g}"
         row |= {f"{name}_s": value, f"{name}_low_s": low, f"{name}_high_s": high}
-    over = [(delay > budget).mean() for delay, budget in zip(delays, budgets, strict=True)]
+    over = [(delay > budget * (1 + ROUNDING)).mean() for delay, budget in zip(delays, budgets, strict=True)]
     return row | {
         "over_budget": float(np.mean(over)),
         "virtual_queue_per_budget": float(numbers.virtual_queue_per_budget.mean()),
@@ -100,16 +100,11 @@ def _heavy(runs: list[Run], delay_s: ndarray) -> str | None:
 
 def _quantiles(delays: list[ndarray]) -> list[tuple[float, float, float, float]]:
     """Return each quantile with the bootstrap interval over seeds: quantile, low, high, value."""
-    random = np.random.Generator(np.random.Philox(0))
+    count, random = len(delays), np.random.Generator(np.random.Philox(0))
+    draws = random.integers(count, size=(_RESAMPLES if count > 1 else 0, count))
     resampled = np.array(
-        [
-            np.quantile(
-                np.concatenate([delays[at] for at in random.integers(len(delays), size=len(delays))]),
-                QUANTILES,
-            )
-            for _ in range(_RESAMPLES if len(delays) > 1 else 0)
-        ]
-    ).reshape(-1, len(QUANTILES))
+        [np.quantile(np.concatenate([delays[at] for at in draw]), QUANTILES) for draw in draws]
+    )
     values = np.quantile(np.concatenate(delays), QUANTILES)
     if not len(resampled):
         return [(q, np.nan, np.nan, float(value)) for q, value in zip(QUANTILES, values, strict=True)]

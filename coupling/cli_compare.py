@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,7 +90,7 @@ def _with(record: dict[str, Any], name: str, low: str, high: str) -> str:
     return f"{record[name]:.4g} ({record[low]:.4g} to {record[high]:.4g})"
 
 
-_ROWS = {
+_ROWS: dict[str, Callable[[dict[str, Any]], str]] = {
     "devices scheduled": lambda r: _with(r, "scheduled_mean", "scheduled_low", "scheduled_high"),
     "less the first policy's": lambda r: _with(
         r, "scheduled_difference", "scheduled_difference_low", "scheduled_difference_high"

@@ -52,7 +52,7 @@ class Comparison:
     def _matched(self, policy: str, target_s: float) -> list[Path]:
         """Return the runs whose mean delay is nearest to the target: bisection over the logarithm of the scale."""
         low, high = np.log(_NARROWEST), np.log(_WIDEST)
-        scale, best, best_miss = 0.0, list[Path](), np.inf
+        scale, best, best_miss, before_s = 0.0, list[Path](), np.inf, np.nan
         for _ in range(_TRIALS):
             folders = self._runs(policy, float(np.exp(scale)))
             delay_s = _mean_delay_s(folders)
@@ -61,6 +61,9 @@ class Comparison:
                 best, best_miss = folders, miss
             if miss <= TOLERANCE:
                 return best
+            if delay_s == before_s:
+                break
+            before_s = delay_s
             low, high = (scale, high) if delay_s < target_s else (low, scale)
             # Delay grows about as the budget does: that guess first, halving where it leaves the bracket.
             guess = scale + float(np.log(target_s / delay_s)) if delay_s > 0 else np.nan
