@@ -175,7 +175,7 @@ def _over_blocks(
 
 def _rates(
     link: Link, gain: Float[ndarray, " T"], outage: Outage | None
-) -> tuple[Float[ndarray, " T"], bool]:
+) -> tuple[Float[ndarray, " good"], bool]:
     """Return the rates in the blocks before the transfer is lost, and whether it is lost after them."""
     if outage is None:
         return link.rate(gain), False
