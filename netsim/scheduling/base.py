@@ -11,6 +11,14 @@ from numpy import ndarray
 from netsim import phy
 
 
+def largest_first(values: Float[ndarray, " n"]) -> Int[ndarray, " n"]:
+    """Return the positions of some values, the largest first; ties go to the lowest position."""
+    order = np.argsort(-values)
+    # Without ties, the usual case, the stable order is the same, and several times dearer.
+    ranked = values[order]
+    return np.argsort(-values, kind="stable") if (ranked[1:] == ranked[:-1]).any() else order
+
+
 @final
 @dataclass(frozen=True)
 class History:
@@ -55,7 +63,7 @@ class RoundState:
 
     def by_gain(self) -> Int[ndarray, " n"]:
         """Return the positions of the devices, strongest gain first; ties go to the lowest device number."""
-        return np.argsort(-self.gain, kind="stable")
+        return largest_first(self.gain)
 
     def floor(self) -> Float[ndarray, " n"]:
         """Return each device's capacity floor in seconds: its delay with unlimited bandwidth."""
@@ -89,11 +97,15 @@ class Allocation:
     devices: Int[ndarray, " N"]
     bandwidth_hz: Float[ndarray, " N"]
     delay_s: float
+    objective_bound: float | None = None
+    """Certificate: no set of devices has a larger J than this, without unit. From ``exact`` alone."""
+    iterations: int | None = None
+    """Evaluations of all devices' demands that the answer took, where the policy counts them."""
 
     @staticmethod
-    def nobody() -> "Allocation":
+    def nobody(*, objective_bound: float | None = None, iterations: int | None = None) -> "Allocation":
         """Return the allocation of a round without participants."""
-        return Allocation(np.empty(0, int), np.empty(0), 0.0)
+        return Allocation(np.empty(0, int), np.empty(0), 0.0, objective_bound, iterations)
 
     @staticmethod
     def of(
@@ -101,6 +113,10 @@ class Allocation:
     ) -> "Allocation":
         """Return the allocation of the devices at positions ``chosen`` of a state."""
         return Allocation(state.device[chosen], bandwidth_hz, delay_s)
+
+    def with_certificate(self, objective_bound: float | None, iterations: int) -> "Allocation":
+        """Return the same allocation with what is known of its quality and its cost."""
+        return Allocation(self.devices, self.bandwidth_hz, self.delay_s, objective_bound, iterations)
 
 
 class Policy(ABC):
