@@ -29,7 +29,7 @@ class Trace(Mobility):
 
     kind: Literal["trace"] = "trace"
     path: Name
-    """A `.csv` or `.parquet` file with the columns `device`, `time_s`, `x_m` and `y_m`, in any order of rows."""
+    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s``, ``x_m``, ``y_m``; in any order."""
 
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Motion:

@@ -30,9 +30,9 @@ class Points(Placement):
 
     kind: Literal["points"] = "points"
     positions_m: PointList | None = None
-    """x and y of each device in metres, device 0 first. Excludes `path`."""
+    """x and y of each device in metres, device 0 first. Excludes ``path``."""
     path: Name | None = None
-    """A `.csv` or `.parquet` file with the columns `device`, `x_m` and `y_m`. Excludes `positions_m`."""
+    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``x_m``, ``y_m``. Excludes ``positions_m``."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "Points":

@@ -32,15 +32,14 @@ WORLDS: dict[str, tuple[Mobility, PathLoss, Fading]] = {
         POWER_LAW,
         Rician(k_factor_db=3.0, correlation=WAVES),
     ),
+    "shadows at rest": (Static(), SHADOWED, Rayleigh()),
     "shadows": (WALK, SHADOWED, Nakagami(m=0.7, correlation=WAVES)),
 }
 
 
 def world(name: str, count: int = 60) -> World:
     mobility, path_loss, fading = WORLDS[name]
-    streams = Streams(9)
-    gains = ModelledGains(path_loss, fading, SERVER_M, count, streams)
-    return World(mobility.motion(PLACEMENT, count, streams), gains)
+    return World.modelled(PLACEMENT, mobility, path_loss, fading, SERVER_M, count, Streams(9))
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -81,10 +80,7 @@ def test_the_gain_is_path_loss_times_fading() -> None:
     streams = Streams(9)
     position_m = PLACEMENT.positions(60, streams)
     apart_m = np.hypot(position_m[:, 0] - 10.0, position_m[:, 1] + 20.0)
-    steady = World(
-        Static().motion(PLACEMENT, 60, streams),
-        ModelledGains(POWER_LAW, Constant(), SERVER_M, 60, streams),
-    )
+    steady = World.modelled(PLACEMENT, Static(), POWER_LAW, Constant(), SERVER_M, 60, streams)
 
     factor = world("the paper's").gain(3, 0.0) / steady.gain(3, 0.0)
 
@@ -95,9 +91,8 @@ def test_the_gain_is_path_loss_times_fading() -> None:
 
 
 def test_a_block_of_independent_fading_does_not_depend_on_time_but_waves_do() -> None:
-    streams, place = Streams(9), Static().motion(PLACEMENT, 5, Streams(9))
     static = {
-        name: World(place, ModelledGains(*WORLDS[name][1:], SERVER_M, 5, streams))
+        name: World.modelled(PLACEMENT, Static(), *WORLDS[name][1:], SERVER_M, 5, Streams(9))
         for name in ("the paper's", "waves")
     }
 
@@ -105,3 +100,13 @@ def test_a_block_of_independent_fading_does_not_depend_on_time_but_waves_do() ->
     assert (static["the paper's"].gain(4, 0.0) != static["the paper's"].gain(5, 0.0)).all()
     assert (static["waves"].gain(4, 0.0) == static["waves"].gain(5, 0.0)).all()
     assert (static["waves"].gain(4, 0.0) != static["waves"].gain(4, 9.0)).all()
+
+
+def test_the_path_loss_of_devices_at_rest_is_the_one_of_their_positions() -> None:
+    streams = Streams(9)
+    _, path_loss, fading = WORLDS["shadows at rest"]
+    always = World(
+        Static().motion(PLACEMENT, 60, streams), ModelledGains(path_loss, fading, SERVER_M, 60, streams)
+    )
+
+    assert (world("shadows at rest").gain(5, 0.0) == always.gain(5, 0.0)).all()
