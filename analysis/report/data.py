@@ -77,7 +77,7 @@ def _summary(run: Run) -> list[list[str]]:
         if found[key] is None:
             continue
         value = found[key] * 100 if unit == "%" else found[key]
-        text = f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1e5 else f"{value:.4g}"
+        text = f"{value:,.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.4g}"
         shown.append([label, f"{text} {unit}".strip()])
     return shown
 

@@ -8,6 +8,10 @@ const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: [
 const SUMMARY_COLUMNS = ["policy", "metric", "baseline", "value", "difference", "low", "high", "pairs"];
 let chosen = data.runs[0];
 
+function narrow() {
+  return window.innerWidth <= 700;
+}
+
 function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -21,6 +25,11 @@ function layout(x, y, more) {
     xaxis: Object.assign({ title: { text: x } }, axis), yaxis: Object.assign({ title: { text: y } }, axis),
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, showlegend: false, hovermode: "closest",
   }, more);
+}
+
+function fromZero(plan) {
+  plan.yaxis.rangemode = "tozero";
+  return plan;
 }
 
 function across() {
@@ -84,13 +93,13 @@ function showLearning() {
       traces.unshift({ x: run[key], y: run.series.loss.mean, mode: "lines", name: "training loss", line: { color: color("--soft"), width: 1 } });
     }
     return traces;
-  }), layout(label, "loss (nat)", { showlegend: data.runs.length <= 8 }), CONFIG);
+  }), layout(label, "loss (nat)", { showlegend: data.runs.length <= 8 && !(several && narrow()) }), CONFIG);
 }
 
 function showRadio() {
   const { label } = across();
-  Plotly.react("scheduled", band(chosen, "scheduled", "devices"), layout(label, "devices scheduled"), CONFIG);
-  Plotly.react("queue", band(chosen, "queue", "queue"), layout(label, "virtual queue (s)"), CONFIG);
+  Plotly.react("scheduled", band(chosen, "scheduled", "devices"), fromZero(layout(label, "devices scheduled")), CONFIG);
+  Plotly.react("queue", band(chosen, "queue", "queue"), fromZero(layout(label, "virtual queue (s)")), CONFIG);
 }
 
 function showMap() {
@@ -106,7 +115,9 @@ function showMap() {
     marker: {
       color: devices.map((entry) => entry.share), colorscale: "Viridis", cmin: 0, size: 11,
       line: { color: color("--text"), width: 1 },
-      colorbar: { title: { text: "rounds<br>scheduled (%)" }, thickness: 12, len: 0.9 },
+      colorbar: narrow()
+        ? { title: { text: "rounds scheduled (%)", side: "top" }, orientation: "h", y: 1.0, yanchor: "bottom", thickness: 12, len: 1 }
+        : { title: { text: "rounds<br>scheduled (%)" }, thickness: 12, len: 0.9 },
     },
   };
   const server = {
@@ -115,6 +126,7 @@ function showMap() {
     marker: { symbol: "triangle-up", size: 15, color: color("--text") },
   };
   const plan = layout("x (m)", "y (m)");
+  if (narrow()) plan.margin.t = 70;
   plan.yaxis.scaleanchor = "x";
   Plotly.react("map", [...tracks, places, server], plan, CONFIG);
 }
@@ -162,7 +174,7 @@ function showComparison() {
 function showRun() {
   chosen = data.runs[Number($("run").value)];
   $("slider").max = chosen.timeline.length - 1;
-  $("slider").value = 0;
+  $("slider").value = Math.max(0, chosen.timeline.findIndex((entry) => entry.device));
   show();
 }
 
