@@ -78,6 +78,23 @@ class RoundState:
         rate_bps = phy.rate(share_hz, self.gain[chosen], self.noise_psd, self.tx_power_w[chosen])
         return float((self.bits[chosen] / rate_bps).max(initial=0.0))
 
+    def delay_both_ways(self, chosen: Int[ndarray, " N"], share_hz: Float[ndarray, " N"]) -> float:
+        """Return the longest sum of uplink and downlink delay in seconds of the devices at ``chosen``.
+
+        A device's share of the downlink is the same fraction as that of the uplink, and the server spreads its
+        power evenly over the downlink: ``b log2(1 + P_s |h|^2 / (B_dl N0))``.
+        """
+        assert self.downlink_bits is not None, "there is a downlink"
+        assert self.downlink_bandwidth_hz is not None, "there is a downlink"
+        assert self.server_tx_power_w is not None, "there is a downlink"
+        gain, fraction = self.gain[chosen], share_hz / self.bandwidth_hz
+        up_bps = phy.rate(share_hz, gain, self.noise_psd, self.tx_power_w[chosen])
+        down_bps = phy.rate(
+            fraction * self.downlink_bandwidth_hz, gain, self.noise_psd, fraction * self.server_tx_power_w
+        )
+        delay_s = self.bits[chosen] / up_bps + self.downlink_bits[chosen] / down_bps
+        return float(delay_s.max(initial=0.0))
+
     def min_delay(self, chosen: Int[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:
         """Return the least common delay in seconds of a set, and each one's bandwidth in Hz."""
         return phy.min_delay(
@@ -111,7 +128,12 @@ class Allocation:
     def of(
         state: RoundState, chosen: Int[ndarray, " N"], bandwidth_hz: Float[ndarray, " N"], delay_s: float
     ) -> "Allocation":
-        """Return the allocation of the devices at positions ``chosen`` of a state."""
+        """Return the allocation of the devices at positions ``chosen`` of a state.
+
+        ``delay_s`` is that of the uplink; where there is a downlink, the prediction includes it.
+        """
+        if state.downlink_bits is not None:
+            delay_s = state.delay_both_ways(chosen, bandwidth_hz)
         return Allocation(state.device[chosen], bandwidth_hz, delay_s)
 
     def with_certificate(self, objective_bound: float | None, iterations: int) -> "Allocation":

@@ -35,6 +35,17 @@ def test_in_a_static_channel_every_leg_takes_its_bits_over_its_rate(tmp_path: Pa
     np.testing.assert_allclose(rounds.set_index("round").delay_s.loc[air_s.index], air_s, rtol=1e-9)
 
 
+@pytest.mark.parametrize("policy", ["exact", "algorithm1", "greedy", "aaba", "all_in"])
+def test_in_a_static_channel_the_prediction_includes_the_downlink_and_comes_true(
+    tmp_path: Path, policy: str
+) -> None:
+    go(phased(tmp_path, rounds=20, scheduler__kind=policy), tmp_path)
+
+    rounds, _, _ = tables(tmp_path)
+    assert (rounds.scheduled > 0).any()
+    np.testing.assert_allclose(rounds.delay_predicted_s, rounds.delay_s, rtol=1e-9)
+
+
 def test_the_downlink_is_shared_as_the_uplink(tmp_path: Path) -> None:
     go(phased(tmp_path, rounds=5), tmp_path)
 
