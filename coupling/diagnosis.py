@@ -37,7 +37,8 @@ def decision_row(
         "delay_s": delay_s,
         "optimum_scheduled": None if best is None else best[0],
         "optimum_objective": None if best is None else best[1],
-        "objective_bound": allocation.objective_bound,
+        # The certificate is about the uplink's delay alone.
+        "objective_bound": allocation.objective_bound if state.downlink_bits is None else None,
         "iterations": allocation.iterations,
         "band_residual": abs(used_hz - state.bandwidth_hz) / state.bandwidth_hz if count else None,
     }
