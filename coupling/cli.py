@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from coupling import cli_analysis, cli_compare
 from coupling.display import Progress, summary_table
 from coupling.interrupt import stop_requests
 from coupling.problems import Interrupted, RunError, ScenarioError
@@ -28,6 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli_analysis.register(app)
+cli_compare.register(app)
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
 Settings = Annotated[

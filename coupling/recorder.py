@@ -148,7 +148,10 @@ def _part(number: int) -> str:
 
 def _array(column: Column, values: list[Values], counts: ndarray) -> pa.Array:
     """Return one column of a part."""
-    if any(isinstance(value, ndarray) for value in values):
+    arrays = [value for value in values if isinstance(value, ndarray)]
+    if len(arrays) == len(values):
+        flat = np.concatenate(arrays)
+    elif arrays:
         flat = np.concatenate(
             [
                 np.broadcast_to(np.nan if value is None else value, n)

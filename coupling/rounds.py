@@ -7,8 +7,11 @@ from typing import Any, final
 
 import numpy as np
 import simpy
+from jaxtyping import Float
+from numpy import ndarray
 
 from coupling.checkpoint import RunState
+from coupling.diagnosis import decision_row, marginal_objectives
 from coupling.learning import Learning
 from coupling.problems import RunError
 from coupling.protocols import Outcome, Plan, Protocol
@@ -120,8 +123,16 @@ class Rounds:
             "learner_wall_s": self._learning.wall_s,
         }
         self._recorder.add("rounds", 1, row)
+        objective, diagnose = self._scenario.scheduler.objective, self._scenario.scheduler.diagnose
+        decision = decision_row(state, allocation, outcome, objective, optimum=diagnose is not False)
         self._recorder.add(
-            *device_rows(state, seen, allocation, outcome, losses, self._scenario.trace.devices)
+            "decisions",
+            1,
+            decision | {"virtual_queue_s": self.state.virtual_queue_s, "policy_wall_s": policy_wall_s},
+        )
+        marginal = marginal_objectives(state, allocation, objective) if diagnose == "devices" else None
+        self._recorder.add(
+            *device_rows(state, seen, allocation, outcome, losses, marginal, self._scenario.trace.devices)
         )
         self._recorder.add(*transfer_rows(number, outcome.transfers))
         self._learning.wall_s = 0.0
@@ -132,9 +143,10 @@ class Rounds:
     def _state(self, number: int, seen: Snapshot) -> RoundState:
         scenario = self._scenario
         payload = self._protocol.payload(number)
+        gain = scenario.scheduler.knowledge.estimate(self._measured(seen), number, self._world.streams)
         return RoundState(
             round=number,
-            gain=seen.gain,
+            gain=gain,
             bits=payload.uplink_bits,
             tx_power_w=self._tx_power_w,
             bandwidth_hz=scenario.cell.bandwidth_hz,
@@ -148,6 +160,17 @@ class Rounds:
             rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
             history=self._history(number),
         )
+
+    def _measured(self, seen: Snapshot) -> Float[ndarray, " K"]:
+        """Return the gains that the server has measured, which may be some blocks old."""
+        age = self._scenario.scheduler.knowledge.age
+        if age == 0:
+            return seen.gain
+        earlier = self._world.gain_before(seen, age)
+        if earlier is not None:
+            return earlier
+        self.state.past_gain = np.concatenate([self.state.past_gain, seen.gain[None]])[-age - 1 :]
+        return self.state.past_gain[0]
 
     def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome) -> None:
         """Bring the virtual queue and the server's memory up to date."""

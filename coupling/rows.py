@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from numpy import ndarray
 
 from coupling.protocols import Outcome, Transfers
 from coupling.recorder import Values
@@ -39,24 +40,27 @@ def device_rows(
     allocation: Allocation,
     outcome: Outcome,
     losses: Mapping[int, float],
+    marginal: ndarray | None,
     which: Literal["all", "scheduled"],
 ) -> Rows:
     """Return the rows of the ``devices`` table, in ascending order of device."""
-    chosen = allocation.devices
-    order = np.argsort(chosen)
-    rows = np.arange(len(seen.gain)) if which == "all" else chosen[order]
+    order = np.argsort(allocation.devices)
+    chosen = allocation.devices[order]
     # Where the values of the scheduled devices go among the rows; the rest stays NaN, which is written as null.
-    places = chosen[order] if which == "all" else np.arange(len(chosen))
-    scheduled = np.zeros(len(rows), bool)
+    rows, places = (slice(None), chosen) if which == "all" else (chosen, slice(None))
+    device = np.arange(len(seen.gain))[rows]
+    scheduled = np.zeros(len(device), bool)
     scheduled[places] = True
     values: dict[str, Values] = {
         "round": state.round,
-        "device": rows,
+        "device": device,
         "x_m": seen.position_m[rows, 0],
         "y_m": seen.position_m[rows, 1],
         "distance_m": seen.distance_m[rows],
         "gain": seen.gain[rows],
+        "gain_known": None if state.gain is seen.gain else state.gain[rows],
         "scheduled": scheduled,
+        "marginal_objective": None if marginal is None else marginal[rows],
     }
     of_scheduled = {
         "bandwidth_hz": allocation.bandwidth_hz,
@@ -66,15 +70,17 @@ def device_rows(
         "energy_j": outcome.energy_j,
         "compute_s": outcome.compute_s,
         "wait_s": outcome.wait_s,
-        "loss": np.array([losses.get(device, np.nan) for device in chosen.tolist()]),
+        "loss": np.array([losses.get(device, np.nan) for device in allocation.devices.tolist()])
+        if losses
+        else None,
     }
     for name, value in of_scheduled.items():
         if value is None:
             values[name] = None
             continue
-        column = values[name] = np.full(len(rows), np.nan)
+        column = values[name] = np.full(len(device), np.nan)
         column[places] = value[order]
-    return "devices", len(rows), values
+    return "devices", len(device), values
 
 
 def transfer_rows(round_: int, transfers: Transfers) -> Rows:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast, final
 
@@ -17,6 +17,7 @@ from netsim import scheduling
 from netsim.compute import DeviceCompute, ServerCompute
 from netsim.course import Outage
 from netsim.fading import AnyFading
+from netsim.knowledge import AnyKnowledge, Perfect
 from netsim.mobility import AnyMobility, Static
 from netsim.parameters import CONFIG, Bits, Count, NonNegative, Point, Positive, Switch
 from netsim.pathloss import AnyPathLoss
@@ -169,6 +170,11 @@ class Scheduler(Table):
     """Whether the objective drops the squared delay (``paper``, Lemma 2) or keeps it (``full``)."""
     queue_update: QueueUpdate = "eq18"
     """Update of the virtual queue: (18a), or line 19 of Algorithm 1, which multiplies by zeta(t)."""
+    knowledge: AnyKnowledge = Perfect()
+    """What the server knows of the gains when it decides; the transfers always run on the true ones."""
+    diagnose: Switch | Literal["devices"] = False
+    """Whether each round is compared with the optimum of P1, and with ``devices`` what each device left out would
+    have changed."""
     queue_initial_budgets: NonNegative = 0.0
     """Virtual queue before the first round, in delay budgets; the paper starts at 0."""
 
@@ -180,7 +186,7 @@ class Scheduler(Table):
             raise ValueError("needs delay_budget_s or delay_budget_s_per_bit")
         return self
 
-    @property
+    @cached_property
     def objective(self) -> scheduling.Objective:
         """The objective J of problem P1 with this table's zeta and drift."""
         return scheduling.Objective(zeta=self.zeta, drift=self.drift)

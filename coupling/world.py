@@ -22,6 +22,8 @@ class Snapshot:
 
     time_s: float
     """When the round starts, in the world's time."""
+    block: int
+    """Channel block in which it starts."""
     position_m: Float[ndarray, "K 2"]
     distance_m: Float[ndarray, " K"]
     gain: Float[ndarray, " K"]
@@ -53,7 +55,14 @@ class World:
             begins_s = float(self._blocks.start_s(np.array([block]))[0])
         position_m = self._world.positions(world_s)
         gain = self._world.gain(block, begins_s)
-        return Snapshot(world_s, position_m, distance(position_m, self._server_m), gain)
+        return Snapshot(world_s, block, position_m, distance(position_m, self._server_m), gain)
+
+    def gain_before(self, seen: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
+        """Return the gains so many blocks before a snapshot; None where blocks are rounds, which keep no time."""
+        if self._blocks is None:
+            return None
+        block = max(seen.block - blocks, 0)
+        return self._world.gain(block, float(self._blocks.start_s(np.array([block]))[0]))
 
     def ahead(self, seen: Snapshot, devices: Int[ndarray, " n"], time_s: float) -> Ahead:
         """Return the gains that the transfers of a round meet, from its start on."""

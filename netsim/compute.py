@@ -1,6 +1,6 @@
 """How long devices and the server compute: a model, never a stopwatch."""
 
-from typing import Annotated, Self, final
+from typing import Annotated, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -40,7 +40,7 @@ class DeviceCompute:
     """Standard deviation sigma of the logarithm of the service time."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def _one_source(self) -> "DeviceCompute":
         if (self.speed_per_s is None) == (self.classes is None):
             raise ValueError("needs speed_per_s or classes, and not both")
         if self.classes is not None and abs(sum(entry.share for entry in self.classes) - 1) > 1e-9:

@@ -1,7 +1,6 @@
 """A frequency band that devices share, and the transfers over it."""
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, final
 
 import simpy
@@ -10,85 +9,10 @@ from numpy import ndarray
 
 from netsim.ahead import Ahead
 from netsim.clock import wait
-from netsim.course import Course, Link, Outage, Status, course, next_chance
+from netsim.course import Link, Outage, course, next_chance
+from netsim.sending import Attempt, Sending
 
 _ROUNDING: Final = 1e-9
-
-
-@final
-@dataclass(frozen=True)
-class Attempt:
-    """One attempt to send a leg's bits: a row of the ``transfers`` table."""
-
-    device: int
-    bits: float
-    bits_delivered: float
-    """Bits that were sent; all of them if the status is ``delivered``."""
-    start_s: float
-    end_s: float
-    on_air_s: float
-    """Time in which bits were sent: the attempt's duration less the blocks that an outage skipped."""
-    bandwidth_hz: float
-    """Mean share of the band over the attempt."""
-    status: Status
-
-    @property
-    def rate_bps(self) -> float | None:
-        """Mean rate over the attempt; None where it took no time."""
-        return self.bits_delivered / (self.end_s - self.start_s) if self.end_s > self.start_s else None
-
-
-@final
-class _Sending:
-    """An attempt under way: what was settled up to the last change of its share, and the course since."""
-
-    def __init__(self, device: int, bits: float, env: simpy.Environment) -> None:
-        self.device, self.bits, self._env = device, bits, env
-        self.start_s = self.since_s = float(env.now)
-        self.sent_bit = self.on_air_s = self._hz_s = self.share_hz = 0.0
-        self.course = Course((self.since_s,), (0.0,), "delivered")
-        self.aborted = self.changed = False
-        self._wake = env.event()
-
-    def until_roused(self) -> simpy.Event:
-        """Return the event that comes at the end of the course, or earlier if something else is decided."""
-        wake = self._wake = self._env.event()
-        alarm = wait(self._env, self.course.stop_s - self._env.now)
-        assert alarm.callbacks is not None, "a new timeout has not been processed"
-
-        def ring(alarm: simpy.Event) -> None:
-            if not wake.triggered:  # as it is where the course was given up
-                wake.succeed()
-
-        alarm.callbacks.append(ring)
-        return wake
-
-    def rouse(self, *, aborted: bool) -> None:
-        """End the course now: the attempt is aborted, or its share has changed."""
-        self.aborted, self.changed = self.aborted or aborted, True
-        if not self._wake.triggered:
-            self._wake.succeed()
-
-    def settle(self) -> None:
-        """Book what was sent up to now."""
-        now_s = float(self._env.now)
-        self.sent_bit += self.course.sent_until(now_s)
-        self.on_air_s += self.course.on_air_until(now_s)
-        self._hz_s += self.share_hz * (now_s - self.since_s)
-        self.since_s, self.changed = now_s, False
-
-    def attempt(self, status: Status) -> Attempt:
-        duration_s = self.since_s - self.start_s
-        return Attempt(
-            self.device,
-            self.bits,
-            self.bits if status == "delivered" else min(self.sent_bit, self.bits),
-            self.start_s,
-            self.since_s,
-            self.on_air_s,
-            self._hz_s / duration_s if duration_s else self.share_hz,
-            status,
-        )
 
 
 @final
@@ -114,7 +38,7 @@ class Band:
         self._env, self._bandwidth_hz, self._noise_psd, self._power_w = env, bandwidth_hz, noise_psd, power_w
         self._outage, self._reallocate = outage, reallocate
         self._share_hz: dict[int, float] = {}
-        self._sending: dict[int, _Sending] = {}
+        self._sending: dict[int, Sending] = {}
         self._aborted: set[int] = set()
         self._ahead: Ahead | None = None
         self._deadline_s = float("inf")
@@ -227,7 +151,7 @@ class Band:
 
     def _attempt(self, device: int, bits: float) -> Generator[simpy.Event, Any, Attempt]:
         assert device not in self._sending, "a device sends one leg at a time"
-        sending = self._sending[device] = _Sending(device, bits, self._env)
+        sending = self._sending[device] = Sending(device, bits, self._env)
         sending.aborted = device in self._aborted
         try:
             while not sending.aborted:
@@ -241,7 +165,7 @@ class Band:
         finally:
             del self._sending[device]
 
-    def _set_out(self, sending: _Sending) -> None:
+    def _set_out(self, sending: Sending) -> None:
         """Put an attempt on its course with the share that its device has now."""
         assert self._ahead is not None, "transfers happen in an open round"
         device, share_hz = sending.device, self._share_hz[sending.device]

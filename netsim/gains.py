@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import final
 
+import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 from typing_extensions import override
@@ -10,6 +11,7 @@ from typing_extensions import override
 from netsim.fading import Correlated, Fading, Independent, Scatter
 from netsim.parameters import Point
 from netsim.pathloss import PathLoss, distance
+from netsim.pieces import pieces
 from netsim.streams import Streams
 
 Devices = slice | Int[ndarray, " n"]
@@ -35,14 +37,24 @@ class Gains(ABC):
 
 @final
 class ModelledGains(Gains):
-    """Path loss times fading."""
+    """Path loss times fading; the path loss of devices that stay at ``rest_m`` for ever is computed once."""
 
     def __init__(
-        self, path_loss: PathLoss, fading: Fading, server_m: Point, count: int, streams: Streams
+        self,
+        path_loss: PathLoss,
+        fading: Fading,
+        server_m: Point,
+        count: int,
+        streams: Streams,
+        *,
+        rest_m: Float[ndarray, "K 2"] | None = None,
     ) -> None:
         self._path_loss, self._fading, self._server_m, self._streams = path_loss, fading, server_m, streams
         self._waves = fading.waves()
         self._field = self._waves.field(count, streams) if self._waves else None
+        self._at_rest: Float[ndarray, " K"] | None = None
+        if rest_m is not None:
+            self._at_rest = np.concatenate([self._path(rest_m[piece]) for piece in pieces(count)])
 
     @override
     def at(
@@ -53,8 +65,11 @@ class ModelledGains(Gains):
         time_s: Float[ndarray, " T"],
     ) -> Float[ndarray, "n T"]:
         factor = self._fading.factor(self._scatter(device, position_m, block, time_s))
-        factor *= self._path_loss.gain(position_m, self._server_m, self._streams)
+        factor *= self._path(position_m) if self._at_rest is None else self._at_rest[device, None]
         return factor
+
+    def _path(self, position_m: Float[ndarray, "*n 2"]) -> Float[ndarray, "*n"]:
+        return self._path_loss.gain(position_m, self._server_m, self._streams)
 
     def _scatter(
         self,

@@ -8,8 +8,16 @@ device's own band, ``D / f = s / ln(1 + s)``. In ``y = ln(1 + s)``, the spectral
 
 which increases smoothly with a slope between 1/2 and 1, so Newton's iteration never fails, and
 ``B = bits ln2 / (D y)``. It is the equivalent of the paper's Lemma 3 without the cancellation of its Lambert W.
+
+With ``g = y / (1 - exp(-y)) - 1`` the derivatives of the bandwidth in the delay are
+
+    -D B' / B = 1 + 1/g            D^2 B'' / B = (1 + 1/g) (2 + y / g^2)
+
+and both fall as D grows (g is convex in y), so that B' < 0, B'' > 0 and B''' < 0: ``demand_moments`` is made
+for bounds that rest on these signs.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -17,21 +25,12 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
+from netsim.efficiency import efficiency, fast_efficiency, growth_of, log_ratio_of, scalar_log_ratio
+
 LN2: Final = float(np.log(2.0))
 
-# Taylor coefficients of ln(sinh(y/2) / (y/2)) in y**2: B_2n / (2n (2n)!), B_2n the Bernoulli numbers.
-_SERIES: Final = (
-    1 / 24,
-    -1 / 2880,
-    1 / 181440,
-    -1 / 9676800,
-    1 / 479001600,
-    -691 / 15692092416000,
-    1 / 1046139494400,
-    -3617 / 170729965486080000,
-    43867 / 91963695909076992000,
-)
-_NEWTON_LIMIT: Final = 60
+_NEWTON_LIMIT: Final = 100
+_CLOSE: Final = 2e-3
 
 
 def rate(
@@ -64,7 +63,7 @@ def snr_for_excess(excess: ArrayLike) -> Float[ndarray, "..."]:
     ``excess`` is ``D / f - 1``, how far the delay lies above the capacity floor.
     """
     excess = np.asarray(excess, float)
-    return np.asarray((1.0 + excess) * _efficiency(np.log1p(excess)))
+    return np.asarray((1.0 + excess) * efficiency(np.log1p(excess)))
 
 
 def bandwidth_for_delay(
@@ -80,8 +79,8 @@ def bandwidth_for_delay(
     with np.errstate(divide="ignore", invalid="ignore"):
         above = np.log(delay_s / capacity_floor(bits, gain, noise_psd, tx_power_w))
     feasible = (above > 0) & np.isfinite(above)
-    efficiency = _efficiency(np.where(feasible, above, 1.0))
-    return np.where(feasible, bits * LN2 / (delay_s * efficiency), np.where(bits > 0, np.inf, 0.0))
+    y = efficiency(np.where(feasible, above, 1.0))
+    return np.where(feasible, bits * LN2 / (delay_s * y), np.where(bits > 0, np.inf, 0.0))
 
 
 def min_delay(
@@ -90,108 +89,129 @@ def min_delay(
     """Return the least delay in seconds that a set of devices can share, and each one's bandwidth in Hz.
 
     Problem P3 of the paper: all end together and the bandwidths sum to ``bandwidth_hz``. ``bits``, ``gain`` and
-    ``tx_power_w`` broadcast to one value a device. An empty set has delay 0; a device without gain makes the
-    delay infinite and leaves the bandwidths undetermined (NaN is never returned: they are 0).
+    ``tx_power_w`` broadcast to one value a device. An empty set has delay 0, a device without bits gets no
+    bandwidth; a device without gain makes the delay infinite and leaves the bandwidths undetermined (NaN is never
+    returned: they are 0).
     """
     bits, gain, tx_power_w = np.broadcast_arrays(
         np.atleast_1d(np.asarray(bits, float)), np.asarray(gain, float), np.asarray(tx_power_w, float)
     )
-    floor_s = capacity_floor(bits, gain, noise_psd, tx_power_w)
+    share_hz = np.zeros(bits.size)
+    active = bits > 0
+    floor_s = capacity_floor(bits[active], gain[active], noise_psd, tx_power_w[active])
     if not floor_s.size or not np.isfinite(floor_s).all():
-        return (np.inf if floor_s.size else 0.0), np.zeros(floor_s.size)
-    delay_s, share_hz = min_delays(bits[None], floor_s[None], bandwidth_hz)
-    return float(delay_s[0]), share_hz[0]
+        return (np.inf if floor_s.size else 0.0), share_hz
+    delay_s, share_hz[active], _ = common_delay(bits[active], floor_s, bandwidth_hz)
+    return delay_s, share_hz
 
 
-def min_delays(
-    bits: Float[ndarray, "sets n"], floor_s: Float[ndarray, "sets n"], bandwidth_hz: float
-) -> tuple[Float[ndarray, " sets"], Float[ndarray, "sets n"]]:
-    """Return the least common delay in seconds of several sets of devices at once, and the bandwidths in Hz.
+def common_delay(
+    bits: Float[ndarray, " n"],
+    floor_s: Float[ndarray, " n"],
+    bandwidth_hz: float,
+    guess_s: float | None = None,
+) -> tuple[float, Float[ndarray, " n"], int]:
+    """Return the least common delay in seconds of at least one device, the bandwidths in Hz, and the iterations.
 
-    A row is a set; an entry with 0 bits is no member (its floor is ignored and its bandwidth is 0). Every row
-    needs a member, and finite floors.
+    Every device has bits and a finite capacity floor. ``guess_s`` starts the iteration at a delay that exceeds all
+    floors.
 
     With ``y_k`` as in the module's text and ``w`` the device of the largest floor, the shares sum to the band
     when ``sum(bits_k / y_k) = B D / ln2``, and ``ln(D / f_k) = ln(D / f_w) + ln(f_w / f_k)`` needs no
-    subtraction near a floor. Newton runs on ``ln y_w`` and all ``y_k`` together, one evaluation a step.
+    subtraction near a floor. Newton runs on ``ln y_w``.
     """
-    weakest = np.where(bits > 0, floor_s, 0.0).argmax(axis=1)
-    rows = np.arange(len(bits))
-    worst_s = floor_s[rows, weakest]
-    apart = np.log(worst_s[:, None] / floor_s, out=np.ones_like(bits), where=bits > 0)
+    weakest = int(floor_s.argmax())
+    worst_s = float(floor_s[weakest])
+    apart = np.log(worst_s / floor_s)
     band = bandwidth_hz / LN2 * worst_s
     # The weakest device never has more than the whole band, and about 1/n of it where all are alike.
-    least = np.log1p(bits[rows, weakest] / band)
-    worst_y = least * np.sqrt(np.count_nonzero(bits, axis=1))
-    y = _first_guess(_sketch(worst_y)[0][:, None] + apart)
-    for _ in range(_NEWTON_LIMIT):
-        y[rows, weakest] = worst_y
-        ratio, slope = _sketch(y)
-        above = ratio[rows, weakest]
-        # The function is convex, so a step never leads below the solution but by rounding, and y >= ratio.
-        target = above[:, None] + apart
-        miss = target - ratio
-        y = np.maximum(y + miss / slope, target)
-        step = _common_step(bits / y, y * slope, band, above) / (slope[rows, weakest] * worst_y)
-        worst_y = np.maximum(worst_y * np.exp(np.minimum(np.maximum(step, -3.0), 3.0)), least)
-        if np.abs(step).max() < 1e-5 and np.abs(miss).max() < 1e-4:
-            break
-    else:
-        raise ArithmeticError(f"no common delay found in {_NEWTON_LIMIT} steps")
-    # Newton squares these; one step with the accurate function leaves nothing but rounding.
-    y[rows, weakest] = worst_y
-    above = _log_ratio(worst_y)
-    y += (above[:, None] + apart - _log_ratio(y)) / _sketch(y)[1]
-    y[rows, weakest] = worst_y
-    slope = _sketch(y)[1]
-    step = _common_step(bits / y, y * slope, band, above)
-    y += step[:, None] / slope
-    delay_s = worst_s * np.exp(above + step)
-    return delay_s, bits * LN2 / (delay_s[:, None] * y)
+    least = math.log1p(bits[weakest] / band)
+    most = math.inf
+    worst_y = least * math.sqrt(len(bits))
+    above = scalar_log_ratio(worst_y)
+    if guess_s is not None:
+        above = max(math.log(guess_s / worst_s), scalar_log_ratio(least))
+    for iteration in range(1, _NEWTON_LIMIT + 1):
+        y, growth = fast_efficiency(above + apart)
+        if iteration > 1:
+            # Taken as it is: near its floor, going through ln(D / f) would blur it.
+            y[weakest] = worst_y
+        worst_y, worst_growth = float(y[weakest]), float(growth[weakest])
+        step = _common_step(bits / y, y, growth, band, above, 0.1 * worst_growth)
+        pace = step / worst_growth
+        if abs(pace) < _CLOSE:
+            above, y = _refined(y, growth, apart, weakest, step)
+            step = _common_step(bits / y, y, growth, band, above, 0.0)
+            y *= 1.0 + step / growth
+            delay_s = worst_s * math.exp(above + step)
+            return delay_s, bits * (LN2 / delay_s) / y, iteration
+        least, most = (worst_y, most) if step > 0 else (least, worst_y)
+        worst_y *= math.exp(max(min(pace, 3.0), -3.0))
+        if not least <= worst_y <= most:
+            worst_y = math.sqrt(least * most)
+        above = scalar_log_ratio(worst_y)
+    raise ArithmeticError(f"no common delay found in {_NEWTON_LIMIT} steps")
+
+
+def _refined(
+    y: Float[ndarray, " n"],
+    growth: Float[ndarray, " n"],
+    apart: Float[ndarray, " n"],
+    weakest: int,
+    step: float,
+) -> tuple[float, Float[ndarray, " n"]]:
+    """Return ``ln(D / f_w)`` and every ``y`` after a small step in ``ln D``, consistent to rounding."""
+    worst_y, worst_growth = float(y[weakest]), float(growth[weakest])
+    pace = step / worst_growth
+    curl = 1.0 - (1.0 + worst_growth) * (worst_y - worst_growth) / worst_growth
+    worst_y *= 1.0 + pace + 0.5 * curl * pace * pace
+    above = scalar_log_ratio(worst_y)
+    y = y * (1.0 + step / growth)
+    y += (above + apart - log_ratio_of(y)) * y / growth_of(y)
+    y[weakest] = worst_y
+    return above, y
+
+
+def demand_moments(
+    bits: Float[ndarray, " n"], log_floor: Float[ndarray, " n"], delay_s: Float[ndarray, " m"]
+) -> Float[ndarray, "3 m n"]:
+    """Return the bandwidth ``B`` of each device at each delay, ``-D B'`` and ``D^2 B''``, all in Hz.
+
+    ``log_floor`` is the logarithm of the capacity floor in seconds. NaN where no bandwidth suffices, that is
+    where the delay does not exceed the floor.
+    """
+    above = np.subtract.outer(np.log(delay_s), log_floor)
+    moments = np.empty((3, *above.shape))
+    band_hz, first, second = moments
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        y, growth = fast_efficiency(np.maximum(above, 0.0, out=above))
+        np.multiply.outer(LN2 / delay_s, bits, out=band_hz)
+        band_hz /= y
+        np.divide(1.0, growth, out=growth)
+        np.multiply(growth, band_hz, out=first)
+        first += band_hz
+        y *= growth
+        y *= growth
+        y += 2.0
+        np.multiply(y, first, out=second)
+    return moments
 
 
 def _common_step(
-    load: Float[ndarray, "sets n"],
-    elasticity: Float[ndarray, "sets n"],
-    band: Float[ndarray, " sets"],
-    above: Float[ndarray, " sets"],
-) -> Float[ndarray, " sets"]:
-    """Return the Newton step in ``ln D`` that brings each set's demand to its band."""
-    total = load.sum(axis=1)
-    step: Float[ndarray, " sets"] = (np.log(total / band) - above) / (
-        (load / elasticity).sum(axis=1) / total + 1.0
-    )
-    return step
-
-
-def _log_ratio(y: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
-    """Return ``ln((exp(y) - 1) / y)`` to a few units in the last place, for any ``y > 0``."""
-    square = np.minimum(y, 1.0) ** 2
-    series = np.full_like(y, _SERIES[-1])
-    for coefficient in _SERIES[-2::-1]:
-        series *= square
-        series += coefficient
-    return np.where(y < 1.0, y / 2 + square * series, y + np.log(-np.expm1(-y) / y))
-
-
-def _sketch(y: Float[ndarray, "*shape"]) -> tuple[Float[ndarray, "*shape"], Float[ndarray, "*shape"]]:
-    """Return ``_log_ratio`` to a few 1e-16 absolutely, and its slope well enough for a Newton step."""
-    mean_decay = -np.expm1(-y) / y
-    # Below 1e-5 the difference cancels, and two terms of its series are exact.
-    slope = np.where(y < 1e-5, 0.5 + y / 12, (1.0 - mean_decay) / (y * mean_decay))
-    return y + np.log(mean_decay), slope
-
-
-def _first_guess(log_ratio: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
-    """Return ``y`` of a given ``_log_ratio`` to about one percent; exact in second order near 0."""
-    z = log_ratio
-    return z + np.log1p(z * (1.0 + 1.178 * z) / (1.0 + 1.0113333333333333 * z))
-
-
-def _efficiency(log_ratio: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
-    """Return the ``y`` of a given ``_log_ratio > 0``, to a few units in the last place."""
-    y = _first_guess(log_ratio)
-    for _ in range(2):
-        ratio, slope = _sketch(y)
-        y = np.maximum(y + (log_ratio - ratio) / slope, log_ratio)
-    return np.asarray(y + (log_ratio - _log_ratio(y)) / _sketch(y)[1])
+    load: Float[ndarray, " n"],
+    y: Float[ndarray, " n"],
+    growth: Float[ndarray, " n"],
+    band: float,
+    above: float,
+    near: float,
+) -> float:
+    """Return the step in ``ln D`` that brings the demand to the band: Newton's, and Halley's up to ``near``."""
+    total = float(load.sum())
+    steep = load / growth
+    fall = float(steep.sum()) / total
+    step = (math.log(total / band) - above) / (1.0 + fall)
+    if abs(step) > near:
+        return step
+    steep /= growth
+    bend = float((steep * (1.0 + (1.0 + 1.0 / growth) * (y - growth))).sum()) / total - fall * fall
+    return step * (1.0 + 0.5 * bend * step / (1.0 + fall))

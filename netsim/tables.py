@@ -79,7 +79,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _numbers(column: pa.ChunkedArray, path: str, name: str, key: str) -> Float[ndarray, " rows"]:
-    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
+    numeric = any(is_kind(column.type) for is_kind in kinds)
     if not numeric:
         raise InputError(key, f"{path}: column {name} has {column.type} values, not numbers")
     values: Float[ndarray, " rows"] = column.to_numpy().astype(np.float64)

@@ -6,9 +6,14 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from netsim.gains import Gains
-from netsim.mobility import Motion
-from netsim.mobility.base import pieces
+from netsim.fading import Fading
+from netsim.gains import Gains, ModelledGains
+from netsim.mobility import Mobility, Motion, Rest
+from netsim.parameters import Point
+from netsim.pathloss import PathLoss
+from netsim.pieces import pieces
+from netsim.placement import Placement
+from netsim.streams import Streams
 
 
 @final
@@ -22,6 +27,25 @@ class World:
     def __init__(self, motion: Motion, gains: Gains) -> None:
         self._motion, self._gains = motion, gains
         self._seen: tuple[float, Float[ndarray, "K 2"]] | None = None
+
+    @staticmethod
+    def modelled(
+        placement: Placement,
+        mobility: Mobility,
+        path_loss: PathLoss,
+        fading: Fading,
+        server_m: Point,
+        count: int,
+        streams: Streams,
+    ) -> "World":
+        """Return the world of ``count`` devices and one server that models describe.
+
+        Raises:
+            InputError: the models do not fit each other or the number of devices, or a file does not.
+        """
+        motion = mobility.motion(placement, count, streams)
+        rest_m = motion.positions(0.0) if isinstance(motion, Rest) else None
+        return World(motion, ModelledGains(path_loss, fading, server_m, count, streams, rest_m=rest_m))
 
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
         """Return x and y of all devices in metres."""

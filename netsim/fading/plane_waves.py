@@ -1,6 +1,6 @@
 """Fading that is a function of position: every device hears plane waves."""
 
-from typing import Annotated, Final, final
+from typing import Annotated, final
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -9,10 +9,9 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
 from netsim.parameters import CONFIG, Count, NonNegative, Positive
+from netsim.pieces import pieces
 from netsim.streams import Streams, normal_pairs, uniform
 from netsim.waves import SPEED_OF_LIGHT_MPS, phase
-
-_AT_ONCE: Final = 1 << 14
 
 
 def _even(waves: int) -> int:
@@ -72,8 +71,8 @@ class WaveField:
         self._amplitude = np.empty((2 * model.waves, count), np.float32)
         """Rows of four for each pair of waves: real A, imaginary A, real B, imaginary B."""
         self._drift = np.empty((2, count if model.scatterer_speed_mps else 0))
-        for first in range(0, count, _AT_ONCE):
-            self._draw(slice(first, min(first + _AT_ONCE, count)), streams)
+        for piece in pieces(count):
+            self._draw(piece, streams)
 
     def _draw(self, piece: slice, streams: Streams) -> None:
         waves, count = self._model.waves, piece.stop - piece.start

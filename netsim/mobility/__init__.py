@@ -8,7 +8,7 @@ from netsim.mobility.base import Mobility, Motion
 from netsim.mobility.gauss_markov import GaussMarkov
 from netsim.mobility.random_waypoint import RandomWaypoint
 from netsim.mobility.road import Road
-from netsim.mobility.static import Static
+from netsim.mobility.static import Rest, Static
 from netsim.mobility.trace import Trace
 
 AnyMobility = Annotated[Static | RandomWaypoint | GaussMarkov | Road | Trace, Field(discriminator="kind")]
@@ -19,6 +19,7 @@ __all__ = [
     "Mobility",
     "Motion",
     "RandomWaypoint",
+    "Rest",
     "Road",
     "Static",
     "Trace",

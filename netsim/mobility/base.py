@@ -1,15 +1,12 @@
 """What a mobility model must do."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 from netsim.placement import Placement
 from netsim.streams import Streams
-
-_AT_ONCE = 1 << 14
 
 
 class Motion(ABC):
@@ -42,9 +39,3 @@ class Mobility(ABC):
     def positions(self, start_m: Float[ndarray, "K 2"], time_s: float) -> Float[ndarray, "K 2"]:
         """Return where devices that were placed at ``start_m`` are; only of models in which nobody moves."""
         raise NotImplementedError(f"{type(self).__name__} needs a motion")
-
-
-def pieces(count: int) -> Iterator[slice]:
-    """Yield slices that cover 0 to ``count``: a piece's intermediate results stay in a core's cache."""
-    for first in range(0, count, _AT_ONCE):
-        yield slice(first, min(first + _AT_ONCE, count))

@@ -10,7 +10,8 @@ from numpy import ndarray
 from typing_extensions import override
 
 from netsim.geometry import Xy
-from netsim.mobility.base import Motion, pieces
+from netsim.mobility.base import Motion
+from netsim.pieces import pieces
 
 
 @final

@@ -1,6 +1,6 @@
 """Devices that walk from one random point to the next."""
 
-from typing import Literal, final
+from typing import Final, Literal, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,7 +16,8 @@ from netsim.parameters import CONFIG, NonNegative, Range
 from netsim.placement import Placement
 from netsim.streams import Streams, uniform
 
-_TINY = np.finfo(float).tiny
+_NEAREST_M: Final = 1e-9
+"""A leg that is shorter counts as this long, so that its duration is not 0."""
 
 
 @final
@@ -72,9 +73,10 @@ class _Waypoints(Itinerary):
         slow, fast = self._model.speed_mps
         x_m = start[0] + (end[0] - start[0]) * u[0]
         y_m = start[1] + (end[1] - start[1]) * u[0]
-        legs = self._towards((x_m, y_m), end, slow * (fast / slow) ** u[1], np.zeros(len(device)))
-        legs.step = np.zeros(len(device), np.int64)
-        legs.put(resting := np.flatnonzero(u[2] < self._pauses), self._rest(device[resting], u[3, resting]))
+        step, now_s = np.zeros(len(device), np.int64), np.zeros(len(device))
+        legs = self._towards(step, (x_m, y_m), end, slow * (fast / slow) ** u[1], now_s)
+        resting = np.flatnonzero(u[2] < self._pauses)
+        legs.put(resting, self._rest(device[resting], u[3, resting]))
         return legs
 
     @override
@@ -82,25 +84,28 @@ class _Waypoints(Itinerary):
         step = legs.step + 1
         u = uniform(self._streams.heads("waypoint", device, step))
         slow, fast = self._model.speed_mps
-        onward = self._towards(
-            legs.at(legs.arrive_s), self._region.points(u[0], u[1]), slow + (fast - slow) * u[2], legs.until_s
-        )
-        onward.step = step
-        return onward
+        speed_mps = slow + (fast - slow) * u[2]
+        end = self._region.points(u[0], u[1])
+        return self._towards(step, legs.at(legs.arrive_s), end, speed_mps, legs.until_s)
 
     @override
     def place(self, x_m: Float[ndarray, "..."], y_m: Float[ndarray, "..."]) -> Xy:
         return x_m, y_m
 
     def _towards(
-        self, start: Xy, end: Xy, speed_mps: Float[ndarray, " n"], depart_s: Float[ndarray, " n"]
+        self,
+        step: Int[ndarray, " n"],
+        start: Xy,
+        end: Xy,
+        speed_mps: Float[ndarray, " n"],
+        depart_s: Float[ndarray, " n"],
     ) -> Legs:
         dx_m, dy_m = end[0] - start[0], end[1] - start[1]
-        length_m = np.maximum(np.sqrt(dx_m * dx_m + dy_m * dy_m), _TINY)
+        length_m = np.maximum(np.sqrt(dx_m * dx_m + dy_m * dy_m), _NEAREST_M)
         pace = speed_mps / length_m
         arrive_s = depart_s + 1.0 / pace
         return Legs(
-            np.empty(0, np.int64),
+            step,
             *start,
             dx_m * pace,
             dy_m * pace,

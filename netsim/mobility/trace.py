@@ -29,7 +29,7 @@ class Trace(Mobility):
 
     kind: Literal["trace"] = "trace"
     path: Name
-    """A `.csv` or `.parquet` file with the columns `device`, `time_s`, `x_m` and `y_m`, in any order of rows."""
+    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s``, ``x_m``, ``y_m``; in any order."""
 
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Motion:
@@ -54,7 +54,7 @@ class _Replay(Motion):
 
     def __init__(
         self,
-        first_row: Int[ndarray, " K+1"],
+        first_row: Int[ndarray, " bounds"],
         time_s: Float[ndarray, " rows"],
         x_m: Float[ndarray, " rows"],
         y_m: Float[ndarray, " rows"],

@@ -24,8 +24,8 @@ class Shadowing:
     ``P(|k| < kappa) = 1 - 1 / sqrt(1 + (kappa d_cor)^2)``, one from each 256th part of it, in random directions.
     Its mean over the plane is 0 and its variance ``sigma_db^2`` in every world. Approximate are: the law at a
     point (normal but for a kurtosis of -0.006), and the correlation in one world (exact over all worlds; the 256
-    waves leave an error of about 0.06 in one). Devices at one place share their shadow. Moving devices cost
-    256 cosines a query each.
+    waves leave an error of at most ``1 / sqrt(512)``, or 0.045, in one). Devices at one place share their
+    shadow. Moving devices cost 256 cosines a query each.
     """
 
     sigma_db: Positive

@@ -1,6 +1,6 @@
 """Devices in a ring around a point."""
 
-from typing import Literal, Self, final
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -29,7 +29,7 @@ class Annulus(Placement):
     """Radius of the outer circle in metres."""
 
     @model_validator(mode="after")
-    def _has_area(self) -> Self:
+    def _has_area(self) -> "Annulus":
         if self.outer_radius_m <= self.inner_radius_m:
             raise ValueError(
                 f"outer_radius_m = {self.outer_radius_m} is not above inner_radius_m = {self.inner_radius_m}"

@@ -1,6 +1,6 @@
 """Devices along a road."""
 
-from typing import Literal, Self, final
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -27,7 +27,7 @@ class Line(Placement):
     """End of the road, x and y in metres."""
 
     @model_validator(mode="after")
-    def _has_length(self) -> Self:
+    def _has_length(self) -> "Line":
         if self.start_m == self.end_m:
             raise ValueError(f"start_m and end_m are the same point {list(self.start_m)}")
         return self

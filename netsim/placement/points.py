@@ -1,6 +1,6 @@
 """Devices at given points."""
 
-from typing import Literal, Self, final
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -30,12 +30,12 @@ class Points(Placement):
 
     kind: Literal["points"] = "points"
     positions_m: PointList | None = None
-    """x and y of each device in metres, device 0 first. Excludes `path`."""
+    """x and y of each device in metres, device 0 first. Excludes ``path``."""
     path: Name | None = None
-    """A `.csv` or `.parquet` file with the columns `device`, `x_m` and `y_m`. Excludes `positions_m`."""
+    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``x_m``, ``y_m``. Excludes ``positions_m``."""
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def _one_source(self) -> "Points":
         if (self.positions_m is None) == (self.path is None):
             raise ValueError("needs positions_m (inline) or path (a file), and not both")
         return self

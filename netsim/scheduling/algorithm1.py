@@ -1,7 +1,8 @@
 """The paper's online algorithm."""
 
 from dataclasses import field
-from typing import Literal, final
+from functools import cached_property
+from typing import Final, Literal, final
 
 import numpy as np
 from pydantic.dataclasses import dataclass
@@ -12,7 +13,7 @@ from netsim.scheduling.base import Allocation, Policy, RoundState
 from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrt, Objective
 from netsim.scheduling.prefixes import Prefixes, reachable_by_gain
 
-_AT_ONCE = 16
+_AT_ONCE: Final = 16
 
 
 @final
@@ -29,19 +30,35 @@ class Algorithm1(Policy):
     drift: Drift = "paper"
     """``paper`` drops the squared delay as Lemma 2 does, ``full`` keeps it."""
 
+    @cached_property
+    def objective(self) -> Objective:
+        """J of (22) with this policy's options."""
+        return Objective(zeta=self.zeta, drift=self.drift)
+
     @override
     def schedule(self, state: RoundState) -> Allocation:
         order = reachable_by_gain(state)
+        if not order.size:
+            return Allocation.nobody()
         prefixes = Prefixes(state, order)
-        objective = Objective(zeta=self.zeta, drift=self.drift)
-        before, allocation = 0.0, Allocation.nobody()
-        for first in range(1, len(order) + 1, _AT_ONCE):
-            solved = prefixes.solve(np.arange(first, min(first + _AT_ONCE, len(order) + 1)))
-            values = objective.value(solved.counts, solved.delay_s, state)
-            worse = np.flatnonzero(values < np.concatenate([[before], values[:-1]]))
-            last = int(worse[0]) if worse.size else len(values)
-            if last > 0:
-                before, allocation = float(values[last - 1]), solved.allocation(last - 1)
-            if worse.size:
+        count = _peak(prefixes, self.objective)
+        allocation = prefixes.solve(count) if count else Allocation.nobody()
+        return allocation.with_certificate(None, prefixes.iterations)
+
+
+def _peak(prefixes: Prefixes, objective: Objective) -> int:
+    """Return how many devices are taken before the first one that lowers J."""
+    most = len(prefixes.order)
+    for first in range(0, most, _AT_ONCE):
+        last = min(first + _AT_ONCE, most)
+        while True:
+            low, high = prefixes.objective_bounds(objective, first, last)
+            certain = np.flatnonzero(high[1:] < low[:-1])
+            end = int(certain[0]) if certain.size else last - first
+            doubtful = np.flatnonzero(low[1 : end + 1] < high[:end]) + first
+            if not doubtful.size:
                 break
-        return allocation
+            prefixes.narrow(np.arange(doubtful[0], doubtful[-1] + 2), first, last)
+        if certain.size:
+            return first + end
+    return most

@@ -2,7 +2,6 @@
 
 from typing import Literal, final
 
-import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
@@ -26,4 +25,4 @@ class AllIn(Policy):
         order = reachable_by_gain(state)
         if not order.size:
             return Allocation.nobody()
-        return Prefixes(state, order).solve(np.array([len(order)])).allocation(0)
+        return Prefixes(state, order).solve(len(order))

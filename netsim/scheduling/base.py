@@ -11,6 +11,14 @@ from numpy import ndarray
 from netsim import phy
 
 
+def largest_first(values: Float[ndarray, " n"]) -> Int[ndarray, " n"]:
+    """Return the positions of some values, the largest first; ties go to the lowest position."""
+    order = np.argsort(-values)
+    # Without ties, the usual case, the stable order is the same, and several times dearer.
+    ranked = values[order]
+    return np.argsort(-values, kind="stable") if (ranked[1:] == ranked[:-1]).any() else order
+
+
 @final
 @dataclass(frozen=True)
 class History:
@@ -21,6 +29,8 @@ class History:
     """Last round in which the device was scheduled; 0 before the first time."""
     mean_rate_bps: Float[ndarray, " n"]
     """Mean over all rounds so far of the device's uplink rate, 0 in rounds without it."""
+    mean_energy_j: Float[ndarray, " n"] | None = None
+    """Mean over all rounds so far of the energy that the device spent on transmission, 0 in rounds without it."""
 
 
 @final
@@ -55,7 +65,33 @@ class RoundState:
 
     def by_gain(self) -> Int[ndarray, " n"]:
         """Return the positions of the devices, strongest gain first; ties go to the lowest device number."""
-        return np.argsort(-self.gain, kind="stable")
+        return largest_first(self.gain)
+
+    def by_device(self) -> Int[ndarray, " n"]:
+        """Return the positions of the devices in ascending order of their numbers."""
+        if (self.device[1:] > self.device[:-1]).all():
+            return np.arange(len(self.device))
+        return np.argsort(self.device)
+
+    def memory(self) -> History:
+        """Return what the server remembers.
+
+        Raises:
+            ValueError: the state carries no history.
+        """
+        if self.history is None:
+            raise ValueError("this policy needs RoundState.history: what happened to each device before")
+        return self.history
+
+    def random(self) -> np.random.Generator:
+        """Return this round's random numbers.
+
+        Raises:
+            ValueError: the state carries no generator.
+        """
+        if self.rng is None:
+            raise ValueError("this policy needs RoundState.rng: a generator keyed by seed, policy and round")
+        return self.rng
 
     def floor(self) -> Float[ndarray, " n"]:
         """Return each device's capacity floor in seconds: its delay with unlimited bandwidth."""
@@ -69,6 +105,23 @@ class RoundState:
         """Return the delay (7) in seconds of the devices at positions ``chosen`` with these bandwidths."""
         rate_bps = phy.rate(share_hz, self.gain[chosen], self.noise_psd, self.tx_power_w[chosen])
         return float((self.bits[chosen] / rate_bps).max(initial=0.0))
+
+    def delay_both_ways(self, chosen: Int[ndarray, " N"], share_hz: Float[ndarray, " N"]) -> float:
+        """Return the longest sum of uplink and downlink delay in seconds of the devices at ``chosen``.
+
+        A device's share of the downlink is the same fraction as that of the uplink, and the server spreads its
+        power evenly over the downlink: ``b log2(1 + P_s |h|^2 / (B_dl N0))``.
+        """
+        assert self.downlink_bits is not None, "there is a downlink"
+        assert self.downlink_bandwidth_hz is not None, "there is a downlink"
+        assert self.server_tx_power_w is not None, "there is a downlink"
+        gain, fraction = self.gain[chosen], share_hz / self.bandwidth_hz
+        up_bps = phy.rate(share_hz, gain, self.noise_psd, self.tx_power_w[chosen])
+        down_bps = phy.rate(
+            fraction * self.downlink_bandwidth_hz, gain, self.noise_psd, fraction * self.server_tx_power_w
+        )
+        delay_s = self.bits[chosen] / up_bps + self.downlink_bits[chosen] / down_bps
+        return float(delay_s.max(initial=0.0))
 
     def min_delay(self, chosen: Int[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:
         """Return the least common delay in seconds of a set, and each one's bandwidth in Hz."""
@@ -89,18 +142,42 @@ class Allocation:
     devices: Int[ndarray, " N"]
     bandwidth_hz: Float[ndarray, " N"]
     delay_s: float
+    objective_bound: float | None = None
+    """Certificate: no set of devices has a larger J than this, without unit. From ``exact`` alone."""
+    iterations: int | None = None
+    """Evaluations of all devices' demands that the answer took, where the policy counts them."""
 
     @staticmethod
-    def nobody() -> "Allocation":
+    def nobody(*, objective_bound: float | None = None, iterations: int | None = None) -> "Allocation":
         """Return the allocation of a round without participants."""
-        return Allocation(np.empty(0, int), np.empty(0), 0.0)
+        return Allocation(np.empty(0, int), np.empty(0), 0.0, objective_bound, iterations)
 
     @staticmethod
     def of(
         state: RoundState, chosen: Int[ndarray, " N"], bandwidth_hz: Float[ndarray, " N"], delay_s: float
     ) -> "Allocation":
-        """Return the allocation of the devices at positions ``chosen`` of a state."""
+        """Return the allocation of the devices at positions ``chosen`` of a state.
+
+        ``delay_s`` is that of the uplink; where there is a downlink, the prediction includes it.
+        """
+        if state.downlink_bits is not None:
+            delay_s = state.delay_both_ways(chosen, bandwidth_hz)
         return Allocation(state.device[chosen], bandwidth_hz, delay_s)
+
+    @staticmethod
+    def fastest(state: RoundState, chosen: Int[ndarray, " N"]) -> "Allocation":
+        """Return the allocation with which the devices at positions ``chosen``, in any order, end soonest.
+
+        All end together. Devices without gain could never deliver and are left out.
+        """
+        chosen = np.sort(chosen[state.gain[chosen] > 0])
+        chosen = chosen[largest_first(state.gain[chosen])]
+        delay_s, share_hz = state.min_delay(chosen)
+        return Allocation.of(state, chosen, share_hz, delay_s)
+
+    def with_certificate(self, objective_bound: float | None, iterations: int) -> "Allocation":
+        """Return the same allocation with what is known of its quality and its cost."""
+        return Allocation(self.devices, self.bandwidth_hz, self.delay_s, objective_bound, iterations)
 
 
 class Policy(ABC):

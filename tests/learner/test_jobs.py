@@ -52,6 +52,18 @@ def test_a_minibatch_is_drawn_without_replacement_from_its_share(
     assert sum(len(share) for share in shares) == len(set().union(*shares)) == 120
 
 
+def test_devices_and_rounds_draw_independently(make_settings: Make, rng: PhiloxStreams) -> None:
+    partition = build(make_settings(), 6, rng).partition
+    drawn = {
+        tuple(np.flatnonzero(np.isin(partition.share(device), partition.minibatch(device, round_))).tolist())
+        for device in range(6)
+        for round_ in range(1, 6)
+    }
+
+    # 30 draws of 4 places out of 20: of 4,845, so a few may meet by chance.
+    assert len(drawn) >= 28
+
+
 def test_shares_may_overlap_when_asked(make_settings: Make, rng: PhiloxStreams) -> None:
     data = make_settings().data.model_dump() | {"share": 0.5, "overlap": True}
     subject = build(make_settings(data=data), 6, rng)

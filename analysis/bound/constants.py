@@ -1,0 +1,125 @@
+"""The constants of Theorem 1: which a run tells, and which it cannot."""
+
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import Any, Final, Self, final
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import ConstantError
+from analysis.run_directory import Run
+
+HOW: Final = {
+    "smoothness": "a trace holds losses, not gradients: give it, or see analysis.bound.smoothness",
+    "gradient_variance": "a trace holds no gradients: give it, or see analysis.bound.gradient_variance",
+    "diversity": "a trace holds no gradients: give it (0 for identical devices), or see analysis.bound.diversity",
+    "lora_size": "a trace holds no model: give the number of trained elements of the low-rank matrices",
+    "head_size": "a trace holds no model: give the number of elements of one task module",
+    "step": "the run has no learner: give the learning rate",
+    "initial_gap": "the run has no evaluation: give F(W(0)) - F(W*)",
+    "polyak": "the test loss of the run does not fall: give it, or see analysis.bound.polyak",
+}
+"""Why a run does not tell a constant, and what to do."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Constants:
+    """What Theorem 1 needs besides the number of devices in each round.
+
+    In the paper's letters: eta, K, L, phi^2, delta^2, tau, Omega_a, Omega_t, and ``F(W(0)) - F(W*)``.
+    """
+
+    step: float
+    """Learning rate eta of plain SGD."""
+    devices: int
+    """Number of devices K."""
+    smoothness: float
+    """L: every f_k has an L-Lipschitz gradient in the low-rank matrices and its task module together."""
+    gradient_variance: float
+    """phi^2: variance of an entry of a device's minibatch gradient."""
+    diversity: float
+    """delta^2: mean over the devices of ``|grad_a f_k - grad_a F|^2``, at most."""
+    polyak: float
+    """tau of the Polyak-Lojasiewicz inequality ``|grad F|^2 / 2 >= tau (F - F*)``."""
+    lora_size: int
+    """Omega_a: elements of the low-rank matrices."""
+    head_size: int
+    """Omega_t: elements of one task module."""
+    initial_gap: float
+    """F(W(0)) - F(W*)."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            number = getattr(self, field.name)
+            if not isfinite(number) or number < 0:
+                raise ConstantError(f"{field.name} = {number} is not a number of at least 0")
+        if self.devices < 1:
+            raise ConstantError(f"devices = {self.devices} is not at least 1")
+
+    @classmethod
+    def from_run(cls, run: Run, *, minimum_loss: float = 0.0, **given: float) -> Self:
+        """Return the constants of a run; what is given goes before what the run tells.
+
+        From the run: ``step`` and ``devices`` (its scenario), ``initial_gap`` (first test loss minus
+        ``minimum_loss``; a cross-entropy is at least 0, so 0 errs to the safe side), ``polyak`` (see
+        ``observed_polyak``). Everything else must be given: a trace holds no gradients.
+
+        Raises:
+            ConstantError: a constant that neither the run nor the caller gives; one that is not known.
+        """
+        names = [field.name for field in fields(cls)]
+        for name in given:
+            if name not in names:
+                raise ConstantError(f"{name} is no constant of Theorem 1; there is {', '.join(names)}")
+        known = _from_trace(run, minimum_loss) | given
+        for name in names:
+            if known.get(name) is None:
+                raise ConstantError(f"{run.path}: {name} is not known: {HOW[name]}")
+        return cls(**{name: _number(name, known[name]) for name in names})
+
+
+def measured_gap(run: Run, minimum_loss: float = 0.0) -> pd.DataFrame:
+    """Return the test loss minus ``minimum_loss`` after each evaluated round: ``round`` and ``gap``."""
+    found = run.arrays("evaluations", "round", "loss")
+    return pd.DataFrame({"round": found["round"], "gap": found["loss"].astype(float) - minimum_loss})
+
+
+def observed_polyak(run: Run, minimum_loss: float = 0.0) -> float | None:
+    """Return the tau at which the contraction ``(1 - tau eta)`` would be the one observed; None if none is.
+
+    The slope of ``log(test loss - minimum_loss)`` over the rounds with devices, by least squares. It is a fit to
+    one path: the inequality has to hold everywhere, the step may contract faster than the bound says, and noise
+    slows it. A bound drawn with it shows a shape; it promises nothing.
+    """
+    gap = measured_gap(run, minimum_loss)
+    step = _step(run)
+    if step is None or len(gap) < 3 or (gap.gap <= 0).any():
+        return None
+    rounds = run.arrays("rounds", "round", "arrived")
+    active = np.concatenate([[0], np.cumsum(rounds["arrived"] > 0)])
+    at = active[gap["round"].to_numpy()]
+    if at[0] == at[-1]:
+        return None
+    slope = float(np.polyfit(at, np.log(gap.gap.to_numpy()), 1)[0])
+    return (1.0 - float(np.exp(slope))) / step if slope < 0 else None
+
+
+def _from_trace(run: Run, minimum_loss: float) -> dict[str, float | None]:
+    gap = measured_gap(run, minimum_loss)
+    return {
+        "step": _step(run),
+        "devices": run.device_count,
+        "initial_gap": float(gap.gap.iloc[0]) if len(gap) else None,
+        "polyak": observed_polyak(run, minimum_loss),
+    }
+
+
+def _step(run: Run) -> float | None:
+    step: Any = run.scenario.get("learner", {}).get("optimizer", {}).get("lr")
+    return None if step is None else float(step)
+
+
+def _number(name: str, value: float | None) -> Any:
+    return int(value) if name in ("devices", "lora_size", "head_size") and value is not None else value

@@ -1,0 +1,120 @@
+"""What was learned: loss and accuracy against rounds, simulated time and the delay budget."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.comparison import interval
+from analysis.errors import TraceError
+from analysis.figures import curves
+from analysis.figures.groups import Group, groups, tasks
+from analysis.figures.style import Style, legend, marker, panels
+from analysis.run_directory import Run
+from analysis.runs import Runs, delay_budget_s, value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BUDGETS = ("scheduler.delay_budget_s", "scheduler.delay_budget_s_per_bit")
+
+
+def learning(runs: Runs, style: Style) -> "Figure":
+    """Draw training loss and test accuracy against rounds and against simulated time, two columns a data set.
+
+    Figures 3 and 4 of the paper, which has the rounds only.
+    """
+    named = {name: found for name, found in tasks(runs).items() if any(map(_learned, found))}
+    if not named:
+        raise TraceError(f"{runs[0].path}: holds no evaluation; the figure needs runs with learning")
+    figure, rows = panels(style, 2, 2 * len(named))
+    for place, (name, found) in enumerate(named.items()):
+        window = curves.window_of(list(found))
+        loss = f"training loss (nat){curves.averaged(window)}"
+        left, right = 2 * place, 2 * place + 1
+        for group in groups(found):
+            curves.draw(rows[0][left], curves.over_rounds(group, "rounds", "train_loss", window), group)
+            curves.draw(
+                rows[0][right], curves.over_time(group, "rounds", "end_s", "train_loss", window), group
+            )
+            curves.draw(rows[1][left], curves.over_rounds(group, "evaluations", "accuracy"), group, 100.0)
+            curves.draw(
+                rows[1][right], curves.over_time(group, "evaluations", "time_s", "accuracy"), group, 100.0
+            )
+        for at, x in ((left, "round"), (right, "simulated time (s)")):
+            rows[0][at].set(title=name, ylabel=loss, xlabel=x)
+            rows[1][at].set(ylabel="test accuracy (%)", xlabel=x)
+    legend(figure, rows[0][0], columns=2 * len(named))
+    return figure
+
+
+def budget(runs: Runs, style: Style) -> "Figure":
+    """Draw final training loss, final test accuracy and mean number of devices against the delay budget.
+
+    Figure 5 of the paper. Loss and accuracy are left out where no run learned; the final loss is the mean of the
+    last 5 % of the rounds. Bars are 95 % intervals over seeds.
+    """
+    numbers = {"devices scheduled (mean)": scheduled_mean}
+    if any(map(_learned, runs)):
+        numbers = {
+            "final training loss (nat)": final_loss,
+            "final test accuracy (%)": final_accuracy,
+            **numbers,
+        }
+    figure, rows = panels(style, 1, len(numbers))
+    for axes, (name, number) in zip(rows[0], numbers.items(), strict=True):
+        for group in groups(runs, BUDGETS):
+            _against_budget(axes, group, number, per_bit=_per_bit(runs))
+        budgets = sorted({budget_of(run, per_bit=_per_bit(runs)) for run in runs})
+        axes.set(
+            ylabel=name,
+            xscale="log",
+            xlabel="delay budget (ms per bit)" if _per_bit(runs) else "delay budget (s)",
+        )
+        axes.set_xticks(budgets, [f"{entry:.4g}" for entry in budgets])
+        axes.minorticks_off()
+    legend(figure, rows[0][0], columns=len(numbers))
+    return figure
+
+
+def final_loss(run: Run) -> float:
+    """Return the mean training loss of the last 5 % of the rounds in nat; NaN where nobody trained in them."""
+    loss = run.arrays("rounds", "train_loss")["train_loss"].astype(float)
+    last = loss[-max(1, len(loss) // 20) :]
+    return float(np.nanmean(last)) if (~np.isnan(last)).any() else float("nan")
+
+
+def final_accuracy(run: Run) -> float:
+    """Return the last test accuracy in percent; NaN without an evaluation."""
+    accuracy = run.arrays("evaluations", "accuracy")["accuracy"]
+    return 100.0 * float(accuracy[-1]) if len(accuracy) else float("nan")
+
+
+def scheduled_mean(run: Run) -> float:
+    """Return the mean number of devices scheduled in a round."""
+    return float(run.arrays("rounds", "scheduled")["scheduled"].mean())
+
+
+def budget_of(run: Run, *, per_bit: bool) -> float:
+    """Return the delay budget of a run in ms per bit, or in s."""
+    return 1e3 * float(value(run, BUDGETS[1])) if per_bit else delay_budget_s(run)
+
+
+def _against_budget(axes: "Axes", group: Group, number: object, *, per_bit: bool) -> None:
+    assert callable(number), "a number of a run"
+    at: dict[float, list[float]] = {}
+    for run in group.runs:
+        at.setdefault(budget_of(run, per_bit=per_bit), []).append(number(run))
+    budgets = sorted(at)
+    found = [interval(at[entry]) for entry in budgets]
+    mean = np.array([entry.mean for entry in found])
+    half = np.nan_to_num(np.array([entry.high for entry in found]) - mean)
+    axes.errorbar(budgets, mean, half, label=group.name, capsize=2, marker=marker(group.policy), **group.look)
+
+
+def _per_bit(runs: Runs) -> bool:
+    return all(value(run, BUDGETS[1]) is not None for run in runs)
+
+
+def _learned(run: Run) -> bool:
+    return run.has("evaluations", "accuracy")

@@ -1,0 +1,112 @@
+"""Scheduling policies side by side: one row a policy, with intervals over seeds."""
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from analysis.comparison import compare, interval
+from analysis.metrics import ROUNDING, summary
+from analysis.run_directory import Run
+from analysis.runs import Runs
+
+QUANTILES: Final = (0.5, 0.9, 0.99)
+_RESAMPLES: Final = 300
+_TAIL_SHARE: Final = 0.05
+_LEAST_TAIL: Final = 20
+
+
+def policy_table(runs: Runs, by: str = "policy") -> pd.DataFrame:
+    """Return one row a policy (or value of another key), the first one met first.
+
+    ``delay_pXX_s`` are quantiles over the rounds of all seeds, ``_low`` and ``_high`` their 95 % bootstrap interval
+    with whole seeds resampled. The mean delay has a Student interval over seeds, or none, and then the reason in
+    ``delay_mean_note``: where everybody is always scheduled under Rayleigh fading, or where Hill's estimate of the
+    tail index is below 2, the delay has no variance to estimate. ``over_budget`` is the share of rounds above the
+    budget, ``virtual_queue_per_budget`` is Q(T) / (T D_budget). ``scheduled_difference`` is the mean N less that of
+    the first policy, paired over seeds, with its 95 % interval.
+
+    Raises:
+        TraceError: as ``compare``.
+    """
+    groups = runs.groups(by)
+    rows = [{by: name} | _row(list(found)) for name, found in groups.items()]
+    table = pd.DataFrame(rows)
+    if len(groups) > 1:
+        paired = compare(runs, by, metrics=("scheduled_mean",)).set_index(by)
+        for column, ending in (("difference", ""), ("low", "_low"), ("high", "_high")):
+            # The first policy is not among the pairs: its difference from itself is 0.
+            differences = paired[column].reindex(table[by]).to_numpy(float, copy=True)
+            differences[0] = 0.0
+            table[f"scheduled_difference{ending}"] = differences
+    return table
+
+
+def hill(values: ndarray, share: float = _TAIL_SHARE) -> float | None:
+    """Return Hill's estimate (1975) of the tail index from the largest ``share`` of some positive values.
+
+    A distribution with an index below 2 has no variance, below 1 no mean. None where fewer than 20 values are in
+    the tail, or where they are all alike.
+    """
+    positive = np.sort(values[values > 0])
+    tail = max(int(len(positive) * share), 0)
+    if tail < _LEAST_TAIL or tail >= len(positive):
+        return None
+    excess = np.log(positive[-tail:] / positive[-tail - 1]).mean()
+    return float(1 / excess) if excess > 0 else None
+
+
+def _row(runs: list[Run]) -> dict[str, Any]:
+    delays = [run.arrays("rounds", "delay_s")["delay_s"] for run in runs]
+    budgets = [run.arrays("rounds", "delay_budget_s")["delay_budget_s"] for run in runs]
+    numbers = pd.DataFrame([summary(run) for run in runs])
+    count = interval(numbers.scheduled_mean.to_numpy())
+    mean, note = interval(numbers.delay_mean_s.to_numpy()), _heavy(runs, np.concatenate(delays))
+    row: dict[str, Any] = {
+        "seeds": len(runs),
+        "scheduled_mean": count.mean,
+        "scheduled_low": count.low,
+        "scheduled_high": count.high,
+        "delay_mean_s": mean.mean,
+        "delay_mean_low_s": np.nan if note else mean.low,
+        "delay_mean_high_s": np.nan if note else mean.high,
+        "delay_mean_note": note,
+        "delay_budget_s": float(np.mean(np.concatenate(budgets))),
+    }
+    for quantile, low, high, value in _quantiles(delays):
+        name = f"delay_p{quantile * 100:g}"
+        row |= {f"{name}_s": value, f"{name}_low_s": low, f"{name}_high_s": high}
+    over = [(delay > budget * (1 + ROUNDING)).mean() for delay, budget in zip(delays, budgets, strict=True)]
+    return row | {
+        "over_budget": float(np.mean(over)),
+        "virtual_queue_per_budget": float(numbers.virtual_queue_per_budget.mean()),
+        "jain_fairness": float(numbers.jain_fairness.astype(float).mean()),
+        "energy_j": float(numbers.energy_j.mean()),
+    }
+
+
+def _heavy(runs: list[Run], delay_s: ndarray) -> str | None:
+    """Return why the mean delay has no interval, or None where it has one."""
+    always_all = all(
+        (run.arrays("rounds", "scheduled")["scheduled"] == run.device_count).all() for run in runs
+    )
+    fading = runs[0].scenario["channel"].get("fading", {}).get("kind")
+    if always_all and fading == "rayleigh":
+        return "N = K under Rayleigh fading: the delay has no finite mean"
+    index = hill(delay_s)
+    return None if index is None or index >= 2 else f"heavy tail: Hill's index is {index:.2f}, below 2"
+
+
+def _quantiles(delays: list[ndarray]) -> list[tuple[float, float, float, float]]:
+    """Return each quantile with the bootstrap interval over seeds: quantile, low, high, value."""
+    count, random = len(delays), np.random.Generator(np.random.Philox(0))
+    draws = random.integers(count, size=(_RESAMPLES if count > 1 else 0, count))
+    resampled = np.array(
+        [np.quantile(np.concatenate([delays[at] for at in draw]), QUANTILES) for draw in draws]
+    )
+    values = np.quantile(np.concatenate(delays), QUANTILES)
+    if not len(resampled):
+        return [(q, np.nan, np.nan, float(value)) for q, value in zip(QUANTILES, values, strict=True)]
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    return [(q, float(low[i]), float(high[i]), float(values[i])) for i, q in enumerate(QUANTILES)]

@@ -1,0 +1,151 @@
+"""Theorem 1 for a run directory: constants that the run tells, conditions that it meets or not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_runs import SCENARIO, four_rounds, write_run
+
+import analysis
+from analysis.bound import Constants, of_run, uniform_selection
+from analysis.bound.conditions import uniform_chance
+from analysis.bound.constants import observed_polyak
+
+LEARNER: dict[str, Any] = {"learner": {"optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 0.0}}}
+GIVEN: dict[str, float] = {
+    "smoothness": 2.0,
+    "gradient_variance": 0.5,
+    "diversity": 0.1,
+    "lora_size": 5,
+    "head_size": 2,
+}
+
+
+def test_a_run_tells_step_devices_gap_and_contraction(tmp_path: Path) -> None:
+    run = analysis.load(four_rounds(tmp_path / "run", LEARNER))
+
+    found = Constants.from_run(run, minimum_loss=0.1, **GIVEN)
+
+    assert (found.step, found.devices, found.lora_size) == (0.1, 3, 5)
+    assert found.initial_gap == pytest.approx(0.6)
+
+
+def test_the_observed_contraction_by_hand(tmp_path: Path) -> None:
+    # The gap falls by 0.8 in every round with devices; round 4 has none. So (1 - tau 0.1) = 0.8.
+    losses = {
+        "round": [0, 2, 3, 4],
+        "time_s": [0.0] * 4,
+        "loss": [1.0, 0.64, 0.512, 0.512],
+        "accuracy": [0.5] * 4,
+    }
+    rounds = {"round": [1, 2, 3, 4], "arrived": [1, 1, 1, 0], "scheduled": [1, 1, 1, 0]}
+    run = analysis.load(write_run(tmp_path / "run", {"rounds": rounds, "evaluations": losses}, LEARNER))
+
+    assert observed_polyak(run) == pytest.approx(2.0)
+
+
+def test_what_a_trace_cannot_tell_must_be_given(tmp_path: Path) -> None:
+    run = analysis.load(four_rounds(tmp_path / "run", LEARNER))
+
+    with pytest.raises(
+        analysis.ConstantError, match="smoothness is not known: a trace holds losses, not gradients"
+    ):
+        Constants.from_run(run, **{key: value for key, value in GIVEN.items() if key != "smoothness"})
+    with pytest.raises(
+        analysis.ConstantError, match="lipschitz is no constant of Theorem 1; there is step, devices"
+    ):
+        Constants.from_run(run, lipschitz=1.0)
+
+
+def test_the_bound_of_a_run_follows_its_rounds(tmp_path: Path) -> None:
+    run = analysis.load(four_rounds(tmp_path / "run", LEARNER))
+    constants = Constants.from_run(run, **GIVEN)
+
+    found = of_run(run, constants)
+
+    assert found.table["round"].tolist() == [0, 1, 2, 3, 4]
+    assert found.table.gap[4] == found.table.gap[3]  # nobody in round 4
+    assert found.table.selection[2] > 0
+
+
+def test_a_lost_gradient_still_lets_the_head_step(tmp_path: Path) -> None:
+    run = analysis.load(four_rounds(tmp_path / "run", LEARNER, arrived=[0, 0, 0, 0]))
+    constants = Constants.from_run(run, polyak=1.0, **GIVEN)
+
+    found = of_run(run, constants).table
+
+    assert found.initial.nunique() == 1
+    assert (found.selection == 0).all()
+    assert found.task_module.tolist() == pytest.approx([0, *np.cumsum([1, 2, 1, 0]) * 0.01 * 0.5 * 2 / 3])
+
+
+def conditions(found: analysis.bound.Bound) -> dict[str, bool | None]:
+    return {condition.name: condition.holds for condition in found.conditions}
+
+
+def test_conditions_that_fail_are_reported(tmp_path: Path) -> None:
+    momentum = {"learner": {"optimizer": {"kind": "sgd", "lr": 0.1, "momentum": 0.9}}}
+    run = analysis.load(four_rounds(tmp_path / "run", momentum))
+    constants = Constants.from_run(run, **{**GIVEN, "smoothness": 11.0})
+
+    found = of_run(run, constants)
+
+    assert conditions(found)["eta L <= 1"] is False
+    assert conditions(found)["plain SGD"] is False
+    assert conditions(found)["Polyak-Lojasiewicz"] is None
+    assert not found.speaks
+
+
+def test_printed_is_never_said_to_speak(tmp_path: Path) -> None:
+    run = analysis.load(four_rounds(tmp_path / "run", LEARNER))
+    constants = Constants.from_run(run, **{**GIVEN, "smoothness": 1e-6})
+
+    found = of_run(run, constants, "printed")
+
+    assert conditions(found)["L < eta / (eta^2 + 1)"] is True
+    assert conditions(found)["L < eta N (K-1) / ((K-1) N eta^2 + K - N)"] is True
+    assert not found.speaks
+
+
+def many_rounds(folder: Path, chosen: np.ndarray) -> analysis.Run:
+    rounds, devices = chosen.shape
+    each = np.arange(1, rounds + 1)
+    tables = {
+        "rounds": {"round": each, "scheduled": chosen.sum(axis=1)},
+        "devices": {
+            "round": np.repeat(each, devices),
+            "device": np.tile(np.arange(devices), rounds),
+            "scheduled": chosen.ravel(),
+        },
+    }
+    scenario = {"devices": {**SCENARIO["devices"], "count": devices}}
+    return analysis.load(write_run(folder, tables, scenario))
+
+
+def test_a_preference_for_some_devices_is_found(tmp_path: Path) -> None:
+    rng = np.random.Generator(np.random.Philox(5))
+    strength = rng.exponential(size=(400, 10)) * np.linspace(1.0, 1.5, 10)
+    strongest = np.argsort(np.argsort(-strength, axis=1), axis=1) < 4
+
+    found = uniform_selection(many_rounds(tmp_path / "run", strongest))
+
+    assert found.holds is False
+    assert "chance alone would do this" in found.detail
+
+
+def test_everybody_always_is_uniform(tmp_path: Path) -> None:
+    assert uniform_selection(many_rounds(tmp_path / "run", np.ones((5, 4), bool))).holds is True
+
+
+def test_a_uniform_choice_is_rejected_as_often_as_said() -> None:
+    rng = np.random.Generator(np.random.Philox(6))
+    counts = rng.integers(0, 10, size=200)
+    trials = 1000
+    chances = [
+        uniform_chance((np.argsort(rng.random((200, 10)), axis=1) < counts[:, None]).sum(axis=0), counts, 10)
+        for _ in range(trials)
+    ]
+
+    assert abs(np.mean(np.array(chances) < 0.1) - 0.1) < 4 * (0.09 / trials) ** 0.5
+    assert abs(np.mean(np.array(chances) < 0.5) - 0.5) < 4 * (0.25 / trials) ** 0.5

@@ -1,0 +1,192 @@
+"""Figures: the data that they draw is the data of the tables."""
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_runs import SCENARIO, four_rounds
+from matplotlib.figure import Figure
+
+import analysis
+from analysis.figures import FIGURES, draw, save
+
+LEARNER: dict[str, Any] = {"optimizer": {"kind": "sgd", "lr": 0.1}, "data": {"name": "sst2"}}
+CONSTANTS = {
+    "smoothness": 0.05,
+    "gradient_variance": 1.0,
+    "diversity": 0.1,
+    "polyak": 1.0,
+    "lora_size": 5,
+    "head_size": 2,
+}
+
+
+def scenario(policy: str, seed: int, budget: float = 0.002) -> dict[str, Any]:
+    scheduler = {**SCENARIO["scheduler"], "kind": policy, "delay_budget_s_per_bit": budget}
+    placement = {"kind": "disc", "center_m": [100.0, 0.0], "radius_m": 150.0}
+    devices = {**SCENARIO["devices"], "placement": placement}
+    return {"seed": seed, "scheduler": scheduler, "learner": LEARNER, "devices": devices}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> analysis.Runs:
+    """Return two seeds of Algorithm 1, whose queues differ, and one of GS."""
+    four_rounds(tmp_path / "a1", scenario("algorithm1", 1))
+    four_rounds(
+        tmp_path / "a2",
+        scenario("algorithm1", 2),
+        virtual_queue_s=[2.0, 3.0, 5.0, 8.0],
+        end_s=[2.0, 8.0, 12.0, 16.0],
+        train_loss=[0.7, 0.6, None, 0.1],
+    )
+    four_rounds(tmp_path / "g1", scenario("greedy", 1))
+    return analysis.load_many(tmp_path)
+
+
+def line(figure: Figure, panel: int, name: str) -> np.ndarray:
+    """Return the drawn points of the line whose legend begins with a name."""
+    found = [entry for entry in figure.axes[panel].get_lines() if str(entry.get_label()).startswith(name)]
+    assert len(found) == 1, [entry.get_label() for entry in figure.axes[panel].get_lines()]
+    return np.array(found[0].get_xydata())
+
+
+def test_the_queue_is_the_mean_over_seeds_and_its_band(runs: analysis.Runs) -> None:
+    figure = draw("queue", runs)
+
+    np.testing.assert_allclose(line(figure, 0, "Algorithm 1"), [[1, 1], [2, 2], [3, 3], [4, 4]])
+    np.testing.assert_allclose(line(figure, 0, "GS"), [[1, 0], [2, 1], [3, 1], [4, 0]])
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
+    at_3 = band[band[:, 0] == 3][:, 1]
+    assert (at_3.min(), at_3.max()) == (1.0, 5.0)
+    np.testing.assert_allclose(line(figure, 1, "GS"), [[1, 1], [2, 2], [3, 1], [4, 0]])
+
+
+@pytest.mark.parametrize("name", ["fig3", "fig4"])
+def test_learning_curves_against_rounds_and_time(runs: analysis.Runs, name: str) -> None:
+    figure = draw(name, runs)
+
+    loss, loss_in_time, accuracy, accuracy_in_time = range(4)
+    # Round 3 has a loss with one seed only, and round 4 with the other.
+    np.testing.assert_allclose(line(figure, loss, "Algorithm 1"), [[1, 0.8], [2, 0.7], [3, 0.7], [4, 0.1]])
+    np.testing.assert_allclose(line(figure, loss, "GS"), [[1, 0.9], [2, 0.8], [3, 0.7]])
+    np.testing.assert_allclose(line(figure, accuracy, "GS"), [[0, 50], [2, 70], [4, 80]])
+    in_time = line(figure, loss_in_time, "GS")
+    assert in_time[[0, -1], 0].tolist() == [1.0, 8.0]
+    np.testing.assert_allclose(np.interp(4.0, *in_time.T), 0.8, atol=1e-3)
+    np.testing.assert_allclose(np.interp(2.0, *line(figure, accuracy_in_time, "GS").T), 60.0, atol=0.1)
+
+
+def test_final_numbers_against_the_budget(tmp_path: Path) -> None:
+    for budget, scheduled in ((0.001, [1, 1, 1, 1]), (0.004, [3, 3, 3, 1])):
+        for seed in (1, 2):
+            folder = tmp_path / f"{budget}-{seed}"
+            extra = {"scheduled": [count * seed for count in scheduled], "train_loss": [0.9, 0.8, 0.7, 0.5]}
+            four_rounds(folder, scenario("exact", seed, budget), **extra)
+
+    figure = draw("fig5", analysis.load_many(tmp_path))
+
+    loss, accuracy, scheduled_mean = (np.array(axes.get_lines()[0].get_xydata()) for axes in figure.axes)
+    np.testing.assert_allclose(loss, [[1.0, 0.5], [4.0, 0.5]])  # ms per bit
+    np.testing.assert_allclose(accuracy, [[1.0, 80.0], [4.0, 80.0]])
+    np.testing.assert_allclose(scheduled_mean, [[1.0, 1.5], [4.0, 3.75]])
+    bars = figure.axes[2].collections[0].get_segments()  # 95 % interval of (1, 2): t(1) = 12.706
+    np.testing.assert_allclose(bars[0][:, 1], [1.5 - 6.353, 1.5 + 6.353], rtol=1e-3)
+
+
+def test_boxes_are_those_of_the_run_times(runs: analysis.Runs) -> None:
+    figure = draw("fig6", runs)
+
+    medians = [entry for entry in figure.axes[0].get_lines() if entry.get_color() == "black"]
+    heights = sorted(
+        {round(float(entry.get_ydata()[0]), 9) for entry in medians if np.ptp(entry.get_ydata()) == 0}
+    )
+    assert 0.25 in heights  # of 0.1, 0.2, 0.3 and 0.4 ms
+
+
+def test_the_map_shows_positions_and_participation(runs: analysis.Runs) -> None:
+    figure = draw("geometry", runs)
+
+    drawn = figure.axes[0].collections[0]
+    np.testing.assert_allclose(drawn.get_offsets(), [[0, 40], [100, 40], [200, 40]])
+    np.testing.assert_allclose(drawn.get_array(), [75.0, 25.0, 0.0])
+    track = figure.axes[0].get_lines()[1].get_xydata()
+    np.testing.assert_allclose(track, [[100, 10], [100, 20], [100, 30], [100, 40]])
+
+
+def test_participation_is_ranked(runs: analysis.Runs) -> None:
+    figure = draw("participation", runs)
+
+    np.testing.assert_allclose(line(figure, 0, "GS"), [[1, 75], [2, 25], [3, 0]])
+    assert "Jain 0.533" in figure.axes[0].get_lines()[0].get_label()  # 16 / 30
+
+
+def test_energy_adds_up(runs: analysis.Runs) -> None:
+    figure = draw("energy", runs)
+
+    np.testing.assert_allclose(line(figure, 0, "GS")[:, 1], [0.001, 0.006, 0.008, 0.008])
+    np.testing.assert_allclose(line(figure, 1, "Algorithm 1")[:, 0], [1.5, 6.0, 9.0, 12.0])
+
+
+def test_the_bound_stands_beside_the_measured_loss(runs: analysis.Runs, tmp_path: Path) -> None:
+    alone = analysis.load_many(tmp_path / "g1")
+
+    figure = draw("bound", alone, constants=CONSTANTS)
+
+    np.testing.assert_allclose(line(figure, 0, "measured"), [[0, 0.7], [2, 0.6], [4, 0.5]])
+    constants = analysis.bound.Constants.from_run(alone[0], **CONSTANTS)
+    wanted = analysis.bound.corrected([1, 2, 1, 0], constants).gap
+    np.testing.assert_allclose(line(figure, 0, "corrected")[:, 1], wanted)
+    assert "negative from round" in str(figure.axes[0].get_lines()[2].get_label())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_axis_says_its_unit(runs: analysis.Runs, name: str) -> None:
+    figure = draw(name, runs)
+
+    dimensionless = ("round", "device", "devices")
+    for axes in figure.axes:
+        for text in (axes.get_xlabel(), axes.get_ylabel()):
+            assert not text or "(" in text or text.startswith(dimensionless), text
+
+
+@pytest.mark.parametrize("look", ["light", "print"])
+def test_both_files_of_both_styles_are_written(runs: analysis.Runs, tmp_path: Path, look: Any) -> None:
+    paths = save(draw("geometry", runs, look), tmp_path / "out", "geometry", look)
+
+    assert [path.name for path in paths] == ["geometry.svg", "geometry.png"]
+    assert paths[0].read_text().startswith("<?xml")
+    assert paths[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_figure_is_the_same_file(runs: analysis.Runs, tmp_path: Path) -> None:
+    first = save(draw("queue", runs), tmp_path / "one", "queue")[0]
+    second = save(draw("queue", runs), tmp_path / "two", "queue")[0]
+
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_figures_that_cannot_be_drawn_say_why(runs: analysis.Runs, tmp_path: Path) -> None:
+    with pytest.raises(analysis.TraceError, match="there is no figure 'fig9'; there is fig3, fig4"):
+        draw("fig9", runs)
+    with pytest.raises(analysis.TraceError, match="figure bound is of one run; 3 were given"):
+        draw("bound", runs)
+    for part in tmp_path.glob("*/evaluations/*"):
+        part.unlink()
+    with pytest.raises(analysis.TraceError, match="holds no evaluation; the figure needs runs with learning"):
+        draw("fig3", runs)
+
+
+def test_without_matplotlib_the_remedy_is_said(runs: analysis.Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    imported = builtins.__import__
+
+    def missing(name: str, *arguments: Any) -> Any:
+        if name.split(".", maxsplit=1)[0] == "matplotlib":
+            raise ImportError(name)
+        return imported(name, *arguments)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+
+    with pytest.raises(analysis.MissingExtraError, match=r"pip install 'airtune\[report\]'"):
+        draw("queue", runs)

@@ -1,0 +1,258 @@
+"""The report: what is in it, and that a browser shows it from disk without asking anybody."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_runs import SCENARIO, four_rounds, write_run
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import analysis
+from analysis.report import page
+from analysis.report.data import report_data
+from analysis.report.thinning import blocks, evenly, numbers
+
+CHROMIUM = "/usr/bin/chromium"
+"""Debian's package ``chromium``, which ``.ci/run`` installs; without it these tests fail, they are not skipped."""
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def scenario(policy: str, seed: int) -> dict[str, Any]:
+    return {"seed": seed, "scheduler": {**SCENARIO["scheduler"], "kind": policy}}
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> analysis.Runs:
+    for policy in ("exact", "greedy"):
+        for seed in (1, 2):
+            energy = {"energy_j": [1.0 * seed, 2.0, 3.0, 4.0]} if policy == "greedy" else {}
+            four_rounds(tmp_path / "runs" / f"{policy}-{seed}", scenario(policy, seed), **energy)
+    return analysis.load_many(tmp_path / "runs")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+class Watched:
+    """A page opened from disk, with everything that it said or asked for."""
+
+    def __init__(self, browser: Browser, path: Path, width: int, height: int, scheme: Any) -> None:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_offline(True)
+        self.page: Page = context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]")
+
+    def drawn(self, plot: str, what: str) -> Any:
+        return self.page.evaluate(f"document.getElementById('{plot}').data.map((trace) => {what})")
+
+    def ratio(self, front: str, back: str) -> float:
+        """Return the WCAG contrast of two of the page's colours."""
+        light = []
+        for name in (front, back):
+            value = self.page.evaluate(f"color('{name}')").lstrip("#")
+            parts = np.array([int(value[at : at + 2], 16) / 255 for at in (0, 2, 4)])
+            linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+            light.append(float(linear @ [0.2126, 0.7152, 0.0722]))
+        return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+@pytest.fixture
+def report(runs: analysis.Runs, tmp_path: Path) -> Path:
+    path = tmp_path / "report.html"
+    path.write_text(page(runs), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_opens_without_error_request_or_overflow(
+    browser: Browser, report: Path, tmp_path: Path, width: int, height: int, scheme: str
+) -> None:
+    opened = Watched(browser, report, width, height, scheme)
+    page = opened.page
+
+    assert opened.said == []
+    assert opened.asked == [report.as_uri()]
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for plot in ("accuracy", "loss", "scheduled", "queue", "map", "timeline"):
+        box = page.locator(f"#{plot} .main-svg").first.bounding_box()
+        assert box, plot
+        assert box["width"] > 0.4 * width, plot
+        assert box["height"] > 200, plot
+    assert (
+        page.evaluate(
+            "Math.min(...[...document.querySelectorAll('p, li, dt, dd, td, label')].map("
+            "(e) => parseFloat(getComputedStyle(e).fontSize)))"
+        )
+        >= 12
+    )
+    for front in ("--text", "--soft", "--accent", "--warn"):
+        assert opened.ratio(front, "--back") >= 4.5, front
+    assert (opened.page.evaluate("color('--back')") == "#ffffff") == (scheme == "light")
+    page.screenshot(path=tmp_path / "page.png", full_page=True)
+    assert (tmp_path / "page.png").stat().st_size > 30_000
+
+
+def test_the_slider_goes_through_the_rounds(browser: Browser, report: Path) -> None:
+    opened = Watched(browser, report, 1280, 900, "light")
+    page = opened.page
+
+    assert page.locator("#which").inner_text() == "round 1: 1 devices"
+    assert opened.drawn("timeline", "trace.y") == [[0]]
+    page.locator("#slider").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#which").inner_text() == "round 2: 2 devices"
+    assert opened.drawn("timeline", "[trace.name, trace.y, trace.base, trace.x]") == [
+        ["symbols", [0, 1], [0, 0], [1, 3]]
+    ]
+    assert opened.drawn("timeline", "trace.marker.opacity") == [[1, 0.4]]  # the second transfer was lost
+    page.keyboard.press("End")
+    assert page.locator("#which").inner_text() == "round 4: nobody scheduled"
+    assert opened.drawn("timeline", "trace.y") == []
+    assert opened.said == []
+
+
+def test_the_selectors_change_what_is_shown(browser: Browser, report: Path) -> None:
+    opened = Watched(browser, report, 1280, 900, "light")
+    page = opened.page
+    energy = "dt:text-is('transmit energy') + dd"
+
+    assert page.locator(energy).inner_text() == "8 J"
+    page.select_option("#run", label="policy greedy, seed 2")
+    assert page.locator(energy).inner_text() == "11 J"
+    assert "seed = 2" in str(page.locator("#scenario").text_content())
+    assert opened.drawn("scheduled", "trace.x") == [[1, 2, 3, 4]]
+    page.select_option("#axis", "time")
+    assert opened.drawn("scheduled", "trace.x") == [[1, 4, 6, 8]]
+    page.select_option("#theme", "dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
+    assert opened.said == []
+
+
+def test_curves_are_the_tables(browser: Browser, report: Path) -> None:
+    opened = Watched(browser, report, 1280, 900, "light")
+
+    assert opened.drawn("accuracy", "trace.y")[-1] == [50, 70, 80]
+    assert opened.drawn("queue", "trace.y") == [[0, 1, 1, 0]]
+    assert opened.drawn("map", "trace.marker && trace.marker.color")[-2] == [75, 25, 0]
+    assert opened.page.locator("#comparison tr").count() == 9  # a heading and the metrics
+    row = opened.page.locator("#comparison tr", has_text="energy_j").locator("td").all_inner_texts()
+    assert row[:5] == ["greedy", "energy_j", "8", "10.5", "2.5"]
+
+
+def test_a_name_cannot_inject_markup(tmp_path: Path) -> None:
+    nasty = "</script><script>alert(1)</script>"
+    four_rounds(tmp_path / "run", {"learner": {"data": {"name": nasty}}})
+
+    text = page(analysis.load_many(tmp_path))
+
+    assert nasty not in text
+
+
+def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
+    """Write a run as large as the paper's: about 8 devices in a round, three legs each."""
+    rng = np.random.Generator(np.random.Philox(8))
+    each = np.arange(1, rounds + 1)
+    chosen = rng.random((rounds, devices)) < 0.4
+    at, who = np.nonzero(chosen)
+    start_s = at * 60.0
+    legs = ("embedding", "feature", "gradient")
+    tables = {
+        "rounds": {
+            "round": each,
+            "start_s": (each - 1) * 60.0,
+            "end_s": each * 60.0,
+            "scheduled": chosen.sum(axis=1),
+            "arrived": chosen.sum(axis=1),
+            "delay_s": rng.exponential(50.0, rounds),
+            "delay_budget_s": np.full(rounds, 50.0),
+            "virtual_queue_s": rng.exponential(50.0, rounds),
+            "train_loss": rng.exponential(1.0, rounds),
+        },
+        "devices": {
+            "round": np.repeat(each, devices),
+            "device": np.tile(np.arange(devices), rounds),
+            "scheduled": chosen.ravel(),
+            "x_m": rng.normal(size=rounds * devices).cumsum(),
+            "y_m": rng.normal(size=rounds * devices).cumsum(),
+        },
+        "transfers": {
+            "round": np.repeat(at + 1, 3),
+            "device": np.repeat(who, 3),
+            "leg": list(legs) * len(at),
+            "direction": ["uplink"] * (3 * len(at)),
+            "start_s": np.repeat(start_s, 3) + np.tile([0.0, 20.0, 40.0], len(at)) + rng.random(3 * len(at)),
+            "end_s": np.repeat(start_s, 3) + np.tile([18.0, 38.0, 58.0], len(at)) + rng.random(3 * len(at)),
+            "bits": np.full(3 * len(at), 17_301_504),
+            "status": ["delivered"] * (3 * len(at)),
+        },
+        "evaluations": {
+            "round": np.arange(0, rounds + 1, 50),
+            "time_s": np.arange(0, rounds + 1, 50) * 60.0,
+            "loss": rng.random(rounds // 50 + 1),
+            "accuracy": rng.random(rounds // 50 + 1),
+        },
+    }
+    return write_run(folder, tables, {"devices": {**SCENARIO["devices"], "count": devices}})
+
+
+def test_a_long_run_fits_and_says_what_was_left_out(tmp_path: Path) -> None:
+    runs = analysis.load_many(long_run(tmp_path / "run"))
+
+    assert len(page(runs).encode()) < 6e6
+    shown = report_data(runs)["runs"][0]
+    assert len(shown["round"]) == 500
+    assert shown["round"][-1] == 5000
+    assert (
+        shown["thinned"][0] == "Curves: a point is the mean of 10 rounds, the band their lowest to highest."
+    )
+    assert "Tracks: 500 positions a device" in shown["thinned"][1]
+    count = len(shown["timeline"])
+    assert (
+        shown["thinned"][2]
+        == f"Timeline: {count} of 5,000 rounds, evenly over the run, each with all its legs."
+    )
+    wanted = runs[0].rounds.scheduled.to_numpy()[:10]
+    band = shown["series"]["scheduled"]
+    assert [band[key][0] for key in ("mean", "low", "high")] == [wanted.mean(), wanted.min(), wanted.max()]
+
+
+def test_many_long_runs_fit_too(tmp_path: Path) -> None:
+    first = long_run(tmp_path / "run-0", rounds=1000)
+    runs = analysis.load_many([first] * 20)
+
+    assert len(page(runs).encode()) < 6e6
+
+
+def test_blocks_keep_the_extremes() -> None:
+    found = blocks(np.array([1.0, 5.0, 3.0, np.nan, np.nan, np.nan, 7.0]), 3)
+
+    assert found == {"mean": [3, None, 7], "low": [1, None, 7], "high": [5, None, 7]}
+
+
+def test_places_are_evenly_spread_with_both_ends() -> None:
+    assert evenly(10, 4).tolist() == [0, 3, 6, 9]
+    assert evenly(3, 4).tolist() == [0, 1, 2]
+    assert numbers([1.23456789, float("nan"), float("inf"), 2.0]) == [1.23457, None, None, 2]

@@ -1,0 +1,48 @@
+"""A phased scenario, and its rounds run by hand so that a test can look inside."""
+
+from pathlib import Path
+
+import simpy
+import tomli_w
+from coupled import NETWORK
+
+from coupling import Scenario, protocols
+from coupling.checkpoint import RunState
+from coupling.learning import Learning
+from coupling.recorder import Recorder
+from coupling.rounds import Rounds
+from coupling.world import World
+
+PHASES = """
+[cell]
+downlink_bandwidth_hz = 5e6
+server_tx_power_w = 20.0
+
+[protocol]
+kind = "phased"
+payload_bit = { embedding = 40_000_000, feature = 3_000_000, gradient = 1_000_000 }
+"""
+
+
+def phased(folder: Path, learner: str = "", **changes: object) -> Scenario:
+    """Return a phased scenario of four devices; ``changes`` are keys with ``__`` for the dots."""
+    (folder / "network.toml").write_text(NETWORK + learner)
+    (folder / "phased.toml").write_text('extends = "network.toml"\n' + PHASES)
+    overrides = {key.replace("__", "."): value for key, value in changes.items()}
+    return Scenario.load(folder / "phased.toml", overrides)
+
+
+def go(scenario: Scenario, folder: Path, learning: Learning | None = None) -> Rounds:
+    """Run all rounds into a folder, with a learner that the test keeps."""
+    env = simpy.Environment()
+    world, learning = World(scenario), learning or Learning()
+    state = RunState.initial(scenario.devices.count, 0.0)
+    protocol = protocols.create(env, scenario, learning, world.streams)
+    recorder = Recorder(folder)
+    (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()))
+    rounds = Rounds(
+        env, scenario, world, scenario.policy(), protocol, learning, recorder, state, lambda report: False
+    )
+    rounds.run()
+    recorder.flush()
+    return rounds

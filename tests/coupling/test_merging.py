@@ -1,0 +1,184 @@
+"""How files, the files that they extend and ``--set`` become one scenario."""
+
+from pathlib import Path
+
+import pytest
+from coupled import LEARNER, NETWORK, Airtune
+
+import analysis
+import coupling
+from coupling import Scenario
+from coupling.source import parse_set
+
+
+def load(folder: Path, child: str, **overrides: object) -> Scenario:
+    """Return the scenario of a file that extends ``network.toml``."""
+    (folder / "child.toml").write_text('extends = "network.toml"\n' + child)
+    return Scenario.load(folder / "child.toml", overrides)
+
+
+def test_a_file_that_extends_another_changes_only_the_keys_it_names(folder: Path) -> None:
+    scenario = load(folder, "rounds = 7\n[cell]\nbandwidth_hz = 1e6\n")
+
+    base = Scenario.load(folder / "network.toml")
+    assert (scenario.rounds, scenario.cell.bandwidth_hz) == (7, 1e6)
+    assert (scenario.seed, scenario.cell.noise_psd_w_per_hz) == (1, 1e-11)
+    assert scenario.devices == base.devices
+    assert scenario.scheduler == base.scheduler
+
+
+def test_a_table_of_the_same_kind_is_merged_key_by_key(folder: Path) -> None:
+    scenario = load(folder, '[devices]\nplacement = { kind = "disc", radius_m = 7.0 }\n')
+
+    assert scenario.tables()["devices"]["placement"] == {
+        "kind": "disc",
+        "center_m": [300.0, 0.0],
+        "radius_m": 7.0,
+    }
+
+
+def test_a_table_without_kind_keeps_that_of_the_file_it_extends(folder: Path) -> None:
+    scenario = load(folder, "[scheduler]\nzeta = { initial = 3.0 }\n")
+
+    assert scenario.tables()["scheduler"]["zeta"] == {"kind": "inverse_sqrt", "initial": 3.0}
+
+
+def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
+    scenario = load(
+        folder, '[scheduler]\nkind = "exact"\ndelay_budget_s = 9.0\n[channel]\nfading = { kind = "none" }\n'
+    )
+
+    # Were it merged, both budgets would be there, and drift = "full" with them.
+    assert scenario.delay_budget_s == 9.0
+    assert scenario.scheduler.drift == "paper"
+    assert scenario.channel.path_loss == Scenario.load(folder / "network.toml").channel.path_loss
+
+
+def test_files_extend_each_other_in_a_chain_and_the_nearest_wins(folder: Path) -> None:
+    (folder / "far").mkdir()
+    (folder / "far" / "base.toml").write_text(NETWORK)
+    (folder / "far" / "middle.toml").write_text('extends = "base.toml"\nseed = 2\nrounds = 2\n')
+    (folder / "near.toml").write_text('extends = "far/middle.toml"\nrounds = 9\n')
+
+    scenario = Scenario.load(folder / "near.toml")
+
+    assert (scenario.seed, scenario.rounds, scenario.devices.count) == (2, 9, 4)
+    assert scenario.name == "near"
+
+
+@pytest.mark.parametrize(
+    ("argument", "key", "value"),
+    [
+        ("devices.count=50", "devices.count", 50),
+        ("cell.bandwidth_hz=1e6", "cell.bandwidth_hz", 1e6),
+        ("scheduler.kind=greedy", "scheduler.kind", "greedy"),
+        ("scheduler.kind='greedy'", "scheduler.kind", "greedy"),
+        (' scheduler.kind = "greedy" ', "scheduler.kind", "greedy"),
+        ("learner.data.overlap=true", "learner.data.overlap", True),
+        ("learner.model=google-bert/bert-base-uncased", "learner.model", "google-bert/bert-base-uncased"),
+        ("learner.data.path=/data/sst2", "learner.data.path", "/data/sst2"),
+        ("learner.data.path=../sst2", "learner.data.path", "../sst2"),
+        ("learner.lora.targets=['query']", "learner.lora.targets", ["query"]),
+        ("learner.optimizer={kind='sgd',lr=0.1}", "learner.optimizer", {"kind": "sgd", "lr": 0.1}),
+    ],
+)
+def test_set_takes_toml_values_and_bare_words(argument: str, key: str, value: object) -> None:
+    assert parse_set(argument) == (key, value)
+
+
+def test_another_policy_by_set_keeps_the_keys_that_all_policies_share(folder: Path) -> None:
+    settings = dict([parse_set("scheduler.kind=greedy")])
+
+    scenario = Scenario.load(folder / "network.toml", settings)
+
+    assert scenario.scheduler.kind == "greedy"
+    assert scenario.delay_budget_s == pytest.approx(51.904512, rel=1e-15)
+
+
+def test_a_table_by_set_is_merged_and_later_settings_win(folder: Path, airtune: Airtune) -> None:
+    settings = [
+        "devices.placement={kind='disc', radius_m=7.0}",
+        "rounds=5",
+        "rounds=2",
+        "trace.devices=scheduled",
+    ]
+    arguments = [part for setting in settings for part in ("--set", setting)]
+
+    answer = airtune("run", "network.toml", "--no-learning", "--json", "--out", "out", *arguments)
+
+    assert answer.status == 0
+    tables = analysis.load("out").scenario
+    assert tables["devices"]["placement"] == {"kind": "disc", "center_m": [300.0, 0.0], "radius_m": 7.0}
+    assert (tables["rounds"], tables["trace"]["devices"]) == (2, "scheduled")
+
+
+def test_overrides_never_change_the_file_or_each_other(folder: Path) -> None:
+    placement = {"kind": "disc", "radius_m": 7.0}
+
+    Scenario.load(
+        folder / "network.toml", {"devices.placement": placement, "devices.placement.radius_m": 8.0}
+    )
+
+    assert placement == {"kind": "disc", "radius_m": 7.0}
+    assert (folder / "network.toml").read_text() == NETWORK
+
+
+def test_a_path_is_relative_to_the_file_that_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = folder / "below"
+    (below / "model").mkdir(parents=True)
+    named = LEARNER.replace('{ name = "movie_reviews" }', '{ path = "data" }').replace("minilm", "model")
+    (below / "base.toml").write_text(NETWORK + named)
+    (folder / "child.toml").write_text('extends = "below/base.toml"\nrounds = 2\n')
+    monkeypatch.chdir(folder.parent)
+
+    learner = Scenario.load(f"{folder.name}/child.toml").learner
+    by_set = Scenario.load(f"{folder.name}/child.toml", {"learner.data.path": "data"}).learner
+
+    assert learner is not None
+    assert by_set is not None
+    assert learner.data.path == str(below / "data")
+    assert learner.model == str(below / "model")
+    assert by_set.data.path == str(folder.parent / "data")
+
+
+def test_a_model_that_is_no_directory_stays_the_name_it_is(folder: Path) -> None:
+    learner = Scenario.load(folder / "learning.toml").learner
+
+    assert learner is not None
+    assert learner.model == "minilm"
+
+
+def test_a_byte_order_mark_is_no_fault(folder: Path) -> None:
+    (folder / "marked.toml").write_bytes(b"\xef\xbb\xbf" + NETWORK.replace("\n", "\r\n").encode())
+
+    assert Scenario.load(folder / "marked.toml").tables() == Scenario.load(folder / "network.toml").tables()
+
+
+@pytest.mark.parametrize("name", ["network", "learning"])
+def test_the_resolved_scenario_loads_again_as_the_same(name: str, folder: Path) -> None:
+    scenario = Scenario.load(folder / f"{name}.toml", {"seed": 2**70, "scheduler.queue_initial_budgets": 0.1})
+
+    out = coupling.run(scenario, folder / "out", learning=False)
+
+    again = Scenario.load(out / "scenario.toml")
+    assert again.tables() == scenario.tables()
+    assert again.digest() == scenario.digest()
+    run = analysis.load(out)
+    assert run.scenario == scenario.tables()
+    assert run.provenance["scenario_sha256"] == scenario.digest()
+
+
+def test_the_resolved_scenario_runs_to_the_same_tables(folder: Path) -> None:
+    first = coupling.run(Scenario.load(folder / "network.toml"), folder / "a", learning=False)
+
+    second = coupling.run(Scenario.load(first / "scenario.toml"), folder / "b", learning=False)
+
+    assert analysis.load(second).devices.equals(analysis.load(first).devices)
+
+
+def test_every_key_that_differs_gives_another_digest(folder: Path) -> None:
+    changes = [{}, {"seed": 2}, {"devices.count": 5}, {"scheduler.kind": "exact"}, {"cell.bandwidth_hz": 9e6}]
+
+    digests = {Scenario.load(folder / "network.toml", change).digest() for change in changes}
+
+    assert len(digests) == len(changes)

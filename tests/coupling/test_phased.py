@@ -1,0 +1,190 @@
+"""The phased protocol in time: three legs, two bands, compute, queue, outage and deadline."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from phases import go, phased
+
+from netsim import phy
+
+NOISE = 1e-11
+SERVER_W, DOWNLINK_HZ, UPLINK_HZ = 20.0, 5e6, 10e6
+
+
+def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    return tuple(pd.read_parquet(folder / name) for name in ("rounds", "devices", "transfers"))
+
+
+def test_in_a_static_channel_every_leg_takes_its_bits_over_its_rate(tmp_path: Path) -> None:
+    go(phased(tmp_path, rounds=20), tmp_path)
+
+    rounds, devices, transfers = tables(tmp_path)
+    legs = transfers.merge(devices, on=["round", "device"], suffixes=("", "_device"))
+    uplink_bps = phy.rate(legs.bandwidth_hz, legs.gain, NOISE)
+    # The server's power is spread evenly over its band, so its share of it goes with the share of the band.
+    power_w = SERVER_W * legs.bandwidth_hz / DOWNLINK_HZ
+    downlink_bps = phy.rate(legs.bandwidth_hz, legs.gain, NOISE, power_w)
+    expected_s = legs.bits / np.where(legs.direction == "uplink", uplink_bps, downlink_bps)
+    assert len(legs) == 3 * rounds.scheduled.sum() > 60
+    np.testing.assert_allclose(legs.end_s - legs.start_s, expected_s, rtol=1e-9)
+    air_s = legs.assign(air=expected_s).groupby("round").apply(lambda g: g.groupby("device").air.sum().max())
+    np.testing.assert_allclose(rounds.set_index("round").delay_s.loc[air_s.index], air_s, rtol=1e-9)
+
+
+@pytest.mark.parametrize("policy", ["exact", "algorithm1", "greedy", "aaba", "all_in"])
+def test_in_a_static_channel_the_prediction_includes_the_downlink_and_comes_true(
+    tmp_path: Path, policy: str
+) -> None:
+    go(phased(tmp_path, rounds=20, scheduler__kind=policy), tmp_path)
+
+    rounds, _, _ = tables(tmp_path)
+    assert (rounds.scheduled > 0).any()
+    np.testing.assert_allclose(rounds.delay_predicted_s, rounds.delay_s, rtol=1e-9)
+
+
+def test_the_downlink_is_shared_as_the_uplink(tmp_path: Path) -> None:
+    go(phased(tmp_path, rounds=5), tmp_path)
+
+    _, _, transfers = tables(tmp_path)
+    share = transfers.pivot(index=["round", "device"], columns="leg", values="bandwidth_hz")
+    np.testing.assert_allclose(share.feature, share.embedding * DOWNLINK_HZ / UPLINK_HZ, rtol=1e-12)
+    np.testing.assert_allclose(share.groupby("round").embedding.sum(), UPLINK_HZ, rtol=1e-9)
+
+
+def test_each_leg_waits_for_what_comes_before_it(tmp_path: Path) -> None:
+    scenario = phased(
+        tmp_path,
+        rounds=5,
+        devices__compute={"speed_per_s": 1e9},
+        cell__compute={"workers": 1, "speed_per_s": 1e9},
+        protocol__operations={"embed": 2e9, "encode": 7e9, "head": 1e9, "backward": 3e9},
+    )
+    go(scenario, tmp_path)
+
+    rounds, devices, transfers = tables(tmp_path)
+    start = transfers.pivot(index=["round", "device"], columns="leg", values="start_s")
+    end = transfers.pivot(index=["round", "device"], columns="leg", values="end_s")
+    begun = rounds.set_index("round").start_s.reindex(start.index, level="round")
+    np.testing.assert_allclose(start.embedding, begun + 2.0, atol=1e-9)
+    encoded = start.feature - end.embedding
+    np.testing.assert_allclose(start.gradient - end.feature, 1.0, atol=1e-6)
+    assert (encoded > 7.0 - 1e-6).all()
+    # One worker: two features are never ready within less than a service time of each other.
+    for _, ready in start.groupby("round").feature:
+        assert (np.diff(np.sort(ready)) > 7.0 - 1e-6).all()
+    scheduled = devices[devices.scheduled].set_index(["round", "device"])
+    np.testing.assert_allclose(scheduled.compute_s, 2.0 + 7.0 + 1.0 + 3.0, atol=1e-9)
+    # Waiting for the encoder is in the trace; what else is there was waited for at the barrier, 3 s a device ahead.
+    assert (scheduled.wait_s - (encoded - 7.0) > -1e-6).all()
+    last = end.groupby("round").gradient.max()
+    np.testing.assert_allclose(
+        rounds.set_index("round").end_s.loc[last.index] - last,
+        3.0 * rounds.set_index("round").arrived.loc[last.index],
+        atol=1e-6,
+    )
+
+
+def test_a_lost_leg_ends_the_devices_round_and_counts_in_delay_and_energy(tmp_path: Path) -> None:
+    scenario = phased(tmp_path, rounds=40, scheduler__kind="all_in", protocol__deadline_s=120.0)
+    go(scenario, tmp_path)
+
+    rounds, devices, transfers = tables(tmp_path)
+    late = transfers[transfers.status == "late"]
+    assert len(late) > 5
+    assert (rounds.arrived < rounds.scheduled).any()
+    np.testing.assert_allclose(late.end_s - late["round"].map(rounds.set_index("round").start_s), 120.0)
+    assert (late.bits_delivered < late.bits).all()
+    last = transfers.groupby(["round", "device"]).tail(1)
+    done = last[(last.leg == "gradient") & (last.status == "delivered")]
+    pd.testing.assert_series_equal(
+        done.groupby("round").size().reindex(rounds["round"], fill_value=0).reset_index(drop=True),
+        rounds.arrived,
+        check_names=False,
+    )
+    uplink = transfers[transfers.direction == "uplink"]
+    on_air_s = (uplink.end_s - uplink.start_s).groupby([uplink["round"], uplink.device]).sum()
+    energy = devices[devices.scheduled].set_index(["round", "device"]).energy_j
+    np.testing.assert_allclose(energy.loc[on_air_s.index], on_air_s * 1.0, rtol=1e-9)
+
+
+def test_a_round_in_which_nobody_arrives_still_ends_and_the_clock_goes_on(tmp_path: Path) -> None:
+    go(phased(tmp_path, rounds=4, protocol__deadline_s=0.5, scheduler__kind="all_in"), tmp_path)
+
+    rounds, _, transfers = tables(tmp_path)
+    assert (rounds.scheduled == 4).all()
+    assert (rounds.arrived == 0).all()
+    assert (transfers.status == "late").all()
+    np.testing.assert_allclose(rounds.end_s - rounds.start_s, 0.5)
+    np.testing.assert_allclose(rounds.delay_s, 0.5)
+
+
+def test_where_every_block_is_an_outage_the_clock_advances_by_the_budget(tmp_path: Path) -> None:
+    outage = {"min_gain_db": 0.0, "action": "drop"}
+    scenario = phased(tmp_path, rounds=3, protocol__outage=outage, scheduler__kind="all_in")
+    go(scenario, tmp_path)
+
+    rounds, _, transfers = tables(tmp_path)
+    assert (transfers.status == "lost").all()
+    assert (transfers.bits_delivered == 0).all()
+    np.testing.assert_allclose(np.diff(rounds.start_s), scenario.delay_budget_s)
+
+
+@pytest.mark.parametrize("action", ["drop", "retry", "skip"])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10_000),
+    coherence=st.sampled_from([0.3, 2.0, 11.0]),
+    min_gain_db=st.floats(-58.0, -45.0),
+    deadline_s=st.one_of(st.none(), st.floats(5.0, 200.0)),
+    reallocate=st.booleans(),
+)
+def test_whatever_the_channel_does_bits_balance_shares_fit_and_causes_come_first(
+    tmp_path_factory: pytest.TempPathFactory,
+    action: str,
+    seed: int,
+    coherence: float,
+    min_gain_db: float,
+    deadline_s: float | None,
+    reallocate: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("phased")
+    changes: dict[str, object] = {} if deadline_s is None else {"protocol__deadline_s": deadline_s}
+    scenario = phased(
+        folder,
+        seed=seed,
+        rounds=4,
+        channel__coherence=coherence,
+        protocol__outage={"min_gain_db": min_gain_db, "action": action, "retries": 2},
+        protocol__reallocate=reallocate,
+        scheduler__kind="exact",
+        **changes,
+    )
+    go(scenario, folder)
+
+    rounds, _, transfers = tables(folder)
+    assert (np.diff(rounds.start_s) > 0).all()
+    assert (rounds.arrived <= rounds.scheduled).all()
+    if transfers.empty:
+        return
+    delivered = transfers.status == "delivered"
+    assert (transfers.bits_delivered[delivered] == transfers.bits[delivered]).all()
+    assert (transfers.bits_delivered[~delivered] <= transfers.bits[~delivered]).all()
+    assert (transfers.end_s >= transfers.start_s).all()
+    order = {"embedding": 0, "feature": 1, "gradient": 2}
+    for (number, device), legs in transfers.groupby(["round", "device"]):
+        assert (legs.start_s.to_numpy()[1:] >= legs.end_s.to_numpy()[:-1] - 1e-9).all(), (number, device)
+        assert legs.leg.map(order).is_monotonic_increasing
+        advanced = legs.leg.map(order).to_numpy()[1:] > legs.leg.map(order).to_numpy()[:-1]
+        assert delivered.loc[legs.index].to_numpy()[:-1][advanced].all(), "a leg needs the one before"
+    for direction, band_hz in (("uplink", UPLINK_HZ), ("downlink", DOWNLINK_HZ)):
+        legs = transfers[transfers.direction == direction]
+        for number, together in legs.groupby("round"):
+            weight = (together.bandwidth_hz * (together.end_s - together.start_s)).sum()
+            span = together.end_s.max() - together.start_s.min()
+            assert weight <= band_hz * span * (1 + 1e-9) + 1e-6, (direction, number)
+    queue = np.maximum(rounds.virtual_queue_before_s + rounds.delay_s - rounds.delay_budget_s, 0.0)
+    np.testing.assert_allclose(rounds.virtual_queue_s, queue, atol=1e-9)

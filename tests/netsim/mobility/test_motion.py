@@ -1,0 +1,116 @@
+"""What holds for every motion: it is a function of time, and of nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netsim.mobility import GaussMarkov, Motion, RandomWaypoint, Road, Static, Trace
+from netsim.placement import Disc, Line, Placement
+from netsim.streams import Streams
+
+DISC = Disc(center_m=(30.0, 0.0), radius_m=50.0)
+LINE = Line(start_m=(0.0, 5.0), end_m=(300.0, 405.0))
+MODELS: dict[str, Callable[[int, Streams], Motion]] = {
+    "static": lambda count, streams: Static().motion(DISC, count, streams),
+    "waypoint": lambda count, streams: RandomWaypoint(speed_mps=(1.0, 9.0), pause_s=3.0).motion(
+        DISC, count, streams
+    ),
+    "waypoint on a line": lambda count, streams: RandomWaypoint(speed_mps=(2.0, 2.0)).motion(
+        LINE, count, streams
+    ),
+    "gauss_markov": lambda count, streams: GaussMarkov(
+        sigma_mps=5.0, correlation_time_s=10.0, step_s=1.7
+    ).motion(DISC, count, streams),
+    "road": lambda count, streams: Road(speed_mps=(10.0, 30.0)).motion(LINE, count, streams),
+    "trace": lambda count, streams: Trace(path=recording()).motion(DISC, count, streams),
+}
+_FILE: list[str] = []
+
+
+def recording() -> str:
+    return _FILE[0]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _recording(tmp_path_factory: pytest.TempPathFactory) -> None:
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame(
+        {
+            "device": rng.permutation(np.repeat(np.arange(30), 20)),
+            "time_s": rng.random(600) * 50,
+            "x_m": rng.normal(size=600) * 50,
+            "y_m": rng.normal(size=600) * 50,
+        }
+    )
+    path: Path = tmp_path_factory.mktemp("trace") / "trace.parquet"
+    rows.to_parquet(path)
+    _FILE[:] = [str(path)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(times_s=st.lists(st.floats(0.0, 60.0), min_size=1, max_size=8))
+@settings(max_examples=15, deadline=None)
+def test_positions_do_not_depend_on_what_was_asked_before(name: str, times_s: list[float]) -> None:
+    asked = MODELS[name](30, Streams(3))
+    seen = [asked.positions(time_s).copy() for time_s in times_s]
+
+    for time_s, position_m in zip(times_s, seen, strict=True):
+        assert (MODELS[name](30, Streams(3)).positions(time_s) == position_m).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_another_device_leaves_the_ways_of_the_others_bit_identical(name: str) -> None:
+    few, many = (MODELS[name](count, Streams(3)) for count in (7, 30))
+
+    for time_s in (0.0, 12.5, 99.0, 3.0):
+        assert (many.positions(time_s)[:7] == few.positions(time_s)).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(
+    times_s=st.lists(st.floats(0.0, 60.0), min_size=1, max_size=40),
+    device=st.lists(st.integers(0, 29), min_size=1, max_size=5),
+    before_s=st.floats(0.0, 60.0),
+)
+@settings(max_examples=15, deadline=None)
+def test_the_way_of_some_devices_is_where_all_of_them_are_seen(
+    name: str, times_s: list[float], device: list[int], before_s: float
+) -> None:
+    motion = MODELS[name](30, Streams(3))
+    motion.positions(before_s)
+    paths_m = motion.paths(np.array(device), np.sort(np.array(times_s)))
+
+    for column, time_s in enumerate(sorted(times_s)):
+        assert (paths_m[:, column] == motion.positions(time_s)[device]).all()
+
+
+@pytest.mark.parametrize("name", ["waypoint", "waypoint on a line", "gauss_markov", "trace"])
+def test_nobody_jumps(name: str) -> None:
+    motion = MODELS[name](30, Streams(3))
+    times_s = np.arange(0.0, 100.0, 0.01)
+
+    steps_m = np.diff(motion.paths(np.arange(30), times_s), axis=1)
+
+    # 9 m/s, and 5 standard deviations of 5 m/s in each axis; the trace moves 300 m in a few seconds at most.
+    limit_mps = {"waypoint": 9.0, "waypoint on a line": 2.0, "gauss_markov": 36.0, "trace": 1e5}[name]
+    assert np.hypot(steps_m[..., 0], steps_m[..., 1]).max() <= 0.01 * limit_mps * (1 + 1e-9)
+
+
+def test_the_legs_of_many_devices_do_not_depend_on_how_they_are_divided_into_pieces() -> None:
+    motions = [MODELS["waypoint"](count, Streams(3)) for count in (40_000, 16_385)]
+
+    many, fewer = (motion.positions(77.0) for motion in motions)
+
+    assert (many[:16_385] == fewer).all()
+
+
+def test_a_placement_that_is_no_line_has_no_road() -> None:
+    placement: Placement = DISC
+
+    with pytest.raises(ValueError, match=r"devices.mobility: road needs a placement of kind line"):
+        Road(speed_mps=(1.0, 2.0)).motion(placement, 3, Streams(1))
