@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from coupling import cli_analysis, cli_compare
+from coupling import cli_analysis, cli_compare, cli_sweep
 from coupling.display import Progress, summary_table
 from coupling.interrupt import stop_requests
 from coupling.problems import Interrupted, RunError, ScenarioError
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 cli_analysis.register(app)
 cli_compare.register(app)
+cli_sweep.register(app)
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
 Settings = Annotated[

@@ -25,10 +25,10 @@ def is_url(place: str) -> bool:
 class Mirror:
     """A run directory elsewhere, written from a local one.
 
-    It has the files of the local one under their names, but for the checkpoint, which is in a directory of its
-    own for every round at which it was saved. Parts never change once a checkpoint counts them. Each push ends
-    with a manifest that names every file of it with size and hash; a push that is broken off has none, and so
-    changes nothing. What only former manifests name is removed after that.
+    It has the parts of the local one under their names; what changes from one push to the next, such as the
+    checkpoint, is written under new names. Each push ends with a manifest that names every file with size and
+    hash; a push that is broken off has none, and so changes nothing. What only former manifests name is removed
+    after that.
     """
 
     def __init__(self, url: str) -> None:
@@ -95,7 +95,8 @@ class Mirror:
             digest = self._digest(path, name)
             entry = before["files"].get(name)
             if entry is None or entry["sha256"] != digest:
-                place = name if path.suffix == ".parquet" else f"{serial:09d}-{name}"
+                # What the former manifest names stays as it is until the new one is there.
+                place = name if path.suffix == ".parquet" and entry is None else f"{serial:09d}-{name}"
                 self._fs.makedirs(f"{self._root}/{place}".rpartition("/")[0], exist_ok=True)
                 self._fs.put_file(str(path), f"{self._root}/{place}")
                 entry = {"object": place, "bytes": path.stat().st_size, "sha256": digest}

@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,23 +81,6 @@ def parse_vary(arguments: Sequence[str]) -> dict[str, list[object]]:
         if key == "seed":
             raise ScenarioError(f"--vary {argument}: use --seeds")
     return found
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Return the seeds of ``0:10`` (10 is not one of them) or ``1,2,5``.
-
-    Raises:
-        ScenarioError: it is neither, or has no seed.
-    """
-    if span := re.fullmatch(r"(\d+):(\d+)", text):
-        seeds = list(range(int(span[1]), int(span[2])))
-    elif re.fullmatch(r"\d+(,\d+)*", text):
-        seeds = list(dict.fromkeys(map(int, text.split(","))))
-    else:
-        seeds = []
-    if not seeds:
-        raise ScenarioError(f"--seeds {text}: is neither first:end, such as 0:10, nor a list, such as 1,2,5")
-    return seeds
 
 
 def _split(text: str) -> list[str]:

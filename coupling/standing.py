@@ -11,6 +11,17 @@ from coupling.problems import RunError
 from coupling.provenance import Provenance
 
 _PROVENANCE: Final = "provenance.json"
+_FACTS: Final = (
+    "scenario",
+    "seed",
+    "learning",
+    "round",
+    "rounds",
+    "simulated_s",
+    "wall_s",
+    "started",
+    "commit",
+)
 
 
 @final
@@ -18,9 +29,8 @@ _PROVENANCE: Final = "provenance.json"
 class Standing:
     """One run directory.
 
-    ``state`` is ``finished``, ``interrupted``, ``failed``, ``running``, ``stopped`` (its process is gone and did
-    not say goodbye: it was killed), ``damaged``, or ``absent``. All but the first and the last three can be
-    resumed.
+    ``state`` is ``finished``, ``interrupted``, ``failed``, ``running``, ``stopped`` (its process was killed:
+    it is gone and said nothing), ``damaged``, or ``absent``.
     """
 
     run: str
@@ -50,6 +60,14 @@ def standing(place: str) -> Standing:
     if found.state == "running" and not is_locked(folder):
         return Standing(place, "stopped", facts)
     return found
+
+
+def row(path: Path, root: Path) -> dict[str, Any]:
+    """Return a run directory as a row of the table of those below ``root``; null where it does not say."""
+    found = standing(str(path))
+    name = path.name if path == root else str(path.relative_to(root))
+    facts = {fact: found.facts.get(fact) for fact in _FACTS}
+    return {"run": name, "state": found.state, **facts, "error": found.error}
 
 
 def run_directories(root: Path) -> Iterator[Path]:

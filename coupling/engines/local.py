@@ -39,8 +39,11 @@ class Local(Engine):
     @override
     def work(self, tasks: Sequence[Task], stop: Stop) -> Iterator[Ending]:
         context = multiprocessing.get_context("forkserver")
-        learns = any(task.learning and task.scenario.learner for task in tasks)
-        context.set_forkserver_preload(["coupling.engines.carry", "learner.learner"][: 1 + learns])
+        # pyarrow imports pandas when it first converts an array.
+        modules = ["coupling.engines.carry", "pandas"]
+        if any(task.learning for task in tasks):
+            modules.append("learner.learner")
+        context.set_forkserver_preload(modules)
         threads = max(1, cores() // self.jobs)
         waiting, running = deque(tasks), list[_Worker]()
         try:
@@ -97,7 +100,7 @@ def _work(task: Task, threads: int, tell: Connection) -> None:
     with stop_requests([signal.SIGTERM]) as asked:
         parent = multiprocessing.parent_process()
         assert parent is not None, "a worker has a parent"
-        if task.learning and task.scenario.learner:
+        if task.learning:
             import torch
 
             torch.set_num_threads(min(threads, torch.get_num_threads()))

@@ -36,7 +36,12 @@ NETWORK = {
         "fading": {"kind": "rayleigh"},
     },
     "protocol": {"kind": "aggregate", "payload_bit": 51_904_512},
-    "scheduler": {"kind": "algorithm1", "delay_budget_s_per_bit": 1e-6, "queue_initial_budgets": 2, "drift": "full"},
+    "scheduler": {
+        "kind": "algorithm1",
+        "delay_budget_s_per_bit": 1e-6,
+        "queue_initial_budgets": 2,
+        "drift": "full",
+    },
 }
 
 

@@ -11,7 +11,18 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
-from small import ENDLESS, after, airtune, assert_same_tables, environment, network, parts_in, start, tables, until
+from small import (
+    ENDLESS,
+    after,
+    airtune,
+    assert_same_tables,
+    environment,
+    network,
+    parts_in,
+    start,
+    tables,
+    until,
+)
 
 from analysis import TraceError, load
 from coupling import RunError, ScenarioError, run
@@ -50,7 +61,9 @@ def test_a_file_that_may_not_grow_ends_the_run_with_one_line_and_the_rest_comes_
     _, err = process.communicate()
 
     assert process.returncode == 1
-    assert last_line(err) == f"after round {len_of(tmp_path / 'full')}: full cannot be written: file too large"
+    assert (
+        last_line(err) == f"after round {len_of(tmp_path / 'full')}: full cannot be written: file too large"
+    )
     assert not list((tmp_path / "full").rglob("*.partial"))
     state = json.loads((tmp_path / "full" / "provenance.json").read_text())
     assert state["state"] == "failed"
@@ -176,11 +189,20 @@ def other_count(checkpoint: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda place: damage_state(place, schema="0"), "was written with another schema version; this one is"),
-        (lambda place: damage_state(place, scenario_sha256="0"), "belongs to another scenario than the scenario"),
+        (
+            lambda place: damage_state(place, schema="0"),
+            "was written with another schema version; this one is",
+        ),
+        (
+            lambda place: damage_state(place, scenario_sha256="0"),
+            "belongs to another scenario than the scenario",
+        ),
         (lambda place: damage_state(place, round=-1), "is damaged: round is not what it should be"),
         (lambda place: damage_state(place, round="9"), "is damaged: round is not what it should be"),
-        (lambda place: damage_state(place, parts={"rounds": 1}), "is damaged: parts is not what it should be"),
+        (
+            lambda place: damage_state(place, parts={"rounds": 1}),
+            "is damaged: parts is not what it should be",
+        ),
         (lambda place: damage_state(place, more=1), "is damaged: more missing or unknown"),
         (lambda place: (place / "state.json").write_text("["), "is damaged: "),
         (lambda place: (place / "state.json").write_text("[]"), "is damaged: state.json is no table"),

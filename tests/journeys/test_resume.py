@@ -44,9 +44,7 @@ def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: 
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
-def test_learning_goes_on_bit_by_bit(
-    tmp_path: Path, tiny_learner: dict[str, object], executor: str
-) -> None:
+def test_learning_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, object], executor: str) -> None:
     scenario = network(tmp_path, rounds=14, every=None, learner=tiny_learner | {"executor": executor})
     whole = run(scenario, tmp_path / "whole")
 
@@ -154,7 +152,9 @@ def test_a_checkpoint_broken_off_at_any_step_leaves_one_that_counts(tmp_path: Pa
 
 def test_between_the_renames_the_newer_checkpoint_counts(tmp_path: Path) -> None:
     folder = stopped(network(tmp_path), tmp_path / "stopped", 5)
-    shutil.copytree(stopped(network(tmp_path), tmp_path / "earlier", 3) / "checkpoint", folder / "checkpoint.old")
+    shutil.copytree(
+        stopped(network(tmp_path), tmp_path / "earlier", 3) / "checkpoint", folder / "checkpoint.old"
+    )
     (folder / "checkpoint").rename(folder / "checkpoint.new")
     rounds: list[int] = []
 

@@ -74,7 +74,7 @@ def test_a_second_interrupt_ends_at_once_and_keeps_the_complete_rounds(tmp_path:
         "sys.exit(main())\n"
     )
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path, program=[script])
-    until(lambda: (tmp_path / "here").exists(), process)
+    until((tmp_path / "here").exists, process)
 
     process.send_signal(signal.SIGINT)
     until(lambda: not pending(process, signal.SIGINT), process)
