@@ -167,7 +167,7 @@ def _add_policy_options(schema: dict[str, Any]) -> None:
 class Scheduler(Table):
     """Who takes part in a round; a policy's own options stand beside these keys."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra=lambda schema: _add_policy_options(schema))
+    model_config = ConfigDict(extra="allow", json_schema_extra=_add_policy_options)
 
     kind: Annotated[str, Field(min_length=1)]
     """Name of the policy: a built-in one, one that an installed package offers, or ``package.module:ClassName``."""
