@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from coupling import cli_analysis, cli_compare, cli_sweep
 from coupling.display import Progress, summary_table
 from coupling.interrupt import stop_requests
+from coupling.live import tensorboard as live_scalars
 from coupling.problems import Interrupted, RunError, ScenarioError
 from coupling.scenario import Scenario, json_schema
 from coupling.simulation import check_free, resume, run
@@ -48,6 +50,9 @@ def run_command(
         Path | None, typer.Option(help="Run directory; by default the next free runs/NAME-N.")
     ] = None,
     no_learning: Annotated[bool, typer.Option("--no-learning", help="Run the network alone.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write scalars to OUT/tensorboard while it runs.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario and leave a run directory."""
@@ -56,8 +61,13 @@ def run_command(
     check_free(folder)
     for line in loaded.warnings():
         _tell(f"warning: {line}")
-    with Progress(loaded.rounds) as progress, stop_requests() as stopping:
-        run(loaded, folder, learning=not no_learning, on_round=progress.show, stop=stopping)
+    with Progress(loaded.rounds) as progress, ExitStack() as live, stop_requests() as stopping:
+        show = (
+            live.enter_context(live_scalars(folder / "tensorboard", progress.show))
+            if tensorboard
+            else progress.show
+        )
+        run(loaded, folder, learning=not no_learning, on_round=show, stop=stopping)
     _summarise(folder, as_json=as_json)
 
 
