@@ -8,6 +8,7 @@ from netsim.errors import InputError
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
+    from learner.data import Partition
     from learner.learner import Learner
 
 
@@ -39,5 +40,30 @@ def build_learner(scenario: Scenario) -> "Learner | None":
 
     try:
         return build(scenario.learner, scenario.devices.count, Streams(scenario.seed).generator)
+    except LearnerInputError as error:
+        raise scenario.problem(error.key, error.problem) from None
+
+
+def build_partition(scenario: Scenario) -> "Partition | None":
+    """Return which device holds which training samples; None if the scenario has no ``[learner]`` table.
+
+    Raises:
+        ScenarioError: the data cannot be had.
+    """
+    if scenario.learner is None:
+        return None
+    from learner.data import Partition, load
+    from learner.errors import InputError as LearnerInputError
+
+    settings, streams = scenario.learner, Streams(scenario.seed).generator
+    try:
+        labelled, _, _ = load(settings.data, streams)
+        return Partition(
+            settings.data,
+            len(labelled),
+            device_count=scenario.devices.count,
+            batch_size=settings.batch_size,
+            rng=streams,
+        )
     except LearnerInputError as error:
         raise scenario.problem(error.key, error.problem) from None

@@ -18,6 +18,7 @@ from coupling.engines.local import cores
 from coupling.interrupt import stop_requests
 from coupling.mirror import is_url
 from coupling.problems import Interrupted, RunError, ScenarioError, reason
+from coupling.recording import record
 from coupling.source import parse_set
 from coupling.sweep import TABLE, Result, Sweep, write_table
 
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("sweep")(sweep)
     app.command("ls")(list_runs)
+    app.command("record")(record_world)
 
 
 def sweep(
@@ -99,6 +101,17 @@ def list_runs(
         state = row["state"] if row["error"] is None else f"{row['state']}: {row['error']}"
         table.add_row(row["run"], state, row["scenario"], _text(row["seed"]), *_distance(row))
     Console().print(table)
+
+
+def record_world(
+    run: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Directory of the files; by default RUN_DIR/world.")
+    ] = None,
+) -> None:
+    """Write down the world that a run met, so that another run can be given the same."""
+    for path in record(run, run / "world" if out is None else out):
+        print(path)
 
 
 def _distance(row: dict[str, Any]) -> tuple[str, str, str]:

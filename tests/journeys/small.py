@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 AIRTUNE = ["-c", "import sys; from coupling.cli import main; sys.exit(main())"]
 ENDLESS = 1_000_000
 
-NETWORK = {
+NETWORK: dict[str, Any] = {
     "seed": 1,
     "rounds": 12,
     "cell": {"bandwidth_hz": 10e6, "noise_psd_w_per_hz": 1e-11},
@@ -43,6 +44,26 @@ NETWORK = {
         "drift": "full",
     },
 }
+
+MOVING = {
+    "cell": {
+        "bandwidth_hz": 10e6,
+        "noise_psd_w_per_hz": 1e-11,
+        "downlink_bandwidth_hz": 5e6,
+        "server_tx_power_w": 20.0,
+    },
+    "devices": {
+        **NETWORK["devices"],
+        "mobility": {"kind": "gauss_markov", "sigma_mps": 2.0, "correlation_time_s": 20.0},
+    },
+    "channel": {**NETWORK["channel"], "coherence": 0.5},
+    "protocol": {
+        "kind": "phased",
+        "payload_bit": {"embedding": 4e6, "feature": 3e5, "gradient": 1e5},
+    },
+    "scheduler": {"kind": "algorithm1", "delay_budget_s": 2.0, "drift": "full", "queue_initial_budgets": 1},
+}
+"""Entries that make the small network a moving one with a fast channel and the split step's three legs."""
 
 
 def scenario_file(folder: Path, name: str = "small.toml", **tables: object) -> Path:

@@ -3,7 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small import after, assert_same_tables, network, tables
+from small import MOVING, after, assert_same_tables, network, tables
 
 from coupling import RunError, Scenario, run
 from coupling.problems import Interrupted
@@ -27,6 +27,17 @@ def test_a_network_stopped_after_any_round_goes_on_to_the_tables_of_one_never_st
     resumed = resume(stopped(scenario, tmp_path / "stopped", at))
 
     assert_same_tables(resumed, whole)
+
+
+@pytest.mark.parametrize("at", [1, 7])
+def test_a_moving_world_and_the_legs_of_the_split_step_go_on_bit_by_bit(tmp_path: Path, at: int) -> None:
+    scenario = network(tmp_path, **MOVING)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", at))
+
+    assert_same_tables(resumed, whole)
+    assert {"embedding", "feature", "gradient"} <= set(tables(whole)["transfers"]["leg"].to_pylist())
 
 
 def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: Path) -> None:
