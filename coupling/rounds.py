@@ -65,7 +65,7 @@ class Rounds:
         self._env = env
         count = scenario.devices.count
         self._device = np.arange(count)
-        self._tx_power_w = np.full(count, scenario.devices.tx_power_w)
+        self._tx_power_w = np.broadcast_to(scenario.devices.tx_power_w, count)
 
     def run(self) -> None:
         """Run the rounds that are left, until the last one or until ``after_round`` returns true.
