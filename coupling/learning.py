@@ -7,6 +7,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
+from coupling.problems import RunError
+
 if TYPE_CHECKING:
     from learner.evaluate import Evaluation
     from learner.learner import Learner
@@ -70,15 +72,37 @@ class Learning:
         """Return the test loss and accuracy; None without a learner."""
         return None if self.learner is None else self.learner.evaluate()
 
+    @property
+    def device(self) -> str | None:
+        """Where the server's part of the model computes; None without a learner."""
+        return None if self.learner is None else self.learner.device
+
+    def use_threads(self, count: int | None) -> None:
+        """Let PyTorch compute with so many threads; nothing without a learner."""
+        if self.learner is not None and count is not None:
+            import torch
+
+            torch.set_num_threads(count)
+
     def save(self, folder: Path) -> None:
         """Write the learner's state into a new folder; nothing without a learner."""
         if self.learner is not None:
             self.learner.save(folder)
 
     def load(self, folder: Path) -> None:
-        """Bring the learner back into the state that ``save`` wrote."""
-        if self.learner is not None:
+        """Bring the learner back into the state that ``save`` wrote.
+
+        Raises:
+            RunError: the state is damaged or belongs to another learner.
+        """
+        if self.learner is None:
+            return
+        from learner.errors import StateError
+
+        try:
             self.learner.load(folder)
+        except StateError as error:
+            raise RunError(str(error)) from None
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

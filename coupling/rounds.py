@@ -89,11 +89,12 @@ class Rounds:
     def _all(self) -> Generator[simpy.Event, Any, None]:
         if self.state.round == 0:
             self._evaluate(0)
+            self._recorder.end_round()
         for number in range(self.state.round + 1, self._scenario.rounds + 1):
             yield from self._round(number)
             self._evaluate(number)
-            self._recorder.end_round()
             self.state.round, self.state.time_s = number, float(self._env.now)
+            self._recorder.end_round()
             if self._after_round(self._report):
                 return
 

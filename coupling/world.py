@@ -1,7 +1,8 @@
 """The radio world of a scenario: which of its moments a round looks at, and what is there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,6 +13,8 @@ from netsim import world
 from netsim.ahead import Ahead, Blocks, Steady, Varying
 from netsim.pathloss import distance
 from netsim.streams import Streams
+
+_CHUNK: Final = 256
 
 
 @final
@@ -40,6 +43,7 @@ class World:
         self.streams = Streams(scenario.seed)
         coherence = scenario.channel.coherence
         self._world = _world(scenario, self.streams)
+        self._count = scenario.devices.count
         self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else Blocks(coherence)
         self._round_period_s = scenario.round_period_s
@@ -76,6 +80,22 @@ class World:
         world_s = self._world_s(time_s, round_)
         next_s = float(self._blocks.start_s(np.array([self._blocks.at(world_s) + 1]))[0])
         return next_s - world_s
+
+    def met(
+        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"]
+    ) -> Iterator[tuple[Int[ndarray, " b"], Float[ndarray, "K b"]]]:
+        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all gains in them."""
+        world_s = np.array([self._world_s(at_s, number) for number, at_s in enumerate(start_s.tolist(), 1)])
+        if self._blocks is None:
+            blocks, begin_s = np.arange(1, len(start_s) + 1), world_s
+        else:
+            last = self._blocks.at(float((world_s + end_s - start_s).max()))
+            blocks = np.arange(self._blocks.at(float(world_s[0])), last + 1)
+            begin_s = self._blocks.start_s(blocks)
+        everyone = np.arange(self._count)
+        for first in range(0, len(blocks), _CHUNK):
+            some = slice(first, first + _CHUNK)
+            yield blocks[some], self._world.gains(everyone, blocks[some], begin_s[some])
 
     def _world_s(self, time_s: float, round_: int) -> float:
         return time_s if self._round_period_s is None else (round_ - 1) * self._round_period_s

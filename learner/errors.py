@@ -23,3 +23,8 @@ class DivergedError(ArithmeticError):
         super().__init__(f"the loss of device {device} became {loss}; lower the learning rates")
         self.device = device
         self.loss = loss
+
+
+@final
+class StateError(ValueError):
+    """A saved state is damaged, or is that of another learner; the text is one line."""

@@ -4,13 +4,14 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 
-from learner import micro_batches, optimizers
+from learner import micro_batches, optimizers, state
 from learner.data import Partition, Samples, load, tokenize
 from learner.evaluate import Evaluation, evaluate
 from learner.executor import Batched, Eager, Executor, Job, Parts
@@ -125,6 +126,19 @@ class Learner:
         everything = np.arange(len(self.test))
         pooled = micro_batches.encode(self.parts.split, self.test, everything, self.parts.micro_batch_tokens)
         return evaluate(self.parts.bank, self.device_count, pooled, self.test.labels_of(everything))
+
+    @property
+    def device(self) -> str:
+        """Where the server's part of the model computes, such as ``cpu``."""
+        return str(next(self.parts.split.model.parameters()).device)
+
+    def save(self, folder: Path) -> None:
+        """Write everything that training has changed into a new folder; between two rounds only."""
+        state.write(folder, self.parts)
+
+    def load(self, folder: Path) -> None:
+        """Go on from what ``save`` wrote; StateError if it is damaged or that of another learner."""
+        state.read(folder, self.parts)
 
     def _advance(self, job: Job, stage: _Stage) -> None:
         assert self._stages.get(job) == stage - 1, "a job's steps follow each other within its round"
