@@ -106,13 +106,15 @@ class Run:
 
     def _provenance(self) -> dict[str, Any]:
         try:
-            document: dict[str, Any] = json.loads((self.path / "provenance.json").read_text(encoding="utf-8"))
+            document: Any = json.loads((self.path / "provenance.json").read_text(encoding="utf-8"))
         except OSError:
             raise TraceError(
                 f"{self.path}: is not a run directory: it has no readable provenance.json"
             ) from None
         except ValueError as error:
             raise TraceError(f"{self.path}: provenance.json is damaged: {error}") from None
+        if not isinstance(document, dict):
+            raise TraceError(f"{self.path}: provenance.json is damaged: it is no JSON object")
         if document.get("schema") != SCHEMA_VERSION:
             raise TraceError(f"{self.path}: {other_version(document.get('schema'))}")
         return document

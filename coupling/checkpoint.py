@@ -40,6 +40,7 @@ class RunState:
     times_scheduled: Int[ndarray, " K"]
     last_round: Int[ndarray, " K"]
     rate_sum_bps: Float[ndarray, " K"]
+    energy_sum_j: Float[ndarray, " K"]
     past_gain: Float[ndarray, "rounds K"]
     """Gains of the last rounds, oldest first, as far back as the server's knowledge is old; empty otherwise."""
     accuracy: float | None = None
@@ -50,15 +51,9 @@ class RunState:
     @staticmethod
     def initial(count: int, virtual_queue_s: float) -> "RunState":
         """Return the state before the first round."""
-        return RunState(
-            0,
-            0.0,
-            virtual_queue_s,
-            np.zeros(count, int),
-            np.zeros(count, int),
-            np.zeros(count),
-            np.empty((0, count)),
-        )
+        zeros = np.zeros((4, count))
+        times, last = zeros[:2].astype(int)
+        return RunState(0, 0.0, virtual_queue_s, times, last, zeros[2], zeros[3], np.empty((0, count)))
 
 
 def save(folder: Path, state: RunState, learning: Learning, digest: str) -> None:

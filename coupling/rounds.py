@@ -21,7 +21,7 @@ from coupling.scenario import Scenario
 from coupling.world import Snapshot, World
 from netsim.clock import wait
 from netsim.queues import next_virtual_queue
-from netsim.scheduling import Allocation, History, Policy, RoundState
+from netsim.scheduling import Allocation, AllocationError, History, Policy, RoundState, checked
 
 
 @final
@@ -81,6 +81,8 @@ class Rounds:
             raise RunError(
                 f"round {self.state.round + 1}: {error}; a number in the scenario is extreme"
             ) from None
+        except AllocationError as error:
+            raise RunError(str(error)) from None
         except ArithmeticError as error:
             raise RunError(f"round {self.state.round + 1}: {error}") from None
 
@@ -100,8 +102,9 @@ class Rounds:
         seen = self._world.at(start_s, number)
         state = self._state(number, seen)
         asked = perf_counter()
-        allocation = self._policy.schedule(state)
+        answer = self._policy.schedule(state)
         policy_wall_s = perf_counter() - asked
+        allocation = checked(answer, state, self._scenario.scheduler.kind)
         if len(allocation.devices):
             ahead = self._world.ahead(seen, np.sort(allocation.devices), start_s)
             outcome = yield from self._protocol.exchange(Plan(state, allocation, ahead))
@@ -184,11 +187,15 @@ class Rounds:
         self.state.times_scheduled[allocation.devices] += 1
         self.state.last_round[allocation.devices] = state.round
         self.state.rate_sum_bps[allocation.devices] += outcome.uplink_bps
+        self.state.energy_sum_j[allocation.devices] += outcome.energy_j
 
     def _history(self, number: int) -> History:
         """Return what the server remembers at the start of a round."""
         past = self.state
-        return History(past.times_scheduled, past.last_round, past.rate_sum_bps / max(1, number - 1))
+        rounds = max(1, number - 1)
+        return History(
+            past.times_scheduled, past.last_round, past.rate_sum_bps / rounds, past.energy_sum_j / rounds
+        )
 
     def _evaluate(self, number: int) -> None:
         settings = self._scenario.learner

@@ -1,14 +1,14 @@
 """What a scenario file may say, and what it means."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast, final
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError, model_validator
 
 from coupling import source
 from coupling.problems import ScenarioError, describe, unknown
@@ -152,14 +152,25 @@ class Phased(Table):
         return None if bits == "actual" else bits.embedding + bits.feature + bits.gradient
 
 
+def _add_policy_options(schema: dict[str, Any]) -> None:
+    """Put the built-in policies' own options into the schema of the ``[scheduler]`` table, with whose they are."""
+    for kind, policy in scheduling.POLICIES.items():
+        own = TypeAdapter(policy).json_schema()
+        for name, option in own["properties"].items():
+            if name in schema["properties"] and "policies" not in schema["properties"][name]:
+                continue
+            known = schema["properties"].setdefault(name, option | {"policies": []})
+            known["policies"].append(kind)
+
+
 @final
 class Scheduler(Table):
     """Who takes part in a round; a policy's own options stand beside these keys."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_add_policy_options)
 
     kind: Annotated[str, Field(min_length=1)]
-    """Name of the policy."""
+    """Name of the policy: a built-in one, one that an installed package offers, or ``package.module:ClassName``."""
     delay_budget_s: Positive | None = None
     """Mean delay of a round that (8) allows, in seconds. Excludes ``delay_budget_s_per_bit``."""
     delay_budget_s_per_bit: Positive | None = None
@@ -198,16 +209,25 @@ class Scheduler(Table):
             ScenarioError: an unknown kind, or a queue update that needs a zeta where the policy has none.
             ValidationError: an option that the policy does not have, or a value that it does not allow.
         """
-        if self.kind not in scheduling.POLICIES:
-            raise ScenarioError(unknown("scheduler.kind", self.kind, list(scheduling.POLICIES)))
-        own = {field.name for field in fields(cast(Any, scheduling.POLICIES[self.kind]))}
+        own = set(inspect.signature(self._policy_class()).parameters)
         if self.queue_update == "algorithm1" and "zeta" not in own:
             raise ScenarioError(
                 f"scheduler.queue_update = 'algorithm1' needs a policy with a zeta, which {self.kind!r} has not"
             )
         shared = {"zeta": self.zeta, "drift": self.drift}
         options = {key: value for key, value in shared.items() if key in own} | (self.model_extra or {})
-        return scheduling.create(self.kind, **options)
+        try:
+            return scheduling.create(self.kind, **options)
+        except TypeError as error:
+            raise ScenarioError(f"scheduler.kind = {self.kind!r} cannot be created: {error}") from None
+
+    def _policy_class(self) -> type[scheduling.Policy]:
+        try:
+            return scheduling.policy_class(self.kind)
+        except ValueError as error:
+            if ":" in self.kind:
+                raise ScenarioError(f"scheduler.kind: {error}") from None
+            raise ScenarioError(unknown("scheduler.kind", self.kind, list(scheduling.POLICIES))) from None
 
 
 @final

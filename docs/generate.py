@@ -51,7 +51,8 @@ def scenario_page() -> str:
         required = node.get("required", [])
         for key, value in node.get("properties", {}).items():
             default = "" if key in required else f"`{_toml(value.get('default'))}`"
-            lines.append(f"| `{key}` | {_type(schema, value)} | {default} | {_meaning(value)} |")
+            whose = "".join(f"`{kind}`: " for kind in [", ".join(value.get("policies", []))] if kind)
+            lines.append(f"| `{key}` | {_type(schema, value)} | {default} | {whose}{_meaning(value)} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -1,5 +1,5 @@
 """A report of some runs: one HTML file that needs nothing else."""
 
-from analysis.report.page import page
+from analysis.report.html import page
 
 __all__ = ["page"]

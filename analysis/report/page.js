@@ -105,7 +105,7 @@ function showRadio() {
 function showMap() {
   const devices = chosen.map.devices;
   const tracks = devices.filter((entry) => entry.x.length > 1).map((entry) => ({
-    x: entry.x, y: entry.y, mode: "lines", line: { color: color("--soft"), width: 1 }, hoverinfo: "skip",
+    x: entry.x, y: entry.y, mode: "lines", line: { color: color("--soft"), width: 1 }, opacity: 0.3, hoverinfo: "skip",
   }));
   const last = (values) => values[values.length - 1];
   const places = {

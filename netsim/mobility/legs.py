@@ -73,31 +73,35 @@ class Itinerary(ABC):
 class Journey(Motion):
     """Devices that travel along an itinerary.
 
-    The legs reached last are kept, 64 bytes a device, so that time going forward costs one comparison a device
-    and one draw a new leg. They are a cache: devices that are asked about an earlier leg start over at leg 0.
+    The legs reached last and the ones before them are kept, 128 bytes a device, so that time going forward costs
+    one comparison a device and one draw a new leg, and a question about a moment ago costs no more. They are a
+    cache: devices that are asked about a leg before those start over at leg 0.
     """
 
     def __init__(self, itinerary: Itinerary, count: int) -> None:
         self._itinerary = itinerary
-        self._legs = Legs.room(count)
+        self._legs, self._before = Legs.room(count), Legs.room(count)
 
     @override
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
         count = len(self._legs.step)
         xy_m = np.empty((2, count))
         for piece in pieces(count):
-            legs = self._legs.of(piece)
-            self._walk(np.arange(piece.start, piece.stop), legs, time_s)
-            xy_m[:, piece] = self._itinerary.place(*legs.at(np.asarray(time_s)))
+            legs, before = self._legs.of(piece), self._before.of(piece)
+            back = self._walk(np.arange(piece.start, piece.stop), legs, before, time_s)
+            x_m, y_m = legs.at(np.asarray(time_s))
+            x_m[back], y_m[back] = before.of(back).at(np.asarray(time_s))
+            xy_m[:, piece] = self._itinerary.place(x_m, y_m)
         return xy_m.T
 
     @override
     def paths(self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]) -> Float[ndarray, "n T 2"]:
-        legs = self._legs.of(device)
+        legs, before = self._legs.of(device), self._before.of(device)
         x_m, y_m = np.empty((2, len(times_s), len(device)))
         first = 0
         while first < len(times_s):
-            self._walk(device, legs, times_s[first])
+            back = self._walk(device, legs, before, times_s[first])
+            legs.put(back, before.of(back))
             # Nobody changes legs before this time, which is later than the one walked to.
             end = int(np.searchsorted(times_s, legs.until_s.min(initial=np.inf), side="left"))
             on_leg = legs.at(times_s[first:end, None])
@@ -105,13 +109,21 @@ class Journey(Motion):
             first = end
         return np.stack([x_m.T, y_m.T], axis=2)
 
-    def _walk(self, device: Int[ndarray, " n"], legs: Legs, time_s: float) -> None:
-        """Bring each device to the leg that it is on at ``time_s``."""
+    def _walk(
+        self, device: Int[ndarray, " n"], legs: Legs, before: Legs, time_s: float
+    ) -> Int[ndarray, " back"]:
+        """Bring each device to the leg that it is on at ``time_s``; return those that were on the one before."""
         over = np.flatnonzero(legs.depart_s > time_s)
-        if over.size:
-            legs.put(over, self._itinerary.first(device[over]))
+        remembered = before.depart_s[over] <= time_s
+        lost = over[~remembered]
+        if lost.size:
+            legs.put(lost, self._itinerary.first(device[lost]))
+            before.depart_s[lost] = np.inf
         due = np.flatnonzero(legs.until_s <= time_s)
         while due.size:
-            onward = self._itinerary.following(device[due], legs.of(due))
+            left = legs.of(due)
+            onward = self._itinerary.following(device[due], left)
+            before.put(due, left)
             legs.put(due, onward)
             due = due[onward.until_s <= time_s]
+        return over[remembered]

@@ -29,6 +29,8 @@ class History:
     """Last round in which the device was scheduled; 0 before the first time."""
     mean_rate_bps: Float[ndarray, " n"]
     """Mean over all rounds so far of the device's uplink rate, 0 in rounds without it."""
+    mean_energy_j: Float[ndarray, " n"] | None = None
+    """Mean over all rounds so far of the energy that the device spent on transmission, 0 in rounds without it."""
 
 
 @final
@@ -64,6 +66,32 @@ class RoundState:
     def by_gain(self) -> Int[ndarray, " n"]:
         """Return the positions of the devices, strongest gain first; ties go to the lowest device number."""
         return largest_first(self.gain)
+
+    def by_device(self) -> Int[ndarray, " n"]:
+        """Return the positions of the devices in ascending order of their numbers."""
+        if (self.device[1:] > self.device[:-1]).all():
+            return np.arange(len(self.device))
+        return np.argsort(self.device)
+
+    def memory(self) -> History:
+        """Return what the server remembers.
+
+        Raises:
+            ValueError: the state carries no history.
+        """
+        if self.history is None:
+            raise ValueError("this policy needs RoundState.history: what happened to each device before")
+        return self.history
+
+    def random(self) -> np.random.Generator:
+        """Return this round's random numbers.
+
+        Raises:
+            ValueError: the state carries no generator.
+        """
+        if self.rng is None:
+            raise ValueError("this policy needs RoundState.rng: a generator keyed by seed, policy and round")
+        return self.rng
 
     def floor(self) -> Float[ndarray, " n"]:
         """Return each device's capacity floor in seconds: its delay with unlimited bandwidth."""
@@ -135,6 +163,17 @@ class Allocation:
         if state.downlink_bits is not None:
             delay_s = state.delay_both_ways(chosen, bandwidth_hz)
         return Allocation(state.device[chosen], bandwidth_hz, delay_s)
+
+    @staticmethod
+    def fastest(state: RoundState, chosen: Int[ndarray, " N"]) -> "Allocation":
+        """Return the allocation with which the devices at positions ``chosen``, in any order, end soonest.
+
+        All end together. Devices without gain could never deliver and are left out.
+        """
+        chosen = np.sort(chosen[state.gain[chosen] > 0])
+        chosen = chosen[largest_first(state.gain[chosen])]
+        delay_s, share_hz = state.min_delay(chosen)
+        return Allocation.of(state, chosen, share_hz, delay_s)
 
     def with_certificate(self, objective_bound: float | None, iterations: int) -> "Allocation":
         """Return the same allocation with what is known of its quality and its cost."""

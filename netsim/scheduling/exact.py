@@ -10,11 +10,11 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim import phy
 from netsim.parameters import CONFIG
 from netsim.scheduling.base import Allocation, Policy, RoundState, largest_first
 from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrt, Objective
 from netsim.scheduling.prefixes import Prefixes, reachable_by_gain
+from netsim.scheduling.unequal import best_set
 
 _ELEMENTS_AT_ONCE: Final = 256
 _ROWS_AT_LEAST: Final = 3
@@ -97,55 +97,8 @@ def _best_of(
     return allocation.with_certificate(max(best, bound), prefixes.iterations)
 
 
-def best_set(state: RoundState, reachable: Int[ndarray, " n"], objective: Objective) -> Allocation:
-    """Return the set with the largest J where payloads differ.
-
-    A set of N contains a device at least as slow, alone in the whole band, as the N-th fastest one: that bounds
-    each N's delay from below, and the most promising N are solved first.
-    """
-    alone_s = np.sort(state.bits[reachable] / _alone_bps(state)[reachable])
-    promise = objective.value(np.arange(1, len(reachable) + 1), alone_s * (1 - 1e-12), state)
-    best, allocation = 0.0, Allocation.nobody()
-    for index in np.argsort(-promise, kind="stable"):
-        count = int(index) + 1
-        if promise[index] < best:
-            break
-        chosen, share_hz, delay_s = fastest_set(state, reachable, count)
-        value = float(objective.value(count, delay_s, state))
-        if value > best or (value == best and count > len(allocation.devices)):
-            best, allocation = value, Allocation.of(state, chosen, share_hz, delay_s)
-    return allocation
-
-
-def fastest_set(
-    state: RoundState, reachable: Int[ndarray, " n"], count: int
-) -> tuple[Int[ndarray, " N"], Float[ndarray, " N"], float]:
-    """Return the set of ``count`` devices with the least common delay: positions, bandwidths (Hz), delay (s).
-
-    Starting from any set, take the devices that need least bandwidth at its delay: their common delay is not
-    longer. Where that changes nothing the N least demands fill the band exactly, and only one delay does so.
-    """
-    chosen = reachable[
-        np.argsort(state.bits[reachable] / _alone_bps(state)[reachable], kind="stable")[:count]
-    ]
-    while True:
-        chosen = np.sort(chosen)
-        chosen = chosen[np.argsort(-state.gain[chosen], kind="stable")]
-        delay_s, share_hz = state.min_delay(chosen)
-        needed_hz = state.bandwidth_for(delay_s)
-        cheapest = reachable[np.argsort(needed_hz[reachable], kind="stable")[:count]]
-        if needed_hz[cheapest].sum() >= needed_hz[chosen].sum() * (1 - 1e-13):
-            return chosen, share_hz, delay_s
-        chosen = cheapest
-
-
 def _by_received_power(state: RoundState, by_gain: Int[ndarray, " n"]) -> Int[ndarray, " n"]:
     """Return positions that are in order of gain in order of received power; ties keep their order."""
     if (state.tx_power_w == state.tx_power_w[0]).all():
         return by_gain
     return by_gain[largest_first((state.tx_power_w * state.gain)[by_gain])]
-
-
-def _alone_bps(state: RoundState) -> Float[ndarray, " n"]:
-    """Return each device's rate in bit/s if it had the whole band."""
-    return phy.rate(state.bandwidth_hz, state.gain, state.noise_psd, state.tx_power_w)

@@ -5,7 +5,7 @@ from dataclasses import field
 from typing import Annotated, Literal, final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -91,11 +91,14 @@ class Objective:
 
     def value(
         self,
-        count: Float[ndarray, "*sets"] | float,
-        delay_s: Float[ndarray, "*sets"] | float,
+        count: Int[ndarray, "*#sets"] | int,
+        delay_s: Float[ndarray, "*#sets"] | float,
         state: RoundState,
-    ) -> Float[ndarray, "*sets"]:
-        """Return J of sets with ``count`` devices and a common delay, in the round that ``state`` describes."""
+    ) -> Float[ndarray, "..."]:
+        """Return J of sets with ``count`` devices and a common delay, in the round that ``state`` describes.
+
+        Count and delay broadcast.
+        """
         weight = self.zeta.at(state.round) / state.delay_budget_s**2
         backlog = state.virtual_queue_s * delay_s
         if self.drift == "full":

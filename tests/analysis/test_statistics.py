@@ -95,13 +95,14 @@ def test_columns_and_rounds_are_selectable(tmp_path: Path) -> None:
 
 def test_parts_without_wanted_rounds_are_not_read(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", {"rounds": {"round": [1, 2, 3, 4]}}, parts=4)
-    damaged = folder / "rounds" / "part-000003.parquet"
-    content = bytearray(damaged.read_bytes())
-    content[4:20] = bytes(16)  # the first data page of round 4; the footer stays readable
-    damaged.write_bytes(content)
+    for number in (0, 3):
+        damaged = folder / "rounds" / f"part-{number:06d}.parquet"
+        content = bytearray(damaged.read_bytes())
+        content[4:20] = bytes(16)  # the first data page of rounds 1 and 4; the footers stay readable
+        damaged.write_bytes(content)
 
     assert analysis.load(folder, rounds=(2, 3)).rounds["round"].tolist() == [2, 3]
-    with pytest.raises(analysis.TraceError, match=r"part-000003\.parquet: is damaged"):
+    with pytest.raises(analysis.TraceError, match=r"part-000000\.parquet: is damaged"):
         _ = analysis.load(folder).rounds
 
 

@@ -1,6 +1,7 @@
 """What holds for every motion: it is a function of time, and of nothing else."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from netsim.mobility import GaussMarkov, Motion, RandomWaypoint, Road, Static, Trace
+from netsim.mobility.legs import Itinerary, Journey, Legs
 from netsim.placement import Disc, Line, Placement
 from netsim.streams import Streams
 
@@ -87,6 +90,41 @@ def test_the_way_of_some_devices_is_where_all_of_them_are_seen(
 
     for column, time_s in enumerate(sorted(times_s)):
         assert (paths_m[:, column] == motion.positions(time_s)[device]).all()
+
+
+@dataclass
+class Counted(Itinerary):
+    """Steps of a second to the east, counting how many devices set out from the start."""
+
+    starts: int = 0
+
+    def _leg(self, step: np.ndarray) -> Legs:
+        one, zero = np.ones(len(step)), np.zeros(len(step))
+        return Legs(step, step * one, zero, one, zero, step * one, step + one, step + one)
+
+    @override
+    def first(self, device: np.ndarray) -> Legs:
+        self.starts += len(device)
+        return self._leg(np.zeros(len(device), int))
+
+    @override
+    def following(self, device: np.ndarray, legs: Legs) -> Legs:
+        return self._leg(legs.step + 1)
+
+    @override
+    def place(self, x_m: np.ndarray, y_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return x_m, y_m
+
+
+def test_a_question_about_the_leg_before_does_not_start_over_but_an_earlier_one_does() -> None:
+    itinerary = Counted()
+    motion = Journey(itinerary, 3)
+
+    for time_s, starts in ((90.5, 3), (89.25, 3), (90.75, 3), (100.0, 3), (98.5, 6), (98.75, 6), (97.0, 6)):
+        assert (motion.positions(time_s)[:, 0] == time_s).all()
+        assert itinerary.starts == starts
+    assert (motion.paths(np.array([1]), np.array([97.5, 98.0, 200.0]))[0, :, 0] == [97.5, 98.0, 200.0]).all()
+    assert itinerary.starts == 6
 
 
 @pytest.mark.parametrize("name", ["waypoint", "waypoint on a line", "gauss_markov", "trace"])

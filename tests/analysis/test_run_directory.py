@@ -1,0 +1,135 @@
+"""Loading a run directory that coupling wrote, and saying what is wrong with one that cannot be loaded."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import analysis
+import coupling
+from coupling.tables import SCHEMA_VERSION, TABLES
+
+BASE = Path(__file__).resolve().parents[2] / "scenarios" / "paper" / "base.toml"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run directory of five rounds."""
+    overrides = {"rounds": 5, "devices.count": 6, "scheduler.queue_initial_budgets": 5, "seed": 4}
+    scenario = coupling.Scenario.load(BASE, overrides)
+    return coupling.run(scenario, tmp_path_factory.mktemp("runs") / "run", learning=False)
+
+
+@pytest.fixture
+def run_dir(written: Path, tmp_path: Path) -> Path:
+    """Return a copy that a test may damage."""
+    return Path(shutil.copytree(written, tmp_path / "run"))
+
+
+def test_a_run_directory_loads_with_its_tables_queue_scenario_and_provenance(written: Path) -> None:
+    run = analysis.load(written)
+
+    assert (len(run.rounds), len(run.devices)) == (5, 30)
+    assert len(run.transfers) == run.rounds.scheduled.sum() > 0
+    assert run.evaluations.empty
+    for name in ("rounds", "devices", "transfers"):
+        assert list(getattr(run, name).columns) == [column.name for column in TABLES[name]]
+    assert list(run.queue.columns) == ["round", "end_s", "virtual_queue_before_s", "virtual_queue_s"]
+    assert run.queue.virtual_queue_before_s[0] == pytest.approx(5 * 51.904512, rel=1e-12)
+    assert run.scenario["devices"]["count"] == 6
+    assert run.scenario["scheduler"]["kind"] == "algorithm1"
+    assert run.provenance["seed"] == 4
+    assert run.provenance["schema"] == SCHEMA_VERSION
+    assert run.path == written
+
+
+def test_nulls_of_the_files_are_nan_in_the_tables(written: Path) -> None:
+    devices = analysis.load(str(written)).devices
+
+    assert devices.bandwidth_hz.isna().equals(~devices.scheduled)
+    assert devices.loss.isna().all()
+
+
+WRONG = {
+    "no scenario": (
+        lambda at: (at / "scenario.toml").unlink(),
+        "{run}: is not a run directory: it has no readable scenario.toml",
+    ),
+    "no provenance": (
+        lambda at: (at / "provenance.json").unlink(),
+        "{run}: is not a run directory: it has no readable provenance.json",
+    ),
+    "nothing": (
+        shutil.rmtree,
+        "{run}: is not a run directory: it has no readable scenario.toml",
+    ),
+    "half a provenance": (
+        lambda at: (at / "provenance.json").write_text('{"schema": "1", '),
+        # Python says what is missing where, in other words in each of its versions.
+        "{run}: provenance.json is damaged: ...",
+    ),
+    "a provenance that is no object": (
+        lambda at: (at / "provenance.json").write_text("[]"),
+        "{run}: provenance.json is damaged: it is no JSON object",
+    ),
+    "a scenario that is no TOML": (
+        lambda at: (at / "scenario.toml").write_text("seed ="),
+        "{run}: scenario.toml is damaged: Invalid value (at end of document)",
+    ),
+    "a binary scenario": (
+        lambda at: (at / "scenario.toml").write_bytes(b"\xff\xfe"),
+        "{run}: scenario.toml is damaged: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+    ),
+    "another schema version": (
+        lambda at: rewrite(at / "provenance.json", schema="999"),
+        f"{{run}}: has schema 999, this version reads {SCHEMA_VERSION}; "
+        "read it with the version in its provenance.json",
+    ),
+    "no schema version": (
+        lambda at: rewrite(at / "provenance.json", schema=None),
+        f"{{run}}: has schema None, this version reads {SCHEMA_VERSION}; "
+        "read it with the version in its provenance.json",
+    ),
+}
+
+
+def rewrite(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(("break_it", "line"), WRONG.values(), ids=WRONG)
+def test_what_is_no_run_directory_or_a_damaged_one_is_told_in_one_line(
+    break_it: Callable[[Path], object], line: str, run_dir: Path
+) -> None:
+    break_it(run_dir)
+
+    with pytest.raises(analysis.TraceError) as told:
+        analysis.load(run_dir)
+
+    wanted = line.format(run=run_dir)
+    assert str(told.value) == wanted or (
+        wanted.endswith("...") and str(told.value).startswith(wanted.removesuffix("..."))
+    )
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["", "PAR1 this was cut off"])
+def test_a_damaged_part_is_named_when_its_table_is_read(text: str, run_dir: Path) -> None:
+    part = run_dir / "devices" / "part-000000.parquet"
+    part.write_text(text)
+    run = analysis.load(run_dir)
+
+    assert len(run.rounds) == 5
+    with pytest.raises(analysis.TraceError, match="is damaged") as told:
+        assert run.devices.empty
+
+    assert str(told.value).startswith(f"{part}: ")
+    assert "\n" not in str(told.value)
+
+
+def test_a_part_under_way_is_not_read(run_dir: Path) -> None:
+    (run_dir / "rounds" / "part-000001.partial").write_text("half a part")
+
+    assert len(analysis.load(run_dir).rounds) == 5

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+from made_runs import write_run
+
+import analysis
+from analysis.metrics import warnings
+
+ROUNDS = {
+    "round": [1, 2, 3, 4],
+    "start_s": [0.0, 9.0, 11.0, 14.0],
+    "end_s": [9.0, 11.0, 14.0, 18.5],
+    "scheduled": [3, 0, 1, 2],
+    "delay_s": [9.0, 0.0, 3.0, 4.5],
+    "delay_budget_s": [2.0] * 4,
+    "virtual_queue_s": [7.0, 5.0, 6.0, 8.5],
+    "energy_j": [4.0, 0.0, 1.0, 2.5],
+}
+DEVICES = {
+    "round": [1, 1, 1, 3, 4, 4],
+    "device": [0, 1, 2, 0, 0, 1],
+    "scheduled": [True] * 6,
+}
+
+
+def test_the_summary_of_four_rounds_by_hand(tmp_path: Path) -> None:
+    evaluations = {"round": [0, 2, 4], "accuracy": [0.5, 0.75, 0.625]}
+    path = write_run(
+        tmp_path / "run", {"rounds": ROUNDS, "devices": DEVICES, "evaluations": evaluations}, parts=2
+    )
+
+    summary = analysis.summary(analysis.load(path))
+
+    expected = {
+        "rounds": 4,
+        "scheduled_mean": 6 / 4,
+        "scheduled_median": 1.5,
+        "rounds_without_devices": 1,
+        "delay_mean_s": 16.5 / 4,
+        "delay_median_s": 3.75,
+        "delay_budget_s": 2.0,
+        "virtual_queue_s": 8.5,
+        "virtual_queue_per_budget": 8.5 / (4 * 2.0),
+        "energy_j": 7.5,
+        "accuracy_first": 0.5,
+        "accuracy_last": 0.625,
+        "simulated_s": 18.5,
+        "wall_s": 1.5,
+        "run": str(path),
+        # Scheduled 3, 2 and 1 times: (3 + 2 + 1)^2 / (3 (9 + 4 + 1)).
+        "jain_fairness": pytest.approx(36 / 42, rel=1e-15),
+    }
+    assert {key: summary[key] for key in expected} == expected
+
+
+def test_without_a_learner_there_is_no_accuracy(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", {"rounds": ROUNDS, "devices": DEVICES})
+
+    summary = analysis.summary(analysis.load(path))
+
+    assert summary["accuracy_first"] is None
+    assert summary["accuracy_last"] is None
+
+
+@pytest.mark.parametrize(("scheduled", "warned"), [([3, 0, 1, 2], 0), ([3, 0, 0, 2], 0), ([3, 0, 0, 0], 1)])
+def test_a_run_is_warned_of_when_more_than_half_of_its_rounds_schedule_nobody(
+    scheduled: list[int], warned: int, tmp_path: Path
+) -> None:
+    path = write_run(tmp_path / "run", {"rounds": ROUNDS | {"scheduled": scheduled}, "devices": DEVICES})
+
+    lines = warnings(analysis.load(path))
+
+    assert len(lines) == warned
+    # Round 1 took 9 s, and the budget is 2 s.
+    assert all(
+        "75.0% of the rounds scheduled nobody: the delay of round 1 was 4 budgets" in line for line in lines
+    )

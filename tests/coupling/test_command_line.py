@@ -1,0 +1,166 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from coupled import LEARNER, NETWORK, Airtune
+
+import analysis
+
+RUN = ("run", "network.toml", "--no-learning")
+
+
+def test_json_is_all_that_stands_on_stdout_and_progress_goes_to_stderr(
+    folder: Path, airtune: Airtune
+) -> None:
+    answer = airtune(*RUN, "--out", "out", "--json")
+
+    assert answer.status == 0
+    summary = json.loads(answer.out)
+    assert summary["rounds"] == 3
+    assert summary["run"] == "out"
+    assert summary["accuracy_last"] is None
+    assert summary == analysis.summary(analysis.load("out"))
+    assert "3/3" in answer.err
+    assert "3/3" not in answer.out
+
+
+def test_the_table_at_the_end_says_what_the_run_came_to(folder: Path, airtune: Airtune) -> None:
+    answer = airtune(*RUN, "--out", "out")
+
+    run = analysis.load("out")
+    assert answer.status == 0
+    for text in (
+        f"mean {run.rounds.scheduled.mean():.2f}, median {run.rounds.scheduled.median():g}",
+        "budget 51.9 s",
+        f"{run.rounds.end_s.iloc[-1]:,.1f} s",
+        "final virtual queue",
+        "wall time",
+        "run directory",
+    ):
+        assert text in answer.out
+    assert "accuracy" not in answer.out
+
+
+def test_a_run_that_learns_tells_its_loss_and_first_and_last_accuracy(
+    folder: Path, tiny_learner: str, airtune: Airtune
+) -> None:
+    (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
+
+    answer = airtune("run", "tiny.toml", "--out", "out")
+
+    accuracy = analysis.load("out").evaluations.accuracy
+    assert answer.status == 0
+    assert f"first {accuracy.iloc[0]:.1%}, last {accuracy.iloc[-1]:.1%}" in answer.out
+    assert "loss 0." in answer.err
+
+
+def test_runs_without_a_name_are_numbered(folder: Path, airtune: Airtune) -> None:
+    assert airtune(*RUN).status == 0
+    assert airtune(*RUN).status == 0
+
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == ["network-1", "network-2"]
+
+
+def test_a_run_directory_may_be_there_if_it_is_empty(folder: Path, airtune: Airtune) -> None:
+    (folder / "out").mkdir()
+
+    assert airtune(*RUN, "--out", "out").status == 0
+    assert len(analysis.load("out").rounds) == 3
+
+
+def test_no_learning_runs_a_scenario_with_a_learner_as_the_network_alone(
+    folder: Path, airtune: Airtune
+) -> None:
+    answer = airtune("run", "learning.toml", "--no-learning", "--out", "out", "--json")
+
+    run = analysis.load("out")
+    assert answer.status == 0
+    assert run.evaluations.empty
+    assert run.scenario["learner"]["model"] == "minilm"
+    assert run.provenance["learning"] is False
+
+
+def test_validate_says_valid_and_writes_nothing(folder: Path, airtune: Airtune) -> None:
+    before = sorted(folder.rglob("*"))
+
+    answer = airtune("validate", "learning.toml")
+
+    assert (answer.status, answer.out, answer.err) == (0, "learning.toml: valid\n", "")
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_validate_warns_of_the_update_that_misses_the_mean_delay(folder: Path, airtune: Airtune) -> None:
+    answer = airtune("validate", "network.toml", "--set", "scheduler.queue_update=algorithm1")
+
+    assert (answer.status, answer.out) == (0, "network.toml: valid\n")
+    assert answer.err == (
+        "warning: scheduler.queue_update = 'algorithm1' does not satisfy the mean delay (8) "
+        "with a descending zeta\n"
+    )
+
+
+def test_a_run_that_mostly_schedules_nobody_names_the_round_that_caused_it(
+    folder: Path, airtune: Airtune
+) -> None:
+    answer = airtune(*RUN, "--out", "out", "--set", "scheduler.drift=paper", "--set", "seed=1")
+
+    worst = analysis.load("out").rounds
+    assert (worst.scheduled == 0).tolist() == [False, True, True]
+    assert f"of round 1 was {worst.delay_s[0] / worst.delay_budget_s[0]:.0f} budgets" in answer.err
+
+
+def test_the_schema_knows_every_table_and_says_what_each_key_means(airtune: Airtune) -> None:
+    answer = airtune("schema")
+
+    schema = json.loads(answer.out)
+    assert (answer.status, answer.err) == (0, "")
+    assert {
+        "seed",
+        "rounds",
+        "cell",
+        "devices",
+        "channel",
+        "protocol",
+        "scheduler",
+        "learner",
+        "trace",
+    } <= set(schema["properties"])
+    assert schema["additionalProperties"] is False
+    for name, table in schema["$defs"].items():
+        for key, value in table.get("properties", {}).items():
+            assert key == "kind" or value.get("description"), f"{name}.{key} has no description"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "--help"]], ids=str)
+def test_help_is_no_fault(arguments: list[str], airtune: Airtune) -> None:
+    answer = airtune(*arguments)
+
+    assert (answer.status, answer.err) == (0, "")
+    assert "SCENARIO" in answer.out or "validate" in answer.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "learning.toml", "--no-learning", "--out", "out", "--json"],
+        ["validate", "learning.toml"],
+        ["schema"],
+        ["run", "learning.toml", "--out", "out", "--set", "learner.batch_size=0"],
+    ],
+    ids=" ".join,
+)
+def test_torch_is_never_imported_where_nothing_is_learned(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "learning.toml").write_text(NETWORK + LEARNER)
+    code = (
+        "import sys; from coupling.cli import main; main(); "
+        "heavy = {'torch', 'transformers', 'peft', 'datasets', 'tokenizers'} & set(sys.modules); "
+        "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr

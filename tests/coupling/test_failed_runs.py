@@ -1,0 +1,136 @@
+"""A run that cannot go on says in which round, and what it wrote before stays readable."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from coupled import NETWORK, Airtune
+
+import analysis
+import coupling
+from coupling import RunError, Scenario
+from coupling.tables import TABLES
+from learner.errors import DivergedError
+
+
+@dataclass
+class Diverging:
+    """A learner whose device 2 has an infinite loss from some round on."""
+
+    at: int
+    round: int = 0
+    evaluated: int = 0
+    jobs: list[int] = field(default_factory=list)
+
+    def embed(self, device: int, round_: int) -> object:
+        self.round = round_
+        self.jobs.append(device)
+        return device
+
+    def encode(self, job: object) -> None: ...
+
+    def head_step(self, job: object) -> None: ...
+
+    def backward(self, job: object) -> None: ...
+
+    def update(self) -> Any:
+        jobs, self.jobs = self.jobs, []
+        if self.round >= self.at:
+            raise DivergedError(2, float("inf"))
+        losses: Mapping[int, float] = dict.fromkeys(jobs, 0.5)
+        return SimpleNamespace(losses=losses, train_loss=0.5)
+
+    def evaluate(self) -> Any:
+        self.evaluated += 1
+        numbers = dict.fromkeys(["loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max"], 0.5)
+        return SimpleNamespace(**numbers, heads_trained=4)
+
+
+def assert_readable_and_complete(out: Path, rounds: int) -> None:
+    """Assert that a run directory holds all tables of just so many rounds, and says that the run failed."""
+    run = analysis.load(out)
+    assert run.provenance["state"] == "failed"
+    assert not list(out.rglob("*.partial"))
+    assert len(run.rounds) == rounds
+    assert len(run.devices) == rounds * 4
+    assert set(run.evaluations.get("round", [])) <= set(range(rounds + 1))
+    if rounds:
+        assert run.rounds["round"].tolist() == list(range(1, rounds + 1))
+        assert len(run.transfers) == run.rounds.scheduled.sum()
+        assert run.provenance["simulated_s"] == run.rounds.end_s.iloc[-1]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_the_round_and_the_tables_before_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = Scenario.load(
+        folder / "learning.toml", {"rounds": 9, "learner.evaluate_every": 2, "scheduler.kind": "all_in"}
+    )
+    monkeypatch.setattr("coupling.simulation._learner", lambda scenario, *rest: Diverging(at=6))
+
+    with pytest.raises(
+        RunError, match=r"^round 6: the loss of device 2 became inf; lower the learning rates$"
+    ):
+        coupling.run(scenario, folder / "out")
+
+    assert_readable_and_complete(folder / "out", 5)
+    run = analysis.load(folder / "out")
+    assert run.evaluations["round"].tolist() == [0, 2, 4]
+    assert (run.rounds.train_loss == 0.5).all()
+
+
+def test_a_learning_rate_without_measure_ends_a_real_run_with_exit_status_1(
+    folder: Path, tiny_learner: str, airtune: Airtune
+) -> None:
+    (folder / "tiny.toml").write_text(NETWORK.replace("rounds = 3", "rounds = 40") + tiny_learner)
+
+    answer = airtune("run", "tiny.toml", "--out", "out", "--set", "learner.optimizer.lr=1e30")
+
+    told = answer.err.splitlines()[-1]
+    assert answer.status == 1
+    assert answer.out == ""
+    assert "Traceback" not in answer.err
+    number = int(told.removeprefix("round ").partition(":")[0])
+    assert 1 <= number < 40
+    assert told.startswith(f"round {number}: the loss of device ")
+    assert told.endswith("; lower the learning rates")
+    assert_readable_and_complete(folder / "out", number - 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("cell.bandwidth_hz=1e308", "round 1: "),
+        ("cell.noise_psd_w_per_hz=1e300", "round 1: "),
+        ("cell.noise_psd_w_per_hz=1e-320", "round 1: "),
+        ("scheduler.delay_budget_s_per_bit=1e-320", "round 1: "),
+    ],
+)
+def test_a_number_beyond_all_physics_ends_the_run_before_an_infinity_is_written(
+    setting: str, line: str, folder: Path, airtune: Airtune
+) -> None:
+    answer = airtune("run", "network.toml", "--no-learning", "--out", "out", "--set", setting)
+
+    assert answer.status == 1
+    assert answer.out == ""
+    assert answer.err.startswith(line)
+    assert answer.err.endswith("; a number in the scenario is extreme\n")
+    assert answer.err.count("\n") == 1
+    assert_readable_and_complete(folder / "out", 0)
+
+
+def test_a_run_that_failed_says_so_in_its_provenance_and_one_that_ends_well_does_not(folder: Path) -> None:
+    coupling.run(Scenario.load(folder / "network.toml"), folder / "out", learning=False)
+
+    provenance = json.loads((folder / "out" / "provenance.json").read_text())
+    assert provenance["state"] == "finished"
+    assert provenance["seed"] == 1
+    assert provenance["learning"] is False
+    assert provenance["torch_threads"] is None
+    assert provenance["started"] <= provenance["ended"]
+    assert {"python", "numpy", "scipy", "simpy", "pyarrow"} <= set(provenance["versions"])
+    assert sorted(path.name for path in (folder / "out").iterdir() if path.is_dir()) == sorted(TABLES)

@@ -1,0 +1,90 @@
+"""What stands in the files themselves: units, meanings, the schema version, nulls."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from coupled import NETWORK
+
+import analysis
+import coupling
+from coupling import Scenario
+from coupling.tables import SCHEMA_VERSION, TABLES, schema
+
+
+@pytest.fixture
+def out(folder: Path, tiny_learner: str) -> Path:
+    """Return the directory of a run in which every table has rows."""
+    (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
+    return coupling.run(Scenario.load(folder / "tiny.toml"), folder / "out")
+
+
+def test_every_file_says_the_unit_and_the_meaning_of_each_column_and_the_schema_version(out: Path) -> None:
+    for name, columns in TABLES.items():
+        parts = sorted((out / name).glob("part-*.parquet"))
+        assert parts, f"{name} has no part"
+        for part in parts:
+            read = pq.read_schema(part)
+            assert read.metadata[b"airtune.schema"].decode() == SCHEMA_VERSION == analysis.SCHEMA_VERSION
+            assert read.metadata[b"airtune.table"].decode() == name
+            assert read.names == [column.name for column in columns]
+            for column in columns:
+                stored = read.field(column.name)
+                assert stored.metadata[b"unit"].decode() == column.unit
+                assert stored.metadata[b"description"].decode() == column.description
+                assert stored.nullable == column.nullable
+
+
+def test_every_column_is_described_in_a_sentence_with_a_unit_where_it_is_a_quantity() -> None:
+    for name, columns in TABLES.items():
+        assert len({column.name for column in columns}) == len(columns)
+        for column in columns:
+            assert column.description.endswith("."), f"{name}.{column.name}"
+            assert bool(column.unit) == pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+
+
+SUFFIXES = {"_s": "s", "_m": "m", "_hz": "Hz", "_bps": "bit/s", "_j": "J"}
+
+
+def test_the_unit_in_a_name_is_the_unit_in_the_file() -> None:
+    for columns in TABLES.values():
+        for column in columns:
+            for suffix, unit in SUFFIXES.items():
+                if column.name.endswith(suffix):
+                    assert column.unit == unit, column.name
+
+
+def test_nulls_stand_only_where_a_column_may_have_them_and_nan_nowhere(out: Path) -> None:
+    nulls = set()
+    for name, columns in TABLES.items():
+        table = pq.read_table(out / name)
+        for column in columns:
+            values = table[column.name]
+            assert values.type == column.type
+            if values.null_count:
+                nulls.add(f"{name}.{column.name}")
+                assert column.nullable, f"{name}.{column.name}"
+            if pa.types.is_floating(column.type):
+                assert not any(value != value for value in values.drop_null().to_pylist())
+    assert {"devices.bandwidth_hz", "devices.bits", "devices.loss", "evaluations.accuracy_trained"} <= nulls
+
+
+def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
+    assert {
+        "round", "start_s", "end_s", "scheduled", "arrived", "delay_predicted_s", "delay_s", "delay_budget_s",
+        "virtual_queue_before_s", "virtual_queue_s", "objective", "train_loss", "energy_j", "policy_wall_s",
+        "learner_wall_s",
+    } <= set(schema("rounds").names)  # fmt: skip
+    assert {
+        "round", "device", "x_m", "y_m", "distance_m", "gain", "scheduled", "bandwidth_hz", "rate_bps", "bits",
+        "delay_s", "energy_j", "loss",
+    } <= set(schema("devices").names)  # fmt: skip
+    assert {
+        "round", "device", "leg", "direction", "bits", "bits_delivered", "start_s", "end_s", "bandwidth_hz",
+        "rate_bps", "status",
+    } <= set(schema("transfers").names)  # fmt: skip
+    assert {
+        "round", "time_s", "loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max",
+        "heads_trained",
+    } <= set(schema("evaluations").names)  # fmt: skip
