@@ -57,6 +57,17 @@ class Partition:
         """Return how many samples of each class every device holds."""
         return deal.counts([self.share(device) for device in range(len(self.sizes))], self._labels)
 
+    def table(self) -> dict[str, Int[ndarray, " rows"]]:
+        """Return columns to store: `device`, `label` and `samples`, without empty rows.
+
+        Shares that may overlap are drawn from all samples alike: of them, only `device` and `samples`.
+        """
+        if self._shares is None:
+            return {"device": np.arange(len(self.sizes)), "samples": self.sizes}
+        held = self.class_counts()
+        device, label = np.nonzero(held)
+        return {"device": device, "label": label, "samples": held[device, label]}
+
     def summary(self) -> str:
         """Return a line on the shares: how they were made, their sizes and, where disjoint, their classes."""
         low, high = int(self.sizes.min()), int(self.sizes.max())
@@ -67,7 +78,9 @@ class Partition:
         present = (self.class_counts() > 0).sum(1)
         few, many = int(present.min()), int(present.max())
         classes = f"{few}" if few == many else f"{few} to {many}"
-        return f"{text}, {int(self.sizes.sum()):,} of {len(self._labels):,} in all, of {classes} classes"
+        return (
+            f"{text}, {int(self.sizes.sum()):,} of {len(self._labels):,} in all; {classes} classes a device"
+        )
 
 
 def _deal(data: Data, labelled: Labelled, device_count: int, rng: Streams) -> deal.Shares | None:
