@@ -1,6 +1,7 @@
 """Where the model computes, in which format, and what happens when memory runs out."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -64,6 +65,9 @@ def resolve(settings: LearnerSettings) -> Arithmetic:
     if settings.attention == "flash" and device.type == "cpu":
         problem = "'flash' runs on a CUDA device, and PyTorch finds none here; take 'sdpa'"
         raise InputError("learner.attention", problem)
+    compiler = os.environ.get("CXX", "g++")
+    if settings.compile and device.type == "cpu" and shutil.which(compiler) is None:
+        raise InputError("learner.compile", f"needs a C++ compiler, and '{compiler}' is not found")
     return Arithmetic(
         device=device,
         dtype=torch.float64 if settings.precision == "float64" else torch.float32,

@@ -46,13 +46,14 @@ def load_model(settings: LearnerSettings, arithmetic: Arithmetic) -> tuple[Famil
     if isinstance(family, TextFamily) and settings.max_tokens > family.positions(config):
         problem = f"{settings.max_tokens} is more than the {family.positions(config)} positions of '{model}'"
         raise InputError("learner.max_tokens", problem)
+    attention = _attention(family, settings)
     # Weights that the checkpoint lacks are drawn from torch's global generator; they are refused below.
     with _quiet(), torch.random.fork_rng(devices=[]):
         try:
             encoder, report = AutoModel.from_pretrained(
                 source,
                 dtype=arithmetic.dtype,
-                attn_implementation=_attention(family, settings),
+                attn_implementation=attention,
                 output_loading_info=True,
                 **family.options(pooler=pooler),
             )
