@@ -77,7 +77,7 @@ def test_an_evaluation_sample_is_drawn_once_by_the_seed() -> None:
 
 
 def test_a_hub_set_is_read_from_its_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     copy = write_parquet(tmp_path / "copy", "train-00000-of-00001.parquet", sentence=["a", "b"], label=[0, 1])
     write_parquet(copy, "validation-00000-of-00001.parquet", sentence=["c", "d", "e"], label=[1, 0, 1])
     hub_set = HubSet(

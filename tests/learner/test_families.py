@@ -1,5 +1,6 @@
 """Whatever the architecture, the split model is the unsplit one, and LoRA learns along its gradient."""
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -191,7 +192,8 @@ def test_vit_base_has_the_papers_663552_trainable_numbers(rng: PhiloxStreams) ->
         model = AutoModel.from_config(ViTConfig(), add_pooling_layer=False)
     model = model.to_empty(device="cpu").requires_grad_(requires_grad=False)
     family = FAMILIES["vit"]
-    lora = Lora(rank=8, alpha=16, targets=("q_proj", "v_proj", "mlp.fc1"))
+    file = Path(__file__).parents[2] / "scenarios" / "paper" / "cifar10.toml"
+    lora = Lora.model_validate(tomllib.loads(file.read_text())["learner"]["lora"])
 
     split = Split(family, model, "cls", attach(model, family, lora, rng), PLAIN)
 
