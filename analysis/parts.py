@@ -19,12 +19,17 @@ Rounds = tuple[int, int]
 
 @final
 class Parts:
-    """The parts of one table; a table that the run does not have is one without parts."""
+    """The parts of one table; a table that the run does not have is one without parts.
 
-    def __init__(self, run: Path, table: str) -> None:
+    ``expected`` is the number of parts that the run wrote, where that is known. A part that is gone raises
+    TraceError.
+    """
+
+    def __init__(self, run: Path, table: str, expected: int | None = None) -> None:
         self.table = table
         self._run = run
         self._paths = sorted((run / table).glob("part-*.parquet"))
+        self._require_all(len(self._paths) if expected is None else expected)
 
     def __bool__(self) -> bool:
         return bool(self._paths)
@@ -46,6 +51,13 @@ class Parts:
             return pa.table({name: pa.array([], pa.float64()) for name in columns or ()})
         read = [self._part(path, columns, rounds) for path in self._paths]
         return read[0] if len(read) == 1 else pa.concat_tables(read)
+
+    def _require_all(self, count: int) -> None:
+        """Refuse a table with a part gone: its rows would be missing without a trace."""
+        present = {path.name for path in self._paths}
+        for number in range(count):
+            if (name := f"part-{number:06d}.parquet") not in present:
+                raise TraceError(f"{self._run / self.table}: {name} is missing")
 
     def _part(self, path: Path, columns: Sequence[str] | None, rounds: Rounds | None) -> pa.Table:
         with self._open(path) as file:

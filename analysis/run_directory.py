@@ -73,7 +73,7 @@ class Run:
             TraceError: a damaged file, one of another schema version, or no such column.
         """
         chosen = columns if columns is not None else self._columns.get(name)
-        frame: pd.DataFrame = Parts(self.path, name).read(chosen, rounds or self._rounds).to_pandas()
+        frame: pd.DataFrame = self._parts(name).read(chosen, rounds or self._rounds).to_pandas()
         return frame
 
     def arrays(self, name: str, *columns: str) -> dict[str, ndarray]:
@@ -82,17 +82,22 @@ class Run:
         Raises:
             TraceError: as ``table``.
         """
-        read = Parts(self.path, name).read(columns, self._rounds)
+        read = self._parts(name).read(columns, self._rounds)
         return {column: read[column].to_numpy() for column in columns}
 
     def has(self, name: str, *columns: str) -> bool:
         """Return whether the run has a table, and these columns in it."""
-        return set(columns) <= set(names) if (names := Parts(self.path, name).names()) else False
+        return set(columns) <= set(names) if (names := self._parts(name).names()) else False
 
     @property
     def device_count(self) -> int:
         """Number of devices K."""
         return int(self.scenario["devices"]["count"])
+
+    def _parts(self, name: str) -> Parts:
+        # While a run goes on, and after it was killed, it has more parts than it had when it last wrote them down.
+        written = None if self.provenance.get("state") == "running" else self.provenance.get("parts")
+        return Parts(self.path, name, None if written is None else written.get(name, 0))
 
     def _scenario(self) -> dict[str, Any]:
         try:

@@ -18,6 +18,18 @@ _BETWEEN: Final = {
 }
 """What happens between two legs of a device's round: the transfers bound it, the trace has no row for it."""
 
+_LEG: Final = (
+    "round",
+    "device",
+    "leg",
+    "direction",
+    "bits",
+    "bits_delivered",
+    "bandwidth_hz",
+    "rate_bps",
+    "status",
+)
+
 
 def timeline(run: Run, rounds: Rounds | None = None) -> dict[str, Any]:
     """Return some rounds of a run as a trace document; simulated seconds become its microseconds.
@@ -33,7 +45,7 @@ def timeline(run: Run, rounds: Rounds | None = None) -> dict[str, Any]:
     if table.empty:
         wanted = "a complete round" if rounds is None else f"any of the rounds {rounds[0]} to {rounds[1]}"
         raise TraceError(f"{run.path}: does not have {wanted}")
-    transfers = run.table("transfers", rounds=rounds)
+    transfers = run.table("transfers", [*_LEG, "start_s", "end_s"], rounds)
     events = _names(transfers) + _rounds(table)
     starts = dict(zip(table["round"], table.start_s, strict=True))
     for _, legs in transfers.sort_values("start_s", kind="stable").groupby(["round", "device"]):

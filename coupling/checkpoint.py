@@ -5,17 +5,18 @@ import os
 import shutil
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import numpy as safetensors
 
+from coupling import files
 from coupling.learning import Learning
 from coupling.problems import RunError
-from coupling.tables import SCHEMA_VERSION
+from coupling.tables import SCHEMA_VERSION, TABLES
 
 _NAME: Final = "checkpoint"
 _STATE: Final = "state.json"
@@ -59,46 +60,54 @@ class RunState:
 def save(folder: Path, state: RunState, learning: Learning, digest: str) -> None:
     """Write the checkpoint of a run directory, complete or not at all.
 
-    The new checkpoint is written beside the old one and takes its place; whenever the machine stops, one of the
-    two is there and complete.
+    The new checkpoint is written beside the present one and takes its place by two renames. Whenever the machine
+    stops, ``checkpoint`` is there and complete; or, between the renames, it is absent and both
+    ``checkpoint.old`` and ``checkpoint.new`` are complete. ``load`` makes up for the rename that is missing, so
+    nothing that could still be needed is ever removed here.
     """
     new, old, current = _places(folder)
     shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
     new.mkdir()
     arrays = {name: value for name, value in vars(state).items() if isinstance(value, ndarray)}
-    save_file(arrays, new / _ARRAYS)
+    (new / _ARRAYS).write_bytes(safetensors.save(arrays))
     learning.save(new / _LEARNER)
     plain = {name: value for name, value in vars(state).items() if name not in arrays}
     document = {"schema": SCHEMA_VERSION, "scenario_sha256": digest, **plain}
-    # Last: a checkpoint without this file is not one.
     (new / _STATE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    _to_disk(new)
-    shutil.rmtree(old, ignore_errors=True)
+    for path in (*new.rglob("*"), new):
+        files.to_disk(path)
     if current.exists():
         os.replace(current, old)
     os.replace(new, current)
+    files.to_disk(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(folder: Path, digest: str) -> tuple[RunState, Path]:
-    """Return the newest complete checkpoint of a run directory, and the path of the learner's part in it.
+def load(folder: Path, digest: str, initial: RunState) -> tuple[RunState, Path] | None:
+    """Return the checkpoint of a run directory and the path of the learner's part in it; None if it has none.
+
+    ``initial`` is the state before the first round, which has the same shape.
 
     Raises:
-        RunError: none is there, it is damaged, or it belongs to another scenario or schema version.
+        RunError: it is damaged, or belongs to another scenario or schema version.
     """
     new, old, current = _places(folder)
-    for place in (current, new, old):
-        if (place / _STATE).is_file():
-            return _read(place, digest), place / _LEARNER
-    raise RunError(f"{folder}: has no checkpoint to resume from; run the scenario again into a new directory")
+    if not current.exists() and old.exists():
+        os.replace(new if new.exists() else old, current)
+    if not current.exists():
+        return None
+    return _read(current, digest, initial), current / _LEARNER
 
 
-def _read(place: Path, digest: str) -> RunState:
+def _read(place: Path, digest: str, initial: RunState) -> RunState:
     try:
         document = json.loads((place / _STATE).read_text(encoding="utf-8"))
-        arrays = load_file(place / _ARRAYS)
+        arrays = safetensors.load((place / _ARRAYS).read_bytes())
     except (OSError, ValueError, SafetensorError) as error:
-        raise RunError(f"{place}: is damaged: {error}") from None
+        raise _damaged(place, str(error)) from None
+    if not isinstance(document, dict):
+        raise _damaged(place, f"{_STATE} is no table")
     if document.pop("schema", None) != SCHEMA_VERSION:
         raise RunError(f"{place}: was written with another schema version; this one is {SCHEMA_VERSION}")
     if document.pop("scenario_sha256", None) != digest:
@@ -106,19 +115,37 @@ def _read(place: Path, digest: str) -> RunState:
     values = document | arrays
     expected = {entry.name for entry in fields(RunState)}
     if set(values) != expected:
-        raise RunError(
-            f"{place}: is damaged: it lacks {', '.join(sorted(expected - set(values))) or 'nothing'}"
-        )
+        raise _damaged(place, f"{', '.join(sorted(expected ^ set(values)))} missing or unknown")
+    for entry in fields(RunState):
+        if not _alike(values[entry.name], getattr(initial, entry.name)):
+            raise _damaged(place, f"{entry.name} is not what it should be")
     return RunState(**values)
+
+
+def _alike(value: Any, example: Any) -> bool:
+    """Return whether a value that was read can stand where the example stands."""
+    match example:
+        case ndarray():
+            return isinstance(value, ndarray) and (value.shape, value.dtype) == (example.shape, example.dtype)
+        case dict():
+            return (
+                isinstance(value, dict) and set(value) == set(TABLES) and all(map(_is_count, value.values()))
+            )
+        case int():
+            return _is_count(value)
+        case None:
+            return value is None or isinstance(value, float)
+        case _:
+            return isinstance(value, float)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _damaged(place: Path, why: str) -> RunError:
+    return RunError(f"{place}: is damaged: {why}; remove it, and the run begins again")
 
 
 def _places(folder: Path) -> tuple[Path, Path, Path]:
     return folder / f"{_NAME}.new", folder / f"{_NAME}.old", folder / _NAME
-
-
-def _to_disk(folder: Path) -> None:
-    """Make sure that the files have left the cache before the checkpoint takes its place."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())

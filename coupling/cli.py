@@ -2,15 +2,17 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
-from coupling import cli_analysis, cli_compare
+from coupling import cli_analysis, cli_compare, cli_sweep
 from coupling.display import Progress, summary_table
 from coupling.interrupt import stop_requests
+from coupling.live import tensorboard as live_scalars
 from coupling.problems import Interrupted, RunError, ScenarioError
 from coupling.scenario import Scenario, json_schema
 from coupling.simulation import check_free, resume, run
@@ -31,6 +33,7 @@ app = typer.Typer(
 )
 cli_analysis.register(app)
 cli_compare.register(app)
+cli_sweep.register(app)
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
 Settings = Annotated[
@@ -47,6 +50,9 @@ def run_command(
         Path | None, typer.Option(help="Run directory; by default the next free runs/NAME-N.")
     ] = None,
     no_learning: Annotated[bool, typer.Option("--no-learning", help="Run the network alone.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write scalars to OUT/tensorboard while it runs.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario and leave a run directory."""
@@ -55,8 +61,13 @@ def run_command(
     check_free(folder)
     for line in loaded.warnings():
         _tell(f"warning: {line}")
-    with Progress(loaded.rounds) as progress, stop_requests() as stopping:
-        run(loaded, folder, learning=not no_learning, on_round=progress.show, stop=stopping)
+    with Progress(loaded.rounds) as progress, ExitStack() as live, stop_requests() as stopping:
+        show = (
+            live.enter_context(live_scalars(folder / "tensorboard", progress.show))
+            if tensorboard
+            else progress.show
+        )
+        run(loaded, folder, learning=not no_learning, on_round=show, stop=stopping)
     _summarise(folder, as_json=as_json)
 
 
@@ -68,7 +79,7 @@ def resume_command(
     """Continue an interrupted run from its checkpoint."""
     rounds = Scenario.load(folder / "scenario.toml").rounds
     with Progress(rounds) as progress, stop_requests() as stopping:
-        resume(folder, on_round=progress.show, stop=stopping)
+        resume(folder, on_round=progress.show, stop=stopping, tell=_tell)
     _summarise(folder, as_json=as_json)
 
 
@@ -104,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status; every fault is one line on stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app(arguments or ["--help"], standalone_mode=False)
+        ended = app(arguments or ["--help"], standalone_mode=False)
     except _UsageError as error:
         _tell(f"airtune: {' '.join(str(error.format_message()).split())}")
         return WRONG_INPUT
@@ -118,6 +129,9 @@ def main(arguments: list[str] | None = None) -> int:
         _tell(str(interrupted))
         return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
+        ended = INTERRUPTED
+    # Typer makes this number of a KeyboardInterrupt; the commands themselves return nothing.
+    if ended == INTERRUPTED:
         _tell("interrupted at once; the tables up to the last complete round are readable")
         return INTERRUPTED
     return DONE

@@ -7,6 +7,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
 
+from coupling.problems import RunError
+
 if TYPE_CHECKING:
     from learner.evaluate import Evaluation
     from learner.learner import Learner
@@ -54,21 +56,34 @@ class Learning:
             with self._timed():
                 self.learner.backward(job)
 
-    def update(self) -> tuple[Mapping[int, float], float | None]:
+    def update(self, round_: int) -> tuple[Mapping[int, float], float | None]:
         """Take the server's step at the barrier; return the loss of each device that trained, and their mean.
 
         Raises:
             DivergedError: a loss is no longer finite.
+            OutOfMemoryError: there is no room for a micro-batch.
         """
         if self.learner is None:
             return {}, None
         with self._timed():
-            result = self.learner.update()
+            result = self.learner.update(round_)
         return result.losses, result.train_loss
 
     def evaluate(self) -> "Evaluation | None":
         """Return the test loss and accuracy; None without a learner."""
         return None if self.learner is None else self.learner.evaluate()
+
+    @property
+    def device(self) -> str | None:
+        """Where the server's part of the model computes; None without a learner."""
+        return None if self.learner is None else self.learner.device
+
+    def use_threads(self, count: int | None) -> None:
+        """Let PyTorch compute with so many threads; nothing without a learner."""
+        if self.learner is not None and count is not None:
+            import torch
+
+            torch.set_num_threads(count)
 
     def save(self, folder: Path) -> None:
         """Write the learner's state into a new folder; nothing without a learner."""
@@ -76,9 +91,19 @@ class Learning:
             self.learner.save(folder)
 
     def load(self, folder: Path) -> None:
-        """Bring the learner back into the state that ``save`` wrote."""
-        if self.learner is not None:
+        """Bring the learner back into the state that ``save`` wrote.
+
+        Raises:
+            RunError: the state is damaged or belongs to another learner.
+        """
+        if self.learner is None:
+            return
+        from learner.errors import StateError
+
+        try:
             self.learner.load(folder)
+        except StateError as error:
+            raise RunError(str(error)) from None
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

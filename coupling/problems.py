@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, time
@@ -18,7 +19,6 @@ class ScenarioError(ValueError):
     """The input is wrong; the text is one line: file, key, value and what is allowed. Exit status 2."""
 
 
-@final
 class RunError(RuntimeError):
     """The run failed; the text is one line: what, and at which round. Exit status 1."""
 
@@ -30,7 +30,8 @@ class Interrupted(Exception):  # noqa: N818  # not an error: the run was asked t
 
 def reason(error: OSError) -> str:
     """Return why the system refused, without number and path."""
-    return (error.strerror or str(error)).lower()
+    # By number where there is one: libraries put words of their own around the system's.
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
 
 
 _BOUNDS: Final = {

@@ -5,12 +5,16 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Self, final
 
+from coupling import files
+from coupling.learning import Learning
 from coupling.problems import RunError
 from coupling.scenario import Scenario
 from coupling.tables import SCHEMA_VERSION
@@ -21,63 +25,98 @@ _PACKAGES: Final = ("airtune", "numpy", "scipy", "simpy", "pyarrow", "torch", "t
 
 @final
 @dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    state: str
+    """``running``, ``finished``, ``interrupted`` or ``failed``."""
+    round: int
+    """Last completed round."""
+    simulated_s: float
+    parts: Mapping[str, int]
+    """Complete parts of each table."""
+    error: str | None = None
+    """The line about what failed."""
+
+
+@final
+@dataclass(frozen=True)
 class Provenance:
-    """What ``provenance.json`` says, but for the state of the run."""
+    """What ``provenance.json`` says, but for the progress of the run."""
 
     facts: dict[str, Any]
-    began: datetime
-    """When this process took the run up."""
     wall_before_s: float = 0.0
-    """Wall-clock seconds of the processes before it."""
+    """Wall-clock seconds of the processes that worked on the run before."""
+    began_s: float = field(default_factory=time.perf_counter)
+    """When this process took the run up, by a clock that nobody sets back."""
 
     @classmethod
-    def begin(cls, scenario: Scenario, *, learning: bool) -> Self:
+    def begin(cls, scenario: Scenario, learning: Learning) -> Self:
         """Return the facts of a run that starts now."""
-        started = datetime.now(UTC)
-        torch = sys.modules.get("torch")
         facts = {
             "schema": SCHEMA_VERSION,
             "scenario": scenario.name,
             "scenario_sha256": scenario.digest(),
             "seed": scenario.seed,
-            "learning": learning,
-            "versions": {"python": platform.python_version()} | _versions(),
-            "commit": _git("rev-parse", "HEAD"),
-            "dirty": None if (status := _git("status", "--porcelain")) is None else bool(status),
-            "machine": platform.platform(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "torch_threads": torch.get_num_threads() if learning and torch else None,
-            "started": started.isoformat(timespec="seconds"),
+            "rounds": scenario.rounds,
+            "learning": learning.learner is not None,
+            **_circumstances(learning),
+            "started": _now(),
+            "resumed": [],
         }
-        return cls(facts, started)
+        return cls(facts)
 
     @classmethod
-    def again(cls, folder: Path) -> Self:
-        """Return the facts of a run that goes on now.
+    def read(cls, folder: Path) -> Self:
+        """Return the facts of a run directory.
 
         Raises:
-            RunError: the file cannot be read or is damaged.
+            RunError: the file cannot be read, is damaged, or was written with another schema version.
         """
         path = folder / _NAME
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            return cls(facts, datetime.now(UTC), float(facts["wall_s"]))
+            wall_s = float(facts["wall_s"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path}: cannot be read or is damaged: {error}") from None
+        if facts.get("schema") != SCHEMA_VERSION:
+            raise RunError(f"{path}: has schema {facts.get('schema')}; this version knows {SCHEMA_VERSION}")
+        return cls(facts, wall_s)
 
-    def write(self, folder: Path, *, state: str, simulated_s: float) -> None:
+    def again(self, learning: Learning) -> "Provenance":
+        """Return the facts of a run that goes on now, perhaps on another machine or with other versions."""
+        resumed = [*self.facts["resumed"], {"at": _now(), **_circumstances(learning)}]
+        return replace(self, facts=self.facts | {"resumed": resumed})
+
+    def write(self, folder: Path, progress: Progress) -> None:
         """Write ``provenance.json``, complete or not at all."""
-        now = datetime.now(UTC)
         document = self.facts | {
-            "state": state,
-            "ended": None if state == "running" else now.isoformat(timespec="seconds"),
-            "wall_s": self.wall_before_s + (now - self.began).total_seconds(),
-            "simulated_s": simulated_s,
+            **vars(progress),
+            "ended": None if progress.state == "running" else _now(),
+            "wall_s": self.wall_before_s + time.perf_counter() - self.began_s,
         }
-        partial = folder / f"{_NAME}.partial"
-        partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        partial.replace(folder / _NAME)
+        files.write(folder / _NAME, json.dumps(document, indent=2) + "\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _circumstances(learning: Learning) -> dict[str, Any]:
+    """Return what runs the scenario: software, machine, and what the learner computes with."""
+    status = _git("status", "--porcelain")
+    torch = sys.modules.get("torch") if learning.learner else None
+    return {
+        "versions": {"python": platform.python_version()} | _versions(),
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": None if status is None else bool(status),
+        "host": platform.node(),
+        "machine": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads() if torch else None,
+        "torch_device": learning.device,
+    }
 
 
 def _versions() -> dict[str, str]:

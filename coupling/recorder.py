@@ -1,6 +1,5 @@
 """Rows of a run, buffered and written as Parquet parts."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, final
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy import ndarray
 
+from coupling import files
 from coupling.problems import RunError
 from coupling.tables import TABLES, Column, schema
 
@@ -17,6 +17,10 @@ _ROWS_PER_PART: Final = 200_000
 
 Values = float | int | str | ndarray | None
 """A scalar is repeated over the rows that are added with it; NaN and None in a nullable column become null."""
+
+
+Rows = tuple[int, Mapping[str, Values]]
+"""A number of rows and their columns."""
 
 
 @final
@@ -35,77 +39,107 @@ class Recorder:
             RunError: one of those parts is missing or cannot be read.
         """
         self._tables = {name: _Table(folder / name, name, (parts or {}).get(name, 0)) for name in TABLES}
+        for table in self._tables.values():
+            table.keep_only_complete()
+        self._round: list[tuple[str, Rows]] = []
+        self._writing = False
 
     def parts(self) -> dict[str, int]:
         """Return how many parts of each table are complete."""
         return {name: table.parts for name, table in self._tables.items()}
 
     def add(self, table: str, rows: int, values: Mapping[str, Values]) -> None:
-        """Append ``rows`` rows; every column needs a value."""
-        self._tables[table].add(rows, values)
+        """Append ``rows`` rows to those of the round under way; every column needs a value."""
+        if rows:
+            self._round.append((table, (rows, values)))
 
     def end_round(self) -> None:
-        """Write parts if enough rows have gathered."""
+        """Count the rows of the round under way, and write parts if enough have gathered."""
+        added, self._round = self._round, []
+        self._writing = True
+        for table, rows in added:
+            self._tables[table].add(*rows)
+        self._writing = False
         if sum(table.rows for table in self._tables.values()) >= _ROWS_PER_PART:
             self.flush()
 
     def flush(self) -> None:
-        """Write everything that was added since the last part."""
+        """Write the complete rounds since the last part; nothing if an exception has broken off a flush before."""
+        if self._writing:
+            return
+        self._writing = True
         for table in self._tables.values():
             table.flush()
+        self._writing = False
+
+    def to_disk(self) -> None:
+        """Make sure that the parts have left the system's cache."""
+        for table in self._tables.values():
+            table.to_disk()
 
 
 class _Table:
-    """One table's buffer."""
+    """One table's complete rounds that are not yet in a part."""
 
     def __init__(self, folder: Path, name: str, parts: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.parts = parts
         self.rows = 0
+        self._on_disk = parts
         self._folder = folder
         self._columns = TABLES[name]
         self._schema = schema(name)
-        self._counts: list[int] = []
-        self._values: list[list[Values]] = [[] for _ in self._columns]
-        self._keep_only(parts)
+        self._added: list[Rows] = []
 
-    def add(self, rows: int, values: Mapping[str, Values]) -> None:
-        if not rows:
-            return
-        self.rows += rows
-        self._counts.append(rows)
-        for column, kept in zip(self._columns, self._values, strict=True):
-            kept.append(values[column.name])
-
-    def _keep_only(self, parts: int) -> None:
-        """Make sure that the first parts can be read, and remove all others."""
-        kept = [_part(number) for number in range(parts)]
+    def keep_only_complete(self) -> None:
+        """Make sure that the first parts can be read, and remove all other files."""
+        kept = [_part(number) for number in range(self.parts)]
         for name in kept:
             try:
                 pq.read_metadata(self._folder / name)
             except (OSError, pa.ArrowInvalid) as error:
-                raise RunError(f"{self._folder / name}: is missing or damaged: {error}") from None
+                raise RunError(
+                    f"{self._folder / name}: is missing or damaged: {_first_line(error)}"
+                ) from None
+        self._folder.mkdir(parents=True, exist_ok=True)
         for path in self._folder.iterdir():
             if path.name not in kept:
                 path.unlink()
 
+    def add(self, rows: int, values: Mapping[str, Values]) -> None:
+        self.rows += rows
+        self._added.append((rows, values))
+
     def flush(self) -> None:
         if not self.rows:
             return
-        counts = np.asarray(self._counts)
+        counts = np.array([rows for rows, _ in self._added])
         arrays = [
-            _array(column, values, counts) for column, values in zip(self._columns, self._values, strict=True)
+            _array(column, [values[column.name] for _, values in self._added], counts)
+            for column in self._columns
         ]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         path = self._folder / _part(self.parts)
         partial = path.with_suffix(".partial")
-        pq.write_table(table, partial, compression="zstd")
-        os.replace(partial, path)
+        try:
+            pq.write_table(table, partial, compression="zstd")
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        partial.replace(path)
         self.parts += 1
         self.rows = 0
-        self._counts.clear()
-        for kept in self._values:
-            kept.clear()
+        self._added.clear()
+
+    def to_disk(self) -> None:
+        for number in range(self._on_disk, self.parts):
+            files.to_disk(self._folder / _part(number))
+        if self._on_disk < self.parts:
+            files.to_disk(self._folder)
+        self._on_disk = self.parts
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _part(number: int) -> str:

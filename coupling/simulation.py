@@ -1,34 +1,32 @@
 """A run: build the world and the learner of a scenario, go through the rounds, leave a run directory."""
 
-import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import simpy
 import tomli_w
 
-from coupling import checkpoint, protocols
+from coupling import checkpoint, files, protocols
+from coupling.build import build_learner, build_world
 from coupling.checkpoint import RunState
+from coupling.journey import Journey
 from coupling.learning import Learning
+from coupling.lock import locked
 from coupling.problems import Interrupted, RunError, ScenarioError, reason
 from coupling.provenance import Provenance
-from coupling.recorder import Recorder
 from coupling.rounds import RoundReport, Rounds
 from coupling.scenario import Scenario
 from coupling.world import World
-from netsim.errors import InputError as NetworkInputError
-
-if TYPE_CHECKING:
-    from learner.learner import Learner
 
 OnRound = Callable[[RoundReport], None]
+OnSave = Callable[[Path], None]
 Stop = Callable[[], bool]
+Tell = Callable[[str], None]
 
 
-def _nothing(report: RoundReport) -> None:
-    """Do nothing about a round."""
+def _nothing(_: object) -> None:
+    """Do nothing about it."""
 
 
 def _never() -> bool:
@@ -36,8 +34,7 @@ def _never() -> bool:
     return False
 
 
-_SCENARIO: Final = "scenario.toml"
-_LOCK: Final = ".lock"
+SCENARIO: Final = "scenario.toml"
 
 
 def run(
@@ -46,12 +43,14 @@ def run(
     *,
     learning: bool = True,
     on_round: OnRound = _nothing,
+    on_save: OnSave = _nothing,
     stop: Stop = _never,
 ) -> Path:
     """Run a scenario and return its run directory ``out``, which must be new or empty.
 
     With ``learning`` false, or without a ``[learner]`` table, the network runs alone and PyTorch is not imported.
-    ``on_round`` is told of every round, and the run ends after one at which ``stop`` is true.
+    ``on_round`` is told of every round, ``on_save`` of the directory whenever its state was saved, and the run
+    ends after a round at which ``stop`` is true.
 
     Raises:
         ScenarioError: something that the scenario names cannot be had, or ``out`` cannot be used; nothing was
@@ -61,43 +60,64 @@ def run(
     """
     folder = Path(out)
     check_free(folder)
-    world = _world(scenario)
-    steps = Learning(_learner(scenario, world) if learning else None)
-    start = RunState.initial(
-        scenario.devices.count, scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
-    )
+    world = build_world(scenario)
+    steps = Learning(build_learner(scenario) if learning else None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ScenarioError(f"--out {folder}: cannot be written: {reason(error)}") from None
-    with _locked(folder):
-        (folder / _SCENARIO).write_text(tomli_w.dumps(scenario.tables()), encoding="utf-8")
-        provenance = Provenance.begin(scenario, learning=steps.learner is not None)
-        _go(scenario, folder, world, steps, start, provenance, on_round, stop)
+    with locked(folder):
+        current = Journey(
+            folder, scenario, steps, _initial(scenario), Provenance.begin(scenario, steps), on_save
+        )
+        with current.kept():
+            # Last of the two: a directory with a scenario is one that can be resumed.
+            current.note("running")
+            files.write(folder / SCENARIO, tomli_w.dumps(scenario.tables()))
+            _go(current, world, on_round, stop)
     return folder
 
 
-def resume(folder: str | Path, *, on_round: OnRound = _nothing, stop: Stop = _never) -> Path:
+def resume(
+    folder: str | Path,
+    *,
+    on_round: OnRound = _nothing,
+    on_save: OnSave = _nothing,
+    stop: Stop = _never,
+    tell: Tell = _nothing,
+) -> Path:
     """Continue a run from its checkpoint; the tables become those of a run that was never stopped.
 
-    A run that is finished is left as it is.
+    A run that is finished is left as it is. One that was stopped before its first checkpoint begins again, which
+    ``tell`` is told.
 
     Raises:
         ScenarioError: no run directory, or the model or data can no longer be had.
-        RunError: no checkpoint, one that is damaged or of another scenario, or a part that is gone; and as ``run``.
+        RunError: a checkpoint that is damaged or of another scenario, or a part that is gone; and as ``run``.
         Interrupted: as ``run``.
     """
     folder = Path(folder)
-    scenario = Scenario.load(folder / _SCENARIO)
-    with _locked(folder):
-        provenance = Provenance.again(folder)
+    scenario = Scenario.load(folder / SCENARIO)
+    with locked(folder):
+        provenance = Provenance.read(folder)
+        if provenance.facts["scenario_sha256"] != scenario.digest():
+            raise RunError(f"{folder / SCENARIO}: is not the scenario that this run began with")
         if provenance.facts["state"] == "finished":
             return folder
-        state, learner_part = checkpoint.load(folder, scenario.digest())
-        world = _world(scenario)
-        steps = Learning(_learner(scenario, world) if provenance.facts["learning"] else None)
-        steps.load(learner_part)
-        _go(scenario, folder, world, steps, state, provenance, on_round, stop)
+        found = checkpoint.load(folder, scenario.digest(), _initial(scenario))
+        if found is None:
+            tell(f"{folder}: has no checkpoint; the run begins again")
+        world = build_world(scenario)
+        steps = Learning(build_learner(scenario) if provenance.facts["learning"] else None)
+        # The number of threads changes the order of sums, and with it the last bits.
+        steps.use_threads(provenance.facts["torch_threads"])
+        state = _initial(scenario)
+        if found is not None:
+            state, learner_part = found
+            steps.load(learner_part)
+        current = Journey(folder, scenario, steps, state, provenance.again(steps), on_save)
+        with current.kept():
+            _go(current, world, on_round, stop)
     return folder
 
 
@@ -116,84 +136,34 @@ def check_free(folder: Path) -> None:
         raise ScenarioError(f"--out {folder}: cannot be used: {reason(error)}") from None
 
 
-def _go(
-    scenario: Scenario,
-    folder: Path,
-    world: World,
-    steps: Learning,
-    state: RunState,
-    provenance: Provenance,
-    on_round: OnRound,
-    stop: Stop,
-) -> None:
-    """Run the rounds that are left, and keep tables, state and provenance however that ends."""
-    recorder = Recorder(folder, state.parts)
-    every = scenario.trace.checkpoint_every
-
-    def save() -> None:
-        recorder.flush()
-        state.parts = recorder.parts()
-        checkpoint.save(folder, state, steps, scenario.digest())
+def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
+    """Run the rounds that are left."""
+    scenario, steps, state = current.scenario, current.learning, current.state
+    recorder = current.open_tables()
 
     def after(report: RoundReport) -> bool:
         on_round(report)
         ends = stop()
+        every = scenario.trace.checkpoint_every
         if ends or (every is not None and report.round % every == 0):
-            save()
+            current.save()
         return ends
 
     env = simpy.Environment(initial_time=state.time_s)
     protocol = protocols.create(env, scenario, steps, world.streams)
     rounds = Rounds(env, scenario, world, scenario.policy(), protocol, steps, recorder, state, after)
-    provenance.write(folder, state="running", simulated_s=state.time_s)
-    outcome = "failed"
-    try:
+    current.note("running")
+    if stop():
+        current.save()
+    else:
         rounds.run()
-        recorder.flush()
-        outcome = "finished" if state.round == scenario.rounds else "interrupted"
-    except OSError as error:
-        raise RunError(f"round {state.round + 1}: {folder} cannot be written: {reason(error)}") from None
-    finally:
-        # Where the disk is full, the line about it is already on its way.
-        with suppress(OSError):
-            recorder.flush()
-            provenance.write(folder, state=outcome, simulated_s=state.time_s)
-    if outcome == "interrupted":
-        raise Interrupted(f"interrupted after round {state.round}; continue with: airtune resume {folder}")
+    if state.round < scenario.rounds:
+        raise Interrupted(
+            f"interrupted after round {state.round}; continue with: airtune resume {current.folder}"
+        )
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep every other process out of a run directory; the lock ends with this process, however it ends."""
-    try:
-        file = (folder / _LOCK).open("w")
-    except OSError as error:
-        raise ScenarioError(f"{folder}: cannot be written: {reason(error)}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"{folder}: another process is running in this directory") from None
-        yield
-
-
-def _world(scenario: Scenario) -> World:
-    try:
-        return World(scenario)
-    except NetworkInputError as error:
-        raise scenario.problem(error.key, error.problem) from None
-    except MemoryError:
-        problem = f"{scenario.devices.count} devices do not fit into memory"
-        raise scenario.problem("devices.count", problem) from None
-
-
-def _learner(scenario: Scenario, world: World) -> "Learner | None":
-    if scenario.learner is None:
-        return None
-    from learner.errors import InputError
-    from learner.learner import build
-
-    try:
-        return build(scenario.learner, scenario.devices.count, world.streams.generator)
-    except InputError as error:
-        raise scenario.problem(error.key, error.problem) from None
+def _initial(scenario: Scenario) -> RunState:
+    return RunState.initial(
+        scenario.devices.count, scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
+    )

@@ -1,7 +1,8 @@
 """The radio world of a scenario: which of its moments a round looks at, and what is there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,9 +11,10 @@ from numpy import ndarray
 from coupling.scenario import Scenario
 from netsim import world
 from netsim.ahead import Ahead, Blocks, Steady, Varying
-from netsim.gains import Gains, ModelledGains
 from netsim.pathloss import distance
 from netsim.streams import Streams
+
+_CHUNK: Final = 256
 
 
 @final
@@ -39,9 +41,9 @@ class World:
 
     def __init__(self, scenario: Scenario) -> None:
         self.streams = Streams(scenario.seed)
-        devices, coherence = scenario.devices, scenario.channel.coherence
-        motion = devices.mobility.motion(devices.placement, devices.count, self.streams)
-        self._world = world.World(motion, _gains(scenario, self.streams))
+        coherence = scenario.channel.coherence
+        self._world = _world(scenario, self.streams)
+        self._count = scenario.devices.count
         self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else Blocks(coherence)
         self._round_period_s = scenario.round_period_s
@@ -53,8 +55,9 @@ class World:
         if self._blocks is not None:
             block = self._blocks.at(world_s)
             begins_s = float(self._blocks.start_s(np.array([block]))[0])
-        position_m = self._world.positions(world_s)
+        # First the block's beginning, then the round's: movements are cheapest when asked about in order.
         gain = self._world.gain(block, begins_s)
+        position_m = self._world.positions(world_s)
         return Snapshot(world_s, block, position_m, distance(position_m, self._server_m), gain)
 
     def gain_before(self, seen: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
@@ -78,14 +81,39 @@ class World:
         next_s = float(self._blocks.start_s(np.array([self._blocks.at(world_s) + 1]))[0])
         return next_s - world_s
 
+    def met(
+        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"]
+    ) -> Iterator[tuple[Int[ndarray, " b"], Float[ndarray, "K b"]]]:
+        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all gains in them."""
+        world_s = np.array([self._world_s(at_s, number) for number, at_s in enumerate(start_s.tolist(), 1)])
+        if self._blocks is None:
+            blocks, begin_s = np.arange(1, len(start_s) + 1), world_s
+        else:
+            last = self._blocks.at(float((world_s + end_s - start_s).max()))
+            blocks = np.arange(self._blocks.at(float(world_s[0])), last + 1)
+            begin_s = self._blocks.start_s(blocks)
+        everyone = np.arange(self._count)
+        for first in range(0, len(blocks), _CHUNK):
+            some = slice(first, first + _CHUNK)
+            yield blocks[some], self._world.gains(everyone, blocks[some], begin_s[some])
+
     def _world_s(self, time_s: float, round_: int) -> float:
         return time_s if self._round_period_s is None else (round_ - 1) * self._round_period_s
 
 
-def _gains(scenario: Scenario, streams: Streams) -> Gains:
-    channel, count = scenario.channel, scenario.devices.count
+def _world(scenario: Scenario, streams: Streams) -> world.World:
+    devices, channel, server_m = scenario.devices, scenario.channel, scenario.cell.position_m
     if channel.gains is not None:
-        return channel.gains.gains(count)
+        motion = devices.mobility.motion(devices.placement, devices.count, streams)
+        return world.World(motion, channel.gains.gains(devices.count))
     assert channel.path_loss is not None, "validated: models where there is no recording"
     assert channel.fading is not None, "validated: models where there is no recording"
-    return ModelledGains(channel.path_loss, channel.fading, scenario.cell.position_m, count, streams)
+    return world.World.modelled(
+        devices.placement,
+        devices.mobility,
+        channel.path_loss,
+        channel.fading,
+        server_m,
+        devices.count,
+        streams,
+    )

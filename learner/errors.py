@@ -36,3 +36,8 @@ class OutOfMemoryError(MemoryError):
             "and 1, a sample at a time, at the least"
         )
         self.micro_batch_tokens = micro_batch_tokens
+
+
+@final
+class StateError(ValueError):
+    """A saved state is damaged, or is that of another learner; the text is one line."""

@@ -38,7 +38,9 @@ class Stack:
 
 @final
 @dataclass(frozen=True)
-class _Trained:
+class Trained:
+    """A head that has made a step, and the optimizer that is its own."""
+
     weight: nn.Parameter
     bias: nn.Parameter
     optimizer: torch.optim.Optimizer
@@ -69,7 +71,7 @@ class HeadBank:
         self._learns = heads.train != "none"
         self._arithmetic = arithmetic
         self._rng = rng
-        self._trained: dict[int, _Trained] = {}
+        self._trained: dict[int, Trained] = {}
 
     @property
     def trained(self) -> list[int]:
@@ -94,9 +96,16 @@ class HeadBank:
         assert stack.weight.grad is not None, "a head steps after its loss went backward"
         assert stack.bias.grad is not None, "a head steps after its loss went backward"
         for device, weight, bias in zip(devices, stack.weight.grad, stack.bias.grad, strict=True):
-            head = self._trained.get(device) or self._keep(device)
+            head = self.keep(device)
             head.weight.grad, head.bias.grad = weight, bias
             optimizers.step(head.optimizer, self._optimizer)
+
+    def keep(self, device: int) -> Trained:
+        """Return a device's head to work on; from now on it counts as trained."""
+        if device not in self._trained:
+            weight, bias = (nn.Parameter(value) for value in self._start(device))
+            self._trained[device] = Trained(weight, bias, optimizers.create(self._optimizer, [weight, bias]))
+        return self._trained[device]
 
     def _values(self, device: int) -> tuple[Tensor, Tensor]:
         head = self._trained.get(device)
@@ -107,8 +116,3 @@ class HeadBank:
         weight = torch.from_numpy(random.normal(0.0, SPREAD, self._shape))
         weight = weight.to(self._arithmetic.device, self._arithmetic.dtype)
         return weight, weight.new_zeros(self.classes)
-
-    def _keep(self, device: int) -> _Trained:
-        weight, bias = (nn.Parameter(value) for value in self._start(device))
-        self._trained[device] = _Trained(weight, bias, optimizers.create(self._optimizer, [weight, bias]))
-        return self._trained[device]

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 
-from learner import micro_batches
+from learner import micro_batches, state
 from learner.assembly import assemble
 from learner.data import Partition, Samples
 from learner.evaluate import Evaluation, evaluate
@@ -164,6 +165,19 @@ class Learner:
 
     def _guarded(self) -> AbstractContextManager[None]:
         return self.parts.split.arithmetic.guard(self._settings.micro_batch_tokens)
+
+    @property
+    def device(self) -> str:
+        """Where the server's part of the model computes, such as ``cpu``."""
+        return str(next(self.parts.split.model.parameters()).device)
+
+    def save(self, folder: Path) -> None:
+        """Write everything that training has changed into a new folder; between two rounds only."""
+        state.write(folder, self.parts)
+
+    def load(self, folder: Path) -> None:
+        """Go on from what ``save`` wrote; StateError if it is damaged or that of another learner."""
+        state.read(folder, self.parts)
 
     def _advance(self, job: Job, stage: _Stage) -> None:
         assert self._stages.get(job) == stage - 1, "a job's steps follow each other within its round"

@@ -22,7 +22,7 @@ def log_ratio_of(y: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
     minus = -y
     decay = np.expm1(minus)
     decay /= minus
-    far = np.log(decay, out=decay)
+    far = np.log(decay)
     far += y
     small = y < _SERIES_END
     if not small.any():

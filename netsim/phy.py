@@ -30,7 +30,8 @@ from netsim.efficiency import efficiency, fast_efficiency, growth_of, log_ratio_
 LN2: Final = float(np.log(2.0))
 
 _NEWTON_LIMIT: Final = 100
-_CLOSE: Final = 2e-3
+# What is left after a step is cubic in it, and squared by the last one: below rounding.
+_CLOSE: Final = 1e-3
 
 
 def rate(
@@ -139,8 +140,8 @@ def common_delay(
         worst_y, worst_growth = float(y[weakest]), float(growth[weakest])
         step = _common_step(bits / y, y, growth, band, above, 0.1 * worst_growth)
         pace = step / worst_growth
-        if abs(pace) < _CLOSE:
-            above, y = _refined(y, growth, apart, weakest, step)
+        if abs(pace) < _CLOSE and abs(step) < _CLOSE:
+            above, y, growth = _refined(y, growth, apart, weakest, step)
             step = _common_step(bits / y, y, growth, band, above, 0.0)
             y *= 1.0 + step / growth
             delay_s = worst_s * math.exp(above + step)
@@ -159,17 +160,18 @@ def _refined(
     apart: Float[ndarray, " n"],
     weakest: int,
     step: float,
-) -> tuple[float, Float[ndarray, " n"]]:
-    """Return ``ln(D / f_w)`` and every ``y`` after a small step in ``ln D``, consistent to rounding."""
+) -> tuple[float, Float[ndarray, " n"], Float[ndarray, " n"]]:
+    """Return ``ln(D / f_w)``, every ``y`` and every ``g`` after a small step in ``ln D``, consistent to rounding."""
     worst_y, worst_growth = float(y[weakest]), float(growth[weakest])
     pace = step / worst_growth
     curl = 1.0 - (1.0 + worst_growth) * (worst_y - worst_growth) / worst_growth
     worst_y *= 1.0 + pace + 0.5 * curl * pace * pace
     above = scalar_log_ratio(worst_y)
     y = y * (1.0 + step / growth)
-    y += (above + apart - log_ratio_of(y)) * y / growth_of(y)
+    growth = growth_of(y)
+    y += (above + apart - log_ratio_of(y)) * y / growth
     y[weakest] = worst_y
-    return above, y
+    return above, y, growth
 
 
 def demand_moments(

@@ -68,12 +68,18 @@ def of_printed(run: Run, constants: Constants, scheduled: ndarray) -> list[Condi
 
 
 def plain_sgd(run: Run) -> Condition:
-    """Return whether the step is that of (3) and (4): SGD without momentum."""
-    optimizer = run.scenario.get("learner", {}).get("optimizer")
-    if optimizer is None:
+    """Return whether the step is that of (3) and (4): SGD without momentum, one step for matrices and heads."""
+    learner = run.scenario.get("learner", {})
+    optimizers = [learner[key] for key in ("optimizer", "head_optimizer") if key in learner]
+    if not optimizers:
         return Condition("plain SGD", None, "the run has no learner")
-    kind, momentum = optimizer.get("kind"), optimizer.get("momentum", 0.0)
-    return Condition("plain SGD", kind == "sgd" and momentum == 0, f"{kind}, momentum {momentum}")
+    plain = all(entry.get("kind") == "sgd" and entry.get("momentum", 0.0) == 0 for entry in optimizers)
+    one_step = len({entry.get("lr") for entry in optimizers}) == 1
+    used = [
+        ", ".join(f"{key} {entry[key]}" for key in ("kind", "lr", "momentum") if key in entry)
+        for entry in optimizers
+    ]
+    return Condition("plain SGD", plain and one_step, "; heads: ".join(used))
 
 
 def uniform_selection(run: Run) -> Condition:

@@ -152,8 +152,8 @@ function showTimeline() {
   });
   const plan = layout("time since the round's start (s)", "device", { showlegend: kinds.length > 0, barmode: "overlay" });
   plan.xaxis.range = [0, shown.length];
-  const shares = chosen.map.devices.map((entry) => entry.device);
-  plan.yaxis.range = [Math.min(...shares, ...(shown.device || [])) - 0.7, Math.max(...shares, ...(shown.device || [])) + 0.7];
+  const devices = chosen.map.devices.map((entry) => entry.device).concat(shown.device || [0]);
+  plan.yaxis.range = [Math.min(...devices) - 0.7, Math.max(...devices) + 0.7];
   Plotly.react("timeline", traces, plan, CONFIG);
 }
 

@@ -97,6 +97,16 @@ def test_conditions_that_fail_are_reported(tmp_path: Path) -> None:
     assert not found.speaks
 
 
+def test_another_step_for_the_heads_is_not_plain_sgd(tmp_path: Path) -> None:
+    heads = {"learner": {**LEARNER["learner"], "head_optimizer": {"kind": "sgd", "lr": 0.2}}}
+
+    alike = analysis.bound.conditions.plain_sgd(analysis.load(four_rounds(tmp_path / "alike", LEARNER)))
+    other = analysis.bound.conditions.plain_sgd(analysis.load(four_rounds(tmp_path / "other", heads)))
+
+    assert (alike.holds, other.holds) == (True, False)
+    assert other.detail == "kind sgd, lr 0.1, momentum 0.0; heads: kind sgd, lr 0.2"
+
+
 def test_printed_is_never_said_to_speak(tmp_path: Path) -> None:
     run = analysis.load(four_rounds(tmp_path / "run", LEARNER))
     constants = Constants.from_run(run, **{**GIVEN, "smoothness": 1e-6})

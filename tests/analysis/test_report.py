@@ -171,6 +171,19 @@ def test_a_name_cannot_inject_markup(tmp_path: Path) -> None:
     assert nasty not in text
 
 
+def test_a_run_in_which_nobody_was_ever_scheduled_opens(browser: Browser, tmp_path: Path) -> None:
+    rounds = {"round": [1, 2], "end_s": [1.0, 2.0], "delay_budget_s": [1.0, 1.0]}
+    run = write_run(tmp_path / "run", {"rounds": rounds})
+    path = tmp_path / "report.html"
+    path.write_text(page(analysis.load_many(run)), encoding="utf-8")
+
+    opened = Watched(browser, path, 1280, 900, "light")
+
+    assert opened.page.locator("#which").inner_text() == "round 1: nobody scheduled"
+    assert opened.page.locator("#no-learning").is_visible()
+    assert opened.said == []
+
+
 def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
     """Write a run as large as the paper's: about 8 devices in a round, three legs each."""
     rng = np.random.Generator(np.random.Philox(8))

@@ -110,3 +110,12 @@ def test_rounds_that_a_run_has_not_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(analysis.TraceError, match="does not have any of the rounds 7 to 9"):
         timeline(run, (7, 9))
+
+
+def test_a_run_in_which_nobody_was_ever_scheduled_has_its_rounds(tmp_path: Path) -> None:
+    run = analysis.load(write_run(tmp_path / "run", {"rounds": {"round": [1, 2], "end_s": [1.0, 2.0]}}))
+
+    events = timeline(run)["traceEvents"]
+
+    assert [name for _, name, _, _ in slices(events, 1)] == ["round 1", "round 2"]
+    assert slices(events, 2) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
-from scipy.special import exp1
+from scipy.special import exp1, j0
 
 from netsim import phy
 from netsim.fading import AnyFading, Constant, Fading, Nakagami, PlaneWaves, Rayleigh, Rician
@@ -113,3 +113,23 @@ def test_blocks_and_devices_are_independent(name: str) -> None:
 def test_a_bad_fading_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(AnyFading).validate_python(table)
+
+
+def test_the_direct_path_turns_against_the_waves_as_a_device_moves_away() -> None:
+    k = 3.0
+    fading = Rician(k_factor_db=10 * np.log10(k), correlation=WAVES)
+    gains = ModelledGains(NO_LOSS, fading, (0.0, 0.0), COUNT, Streams(1))
+    cycles = np.array([0.0, 0.1, 0.2, 0.35, 0.5, 0.8])
+    away_m = np.stack([500.0 + cycles * WAVES.wavelength_m, np.zeros(6)], axis=1)
+    place_m = np.broadcast_to(away_m, (COUNT, 6, 2))
+
+    power = gains.at(slice(0, COUNT), place_m, np.zeros(6, int), np.zeros(6)) - 1.0
+
+    # Cov = (J0^2 + 2 K J0 cos(2 pi x / lambda)) / (K + 1)^2 along the direct path.
+    found = (power * power[:, :1]).mean(axis=0) * (k + 1) ** 2
+    bessel = j0(2 * np.pi * cycles)
+    theory = bessel**2 + 2 * k * bessel * np.cos(2 * np.pi * cycles)
+    half_width = 4 * (power * power[:, :1]).std(axis=0) * (k + 1) ** 2 / np.sqrt(COUNT)
+    assert (half_width < 0.02 * theory[0]).all()
+    assert (abs(found - theory) < half_width).all()
+    assert (abs(bessel**2 + 2 * k * bessel - theory) > half_width)[1:].all(), "a phase at rest must be seen"

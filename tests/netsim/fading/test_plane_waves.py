@@ -3,7 +3,7 @@ import pytest
 from scipy.special import j0
 
 from netsim.fading import PlaneWaves
-from netsim.streams import Streams
+from netsim.streams import Streams, normal_pairs, uniform
 
 COUNT = 100_000
 CARRIER_HZ = 2e9
@@ -98,3 +98,37 @@ def test_the_phase_keeps_its_precision_far_from_the_origin() -> None:
     for values in (near, far):
         found = correlation(values)[1]
         assert abs(found - j0(2 * np.pi * 0.01 / model.wavelength_m)) < 6 / np.sqrt(COUNT)
+
+
+@pytest.mark.parametrize("device", [0, 20_000])
+def test_the_field_is_the_sum_of_the_plane_waves_that_the_device_s_own_words_make(device: int) -> None:
+    model, streams, waves = PlaneWaves(carrier_hz=CARRIER_HZ, scatterer_speed_mps=3.0), Streams(1), 8
+    words = streams.words(device * 18 + 18, "plane waves")[-18:]
+    real, imaginary = normal_pairs(words[:8], words[8:16])
+    pairs = (real[0::2] + 1j * imaginary[0::2], real[1::2] + 1j * imaginary[1::2])
+    first, heading = 2 * np.pi * uniform(words[16:])
+    x_m, y_m = np.array([300.0, -40.0]) + 3.0 * 7.0 * np.array([np.cos(heading), np.sin(heading)])
+
+    by_hand = 0j
+    for wave in range(waves):
+        sign = 1 if wave < 4 else -1
+        # A cos + B sin of a pair are two opposite waves with amplitudes (A - jB) / 2 and (A + jB) / 2.
+        amplitude = (pairs[0][wave % 4] - sign * 1j * pairs[1][wave % 4]) / 2 / np.sqrt(waves)
+        angle = first + 2 * np.pi * wave / waves
+        way_m = x_m * np.cos(angle) + y_m * np.sin(angle)
+        by_hand += amplitude * np.exp(2j * np.pi * way_m / model.wavelength_m)
+
+    found = field(model, along(np.zeros(1)), np.array([7.0]), count=device + 1)[device, 0]
+    assert found == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_equal_angles_keep_the_correlation_of_each_device_near_j0() -> None:
+    model = PlaneWaves(carrier_hz=CARRIER_HZ)
+    power = abs(field(model, along(np.array([0.0, 0.8]) * model.wavelength_m), np.zeros(2))) ** 2 - 1
+
+    # The covariance of powers is the mean square of the devices' correlations: J0^2 where each has J0, and 0.12
+    # more with 8 independent angles.
+    product = power[:, 0] * power[:, 1]
+    half_width = 4 * product.std() / np.sqrt(COUNT)
+    assert half_width < 0.03
+    assert abs(product.mean() - j0(2 * np.pi * 0.8) ** 2) < half_width

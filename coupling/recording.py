@@ -1,0 +1,136 @@
+"""The world that a run met, written down so that another run can be given the same."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float
+from numpy import ndarray
+
+from coupling.build import build_partition, build_world
+from coupling.lock import is_locked
+from coupling.problems import RunError, ScenarioError, reason
+from coupling.provenance import Provenance
+from coupling.scenario import Scenario
+from coupling.simulation import SCENARIO
+from coupling.world import World
+
+_ROUNDS_AT_ONCE: Final = 256
+
+_Times = Float[ndarray, " T"]
+
+
+def record(run: Path, out: Path) -> list[Path]:
+    """Write the world of a run's rounds as Parquet files into the directory ``out`` and return them.
+
+    ``gains.parquet`` (block, device, gain) is what ``channel.gains = { path = .. }`` replays and
+    ``positions.parquet`` (device, time_s, x_m, y_m) what ``devices.mobility = { kind = "trace", path = .. }`` does.
+    ``batches.parquet`` (round, device, samples) has the training samples of every device's minibatch, whether or
+    not the device was scheduled; only a run that learned has it. All is computed again from the run's scenario:
+    the world is a function of seed, time and round.
+
+    Raises:
+        ScenarioError: no run directory, or ``out`` cannot be written.
+        RunError: the run is under way, has no round yet, or is damaged.
+    """
+    scenario = Scenario.load(run / SCENARIO)
+    facts = Provenance.read(run).facts
+    if is_locked(run):
+        raise RunError(f"{run}: another process is running in this directory; wait for its end")
+    start_s, end_s = _times(run)
+    world = build_world(scenario)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written = [
+            _write(out / "gains.parquet", _gains(world, start_s, end_s)),
+            _write(out / "positions.parquet", _positions(world, start_s)),
+        ]
+        if facts["learning"]:
+            written.append(_write(out / "batches.parquet", _batches(scenario, len(start_s))))
+    except OSError as error:
+        raise ScenarioError(f"--out {out}: cannot be written: {reason(error)}") from None
+    return written
+
+
+def _times(run: Path) -> tuple[_Times, _Times]:
+    """Return when the run's rounds started and ended."""
+    try:
+        parts = [
+            pq.read_table(part, columns=["round", "start_s", "end_s"])
+            for part in sorted((run / "rounds").glob("part-*.parquet"))
+        ]
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RunError(f"{run}/rounds: is damaged: {error}") from None
+    if not parts:
+        raise RunError(f"{run}: has no round yet")
+    table = pa.concat_tables(parts)
+    if table["round"].to_pylist() != list(range(1, table.num_rows + 1)):
+        raise RunError(f"{run}/rounds: a part is missing")
+    return table["start_s"].to_numpy(), table["end_s"].to_numpy()
+
+
+def _gains(world: World, start_s: _Times, end_s: _Times) -> Iterator[pa.Table]:
+    for blocks, gain in world.met(start_s, end_s):
+        count = len(gain)
+        yield pa.table(
+            {
+                "block": np.repeat(blocks, count),
+                "device": np.tile(np.arange(count), len(blocks)),
+                "gain": gain.T.ravel(),
+            }
+        )
+
+
+def _positions(world: World, start_s: _Times) -> Iterator[pa.Table]:
+    for first in range(0, len(start_s), _ROUNDS_AT_ONCE):
+        some = start_s[first : first + _ROUNDS_AT_ONCE].tolist()
+        seen = [world.at(time_s, number) for number, time_s in enumerate(some, first + 1)]
+        count = len(seen[0].gain)
+        position_m = np.concatenate([one.position_m for one in seen])
+        yield pa.table(
+            {
+                "device": np.tile(np.arange(count), len(seen)),
+                "time_s": np.repeat([one.time_s for one in seen], count),
+                "x_m": position_m[:, 0],
+                "y_m": position_m[:, 1],
+            }
+        )
+
+
+def _batches(scenario: Scenario, rounds: int) -> Iterator[pa.Table]:
+    partition = build_partition(scenario)
+    assert partition is not None, "a run that learned has a learner"
+    everyone = range(scenario.devices.count)
+    for first in range(1, rounds + 1, _ROUNDS_AT_ONCE):
+        pairs = [
+            (number, device)
+            for number in range(first, min(first + _ROUNDS_AT_ONCE, rounds + 1))
+            for device in everyone
+        ]
+        samples = [partition.minibatch(device, number) for number, device in pairs]
+        yield pa.table(
+            {
+                "round": [number for number, _ in pairs],
+                "device": [device for _, device in pairs],
+                "samples": pa.array(samples, pa.list_(pa.int64())),
+            }
+        )
+
+
+def _write(path: Path, tables: Iterator[pa.Table]) -> Path:
+    """Write tables one after the other as one file, complete or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    first = next(tables)
+    try:
+        with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
+            writer.write_table(first)
+            for table in tables:
+                writer.write_table(table)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    return path

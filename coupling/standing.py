@@ -1,0 +1,84 @@
+"""Run directories and how far they are, as ``airtune ls`` and sweeps see them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+from coupling.lock import is_locked
+from coupling.mirror import Mirror, is_url
+from coupling.problems import RunError
+from coupling.provenance import Provenance
+
+_PROVENANCE: Final = "provenance.json"
+_FACTS: Final = (
+    "scenario",
+    "seed",
+    "learning",
+    "round",
+    "rounds",
+    "simulated_s",
+    "wall_s",
+    "started",
+    "commit",
+)
+
+
+@final
+@dataclass(frozen=True)
+class Standing:
+    """One run directory.
+
+    ``state`` is ``finished``, ``interrupted``, ``failed``, ``running``, ``stopped`` (its process was killed:
+    it is gone and said nothing), ``damaged``, or ``absent``.
+    """
+
+    run: str
+    state: str
+    facts: dict[str, Any]
+    """What ``provenance.json`` says; empty where there is none that can be read."""
+    error: str | None = None
+
+
+def standing(place: str) -> Standing:
+    """Return how far the run in a directory, or at a URL, is.
+
+    Raises:
+        RunError: the URL cannot be read.
+    """
+    if is_url(place):
+        facts = Mirror(place).provenance()
+        return Standing(place, "absent", {}) if facts is None else _told(place, facts)
+    folder = Path(place)
+    if not (folder / _PROVENANCE).exists():
+        return Standing(place, "running" if is_locked(folder) else "absent", {})
+    try:
+        facts = Provenance.read(folder).facts
+    except RunError as error:
+        return Standing(place, "damaged", {}, str(error))
+    found = _told(place, facts)
+    if found.state == "running" and not is_locked(folder):
+        return Standing(place, "stopped", facts)
+    return found
+
+
+def row(path: Path, root: Path) -> dict[str, Any]:
+    """Return a run directory as a row of the table of those below ``root``; null where it does not say."""
+    found = standing(str(path))
+    name = path.name if path == root else str(path.relative_to(root))
+    facts = {fact: found.facts.get(fact) for fact in _FACTS}
+    return {"run": name, "state": found.state, **facts, "error": found.error}
+
+
+def run_directories(root: Path) -> Iterator[Path]:
+    """Yield the run directories in and below a directory, in the order of their names; nothing below one."""
+    if (root / _PROVENANCE).is_file():
+        yield root
+        return
+    for path in sorted(root.iterdir()):
+        if path.is_dir():
+            yield from run_directories(path)
+
+
+def _told(place: str, facts: dict[str, Any]) -> Standing:
+    return Standing(place, str(facts.get("state")), facts, facts.get("error"))

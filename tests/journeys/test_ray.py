@@ -1,0 +1,104 @@
+"""Sweeps on a Ray cluster: two real nodes on this machine, one of which is lost."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small import ENDLESS, assert_same_tables, environment, network, parts_in, scenario_file, start, until
+
+from coupling.engines import Local
+from coupling.engines.ray import Ray
+from coupling.plan import plan
+from coupling.standing import standing
+from coupling.sweep import Sweep
+
+ray = pytest.importorskip("ray")
+from ray.cluster_utils import Cluster  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    # Ray 2.60 opens pipes and sockets of its own and leaves their closing to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    # It announces changes of its own defaults.
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Yield a cluster of a head that runs nothing and two nodes with one core each."""
+    for name in ("PYTHONPATH", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, environment()[name])
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    yield found
+    found.shutdown()
+
+
+def test_a_node_lost_in_mid_sweep_costs_no_run(tmp_path: Path, cluster: Cluster) -> None:
+    rounds = 400
+    path = scenario_file(tmp_path, rounds=rounds, trace={"checkpoint_every": 20})
+    kinds = {"scheduler.kind": ["algorithm1", "all_in"]}
+    lost, _ = (cluster.add_node(num_cpus=1) for _ in range(2))
+    there, here = (
+        plan(path, str(tmp_path / name), kinds, list(range(6)), settings={}, learning=False)
+        for name in ("ray", "local")
+    )
+    several = Sweep(there, retry=False)
+    engine = Ray(cluster.address, 0.0, None)
+    killed: list[str] = []
+
+    def stop() -> bool:
+        """Use the engine's regular question to lose a node once both have begun."""
+        begun = [one.task.path for one in there if list(parts_in(Path(one.task.path)))]
+        if len(begun) >= 2 and not killed:
+            killed.extend(begun)
+            cluster.remove_node(lost, allow_graceful=False)
+        return False
+
+    several.run(engine, stop, lambda _: None)
+
+    assert len(killed) >= 2
+    assert [result.state for result in several.results] == ["finished"] * 12, several.results
+    resumed = [json.loads((Path(one.task.path) / "provenance.json").read_text())["resumed"] for one in there]
+    assert sum(map(len, resumed)) >= 1, "a run was taken up by the other node"
+    alone = Sweep(here, retry=False)
+    alone.run(Local(jobs=2), lambda: False, lambda _: None)
+    for one, other in zip(there, here, strict=True):
+        assert one.task.name == other.task.name
+        assert_same_tables(Path(one.task.path), Path(other.task.path))
+
+
+def test_a_signal_ends_the_runs_of_a_cluster_with_their_states_saved(tmp_path: Path) -> None:
+    network(tmp_path, rounds=ENDLESS, every=3)
+    process = start(
+        "sweep", "small.toml", "--engine", "ray", "--jobs", "1", "--seeds", "0:2", "--out", "sweep", "--json",
+        cwd=tmp_path,
+    )  # fmt: skip
+    until(lambda: list((tmp_path / "sweep").glob("*/rounds/part-000001.parquet")), process)
+
+    os.kill(process.pid, signal.SIGTERM)
+
+    out, err = process.communicate()
+    assert process.returncode == 130, err
+    states = {row["run"]: row["state"] for row in json.loads(out)}
+    assert sorted(states.values()) == ["interrupted", "waiting"]
+    begun = next(name for name, state in states.items() if state == "interrupted")
+    assert standing(str(tmp_path / "sweep" / begun)).state == "interrupted"
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    network(tmp_path)
+    process = start(
+        "sweep", "small.toml", "--engine", "ray", "--address", "127.0.0.1:1", "--out", "sweep", cwd=tmp_path
+    )
+
+    _, err = process.communicate()
+
+    assert process.returncode == 2, err
+    assert err.splitlines()[-1].startswith("--address 127.0.0.1:1: no Ray cluster answers")

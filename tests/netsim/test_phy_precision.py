@@ -1,0 +1,86 @@
+"""netsim.phy against 50-digit arithmetic."""
+
+import mpmath as mp
+import numpy as np
+import pytest
+from reference_phy import bandwidth, shared_delay, snr_of_ratio
+
+from netsim import phy
+
+ULP = float(np.finfo(float).eps)
+NOISE_PSD = 1e-11
+
+
+def condition(bits: float, delay_s: mp.mpf, gain: float) -> mp.mpf:
+    """Return q / (q - 1), q the delay over the capacity floor."""
+    ratio = delay_s * mp.mpf(gain) / (mp.mpf(bits) * mp.mpf(NOISE_PSD) * mp.log(2))
+    return ratio / (ratio - 1)
+
+
+def test_the_kernel_is_right_to_1e_12_from_the_floor_to_far_out() -> None:
+    excess = np.concatenate([np.geomspace(1e-12, 1e9, 400), np.linspace(0.04, 0.06, 50)])
+
+    for given, got in zip(excess, phy.snr_for_excess(excess), strict=True):
+        true = snr_of_ratio(mp.log(1 + mp.mpf(given)))
+        assert abs(mp.mpf(got) / true - 1) < 1e-12, given
+
+
+def test_the_bandwidth_for_a_delay_is_right_to_8_ulp_times_its_condition_number() -> None:
+    rng = np.random.default_rng(1)
+    for excess in 10 ** rng.uniform(-10, 9, 400):
+        bits, gain = 10 ** rng.uniform(3, 9), 10 ** rng.uniform(-12, 0)
+        delay_s = float(phy.capacity_floor(bits, gain, NOISE_PSD)) * (1 + excess)
+
+        got = float(phy.bandwidth_for_delay(bits, delay_s, gain, NOISE_PSD))
+
+        error = abs(mp.mpf(got) / bandwidth(bits, delay_s, gain, NOISE_PSD) - 1)
+        assert error < 8 * ULP * condition(bits, mp.mpf(delay_s), gain), (excess, bits, gain)
+
+
+@pytest.mark.parametrize("block", range(5))
+def test_500_least_delays_are_right_to_1e_9_and_their_bandwidths_to_8_ulp_times_their_condition(
+    block: int,
+) -> None:
+    rng = np.random.default_rng(100 + block)
+    near_floor = 0
+    for index in range(100):
+        count = int(rng.integers(1, 5))
+        gain = 10 ** rng.uniform(-12, 0, count)
+        bits = 10 ** rng.uniform(4, 8, count) if index % 2 else np.full(count, 10 ** rng.uniform(4, 8))
+        power_w = np.ones(count)
+        # The widest bands bring the weakest device to its floor.
+        bandwidth_hz = 10 ** rng.uniform(4, 12)
+
+        delay_s, share_hz = phy.min_delay(bits, gain, bandwidth_hz, NOISE_PSD, power_w)
+
+        true_s, true_hz = shared_delay(bits, gain, bandwidth_hz, NOISE_PSD, power_w)
+        assert abs(mp.mpf(delay_s) / true_s - 1) < 1e-9
+        conditions = [condition(b, true_s, g) for b, g in zip(bits, gain, strict=True)]
+        near_floor += max(conditions) > 1e6
+        for got, true, number in zip(share_hz, true_hz, conditions, strict=True):
+            assert abs(mp.mpf(got) / true - 1) < 8 * ULP * number
+    assert near_floor > 10, "too few instances near the floor to show anything there"
+
+
+def test_the_demand_falls_convexly_and_its_curvature_falls_as_the_bounds_assume() -> None:
+    bits, floor_s = np.array([3.0]), np.array([2.0])
+    delay_s = 2.0 * (1 + np.geomspace(1e-6, 1e6, 60))
+
+    band, first, second = phy.demand_moments(bits, np.log(floor_s), delay_s)[:, :, 0]
+
+    with mp.workdps(60):
+        for index, delay in enumerate(delay_s):
+            derivatives = [
+                mp.diff(
+                    lambda d: 1 / snr_of_ratio(mp.log(d / 2)),
+                    mp.mpf(delay),
+                    order,
+                    h=delay * mp.mpf(10) ** -15,
+                )
+                for order in range(4)
+            ]
+            unit = mp.mpf(3) * mp.log(2) / 2
+            assert float(unit * derivatives[0]) == pytest.approx(band[index], rel=1e-8)
+            assert float(-unit * delay * derivatives[1]) == pytest.approx(first[index], rel=1e-8)
+            assert float(unit * delay**2 * derivatives[2]) == pytest.approx(second[index], rel=1e-8)
+            assert derivatives[3] < 0
