@@ -1,8 +1,9 @@
 """Rows of a run, buffered and written as Parquet parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Final, final
+from typing import Final, cast, final
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,8 @@ class Recorder:
         for table in self._tables.values():
             table.keep_only_complete()
         self._round: list[tuple[str, Rows]] = []
+        self._complete: dict[str, list[Rows]] = {name: [] for name in TABLES}
+        self._waiting = 0
         self._writing = False
 
     def parts(self) -> dict[str, int]:
@@ -58,9 +61,10 @@ class Recorder:
         added, self._round = self._round, []
         self._writing = True
         for table, rows in added:
-            self._tables[table].add(*rows)
+            self._complete[table].append(rows)
+            self._waiting += rows[0]
         self._writing = False
-        if sum(table.rows for table in self._tables.values()) >= _ROWS_PER_PART:
+        if self._waiting >= _ROWS_PER_PART:
             self.flush()
 
     def flush(self) -> None:
@@ -68,8 +72,11 @@ class Recorder:
         if self._writing:
             return
         self._writing = True
-        for table in self._tables.values():
-            table.flush()
+        for name, rows in self._complete.items():
+            if rows:
+                self._tables[name].write(rows)
+                rows.clear()
+        self._waiting = 0
         self._writing = False
 
     def to_disk(self) -> None:
@@ -79,16 +86,14 @@ class Recorder:
 
 
 class _Table:
-    """One table's complete rounds that are not yet in a part."""
+    """The parts of one table."""
 
     def __init__(self, folder: Path, name: str, parts: int) -> None:
         self.parts = parts
-        self.rows = 0
         self._on_disk = parts
         self._folder = folder
         self._columns = TABLES[name]
         self._schema = schema(name)
-        self._added: list[Rows] = []
 
     def keep_only_complete(self) -> None:
         """Make sure that the first parts can be read, and remove all other files."""
@@ -105,17 +110,13 @@ class _Table:
             if path.name not in kept:
                 path.unlink()
 
-    def add(self, rows: int, values: Mapping[str, Values]) -> None:
-        self.rows += rows
-        self._added.append((rows, values))
-
-    def flush(self) -> None:
-        if not self.rows:
-            return
-        counts = np.array([rows for rows, _ in self._added])
+    def write(self, added: Sequence[Rows]) -> None:
+        """Write rows as one more part."""
+        counts = np.array([rows for rows, _ in added])
+        row = itemgetter(*(column.name for column in self._columns))
+        by_column = zip(*(row(values) for _, values in added), strict=True)
         arrays = [
-            _array(column, [values[column.name] for _, values in self._added], counts)
-            for column in self._columns
+            _array(column, values, counts) for column, values in zip(self._columns, by_column, strict=True)
         ]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         path = self._folder / _part(self.parts)
@@ -127,8 +128,6 @@ class _Table:
             raise
         partial.replace(path)
         self.parts += 1
-        self.rows = 0
-        self._added.clear()
 
     def to_disk(self) -> None:
         for number in range(self._on_disk, self.parts):
@@ -146,25 +145,53 @@ def _part(number: int) -> str:
     return f"part-{number:06d}.parquet"
 
 
-def _array(column: Column, values: list[Values], counts: ndarray) -> pa.Array:
+def _array(column: Column, values: Sequence[Values], counts: ndarray) -> pa.Array:
     """Return one column of a part."""
-    arrays = [value for value in values if isinstance(value, ndarray)]
-    if len(arrays) == len(values):
-        flat = np.concatenate(arrays)
-    elif arrays:
-        flat = np.concatenate(
-            [
-                np.broadcast_to(np.nan if value is None else value, n)
-                for value, n in zip(values, counts, strict=True)
-            ]
-        )
-    elif pa.types.is_string(column.type):
-        flat = np.repeat(np.asarray(values, dtype=object), counts)
-    else:
-        flat = np.repeat(np.asarray([np.nan if value is None else value for value in values]), counts)
     if pa.types.is_string(column.type):
-        return pa.array(flat, type=column.type)
+        return _texts(values, counts)
+    flat = _flat(values, counts)
     if not column.nullable:
         return pa.array(flat).cast(column.type)
-    missing = np.isnan(flat.astype(float))
+    missing = np.isnan(flat.astype(float, copy=False))
     return pa.array(np.where(missing, 0, flat), mask=missing).cast(column.type)
+
+
+def _flat(values: Sequence[Values], counts: ndarray) -> ndarray:
+    """Return the numbers of a column as one array, scalars repeated; None becomes NaN."""
+    kinds = set(map(type, values))
+    if kinds == {ndarray}:
+        return _joined(cast(Sequence[ndarray], values))
+    if type(None) in kinds:
+        values = [np.nan if value is None else value for value in values]
+    if ndarray not in kinds:
+        return np.repeat(np.asarray(values), counts)
+    pairs = zip(values, counts.tolist(), strict=True)
+    return np.concatenate(
+        [value if isinstance(value, ndarray) else np.full(rows, value) for value, rows in pairs]
+    )
+
+
+def _joined(arrays: Sequence[ndarray]) -> ndarray:
+    """Return arrays one after the other."""
+    if len(set(map(attrgetter("dtype"), arrays))) > 1:
+        return np.concatenate(arrays)
+    try:
+        # A fraction of what concatenate takes for thousands of arrays as short as a round of few devices.
+        return np.frombuffer(b"".join(cast(Sequence[bytes], arrays)), arrays[0].dtype)
+    except TypeError:  # one is not contiguous
+        return np.concatenate(arrays)
+
+
+def _texts(values: Sequence[Values], counts: ndarray) -> pa.Array:
+    """Return a column of words, of which there are few different ones."""
+    if ndarray in set(map(type, values)):
+        pairs = zip(values, counts.tolist(), strict=True)
+        words = [
+            word
+            for value, rows in pairs
+            for word in (value.tolist() if isinstance(value, ndarray) else [value] * rows)
+        ]
+        return pa.array(words, pa.string())
+    different = {word: code for code, word in enumerate(dict.fromkeys(values))}
+    codes = np.repeat(np.asarray([different[word] for word in values]), counts)
+    return pa.array(list(different), pa.string()).take(pa.array(codes))
