@@ -22,6 +22,7 @@ class Diverging:
     """A learner whose device 2 has an infinite loss from some round on."""
 
     at: int
+    device: str = "cpu"
     round: int = 0
     evaluated: int = 0
     jobs: list[int] = field(default_factory=list)
