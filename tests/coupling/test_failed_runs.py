@@ -38,7 +38,7 @@ class Diverging:
 
     def backward(self, job: object) -> None: ...
 
-    def update(self) -> Any:
+    def update(self, round_: int) -> Any:
         jobs, self.jobs = self.jobs, []
         if self.round >= self.at:
             raise DivergedError(2, float("inf"))
