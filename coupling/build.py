@@ -60,9 +60,9 @@ def build_partition(scenario: Scenario) -> "Partition | None":
         labelled, _, _ = load(settings.data, streams)
         return Partition(
             settings.data,
-            len(labelled),
+            labelled,
             device_count=scenario.devices.count,
-            batch_size=settings.batch_size,
+            batch_size=settings.batch_size * settings.local_batches,
             rng=streams,
         )
     except LearnerInputError as error:

@@ -56,16 +56,17 @@ class Learning:
             with self._timed():
                 self.learner.backward(job)
 
-    def update(self) -> tuple[Mapping[int, float], float | None]:
+    def update(self, round_: int) -> tuple[Mapping[int, float], float | None]:
         """Take the server's step at the barrier; return the loss of each device that trained, and their mean.
 
         Raises:
             DivergedError: a loss is no longer finite.
+            OutOfMemoryError: there is no room for a micro-batch.
         """
         if self.learner is None:
             return {}, None
         with self._timed():
-            result = self.learner.update()
+            result = self.learner.update(round_)
         return result.losses, result.train_loss
 
     def evaluate(self) -> "Evaluation | None":

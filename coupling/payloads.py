@@ -35,7 +35,8 @@ class FixedBits(LegBits):
     """The same bits for every device and round."""
 
     def __init__(self, count: int, embedding: float, feature: float, gradient: float) -> None:
-        self._bits = Bits(np.full(count, embedding), np.full(count, feature), np.full(count, gradient))
+        # Broadcast, so that a million devices cost nothing here.
+        self._bits = Bits(*(np.broadcast_to(float(bits), count) for bits in (embedding, feature, gradient)))
 
     @override
     def of(self, round_: int) -> Bits:

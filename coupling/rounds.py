@@ -65,7 +65,7 @@ class Rounds:
         self._env = env
         count = scenario.devices.count
         self._device = np.arange(count)
-        self._tx_power_w = np.full(count, scenario.devices.tx_power_w)
+        self._tx_power_w = np.broadcast_to(scenario.devices.tx_power_w, count)
 
     def run(self) -> None:
         """Run the rounds that are left, until the last one or until ``after_round`` returns true.
@@ -83,7 +83,7 @@ class Rounds:
             ) from None
         except AllocationError as error:
             raise RunError(str(error)) from None
-        except ArithmeticError as error:
+        except (ArithmeticError, MemoryError) as error:
             raise RunError(f"round {self.state.round + 1}: {error}") from None
 
     def _all(self) -> Generator[simpy.Event, Any, None]:
@@ -115,7 +115,7 @@ class Rounds:
             # Nothing was on air; the next channel block decides anew, so that the clock always advances.
             next_s = self._world.until_next_block(start_s, number)
             yield wait(self._env, state.delay_budget_s if next_s is None else next_s)
-        losses, train_loss = self._learning.update()
+        losses, train_loss = self._learning.update(number)
         self._close(state, allocation, outcome)
         row = round_row(state, allocation, outcome, self._scenario.scheduler.objective) | {
             "start_s": start_s,

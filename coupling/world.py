@@ -11,7 +11,6 @@ from numpy import ndarray
 from coupling.scenario import Scenario
 from netsim import world
 from netsim.ahead import Ahead, Blocks, Steady, Varying
-from netsim.gains import Gains, ModelledGains
 from netsim.pathloss import distance
 from netsim.streams import Streams
 
@@ -42,10 +41,9 @@ class World:
 
     def __init__(self, scenario: Scenario) -> None:
         self.streams = Streams(scenario.seed)
-        devices, coherence = scenario.devices, scenario.channel.coherence
-        motion = devices.mobility.motion(devices.placement, devices.count, self.streams)
-        self._world = world.World(motion, _gains(scenario, self.streams))
-        self._count = devices.count
+        coherence = scenario.channel.coherence
+        self._world = _world(scenario, self.streams)
+        self._count = scenario.devices.count
         self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else Blocks(coherence)
         self._round_period_s = scenario.round_period_s
@@ -57,8 +55,9 @@ class World:
         if self._blocks is not None:
             block = self._blocks.at(world_s)
             begins_s = float(self._blocks.start_s(np.array([block]))[0])
-        position_m = self._world.positions(world_s)
+        # First the block's beginning, then the round's: movements are cheapest when asked about in order.
         gain = self._world.gain(block, begins_s)
+        position_m = self._world.positions(world_s)
         return Snapshot(world_s, block, position_m, distance(position_m, self._server_m), gain)
 
     def gain_before(self, seen: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
@@ -102,10 +101,19 @@ class World:
         return time_s if self._round_period_s is None else (round_ - 1) * self._round_period_s
 
 
-def _gains(scenario: Scenario, streams: Streams) -> Gains:
-    channel, count = scenario.channel, scenario.devices.count
+def _world(scenario: Scenario, streams: Streams) -> world.World:
+    devices, channel, server_m = scenario.devices, scenario.channel, scenario.cell.position_m
     if channel.gains is not None:
-        return channel.gains.gains(count)
+        motion = devices.mobility.motion(devices.placement, devices.count, streams)
+        return world.World(motion, channel.gains.gains(devices.count))
     assert channel.path_loss is not None, "validated: models where there is no recording"
     assert channel.fading is not None, "validated: models where there is no recording"
-    return ModelledGains(channel.path_loss, channel.fading, scenario.cell.position_m, count, streams)
+    return world.World.modelled(
+        devices.placement,
+        devices.mobility,
+        channel.path_loss,
+        channel.fading,
+        server_m,
+        devices.count,
+        streams,
+    )

@@ -26,5 +26,18 @@ class DivergedError(ArithmeticError):
 
 
 @final
+class OutOfMemoryError(MemoryError):
+    """The device has no room for what passes through the encoder at once."""
+
+    def __init__(self, micro_batch_tokens: int) -> None:
+        smaller = max(micro_batch_tokens // 2, 1)
+        super().__init__(
+            f"out of memory with learner.micro_batch_tokens = {micro_batch_tokens}; try {smaller}, "
+            "and 1, a sample at a time, at the least"
+        )
+        self.micro_batch_tokens = micro_batch_tokens
+
+
+@final
 class StateError(ValueError):
     """A saved state is damaged, or is that of another learner; the text is one line."""

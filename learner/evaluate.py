@@ -80,7 +80,7 @@ def _score(
 ) -> Float[ndarray, "N 2"]:
     """Return loss and accuracy of each head."""
     logits = bank.stack(devices).logits(pooled.expand(len(devices), -1, -1)).double()
-    expected = labels.expand(len(devices), -1)
+    expected = labels.to(logits.device).expand(len(devices), -1)
     loss = functional.cross_entropy(logits.mT, expected, reduction="none").mean(1)
     accuracy = (logits.argmax(2) == expected).double().mean(1)
-    return torch.stack([loss, accuracy], dim=1).numpy()
+    return torch.stack([loss, accuracy], dim=1).cpu().numpy()

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from learner import optimizers
+from learner.arithmetic import Arithmetic
 from learner.settings import AdamW, Heads, Sgd
 from learner.streams import Streams
 
@@ -27,6 +28,12 @@ class Stack:
     def logits(self, pooled: Float[Tensor, "N B H"]) -> Float[Tensor, "N B C"]:
         """Return what each head makes of its own samples."""
         return torch.baddbmm(self.bias[:, None], pooled, self.weight.mT)
+
+    def logits_of(self, pooled: Float[Tensor, "S H"], owners: Int[Tensor, " S"]) -> Float[Tensor, "S C"]:
+        """Return what the heads make of samples in any order; owners are positions in the stack."""
+        # index_select adds up its gradient in a fixed order, which indexing does not.
+        weight, bias = self.weight.index_select(0, owners), self.bias.index_select(0, owners)
+        return torch.baddbmm(bias[:, None], pooled[:, None], weight.mT).squeeze(1)
 
 
 @final
@@ -54,14 +61,15 @@ class HeadBank:
         classes: int,
         heads: Heads,
         optimizer: Sgd | AdamW,
-        dtype: torch.dtype,
+        arithmetic: Arithmetic,
         rng: Streams,
     ) -> None:
         self.classes = classes
         self.equal_start = heads.init == "equal"
         self._shape = (classes, hidden)
         self._optimizer = optimizer
-        self._dtype = dtype
+        self._learns = heads.train != "none"
+        self._arithmetic = arithmetic
         self._rng = rng
         self._trained: dict[int, Trained] = {}
 
@@ -79,14 +87,18 @@ class HeadBank:
         )
 
     def step(self, devices: Sequence[int], stack: Stack) -> None:
-        """Let each device's optimizer make one step along the gradient that its part of the stack holds."""
+        """Let each device's optimizer make one step along the gradient that its part of the stack holds.
+
+        Frozen heads stay as they are.
+        """
+        if not self._learns:
+            return
         assert stack.weight.grad is not None, "a head steps after its loss went backward"
         assert stack.bias.grad is not None, "a head steps after its loss went backward"
         for device, weight, bias in zip(devices, stack.weight.grad, stack.bias.grad, strict=True):
             head = self.keep(device)
             head.weight.grad, head.bias.grad = weight, bias
-            head.optimizer.step()
-            head.optimizer.zero_grad(set_to_none=True)
+            optimizers.step(head.optimizer, self._optimizer)
 
     def keep(self, device: int) -> Trained:
         """Return a device's head to work on; from now on it counts as trained."""
@@ -101,5 +113,6 @@ class HeadBank:
 
     def _start(self, device: int) -> tuple[Tensor, Tensor]:
         random = self._rng("head") if self.equal_start else self._rng("head", device)
-        weight = torch.from_numpy(random.normal(0.0, SPREAD, self._shape)).to(self._dtype)
-        return weight, torch.zeros(self.classes, dtype=self._dtype)
+        weight = torch.from_numpy(random.normal(0.0, SPREAD, self._shape))
+        weight = weight.to(self._arithmetic.device, self._arithmetic.dtype)
+        return weight, weight.new_zeros(self.classes)

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -11,15 +12,12 @@ import numpy as np
 import torch
 from jaxtyping import Int64
 
-from learner import micro_batches, optimizers, state
-from learner.data import Partition, Samples, load, tokenize
+from learner import micro_batches, state
+from learner.assembly import assemble
+from learner.data import Partition, Samples
 from learner.evaluate import Evaluation, evaluate
 from learner.executor import Batched, Eager, Executor, Job, Parts
-from learner.heads import HeadBank
-from learner.lora import attach
-from learner.pretrained import load_model, load_tokenizer
 from learner.settings import LearnerSettings
-from learner.split import Split
 from learner.streams import Streams
 
 BITS_PER_NUMBER = 32
@@ -56,15 +54,21 @@ class Learner:
     """
 
     def __init__(
-        self, executor: Executor, device_count: int, parts: Parts, partition: Partition, test: Samples
+        self,
+        executor: Executor,
+        settings: LearnerSettings,
+        parts: Parts,
+        partition: Partition,
+        test: Samples,
     ) -> None:
-        self.device_count = device_count
+        self.device_count = len(partition.sizes)
         self.trainable_parameters = parts.split.trainable_parameters
         """Numbers in the LoRA matrices; 0 where they are frozen."""
         self.parts = parts
         self.partition = partition
         self.test = test
         self._executor = executor
+        self._settings = settings
         self._stages: dict[Job, _Stage] = {}
 
     def payload(self, device: int, round_: int) -> tuple[int, int, int]:
@@ -77,55 +81,90 @@ class Learner:
 
     def _payload(self, rows: Int64[np.ndarray, " B"]) -> tuple[int, int]:
         """Return the bits of the embedding of some samples, and those of their pooled outputs."""
-        numbers = self.parts.split.hidden * BITS_PER_NUMBER
-        return len(rows) * int(self.parts.samples.lengths[rows].max()) * numbers, len(rows) * numbers
+        split, tokens = self.parts.split, len(rows) * int(self.parts.samples.lengths[rows].max())
+        return (
+            tokens * split.embedding_width * BITS_PER_NUMBER,
+            len(rows) * split.feature_width * BITS_PER_NUMBER,
+        )
 
     def embed(self, device: int, round_: int) -> Job:
-        """Let the device take its minibatch of the round and embed it."""
+        """Let the device take its minibatches of the round and embed them."""
+        job = self._job(device, round_)
+        assert all(other.device != device for other in self._stages), "a device has one job in a round"
+        self._stages[job] = _Stage.EMBEDDED
+        with self._guarded():
+            self._executor.embed(job)
+        return job
+
+    def encode(self, job: Job) -> None:
+        """Let the server encode the embedding, which has arrived."""
+        self._advance(job, _Stage.ENCODED)
+        with self._guarded():
+            self._executor.encode(job)
+
+    def head_step(self, job: Job) -> None:
+        """Let the device's head, which has received the feature, compute its loss and make its steps."""
+        self._advance(job, _Stage.STEPPED)
+        with self._guarded():
+            self._executor.head_step(job)
+
+    def backward(self, job: Job) -> None:
+        """Count the job among the arrived: its gradient has reached the server."""
+        self._advance(job, _Stage.ARRIVED)
+        with self._guarded():
+            self._executor.backward(job)
+
+    def update(self, round_: int | None = None) -> RoundLosses:
+        """End the round at the barrier: one LoRA step along the mean over the arrived, if there are any.
+
+        Where all heads train, those of the devices that took no part do it here, each on its own minibatch; where
+        nobody took part this needs to be told the round. Raises DivergedError, LoRA unchanged, if a loss is not
+        finite, and OutOfMemoryError.
+        """
+        jobs, stages = list(self._stages), dict(self._stages)
+        self._stages.clear()
+        with self._guarded():
+            if self._settings.heads.train == "all":
+                self._train_others(jobs[0].round if jobs else round_, stages)
+            return RoundLosses(self._executor.update())
+
+    def _train_others(self, round_: int | None, stages: Mapping[Job, _Stage]) -> None:
+        assert round_ is not None, "a round without jobs must be named where all heads train"
+        stepped = {job.device for job, stage in stages.items() if stage >= _Stage.STEPPED}
+        for device in range(self.device_count):
+            if device not in stepped:
+                job = self._job(device, round_)
+                for go in (self._executor.embed, self._executor.encode, self._executor.head_step):
+                    go(job)
+
+    @torch.no_grad()
+    def evaluate(self) -> Evaluation:
+        """Return how well all devices' heads classify the test set, by one pass of it through the encoder.
+
+        Raises DivergedError where a head's loss is not finite, and OutOfMemoryError.
+        """
+        everything = np.arange(len(self.test))
+        budget = self._settings.micro_batch_tokens
+        with self._guarded():
+            pooled = micro_batches.encode(self.parts.split, self.test, everything, budget)
+            return evaluate(self.parts.bank, self.device_count, pooled, self.test.labels_of(everything))
+
+    def _job(self, device: int, round_: int) -> Job:
         rows = self.partition.minibatch(device, round_)
         embedding_bits, pooled_bits = self._payload(rows)
-        job = Job(
+        by_samples = self._settings.weights == "samples"
+        return Job(
             device=device,
             round=round_,
             embedding_bits=embedding_bits,
             feature_bits=pooled_bits,
             gradient_bits=pooled_bits,
             rows=rows,
+            weight=float(self.partition.sizes[device]) if by_samples else 1.0,
         )
-        assert all(other.device != device for other in self._stages), "a device has one job in a round"
-        self._stages[job] = _Stage.EMBEDDED
-        self._executor.embed(job)
-        return job
 
-    def encode(self, job: Job) -> None:
-        """Let the server encode the embedding, which has arrived."""
-        self._advance(job, _Stage.ENCODED)
-        self._executor.encode(job)
-
-    def head_step(self, job: Job) -> None:
-        """Let the device's head, which has received the feature, compute its loss and make a step."""
-        self._advance(job, _Stage.STEPPED)
-        self._executor.head_step(job)
-
-    def backward(self, job: Job) -> None:
-        """Count the job among the arrived: its gradient has reached the server."""
-        self._advance(job, _Stage.ARRIVED)
-        self._executor.backward(job)
-
-    def update(self) -> RoundLosses:
-        """End the round at the barrier: one LoRA step along the mean over the arrived, if there are any.
-
-        Raises DivergedError, LoRA unchanged, if a loss is not finite.
-        """
-        self._stages.clear()
-        return RoundLosses(self._executor.update())
-
-    @torch.no_grad()
-    def evaluate(self) -> Evaluation:
-        """Return how well all devices' heads classify the test set, by one pass of it through the encoder."""
-        everything = np.arange(len(self.test))
-        pooled = micro_batches.encode(self.parts.split, self.test, everything, self.parts.micro_batch_tokens)
-        return evaluate(self.parts.bank, self.device_count, pooled, self.test.labels_of(everything))
+    def _guarded(self) -> AbstractContextManager[None]:
+        return self.parts.split.arithmetic.guard(self._settings.micro_batch_tokens)
 
     @property
     def device(self) -> str:
@@ -147,34 +186,6 @@ class Learner:
 
 def build(settings: LearnerSettings, device_count: int, rng: Streams) -> Learner:
     """Load model and data, and return the learner before its first round; InputError where that fails."""
-    dtype = torch.float64 if settings.precision == "float64" else torch.float32
-    family, model = load_model(
-        settings.model, pooler=settings.pooling == "pooler", dtype=dtype, max_tokens=settings.max_tokens
-    )
-    split = Split(family, model, settings.pooling, attach(model, family, settings.lora, rng))
-
-    labelled, labelled_test, classes = load(settings.data, rng)
-    partition = Partition(
-        settings.data,
-        len(labelled),
-        device_count=device_count,
-        batch_size=settings.batch_size,
-        rng=rng,
-    )
-    tokenizer = load_tokenizer(settings.model, model.config.vocab_size)
-    samples = tokenize(labelled, tokenizer, settings.max_tokens)
-    test = tokenize(labelled_test, tokenizer, settings.max_tokens)
-
-    bank = HeadBank(
-        hidden=split.hidden,
-        classes=classes,
-        heads=settings.heads,
-        optimizer=settings.head_optimizer or settings.optimizer,
-        dtype=dtype,
-        rng=rng,
-    )
-    matrices = [] if settings.lora.frozen else [m for pair in split.adapters for m in (pair.down, pair.up)]
-    lora_optimizer = optimizers.create(settings.optimizer, matrices) if matrices else None
-    parts = Parts(split, bank, samples, lora_optimizer, settings.micro_batch_tokens)
+    parts, partition, test = assemble(settings, device_count, rng)
     executor = Batched(parts) if settings.executor == "batched" else Eager(parts)
-    return Learner(executor, device_count, parts, partition, test)
+    return Learner(executor, settings, parts, partition, test)

@@ -1,6 +1,7 @@
 """Low-rank adapters in the server's part of the model (Hu et al., 2022), by way of peft."""
 
 import math
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from learner.families import Family
 from learner.settings import Lora
 from learner.streams import Streams
 
+KEY = "learner.lora.targets"
+
 
 @final
 @dataclass(frozen=True)
 class Adapter:
-    """One adapted module: its weight acts as ``W + (alpha / rank) up down``, where up is B and down is A."""
+    """One adapted module: its weight acts as ``W + scale up down``, where up is B and down is A."""
 
     module: str
     down: nn.Parameter
@@ -31,8 +34,14 @@ def attach(model: Any, family: Family, lora: Lora, rng: Streams) -> list[Adapter
 
     B starts at 0 and A uniform in ``+-1 / sqrt(inputs)``, as in peft, but from our own streams.
     """
-    modules = find_targets(model, family, lora.targets)
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=modules)
+    modules = find_targets(model, family, lora)
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=0.0,
+        use_rslora=lora.rslora,
+        target_modules=modules,
+    )
     # peft draws from torch's global generator, which is nobody's to change.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # peft 0.21 asks transformers 5.23 by a name that the latter deprecates.
@@ -45,20 +54,48 @@ def attach(model: Any, family: Family, lora: Lora, rng: Streams) -> list[Adapter
     return adapters
 
 
-def find_targets(model: Any, family: Family, targets: Sequence[str]) -> list[str]:
-    """Return the full names of those of the server's linear modules that the targets name."""
+def find_targets(model: Any, family: Family, lora: Lora) -> list[str]:
+    """Return the full names of the server's linear modules that get LoRA; InputError where one is not there."""
     linear = [
         name
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and family.on_server(name)
     ]
+    targets = family.targets if lora.targets is None else lora.targets
+    named = _matches(targets, linear) if isinstance(targets, str) else _named(targets, linear)
+    return named if lora.layers is None else _of_layers(lora.layers, named)
+
+
+def _matches(pattern: str, linear: Sequence[str]) -> list[str]:
+    found = [name for name in linear if re.fullmatch(pattern, name)]
+    if not found:
+        problem = f"'{pattern}' matches no linear module of the server's part, such as {linear[0]}"
+        raise InputError(KEY, problem)
+    return found
+
+
+def _named(targets: Sequence[str], linear: Sequence[str]) -> list[str]:
     for target in targets:
         if not any(_names(target, name) for name in linear):
-            problem = (
-                f"'{target}' is no linear module of the server's part; there are: {', '.join(_ends(linear))}"
-            )
-            raise InputError("learner.lora.targets", problem)
+            there = ", ".join(_ends(linear))
+            problem = f"'{target}' is no linear module of the server's part; there are: {there}"
+            raise InputError(KEY, problem)
     return [name for name in linear if any(_names(target, name) for target in targets)]
+
+
+def _of_layers(layers: Sequence[int], named: Sequence[str]) -> list[str]:
+    present = {_layer(name) for name in named}
+    for layer in layers:
+        if layer not in present:
+            there = ", ".join(str(number) for number in sorted(present - {None}, key=str))
+            problem = f"layer {layer} has none of the targets; those of the layers {there} have"
+            raise InputError("learner.lora.layers", problem)
+    return [name for name in named if _layer(name) in layers]
+
+
+def _layer(module: str) -> int | None:
+    """Return the number of the layer that a module belongs to; None outside the layers."""
+    return next((int(part) for part in module.split(".") if part.isdigit()), None)
 
 
 def _names(target: str, module: str) -> bool:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils import logging
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers.utils import is_flash_attn_2_available, logging
 
+from learner.arithmetic import Arithmetic
 from learner.errors import InputError
-from learner.families import FAMILIES, Family
+from learner.families import FAMILIES, Family, TextFamily
+from learner.settings import LearnerSettings
 
 KEY = "learner.model"
 
@@ -31,38 +33,62 @@ def locate(model: str) -> str:
     return model
 
 
-def load_model(model: str, *, pooler: bool, dtype: torch.dtype, max_tokens: int) -> tuple[Family, Any]:
+def load_model(settings: LearnerSettings, arithmetic: Arithmetic) -> tuple[Family, Any]:
     """Return the architecture's family and the pre-trained model, its dropout off and all weights frozen.
 
     Raises InputError where the model cannot be had, has no family here, lacks a weight that the forward pass
     needs (it would be random), or is too short for ``max_tokens``.
     """
+    model, pooler = settings.model, settings.pooling == "pooler"
     source = locate(model)
     config = _load_config(model, source)
-    family = FAMILIES.get(config.model_type)
-    if family is None:
-        known = ", ".join(FAMILIES)
-        raise InputError(KEY, f"'{model}' is of the type {config.model_type}, which is not among: {known}")
-    positions = config.max_position_embeddings
-    if max_tokens > positions:
-        raise InputError(
-            "learner.max_tokens", f"{max_tokens} is more than the {positions} positions of '{model}'"
-        )
+    family = _find_family(model, config, pooler=pooler)
+    if isinstance(family, TextFamily) and settings.max_tokens > family.positions(config):
+        problem = f"{settings.max_tokens} is more than the {family.positions(config)} positions of '{model}'"
+        raise InputError("learner.max_tokens", problem)
+    attention = _attention(family, settings)
     # Weights that the checkpoint lacks are drawn from torch's global generator; they are refused below.
     with _quiet(), torch.random.fork_rng(devices=[]):
         try:
             encoder, report = AutoModel.from_pretrained(
                 source,
-                dtype=dtype,
-                attn_implementation="sdpa",
+                dtype=arithmetic.dtype,
+                attn_implementation=attention,
                 output_loading_info=True,
                 **family.options(pooler=pooler),
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, ImportError) as error:
             raise InputError(KEY, f"the weights of '{model}' cannot be loaded: {_line(error)}") from error
     _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
     encoder.requires_grad_(requires_grad=False)
-    return family, encoder.eval()
+    return family, encoder.eval().to(arithmetic.device)
+
+
+def _find_family(model: str, config: Any, *, pooler: bool) -> Family:
+    family = FAMILIES.get(config.model_type)
+    if family is None:
+        problem = (
+            f"'{model}' is of the type {config.model_type}, for which learner/families has no file; there are: "
+            f"{', '.join(FAMILIES)}; docs/adding-a-model.md says what to implement"
+        )
+        raise InputError(KEY, problem)
+    if pooler and not family.has_pooler:
+        problem = f"models of the type {config.model_type} have no pooler; take 'mean' or 'cls'"
+        raise InputError("learner.pooling", problem)
+    return family
+
+
+def _attention(family: Family, settings: LearnerSettings) -> str:
+    """Return the name of the attention for ``from_pretrained``."""
+    if settings.attention == "flash":
+        if "flash_attention_2" not in family.attentions:
+            raise InputError("learner.attention", f"'{settings.model}' has no 'flash'; take 'sdpa'")
+        if not is_flash_attn_2_available():
+            raise InputError(
+                "learner.attention", "'flash' needs the package flash-attn; install it or take 'sdpa'"
+            )
+        return "flash_attention_2"
+    return "sdpa" if "sdpa" in family.attentions else "eager"
 
 
 def load_tokenizer(model: str, vocabulary: int) -> Any:
@@ -80,6 +106,17 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
         problem = f"the tokenizer of '{model}' knows {len(tokenizer)} tokens, and the model {vocabulary}"
         raise InputError(KEY, problem)
     return tokenizer
+
+
+def load_image_processor(model: str) -> Any:
+    """Return what brings images into the form that the model was trained on; InputError where it is missing."""
+    try:
+        with _quiet():
+            return AutoImageProcessor.from_pretrained(locate(model), backend="pil")
+    # As for the tokenizer: what is wrong with its files surfaces as anything.
+    except Exception as error:
+        problem = f"'{model}' has no image processor that can be loaded: {_line(error)}"
+        raise InputError(KEY, problem) from error
 
 
 def _minilm() -> str:

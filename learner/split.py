@@ -1,5 +1,6 @@
 """The pre-trained model, cut in two: the embedding on the devices, encoder and pooling on the server."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never, final
 
@@ -7,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from learner.arithmetic import Arithmetic
 from learner.families import Embedded, Family
 from learner.families.base import Batch
 from learner.lora import Adapter
 
-Pooling = Literal["pooler", "cls", "mean"]
+Pooling = Literal["pooler", "cls", "mean", "cls_mean"]
 
 
 @final
@@ -27,11 +29,19 @@ class Split:
     model: Any
     pooling: Pooling
     adapters: list[Adapter]
+    arithmetic: Arithmetic
+    compiled: Callable[[Any, Embedded], Tensor] | None = None
+    """The family's ``encode``, compiled; None where it runs as it is written."""
 
     @property
-    def hidden(self) -> int:
-        """Width H of the embedding and of the pooled output."""
-        return int(self.model.config.hidden_size)
+    def embedding_width(self) -> int:
+        """Numbers E of an embedded token."""
+        return self.family.width(self.model.config)
+
+    @property
+    def feature_width(self) -> int:
+        """Numbers H of the pooled output of a sample."""
+        return int(self.model.config.hidden_size) * (2 if self.pooling == "cls_mean" else 1)
 
     @property
     def trainable_parameters(self) -> int:
@@ -46,18 +56,33 @@ class Split:
     @torch.no_grad()
     def embed(self, batch: Batch) -> Embedded:
         """Return what a device computes and sends."""
-        return self.family.embed(self.model, batch)
+        arithmetic = self.arithmetic
+        there = {name: values.to(arithmetic.device) for name, values in batch.items()}
+        with arithmetic.autocast():
+            embedded = self.family.embed(self.model, there)
+        return Embedded(embedded.hidden.to(arithmetic.dtype), embedded.mask)
 
     def encode(self, embedded: Embedded) -> Float[Tensor, "B H"]:
         """Return the pooled output of the server's part, the feature that goes back to the device."""
-        states = self.family.encode(self.model, embedded)
+        through = self.compiled or self.family.encode
+        with self.arithmetic.autocast():
+            pooled = self._pool(through(self.model, embedded), embedded)
+        return pooled.to(self.arithmetic.dtype)
+
+    def _pool(self, states: Float[Tensor, "B L W"], embedded: Embedded) -> Float[Tensor, "B H"]:
         match self.pooling:
             case "pooler":
                 return self.family.pool(self.model, states)
             case "cls":
                 return states[:, 0]
             case "mean":
-                weight = embedded.mask.to(states.dtype)[:, :, None]
-                return (states * weight).sum(1) / weight.sum(1)
+                return self._mean(states, embedded)
+            case "cls_mean":
+                return torch.cat([states[:, 0], self._mean(states, embedded)], dim=1)
             case _:
                 assert_never(self.pooling)
+
+    def _mean(self, states: Float[Tensor, "B L W"], embedded: Embedded) -> Float[Tensor, "B W"]:
+        kept = slice(self.family.special, None)
+        weight = embedded.mask[:, kept].to(states.dtype)[:, :, None]
+        return (states[:, kept] * weight).sum(1) / weight.sum(1)

@@ -67,7 +67,7 @@ class Phased(Protocol):
         self._downlink = Band.downlink(
             env, cell.downlink_bandwidth_hz, noise, cell.server_tx_power_w, outage=outage, reallocate=again
         )
-        self._server = Server(env, cell.compute.workers if cell.compute else count)
+        self._server = Server(env, cell.compute.workers) if cell.compute else None
         compute = scenario.devices.compute
         self._speed_per_s = compute.speeds(count, streams) if compute else None
 
@@ -86,9 +86,10 @@ class Phased(Protocol):
         self._downlink.open(downlink_hz, plan.ahead, deadline_s)
         visits = self._visits(plan)
         yield self._env.all_of([self._env.process(self._participate(visit, round_)) for visit in visits])
-        yield self._env.all_of(
-            [self._env.process(self._go_backward(visit)) for visit in visits if visit.arrived]
-        )
+        if self._server is not None:
+            yield self._env.all_of(
+                [self._env.process(self._serve(visit, "backward")) for visit in visits if visit.arrived]
+            )
         return self._outcome(plan, visits)
 
     def _participate(self, visit: _Visit, round_: int) -> Generator[simpy.Event, Any, None]:
@@ -119,18 +120,19 @@ class Phased(Protocol):
         return attempts[-1].status == "delivered"
 
     def _compute(self, visit: _Visit, step: str) -> Generator[simpy.Event, Any, None]:
-        """Let the device compute a step."""
+        """Let the device compute a step; one that takes no time is no event."""
+        if not visit.service_s[step]:
+            return
         visit.compute_s += visit.service_s[step]
         yield wait(self._env, visit.service_s[step])
 
     def _serve(self, visit: _Visit, step: str) -> Generator[simpy.Event, Any, None]:
         """Let the server compute a step of the device, after those that came before."""
+        if self._server is None:
+            return
         service = yield from self._server.serve(visit.service_s[step])
         visit.wait_s += service.wait_s
         visit.compute_s += visit.service_s[step]
-
-    def _go_backward(self, visit: _Visit) -> Generator[simpy.Event, Any, None]:
-        yield from self._serve(visit, "backward")
 
     def _visits(self, plan: Plan) -> list[_Visit]:
         """Return the scheduled devices with the service times of all their steps."""

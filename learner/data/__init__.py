@@ -1,8 +1,10 @@
-"""Labelled samples: where they come from, how they become tokens, which device holds which."""
+"""Labelled samples: where they come from, what the model reads of them, which device holds which."""
 
+from learner.data.images import Images, prepare
 from learner.data.labelled import Labelled
 from learner.data.partition import Partition
-from learner.data.samples import Samples, tokenize
+from learner.data.samples import Samples
 from learner.data.sources import load
+from learner.data.texts import Texts, tokenize
 
-__all__ = ["Labelled", "Partition", "Samples", "load", "tokenize"]
+__all__ = ["Images", "Labelled", "Partition", "Samples", "Texts", "load", "prepare", "tokenize"]

@@ -1,12 +1,15 @@
-"""Samples from the Hugging Face hub."""
+"""Samples from the Hugging Face hub, or from the cache of what was once loaded from it."""
 
+import os
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import final
 
-from learner.data.labelled import Labelled, from_frame
+import pandas as pd
+
+from learner.data.frames import Frames
 from learner.errors import InputError
-from learner.settings import Columns
+from learner.settings import Columns, Data
 
 KEY = "learner.data.name"
 
@@ -18,15 +21,17 @@ class HubSet:
 
     repository: str = "nyu-mll/glue"
     configuration: str | None
-    columns: Columns
-    classes: int = 2
+    columns: Columns | None
+    classes: int | None = 2
+    """Number of classes; None where the training labels tell it."""
     train: str = "train"
-    test: str = "validation"
+    tests: tuple[str, ...] = ("validation",)
+    """Splits to test on, the first that there is."""
 
 
 def _glue(name: str, *text: str, classes: int = 2, train: str = "train", test: str = "validation") -> HubSet:
     columns = Columns(text=text)
-    return HubSet(configuration=name, columns=columns, classes=classes, train=train, test=test)
+    return HubSet(configuration=name, columns=columns, classes=classes, train=train, tests=(test,))
 
 
 HUB_SETS = MappingProxyType(
@@ -39,26 +44,61 @@ HUB_SETS = MappingProxyType(
         "cola": _glue("cola", "sentence"),
         "mnli": _glue("mnli", "premise", "hypothesis", classes=3, test="validation_matched"),
         "qqp": _glue("qqp", "question1", "question2"),
+        "cifar10": HubSet(
+            repository="uoft-cs/cifar10",
+            configuration=None,
+            columns=Columns(image="img"),
+            classes=10,
+            tests=("test",),
+        ),
+        "cifar100": HubSet(
+            repository="uoft-cs/cifar100",
+            configuration=None,
+            columns=Columns(image="img", label="fine_label"),
+            classes=100,
+            tests=("test",),
+        ),
     }
 )
 
 
-def load_hub(name: str, hub_set: HubSet) -> tuple[Labelled, Labelled, int]:
-    """Return training samples, test samples and the number of classes, from the hub or its cache."""
-    return (
-        _load_split(name, hub_set, hub_set.train),
-        _load_split(name, hub_set, hub_set.test),
-        hub_set.classes,
+def find(data: Data) -> HubSet:
+    """Return the set that is known by its name, or the one whose hub id is given."""
+    assert data.name is not None, "validated: a set has a name or a path"
+    if data.name in HUB_SETS:
+        return HUB_SETS[data.name]
+    return HubSet(
+        repository=data.name,
+        configuration=data.configuration,
+        columns=data.columns,
+        classes=None,
+        train=data.train_split or "train",
+        tests=(data.test_split,) if data.test_split else ("validation", "test"),
     )
 
 
-def _load_split(name: str, hub_set: HubSet, split: str) -> Labelled:
+def read_hub(name: str, hub_set: HubSet) -> Frames:
+    """Return the training and test tables, from the hub or its cache; InputError where neither has them."""
+    return Frames(KEY, _read(name, hub_set, hub_set.train), _read(name, hub_set, *hub_set.tests))
+
+
+def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
     import datasets
 
-    try:
-        loaded = datasets.load_dataset(hub_set.repository, hub_set.configuration, split=split)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:150]
-        problem = f"'{name}' cannot be loaded ({reason}); learner.data.path takes a local copy"
-        raise InputError(KEY, problem) from error
-    return from_frame(loaded.to_pandas(), hub_set.columns, hub_set.classes, key=KEY, split=split)
+    problem = ""
+    for split in splits:
+        try:
+            loaded = datasets.load_dataset(
+                hub_set.repository,
+                hub_set.configuration,
+                split=split,
+                cache_dir=os.environ.get("HF_DATASETS_CACHE"),
+            )
+        # A set may come with any fault of any of its formats.
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:150]
+            problem = problem or f"'{name}' cannot be loaded ({reason}); learner.data.path takes a local copy"
+            continue
+        # Images stay the files that they are: decoded, a set would not fit into memory.
+        return loaded.with_format("arrow")[:].to_pandas()
+    raise InputError(KEY, problem)

@@ -1,12 +1,15 @@
-"""Texts with class numbers, checked as they come in."""
+"""Texts or images with class numbers, checked as they come in."""
 
-from dataclasses import dataclass
-from typing import final
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
 from numpy import ndarray
+from PIL import Image
 
 from learner.errors import InputError
 from learner.settings import Columns
@@ -15,36 +18,94 @@ from learner.settings import Columns
 @final
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Texts, or pairs of texts, and their class numbers."""
+    """Texts, pairs of texts, or encoded images, and their class numbers."""
 
     texts: tuple[list[str], ...]
+    """The texts, or first and second texts; none of either where the samples are images."""
     labels: Int[ndarray, " S"]
+    images: list[bytes] = field(default_factory=list)
+    groups: Int[ndarray, " S"] | None = None
+    """Number of the value that each sample has in the column by which devices are told apart."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: Int[ndarray, " R"]) -> "Labelled":
         """Return the samples of these rows."""
-        texts = tuple([column[row] for row in rows] for column in self.texts)
-        return Labelled(texts, self.labels[rows])
+        return Labelled(
+            tuple([column[row] for row in rows] for column in self.texts),
+            self.labels[rows],
+            [self.images[row] for row in rows] if self.images else [],
+            None if self.groups is None else self.groups[rows],
+        )
 
 
-def from_frame(frame: pd.DataFrame, columns: Columns, classes: int, *, key: str, split: str) -> Labelled:
-    """Return the samples of a table; InputError under ``key`` where text is missing or a label out of range."""
-    missing = [name for name in (*columns.text, columns.label) if name not in frame.columns]
-    if missing:
-        there = ", ".join(map(str, frame.columns))
-        raise InputError(key, f"the {split} split has no column '{missing[0]}'; there are: {there}")
-    for name in columns.text:
-        if not all(isinstance(text, str) for text in frame[name]):
-            raise InputError(key, f"column '{name}' of the {split} split is not all text")
+def from_frame(
+    frame: pd.DataFrame, columns: Columns, classes: int, *, key: str, split: str, group: str | None = None
+) -> Labelled:
+    """Return the samples of a table; InputError under ``key`` where one is missing or a label out of range.
+
+    ``group`` names the column whose values tell devices apart.
+    """
+    read = columns.text or (columns.image or "",)
+    for name in (*read, columns.label, *([] if group is None else [group])):
+        if name not in frame.columns:
+            there = ", ".join(map(str, frame.columns))
+            raise InputError(key, f"the {split} split has no column '{name}'; there are: {there}")
     if frame.empty:
         raise InputError(key, f"the {split} split has no samples")
-    labels = frame[columns.label].to_numpy()
+    return Labelled(
+        texts=tuple(_texts(frame[name], key, split) for name in columns.text or ()),
+        labels=_labels(frame[columns.label], columns.classes, classes, key, split),
+        images=[] if columns.image is None else _images(frame[columns.image], key, split),
+        groups=None if group is None else pd.factorize(frame[group].astype(str), sort=True)[0],
+    )
+
+
+def _texts(column: "pd.Series[str]", key: str, split: str) -> list[str]:
+    if not all(isinstance(text, str) for text in column):
+        raise InputError(key, f"column '{column.name}' of the {split} split is not all text")
+    return column.tolist()
+
+
+def _labels(
+    column: "pd.Series[int]", names: Sequence[str] | None, classes: int, key: str, split: str
+) -> Int[ndarray, " S"]:
+    if names is not None:
+        numbers = {name: number for number, name in enumerate(names)}
+        for label in column.unique():
+            if label not in numbers:
+                problem = f"label '{label}' in the {split} split is not one of: {', '.join(names)}"
+                raise InputError(key, problem)
+        return column.map(numbers).to_numpy(np.int64)
+    labels = column.to_numpy()
     if not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(key, f"column '{columns.label}' of the {split} split holds no class numbers")
+        problem = f"column '{column.name}' of the {split} split holds no class numbers"
+        raise InputError(key, problem)
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
         problem = f"label {outside[0]} in the {split} split is not one of the classes 0 to {classes - 1}"
         raise InputError(key, problem)
-    return Labelled(tuple(frame[name].tolist() for name in columns.text), labels.astype(np.int64))
+    return labels.astype(np.int64)
+
+
+def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
+    images = []
+    for row, value in enumerate(column):
+        content = value.get("bytes") if isinstance(value, dict) else value
+        if not isinstance(content, bytes):
+            problem = f"row {row} in column '{column.name}' of the {split} split holds no bytes of an image"
+            raise InputError(key, problem)
+        try:
+            decode(content)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            reason = " ".join(str(error).split())[:80]
+            problem = f"row {row} in column '{column.name}' of the {split} split is no image: {reason}"
+            raise InputError(key, problem) from error
+        images.append(content)
+    return images
+
+
+def decode(content: bytes) -> Image.Image:
+    """Return an encoded image, in colour."""
+    return Image.open(io.BytesIO(content)).convert("RGB")

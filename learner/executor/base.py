@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
-from torch import Tensor
-from torch.nn import functional
 
+from learner import optimizers
 from learner.data import Samples
 from learner.errors import DivergedError
 from learner.heads import HeadBank
+from learner.settings import AdamW, Sgd
 from learner.split import Split
 
 
@@ -29,6 +29,9 @@ class Job:
     feature_bits: int
     gradient_bits: int
     rows: Int[ndarray, " B"] = field(repr=False)
+    """The samples of its local batches, one after another."""
+    weight: float = 1.0
+    """What its gradient counts in the average over those that arrive."""
 
 
 @final
@@ -41,13 +44,21 @@ class Parts:
     samples: Samples
     lora_optimizer: torch.optim.Optimizer | None
     """None where LoRA is frozen."""
+    lora_rule: Sgd | AdamW
     micro_batch_tokens: int
+    local_batches: int
+
+    def step_lora(self) -> None:
+        """Let LoRA make its step along the gradient that its matrices hold."""
+        assert self.lora_optimizer is not None, "frozen LoRA has no steps to make"
+        optimizers.step(self.lora_optimizer, self.lora_rule)
 
 
 class Executor(ABC):
     """The steps of a round's jobs, called as simulated time reaches them, each at most once and in this order.
 
-    A head makes its step whether or not its gradient arrives; LoRA makes one along the mean over the arrived.
+    A head makes its steps, one for each local batch, whether or not its gradients arrive; LoRA makes one along the
+    weighted mean over the arrived.
     """
 
     @abstractmethod
@@ -60,11 +71,11 @@ class Executor(ABC):
 
     @abstractmethod
     def head_step(self, job: Job) -> None:
-        """Compute loss and gradients on the device, and let its head make a step."""
+        """Compute loss and gradients on the device, and let its head make its steps."""
 
     @abstractmethod
     def backward(self, job: Job) -> None:
-        """Continue the gradient of a job that arrived into the LoRA matrices."""
+        """Continue the gradients of a job that arrived into the LoRA matrices."""
 
     @abstractmethod
     def update(self) -> dict[int, float]:
@@ -72,15 +83,6 @@ class Executor(ABC):
 
         Raises DivergedError before that step if a loss is not finite. The jobs are forgotten.
         """
-
-
-def mean_losses(logits: Float[Tensor, "N B C"], labels: Int[Tensor, "N B"]) -> Float[Tensor, " N"]:
-    """Return each device's cross entropy, the mean over its own samples."""
-    return (
-        functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-        .view(labels.shape)
-        .mean(1)
-    )
 
 
 def require_finite(losses: Mapping[int, float]) -> None:

@@ -1,24 +1,28 @@
 """All scheduled devices in one pass: what the simulated clock separates, the processor does together."""
 
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
 from torch import Tensor
+from torch.nn import functional
 from typing_extensions import override
 
 from learner import micro_batches
-from learner.executor.base import Executor, Job, Parts, mean_losses, require_finite
+from learner.executor.base import Executor, Job, Parts, require_finite
 
 
 @final
 class Batched(Executor):
     """Remembers which steps were taken, and carries them out at the end of the round.
 
-    Samples of all devices pass the encoder in length-sorted micro-batches; the heads are one batched product;
-    one backward of the *sum* of the devices' losses gives every head its own gradient, and, through
-    ``WeightedGradient``, LoRA the mean over the arrived.
+    Samples of all devices pass the encoder in length-sorted micro-batches, each of them forward, through all
+    heads at once, and backward before the next, so that memory holds one at a time. What goes backward is the
+    *sum* of the devices' losses: it gives every head its own gradient, and, through ``WeightedGradient``, LoRA
+    the weighted mean over the arrived. What has not arrived is not carried backward through the encoder.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -51,34 +55,64 @@ class Batched(Executor):
         return self._learn(jobs, arrived) if jobs else {}
 
     def _learn(self, jobs: list[Job], arrived: set[Job]) -> dict[int, float]:
-        parts = self._parts
-        optimizer = parts.lora_optimizer if arrived else None
+        batches = self._parts.local_batches
+        counted = [job.weight if job in arrived else 0.0 for job in jobs]
+        weights = np.array(counted) / (max(sum(counted), 1e-300) * batches)
+        rows = np.stack([job.rows.reshape(batches, -1) for job in jobs], axis=1)
         devices = [job.device for job in jobs]
-        rows = np.stack([job.rows for job in jobs])
 
-        with torch.set_grad_enabled(optimizer is not None):
-            pooled = micro_batches.encode(parts.split, parts.samples, rows.ravel(), parts.micro_batch_tokens)
-        weights = pooled.new_tensor([1 / len(arrived) if job in arrived else 0.0 for job in jobs])
-        seen = WeightedGradient.apply(pooled.view(*rows.shape, -1), weights)  # type: ignore[no-untyped-call]
+        total = np.zeros(len(jobs))
+        for local_batch in rows:
+            total += self._learn_batch(devices, local_batch, weights)
+        if arrived and self._parts.lora_optimizer is not None:
+            self._parts.step_lora()
+        return dict(zip(devices, (total / batches).tolist(), strict=True))
+
+    def _learn_batch(
+        self, devices: list[int], rows: Int[ndarray, "N B"], weights: Float[ndarray, " N"]
+    ) -> Float[ndarray, " N"]:
+        """Let every head make one step and LoRA's gradient grow; return each device's loss before the step."""
+        parts = self._parts
         stack = parts.bank.stack(devices)
-        losses = mean_losses(stack.logits(seen), parts.samples.labels_of(rows))
-        by_device = dict(zip(devices, losses.tolist(), strict=True))
-        require_finite(by_device)
+        flat, owners = rows.ravel(), np.repeat(np.arange(len(devices)), rows.shape[1])
+        losses = torch.zeros(rows.size, dtype=stack.weight.dtype, device=stack.weight.device)
+        labels = parts.samples.labels_of(flat).to(losses.device)
+        owner = torch.from_numpy(owners).to(losses.device)
+        weight = torch.from_numpy(weights[owners]).to(losses)
 
-        torch.autograd.backward(losses.sum())
+        for positions, learns in self._micro_batches(flat, weights[owners] > 0):
+            with torch.set_grad_enabled(learns):
+                pooled = parts.split.encode(parts.split.embed(parts.samples.batch(flat[positions])))
+            at = torch.from_numpy(positions).to(losses.device)
+            seen = WeightedGradient.apply(pooled, weight[at])  # type: ignore[no-untyped-call]
+            each = functional.cross_entropy(stack.logits_of(seen, owner[at]), labels[at], reduction="none")
+            losses[at] = each.detach()
+            # A device's loss is the mean over its own samples.
+            torch.autograd.backward(each.sum() / rows.shape[1])
+
+        by_device = losses.view(rows.shape).mean(1).double().cpu().numpy()
+        require_finite(dict(zip(devices, by_device.tolist(), strict=True)))
         parts.bank.step(devices, stack)
-        if optimizer is not None:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
         return by_device
+
+    def _micro_batches(
+        self, rows: Int[ndarray, " S"], arrived: Bool[ndarray, " S"]
+    ) -> Iterator[tuple[Int[ndarray, " M"], bool]]:
+        """Yield positions in ``rows``, and whether LoRA learns from them; those from which it does come first."""
+        learning = arrived if self._parts.lora_optimizer is not None else np.zeros_like(arrived)
+        for learns in (True, False):
+            chosen = np.flatnonzero(learning == learns)
+            lengths = self._parts.samples.lengths[rows[chosen]]
+            for batch in micro_batches.by_length(lengths, self._parts.micro_batch_tokens):
+                yield chosen[batch], learns
 
 
 class WeightedGradient(torch.autograd.Function):
-    """The node between pooled output and heads: identity forward, device k's gradient times w_k backward."""
+    """The node between pooled output and heads: identity forward, a sample's gradient times its weight backward."""
 
     @override
     @staticmethod
-    def forward(ctx: Any, pooled: Float[Tensor, "N B H"], weights: Float[Tensor, " N"]) -> Tensor:
+    def forward(ctx: Any, pooled: Float[Tensor, "S H"], weights: Float[Tensor, " S"]) -> Tensor:
         """Return the pooled output as it is."""
         ctx.save_for_backward(weights)
         return pooled.view_as(pooled)
@@ -86,6 +120,6 @@ class WeightedGradient(torch.autograd.Function):
     @override
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """Return each device's gradient times its weight."""
+        """Return each sample's gradient times its weight."""
         (weights,) = ctx.saved_tensors
-        return gradients[0] * weights[:, None, None], None
+        return gradients[0] * weights[:, None], None

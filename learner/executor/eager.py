@@ -6,9 +6,10 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 from typing_extensions import override
 
-from learner.executor.base import Executor, Job, Parts, mean_losses, require_finite
+from learner.executor.base import Executor, Job, Parts, require_finite
 from learner.families import Embedded
 
 
@@ -33,7 +34,7 @@ class Eager(Executor):
         self._embedded: dict[Job, Embedded] = {}
         self._encoded: dict[Job, _Encoded] = {}
         self._losses: dict[int, float] = {}
-        self._arrived = 0
+        self._arrived = 0.0
 
     @override
     def embed(self, job: Job) -> None:
@@ -47,32 +48,35 @@ class Eager(Executor):
 
     @override
     def head_step(self, job: Job) -> None:
+        batches = self._parts.local_batches
         feature = self._encoded[job].feature
-        stack = self._parts.bank.stack([job.device])
-        labels = self._parts.samples.labels_of(job.rows)
-        loss = mean_losses(stack.logits(feature[None]), labels[None]).squeeze(0)
-        self._losses[job.device] = loss.item()
-        if torch.isfinite(loss):
-            torch.autograd.backward(loss)
-            self._parts.bank.step([job.device], stack)
+        labels = self._parts.samples.labels_of(job.rows).to(feature.device)
+        loss_sum = 0.0
+        for seen, expected in zip(feature.chunk(batches), labels.chunk(batches), strict=True):
+            stack = self._parts.bank.stack([job.device])
+            loss = functional.cross_entropy(stack.logits(seen[None]).squeeze(0), expected)
+            loss_sum += loss.item()
+            if torch.isfinite(loss):
+                torch.autograd.backward(loss)
+                self._parts.bank.step([job.device], stack)
+        self._losses[job.device] = loss_sum / batches
 
     @override
     def backward(self, job: Job) -> None:
         encoded = self._encoded.pop(job)
-        self._arrived += 1
+        self._arrived += job.weight
         if self._parts.lora_optimizer is not None and encoded.feature.grad is not None:
-            torch.autograd.backward(encoded.output, encoded.feature.grad)
+            torch.autograd.backward(encoded.output, job.weight * encoded.feature.grad)
 
     @override
     def update(self) -> dict[int, float]:
         losses, arrived = dict(sorted(self._losses.items())), self._arrived
-        self._embedded, self._encoded, self._losses, self._arrived = {}, {}, {}, 0
+        self._embedded, self._encoded, self._losses, self._arrived = {}, {}, {}, 0.0
         require_finite(losses)
         optimizer = self._parts.lora_optimizer
         if optimizer is not None and arrived:
             for group in optimizer.param_groups:
                 for matrix in group["params"]:
-                    matrix.grad /= arrived
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+                    matrix.grad /= arrived * self._parts.local_batches
+            self._parts.step_lora()
         return losses

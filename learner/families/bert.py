@@ -1,22 +1,31 @@
-"""BERT (Devlin et al., 2019): word, position and segment embeddings, then transformer layers and a pooler."""
+"""BERT (Devlin et al., 2019) and RoBERTa (Liu et al., 2019), which differ in how they count positions."""
 
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from jaxtyping import Float
 from torch import Tensor
-from transformers.masking_utils import create_bidirectional_mask
 from typing_extensions import override
 
-from learner.families.base import Batch, Embedded, Family
+from learner.families.base import Batch, Embedded, TextFamily, attention_mask
 
 
 @final
-class Bert(Family):
-    """``transformers.BertModel``; the pooler is a tanh layer on the first token."""
+class Bert(TextFamily):
+    """``transformers.BertModel`` and ``RobertaModel``; the pooler is a tanh layer on the first token.
+
+    RoBERTa counts positions from the number of its padding token on, and padding does not count.
+    """
+
+    targets: ClassVar = ("query", "value")
+    has_pooler: ClassVar = True
+
+    def __init__(self, *, counts_from_padding: bool = False) -> None:
+        self._counts_from_padding = counts_from_padding
 
     @override
-    def options(self, *, pooler: bool) -> dict[str, Any]:
-        return {"add_pooling_layer": pooler}
+    def positions(self, config: Any) -> int:
+        skipped = config.pad_token_id + 1 if self._counts_from_padding else 0
+        return int(config.max_position_embeddings - skipped)
 
     @override
     def on_server(self, module: str) -> bool:
@@ -29,13 +38,6 @@ class Bert(Family):
 
     @override
     def encode(self, model: Any, embedded: Embedded) -> Float[Tensor, "B L H"]:
-        mask = create_bidirectional_mask(
-            config=model.config, inputs_embeds=embedded.hidden, attention_mask=embedded.mask
-        )
+        mask = attention_mask(model, embedded)
         states: Tensor = model.encoder(embedded.hidden, attention_mask=mask).last_hidden_state
         return states
-
-    @override
-    def pool(self, model: Any, states: Float[Tensor, "B L H"]) -> Float[Tensor, "B H"]:
-        pooled: Tensor = model.pooler(states)
-        return pooled

@@ -1,6 +1,6 @@
 """Devices drawn by lot."""
 
-from typing import Annotated, Literal, Self, final
+from typing import Annotated, Literal, final
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass

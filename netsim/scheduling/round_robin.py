@@ -28,5 +28,7 @@ class RoundRobin(Policy):
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
-        waiting = np.lexsort((state.device, state.memory().last_round))
+        memory = state.memory()
+        # Of those last served together, the ones from the end of the circle have been served less often.
+        waiting = np.lexsort((state.device, memory.times_scheduled, memory.last_round))
         return Allocation.fastest(state, waiting[: self.count])

@@ -72,5 +72,6 @@ def _least_delays(state: RoundState, reachable: Int[ndarray, " n"]) -> Float[nda
 
 def _alone_s(state: RoundState, reachable: Int[ndarray, " n"]) -> Float[ndarray, " n"]:
     """Return each device's delay in seconds if it had the whole band."""
-    rate_bps = phy.rate(state.bandwidth_hz, state.gain, state.noise_psd, state.tx_power_w)
-    return (state.bits / rate_bps)[reachable]
+    gain, power_w = state.gain[reachable], state.tx_power_w[reachable]
+    rate_bps: Float[ndarray, " n"] = phy.rate(state.bandwidth_hz, gain, state.noise_psd, power_w)
+    return state.bits[reachable] / rate_bps

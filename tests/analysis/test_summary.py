@@ -10,16 +10,16 @@ ROUNDS = {
     "round": [1, 2, 3, 4],
     "start_s": [0.0, 9.0, 11.0, 14.0],
     "end_s": [9.0, 11.0, 14.0, 18.5],
-    "scheduled": [3, 0, 1, 2],
+    "scheduled": [3, 0, 1, 1],
     "delay_s": [9.0, 0.0, 3.0, 4.5],
     "delay_budget_s": [2.0] * 4,
     "virtual_queue_s": [7.0, 5.0, 6.0, 8.5],
     "energy_j": [4.0, 0.0, 1.0, 2.5],
 }
 DEVICES = {
-    "round": [1, 1, 1, 3, 4, 4],
-    "device": [0, 1, 2, 0, 0, 1],
-    "scheduled": [True] * 6,
+    "round": [1, 1, 1, 3, 4],
+    "device": [0, 1, 2, 0, 0],
+    "scheduled": [True] * 5,
 }
 
 
@@ -33,8 +33,8 @@ def test_the_summary_of_four_rounds_by_hand(tmp_path: Path) -> None:
 
     expected = {
         "rounds": 4,
-        "scheduled_mean": 6 / 4,
-        "scheduled_median": 1.5,
+        "scheduled_mean": 5 / 4,
+        "scheduled_median": 1.0,
         "rounds_without_devices": 1,
         "delay_mean_s": 16.5 / 4,
         "delay_median_s": 3.75,
@@ -47,8 +47,8 @@ def test_the_summary_of_four_rounds_by_hand(tmp_path: Path) -> None:
         "simulated_s": 18.5,
         "wall_s": 1.5,
         "run": str(path),
-        # Scheduled 3, 2 and 1 times: (3 + 2 + 1)^2 / (3 (9 + 4 + 1)).
-        "jain_fairness": pytest.approx(36 / 42, rel=1e-15),
+        # Scheduled 3, 1 and 1 times: (3 + 1 + 1)^2 / (3 (9 + 1 + 1)).
+        "jain_fairness": pytest.approx(25 / 33, rel=1e-15),
     }
     assert {key: summary[key] for key in expected} == expected
 

@@ -22,6 +22,7 @@ class Diverging:
     """A learner whose device 2 has an infinite loss from some round on."""
 
     at: int
+    device: str = "cpu"
     round: int = 0
     evaluated: int = 0
     jobs: list[int] = field(default_factory=list)
@@ -37,7 +38,7 @@ class Diverging:
 
     def backward(self, job: object) -> None: ...
 
-    def update(self) -> Any:
+    def update(self, round_: int) -> Any:
         jobs, self.jobs = self.jobs, []
         if self.round >= self.at:
             raise DivergedError(2, float("inf"))
@@ -70,7 +71,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_round_and_the_tables_be
     scenario = Scenario.load(
         folder / "learning.toml", {"rounds": 9, "learner.evaluate_every": 2, "scheduler.kind": "all_in"}
     )
-    monkeypatch.setattr("coupling.simulation._learner", lambda scenario, *rest: Diverging(at=6))
+    monkeypatch.setattr("coupling.simulation.build_learner", lambda scenario: Diverging(at=6))
 
     with pytest.raises(
         RunError, match=r"^round 6: the loss of device 2 became inf; lower the learning rates$"

@@ -197,6 +197,7 @@ def test_where_nobody_meets_the_budget_the_clock_still_advances_and_the_run_ends
 
     assert (run.rounds.scheduled == 0).all()
     assert (run.rounds.delay_s == 0).all()
+    assert (run.rounds.delay_predicted_s == 0).all()
     assert (run.rounds.energy_j == 0).all()
     assert (run.rounds.virtual_queue_s == 0).all()
     budget_s = 1e-12 * BITS

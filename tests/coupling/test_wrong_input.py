@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from coupled import LEARNER, NETWORK, Airtune, listing
 
+import coupling
+from coupling import Scenario, ScenarioError
 from coupling.cli import main
 from netsim.scheduling import POLICIES
 
@@ -50,7 +52,9 @@ VALUES = {
     "channel.path_loss.reference_m=-inf": "channel.path_loss.reference_m = -inf is not a finite number",
     "protocol.payload_bit=0": "protocol.payload_bit = 0 is not at least 1.0 and is not one of 'actual'",
     "protocol.payload_bit=nan": "protocol.payload_bit = nan is not a finite number and is not one of 'actual'",
-    "protocol.payload_bit=1e300": "protocol.payload_bit = 1e+300 is not at most 9007199254740992.0 and is not one of 'actual'",
+    "protocol.payload_bit=1e300": (
+        "protocol.payload_bit = 1e+300 is not at most 9007199254740992.0 and is not one of 'actual'"
+    ),
     "protocol.payload_bit=1.5": "protocol.payload_bit: 1.5 is not a whole number of bits",
     "scheduler.delay_budget_s_per_bit=0": "scheduler.delay_budget_s_per_bit = 0 is not greater than 0.0",
     "scheduler.delay_budget_s_per_bit=nan": "scheduler.delay_budget_s_per_bit = nan is not a finite number",
@@ -399,6 +403,23 @@ def test_a_run_directory_that_cannot_be_used_is_told_and_stays_as_it_is(
     (folder / "dangling").symlink_to("nowhere/at/all")
 
     assert refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", out) == line
+
+
+def test_a_run_directory_that_is_taken_is_told_before_any_warning(folder: Path, airtune: Airtune) -> None:
+    setting = ("--set", "scheduler.queue_update=algorithm1")
+
+    told = refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", ".", *setting)
+
+    assert told == "--out .: is not empty; name a new directory"
+
+
+def test_a_run_from_python_is_refused_as_well(folder: Path) -> None:
+    before = listing(folder)
+
+    with pytest.raises(ScenarioError, match=r"^--out .*: is not empty; name a new directory$"):
+        coupling.run(Scenario.load("network.toml"), folder, learning=False)
+
+    assert listing(folder) == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -16,6 +16,12 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 from learner.settings import LearnerSettings
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is prepared once out of the user's own cache, and from test to test."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.getbasetemp() / "datasets-cache"))
+
+
 @pytest.fixture
 def rng() -> PhiloxStreams:
     return PhiloxStreams(1)

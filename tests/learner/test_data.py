@@ -7,8 +7,8 @@ import pytest
 from tiny import Make, PhiloxStreams, train, write_parquet
 from transformers import AutoTokenizer
 
-from learner.data import Samples, load, tokenize
-from learner.data.hub import HUB_SETS, HubSet, load_hub
+from learner.data import Texts, load, tokenize
+from learner.data.hub import HUB_SETS, HubSet, read_hub
 from learner.data.labelled import Labelled
 from learner.learner import build
 from learner.settings import Columns, Data, LearnerSettings
@@ -77,7 +77,7 @@ def test_an_evaluation_sample_is_drawn_once_by_the_seed() -> None:
 
 
 def test_a_hub_set_is_read_from_its_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
     copy = write_parquet(tmp_path / "copy", "train-00000-of-00001.parquet", sentence=["a", "b"], label=[0, 1])
     write_parquet(copy, "validation-00000-of-00001.parquet", sentence=["c", "d", "e"], label=[1, 0, 1])
     hub_set = HubSet(
@@ -87,7 +87,7 @@ def test_a_hub_set_is_read_from_its_splits(tmp_path: Path, monkeypatch: pytest.M
         train="train+validation",
     )
 
-    labelled, test, classes = load_hub("sst2", hub_set)
+    labelled, test, classes = read_hub("sst2", hub_set).labelled(hub_set.columns, None, hub_set.classes)
 
     assert labelled.texts == (["a", "b", "c", "d", "e"],)
     assert test.labels.tolist() == [1, 0, 1]
@@ -95,7 +95,7 @@ def test_a_hub_set_is_read_from_its_splits(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_papers_mrpc_trains_on_two_splits() -> None:
-    assert (HUB_SETS["mrpc"].train, HUB_SETS["mrpc"].test) == ("train+validation", "test")
+    assert (HUB_SETS["mrpc"].train, HUB_SETS["mrpc"].tests) == ("train+validation", ("test",))
 
 
 def test_batches_are_those_of_the_tokenizer(tiny_model: Path) -> None:
@@ -108,7 +108,7 @@ def test_batches_are_those_of_the_tokenizer(tiny_model: Path) -> None:
     expected = tokenizer(
         [texts[3], texts[0], texts[2]], truncation=True, max_length=10, padding=True, return_tensors="pt"
     )
-    assert isinstance(samples, Samples)
+    assert isinstance(samples, Texts)
     assert batch.keys() == expected.keys()
     for name, values in batch.items():
         assert values.tolist() == expected[name].tolist()

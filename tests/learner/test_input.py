@@ -54,12 +54,33 @@ def test_the_papers_table_is_read() -> None:
     ("data", "problem"),
     [
         ({"name": "sst2", "path": "x"}, "name and path exclude each other; keep one"),
-        ({}, "needs name (a known data set) or path (a local directory)"),
+        ({}, "needs name (a known data set or a hub id) or path (a local directory)"),
         (
             {"name": "sst2", "columns": {"text": ["a"]}},
-            "columns belongs to path; a known data set has its own",
+            "columns belongs to a path or a hub id; a known data set has its own",
         ),
-        ({"name": "sst3"}, "Input should be 'movie_reviews', 'sst2'"),
+        (
+            {"name": "sst3"},
+            "name = 'sst3' is neither a hub id, as owner/name, nor one of: movie_reviews, sst2, mrpc",
+        ),
+        ({"name": "sst2", "configuration": "a"}, "configuration belongs to a set given by its hub id"),
+        ({"path": "x", "test_split": "test"}, "test_split belongs to a set given by its hub id"),
+        ({"path": "x", "columns": {"label": "y"}}, "needs text or image, one of the two"),
+        ({"path": "x", "columns": {"text": ["a"], "image": "b"}}, "needs text or image, one of the two"),
+        (
+            {"path": "x", "overlap": True, "partition": {"kind": "shards"}},
+            "overlap needs partition.kind = 'iid', and it is 'shards'",
+        ),
+        (
+            {"path": "x", "partition": {"kind": "shards"}, "sizes": {"kind": "lognormal", "sigma": 1.0}},
+            "partition.kind = 'shards' sets the sizes; leave sizes out",
+        ),
+        (
+            {"path": "x", "partition": {"kind": "by_column", "column": "a"}, "share": 0.1},
+            "partition.kind = 'by_column' sets the shares; leave share out",
+        ),
+        ({"path": "x", "partition": {"kind": "dirichlet", "alpha": 0.0}}, "greater than 0"),
+        ({"path": "x", "sizes": {"kind": "lognormal", "sigma": -1.0}}, "greater than 0"),
         ({"name": "sst2", "share": 0.0}, "greater than 0"),
         ({"name": "sst2", "share": 1.1}, "less than or equal to 1"),
         ({"name": "sst2", "share": float("nan")}, "finite number"),
@@ -77,7 +98,27 @@ def test_a_wrong_data_table_is_refused(data: dict[str, object], problem: str) ->
     "change",
     [
         {"lora": {**LORA, "targets": []}},
-        {"lora": {**LORA, "targets": "query"}},
+        {"lora": {**LORA, "targets": ""}},
+        {"lora": {**LORA, "targets": "quer(y"}},
+        {"lora": {**LORA, "dropout": 0.1}},
+        {"lora": {**LORA, "layers": []}},
+        {"lora": {**LORA, "layers": [-1]}},
+        {"attention": "flash"},
+        {"attention": "flash", "precision": "bfloat16", "device": "cpu"},
+        {"device": "gpu"},
+        {"precision": "float16"},
+        {"local_batches": 0},
+        {"weights": "equal"},
+        {"heads": {"train": "some"}},
+        {"optimizer": {"kind": "sgd", "lr": 0.1, "clip_norm": 0.0}},
+        {"optimizer": {"kind": "sgd", "lr": 0.1, "schedule": {"kind": "linear"}}},
+        {
+            "optimizer": {
+                "kind": "sgd",
+                "lr": 0.1,
+                "schedule": {"kind": "cosine", "warmup_steps": 9, "total_steps": 9},
+            }
+        },
         {"lora": {"rank": 0, "alpha": 4, "targets": ["query"]}},
         {"lora": {"rank": 1.5, "alpha": 4, "targets": ["query"]}},
         {"lora": {"rank": 2, "alpha": 0, "targets": ["query"]}},
@@ -122,11 +163,12 @@ def test_a_model_that_is_not_there_is_refused(make_settings: Make, tmp_path: Pat
 
 
 def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
     refuse(
         make_settings(model=str(tmp_path)),
         "learner.model",
-        f"'{tmp_path}' is of the type vit, which is not among: bert",
+        f"'{tmp_path}' is of the type t5, for which learner/families has no file; there are: bert, roberta, "
+        "distilbert, electra, mpnet, vit, deit, dinov2; docs/adding-a-model.md says what to implement",
     )
     (tmp_path / "config.json").write_text("{}")
     refuse(
@@ -257,9 +299,17 @@ def test_a_data_directory_that_does_not_hold_is_refused(make_settings: Make, tmp
         "learner.data.path",
         f"'{tmp_path}/none' is not a directory",
     )
-    refuse(settings, "learner.data.path", f"'{tmp_path}' has no train*.parquet")
+    refuse(
+        settings,
+        "learner.data.path",
+        f"'{tmp_path}' has no train* file; the endings read are: .parquet, .csv, .jsonl, .json",
+    )
     write_parquet(tmp_path, "train.parquet", **good)
-    refuse(settings, "learner.data.path", f"'{tmp_path}' has no validation*.parquet or test*.parquet")
+    refuse(
+        settings,
+        "learner.data.path",
+        f"'{tmp_path}' has no validation* or test* file; the endings read are: ...",
+    )
     (tmp_path / "validation.parquet").write_text("no Parquet")
     refuse(settings, "learner.data.path", f"validation*.parquet in '{tmp_path}' cannot be read: ...")
 
@@ -271,7 +321,7 @@ def test_a_data_directory_that_does_not_hold_is_refused(make_settings: Make, tmp
             {"words": ["a", "b"], "label": [0, 1]},
             {},
             "columns",
-            "cannot be guessed from words, label; say which are text and label",
+            "cannot be guessed from words, label; say which are text (or image) and label",
         ),
         (
             {"sentence": ["a", "b"], "label": [1, 2]},
@@ -332,8 +382,8 @@ def test_a_named_set_without_network_is_refused(make_settings: Make) -> None:
 def test_images_are_no_input_of_a_text_encoder(make_settings: Make) -> None:
     refuse(
         make_settings(data={"name": "cifar10"}),
-        "learner.data.name",
-        "'cifar10' is a set of images; a text encoder takes: movie_reviews, sst2, mrpc, qnli, rte, cola, mnli, qqp",
+        "learner.data",
+        "the samples are images, and the model reads text",
     )
 
 

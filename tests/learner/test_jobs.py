@@ -4,14 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny import Make, PhiloxStreams, train, write_parquet
 from transformers import BertConfig, BertModel
 
+from learner.arithmetic import Arithmetic
 from learner.families import FAMILIES
 from learner.learner import build
 from learner.lora import attach
 from learner.settings import Lora
 from learner.split import Split
+
+PLAIN = Arithmetic(torch.device("cpu"), torch.float32, None, deterministic=False)
 
 
 def test_payloads_are_counted_by_hand(make_settings: Make, rng: PhiloxStreams, tmp_path: Path) -> None:
@@ -92,11 +96,13 @@ def test_steps_out_of_order_are_refused(make_settings: Make, rng: PhiloxStreams)
 
 
 def test_bert_base_has_the_papers_454656_trainable_numbers(rng: PhiloxStreams) -> None:
-    model = BertModel(BertConfig()).requires_grad_(requires_grad=False)
+    with torch.device("meta"):
+        model = BertModel(BertConfig())
+    model = model.to_empty(device="cpu").requires_grad_(requires_grad=False)
     family = FAMILIES["bert"]
 
     lora = Lora(rank=8, alpha=16, targets=("query", "key", "value", "pooler.dense"))
-    split = Split(family, model, "pooler", attach(model, family, lora, rng))
+    split = Split(family, model, "pooler", attach(model, family, lora, rng), PLAIN)
 
     # 12 layers of three pairs, and the pooler's: each 8 x 768 + 768 x 8.
     assert split.trainable_parameters == (12 * 3 + 1) * 2 * 8 * 768 == 454_656

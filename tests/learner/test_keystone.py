@@ -1,66 +1,15 @@
 """The split round gives the gradients of the unsplit model: the one thing that everything else rests on."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 import torch
 from tiny import Make, PhiloxStreams, train
-from torch import Tensor, nn
-from torch.nn import functional
-from transformers import BertModel
+from unsplit import Unsplit, lora_values
 
 from learner.learner import Learner, build
 from learner.settings import LearnerSettings
 
 LR = 0.1
-
-
-class Unsplit:
-    """Hugging Face's own forward pass with ``W + (alpha / rank) B A`` put in by hand, and heads on top."""
-
-    def __init__(self, subject: Learner, settings: LearnerSettings, devices: Sequence[int]) -> None:
-        self.model = BertModel.from_pretrained(
-            settings.model, dtype=torch.float64, attn_implementation="eager"
-        )
-        self.model.eval().requires_grad_(requires_grad=False)
-        self.pooling = settings.pooling
-        self.scale = settings.lora.alpha / settings.lora.rank
-        self.pairs = {pair.module: (leaf(pair.down), leaf(pair.up)) for pair in subject.parts.split.adapters}
-        self.heads = {}
-        for device in devices:
-            stack = subject.parts.bank.stack([device])
-            self.heads[device] = (leaf(stack.weight[0]), leaf(stack.bias[0]))
-        for name, (down, up) in self.pairs.items():
-            self.model.get_submodule(name).register_forward_hook(self.adapted(down, up))
-
-    def adapted(self, down: Tensor, up: Tensor) -> object:
-        def hook(module: nn.Linear, args: tuple[Tensor], output: Tensor) -> Tensor:
-            return functional.linear(args[0], module.weight + self.scale * up @ down, module.bias)
-
-        return hook
-
-    def loss(self, device: int, batch: dict[str, Tensor], labels: Tensor) -> Tensor:
-        output = self.model(**batch)
-        states, mask = output.last_hidden_state, batch["attention_mask"][:, :, None]
-        pooled = {
-            "pooler": output.pooler_output,
-            "cls": states[:, 0],
-            "mean": (states * mask).sum(1) / mask.sum(1),
-        }[self.pooling]
-        weight, bias = self.heads[device]
-        return functional.cross_entropy(pooled @ weight.T + bias, labels)
-
-
-def leaf(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone().requires_grad_()
-
-
-def lora_values(subject: Learner) -> dict[str, tuple[Tensor, Tensor]]:
-    return {
-        pair.module: (pair.down.detach().clone(), pair.up.detach().clone())
-        for pair in subject.parts.split.adapters
-    }
 
 
 def warmed_up(settings: LearnerSettings, rng: PhiloxStreams) -> Learner:

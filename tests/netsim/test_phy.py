@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import lambertw
 
 from netsim import phy
 
 NOISE_PSD = 1e-11
+examples = settings(deadline=None)
 
 
 def test_the_rate_is_shannons_over_each_device_s_own_band() -> None:
@@ -27,6 +28,7 @@ def test_the_capacity_floor_is_the_delay_of_a_band_without_end() -> None:
     assert floor_s == pytest.approx(1e6 * 1e-11 * 0.6931471805599453 / 1e-6, rel=1e-15)
 
 
+@examples
 @given(
     bits=st.floats(1e3, 1e9),
     gain=st.floats(1e-15, 1.0),
@@ -87,6 +89,7 @@ sets = st.integers(1, 30).flatmap(
 )
 
 
+@examples
 @given(sets)
 def test_all_devices_of_a_set_end_at_the_common_delay_and_fill_the_band(
     case: tuple[list[float], list[float], list[float], float],
@@ -102,6 +105,7 @@ def test_all_devices_of_a_set_end_at_the_common_delay_and_fill_the_band(
     assert (share_hz > 0).all()
 
 
+@examples
 @given(sets, st.floats(-12, 6))
 def test_where_the_search_starts_does_not_change_the_common_delay(
     case: tuple[list[float], list[float], list[float], float], above: float
@@ -142,6 +146,7 @@ def test_a_device_without_bits_gets_no_bandwidth_and_changes_nothing() -> None:
     np.testing.assert_array_equal(with_it[1], [without[1][0], 0.0, without[1][1]])
 
 
+@examples
 @given(sets)
 def test_a_weaker_or_additional_device_never_shortens_the_common_delay(
     case: tuple[list[float], list[float], list[float], float],

@@ -44,7 +44,7 @@ def test_500_least_delays_are_right_to_1e_9_and_their_bandwidths_to_8_ulp_times_
     rng = np.random.default_rng(100 + block)
     near_floor = 0
     for index in range(100):
-        count = int(rng.integers(1, 6))
+        count = int(rng.integers(1, 5))
         gain = 10 ** rng.uniform(-12, 0, count)
         bits = 10 ** rng.uniform(4, 8, count) if index % 2 else np.full(count, 10 ** rng.uniform(4, 8))
         power_w = np.ones(count)

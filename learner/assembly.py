@@ -1,0 +1,87 @@
+"""The parts of a learner, from its settings."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from learner import optimizers
+from learner.arithmetic import Arithmetic, resolve
+from learner.data import Labelled, Partition, Samples, load, prepare, tokenize
+from learner.errors import InputError
+from learner.executor import Parts
+from learner.families import Family, ImageFamily
+from learner.heads import HeadBank
+from learner.lora import attach
+from learner.pretrained import load_image_processor, load_model, load_tokenizer
+from learner.settings import IMAGES, LearnerSettings
+from learner.split import Split
+from learner.streams import Streams
+
+
+def assemble(settings: LearnerSettings, device_count: int, rng: Streams) -> tuple[Parts, Partition, Samples]:
+    """Load model and data; return what learns, who holds which samples, and the test set.
+
+    Raises InputError where one cannot be had, or does not fit the others.
+    """
+    arithmetic = resolve(settings)
+    family, model = load_model(settings, arithmetic)
+    adapters = attach(model, family, settings.lora, rng)
+    compiled = torch.compile(family.encode, dynamic=True) if settings.compile else None
+    split = Split(family, model, settings.pooling, adapters, arithmetic, compiled)
+
+    # Before a set of the wrong kind is loaded, where its name tells.
+    _require_input(family, settings.data.name in IMAGES if settings.data.is_known else None)
+    labelled, labelled_test, classes = load(settings.data, rng)
+    _require_input(family, bool(labelled.images))
+    partition = Partition(
+        settings.data,
+        labelled,
+        device_count=device_count,
+        batch_size=settings.batch_size * settings.local_batches,
+        rng=rng,
+    )
+    samples, test = _read(settings, family, model, labelled, labelled_test)
+    matrices = [] if settings.lora.frozen else [m for pair in adapters for m in (pair.down, pair.up)]
+    parts = Parts(
+        split=split,
+        bank=_bank(settings, split, classes, arithmetic, rng),
+        samples=samples,
+        lora_optimizer=_optimizer(settings, matrices),
+        lora_rule=settings.optimizer,
+        micro_batch_tokens=settings.micro_batch_tokens,
+        local_batches=settings.local_batches,
+    )
+    return parts, partition, test
+
+
+def _require_input(family: Family, are_images: bool | None) -> None:
+    if are_images is not None and are_images != isinstance(family, ImageFamily):
+        given, read = ("images", "text") if are_images else ("text", "images")
+        raise InputError("learner.data", f"the samples are {given}, and the model reads {read}")
+
+
+def _read(settings: LearnerSettings, family: Family, model: Any, *sets: Labelled) -> list[Samples]:
+    """Return the sets of samples in the form that the model reads."""
+    if isinstance(family, ImageFamily):
+        processor = load_image_processor(settings.model)
+        return [prepare(each, processor, family, model.config) for each in sets]
+    tokenizer = load_tokenizer(settings.model, model.config.vocab_size)
+    return [tokenize(each, tokenizer, settings.max_tokens) for each in sets]
+
+
+def _bank(
+    settings: LearnerSettings, split: Split, classes: int, arithmetic: Arithmetic, rng: Streams
+) -> HeadBank:
+    return HeadBank(
+        hidden=split.feature_width,
+        classes=classes,
+        heads=settings.heads,
+        optimizer=settings.head_optimizer or settings.optimizer,
+        arithmetic=arithmetic,
+        rng=rng,
+    )
+
+
+def _optimizer(settings: LearnerSettings, matrices: list[nn.Parameter]) -> torch.optim.Optimizer | None:
+    return optimizers.create(settings.optimizer, matrices) if matrices else None

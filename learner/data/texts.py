@@ -1,0 +1,76 @@
+"""Texts as tokens."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final, final
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy import ndarray
+from torch import Tensor
+from typing_extensions import override
+
+from learner.data import cache
+from learner.data.labelled import Labelled
+from learner.data.samples import Samples
+
+# What a tokenizer gives per token, and what stands for it where there is none; ids take the tokenizer's own.
+COLUMNS: Final = ("input_ids", "token_type_ids")
+_LENGTHS: Final = "lengths"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Texts(Samples):
+    """Samples as tokens, one after another without padding, and their labels."""
+
+    columns: Mapping[str, Int[ndarray, " tokens"]]
+    padding: Mapping[str, int]
+    starts: Int[ndarray, " S"]
+    lengths: Int[ndarray, " S"]
+    labels: Int[ndarray, " S"]
+
+    @override
+    def batch(self, rows: Int[ndarray, " B"]) -> dict[str, Tensor]:
+        """Return the tokens of these samples, padded to the longest of them, with their mask."""
+        lengths = self.lengths[rows]
+        position = np.arange(lengths.max())
+        present = position < lengths[:, None]
+        token = np.where(present, self.starts[rows][:, None] + position, 0)
+        batch = {
+            name: torch.from_numpy(np.where(present, values[token], self.padding[name]))
+            for name, values in self.columns.items()
+        }
+        batch["attention_mask"] = torch.from_numpy(present.astype(np.int64))
+        return batch
+
+
+def tokenize(labelled: Labelled, tokenizer: Any, max_tokens: int) -> Texts:
+    """Return the samples as the tokenizer reads them, cut off after ``max_tokens``; once for the same texts."""
+    key = cache.key(tokenizer, max_tokens, labelled.texts)
+    tokens = cache.read(key)
+    if tokens is None:
+        tokens = _tokens(labelled, tokenizer, max_tokens)
+        cache.write(key, tokens)
+    lengths = tokens[_LENGTHS]
+    return Texts(
+        columns={name: tokens[name].astype(np.int64) for name in COLUMNS if name in tokens},
+        padding={"input_ids": tokenizer.pad_token_id, "token_type_ids": 0},
+        starts=np.cumsum(lengths) - lengths,
+        lengths=lengths,
+        labels=labelled.labels,
+    )
+
+
+def _tokens(labelled: Labelled, tokenizer: Any, max_tokens: int) -> dict[str, ndarray]:
+    encoded = tokenizer(*labelled.texts, truncation=True, max_length=max_tokens)
+    lengths = np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
+    total = int(lengths.sum())
+    columns = {
+        name: np.fromiter(chain.from_iterable(encoded[name]), np.int32, total)
+        for name in COLUMNS
+        if name in encoded
+    }
+    return columns | {_LENGTHS: lengths}

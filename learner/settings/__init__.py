@@ -1,0 +1,35 @@
+"""The ``[learner]`` table of a scenario; importing it needs no PyTorch."""
+
+from learner.settings.data import (
+    IMAGES,
+    AnyPartition,
+    ByColumn,
+    Columns,
+    Data,
+    Dirichlet,
+    Equal,
+    Iid,
+    Lognormal,
+    Shards,
+)
+from learner.settings.learner import Heads, LearnerSettings, Lora
+from learner.settings.rules import AdamW, Optimizer, Sgd
+
+__all__ = [
+    "IMAGES",
+    "AdamW",
+    "AnyPartition",
+    "ByColumn",
+    "Columns",
+    "Data",
+    "Dirichlet",
+    "Equal",
+    "Heads",
+    "Iid",
+    "LearnerSettings",
+    "Lognormal",
+    "Lora",
+    "Optimizer",
+    "Sgd",
+    "Shards",
+]

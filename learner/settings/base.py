@@ -1,0 +1,21 @@
+"""What all tables of the learner share."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive: TypeAlias = Annotated[float, Field(gt=0)]
+NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
+Fraction: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Name: TypeAlias = Annotated[str, Field(min_length=1)]
+# TOML arrays arrive as lists, which strict validation would not take for tuples.
+Names: TypeAlias = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
+
+
+class Table(BaseModel):
+    """A table of a scenario file: unknown keys, wrong types and non-finite numbers are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

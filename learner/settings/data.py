@@ -1,0 +1,158 @@
+"""The ``data`` table: which labelled samples there are, and which device holds what of them."""
+
+from typing import Annotated, Final, Literal, TypeAlias, final
+
+from pydantic import Field, model_validator
+
+from learner.settings.base import Count, Name, Names, Positive, Table
+
+TEXTS: Final = ("movie_reviews", "sst2", "mrpc", "qnli", "rte", "cola", "mnli", "qqp")
+IMAGES: Final = ("cifar10", "cifar100")
+
+
+@final
+class Columns(Table):
+    """Which columns of a table of samples are the input and the label."""
+
+    text: Annotated[Names, Field(max_length=2)] | None = None
+    """One column of texts, or two whose texts are read as a pair. Excludes `image`."""
+    image: Name | None = None
+    """Column of images: encoded as PNG, JPEG and the like, alone or as `{bytes, path}`. Excludes `text`."""
+    label: Name = "label"
+    """Column of the class numbers, 0 to C - 1, or of the names in `classes`."""
+    classes: Names | None = None
+    """Names of the classes in the label column, in the order of their numbers; by default it holds numbers."""
+
+    @model_validator(mode="after")
+    def _one_input(self) -> "Columns":
+        if (self.text is None) == (self.image is None):
+            raise ValueError("needs text or image, one of the two")
+        return self
+
+
+@final
+class Iid(Table):
+    """Every device holds samples drawn from all of them alike."""
+
+    kind: Literal["iid"] = "iid"
+    """Name of the partition."""
+
+
+@final
+class Dirichlet(Table):
+    """Every device has a class mix of its own, drawn from a Dirichlet law (Hsu et al., 2019)."""
+
+    kind: Literal["dirichlet"]
+    """Name of the partition."""
+    alpha: Positive
+    """Concentration: 100 is close to `iid`, 0.1 leaves most devices with one or two classes."""
+
+
+@final
+class Shards(Table):
+    """Samples sorted by class, cut into equal shards and dealt out (McMahan et al., 2017)."""
+
+    kind: Literal["shards"]
+    """Name of the partition."""
+    per_device: Count = 2
+    """Number of shards that a device holds, and so about the most classes that it sees."""
+
+
+@final
+class ByColumn(Table):
+    """Samples of one value of a column, such as a writer or a source, stay on one device."""
+
+    kind: Literal["by_column"]
+    """Name of the partition."""
+    column: Name
+    """The column; its values are dealt out in a random order, so every device needs one."""
+
+
+AnyPartition: TypeAlias = Annotated[Iid | Dirichlet | Shards | ByColumn, Field(discriminator="kind")]
+
+
+@final
+class Equal(Table):
+    """Every device holds as many samples."""
+
+    kind: Literal["equal"] = "equal"
+    """Name of the law."""
+
+
+@final
+class Lognormal(Table):
+    """Numbers of samples that spread as exp(sigma Z), Z standard normal, around the same mean."""
+
+    kind: Literal["lognormal"]
+    """Name of the law."""
+    sigma: Positive
+    """Standard deviation of the logarithm of a device's number of samples."""
+
+
+AnySizes: TypeAlias = Annotated[Equal | Lognormal, Field(discriminator="kind")]
+
+
+@final
+class Data(Table):
+    """The labelled samples, and how much of them each device holds."""
+
+    name: Name | None = None
+    """A set known by name (`movie_reviews`, installed with the quickstart; `sst2 mrpc qnli rte cola mnli qqp` and
+    `cifar10 cifar100`, from the Hugging Face hub), or the hub id of any other, as `owner/name`. Excludes `path`."""
+    configuration: Name | None = None
+    """Configuration of a set given by its hub id; by default its only one."""
+    path: Name | None = None
+    """A local directory with `train*` and `validation*` (or, without that, `test*`) files in Parquet, CSV or JSON.
+    Excludes `name`."""
+    columns: Columns | None = None
+    """Columns of a set given by its path or hub id; by default found by the names that GLUE and CIFAR use."""
+    train_split: Name | None = None
+    """Split of a set given by its hub id that is learned from, such as `train` (the default) or `train[:10%]`."""
+    test_split: Name | None = None
+    """Split of a set given by its hub id that is tested on; by default `validation`, or else `test`."""
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the training samples that one device holds, the mean over devices; by default 1 / K."""
+    overlap: bool = False
+    """Whether devices may hold the same samples: each draws its share from all of them."""
+    partition: AnyPartition = Iid()
+    """Which samples a device holds."""
+    sizes: AnySizes = Equal()
+    """How many samples a device holds."""
+    test_size: Count | None = None
+    """Number of test samples, drawn once by the seed, that evaluations use; by default all."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is one of the sets known by name."""
+        return self.name in (*TEXTS, *IMAGES)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Data":
+        if self.name is not None and self.path is not None:
+            raise ValueError("name and path exclude each other; keep one")
+        if self.name is None and self.path is None:
+            raise ValueError("needs name (a known data set or a hub id) or path (a local directory)")
+        if self.name is not None and not self.is_known and "/" not in self.name:
+            known = ", ".join((*TEXTS, *IMAGES))
+            raise ValueError(f"name = '{self.name}' is neither a hub id, as owner/name, nor one of: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _own_columns(self) -> "Data":
+        if self.columns is not None and self.is_known:
+            raise ValueError("columns belongs to a path or a hub id; a known data set has its own")
+        for key in ("configuration", "train_split", "test_split"):
+            if getattr(self, key) is not None and (self.is_known or self.name is None):
+                raise ValueError(f"{key} belongs to a set given by its hub id")
+        return self
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Data":
+        if self.overlap and self.partition.kind != "iid":
+            raise ValueError(f"overlap needs partition.kind = 'iid', and it is '{self.partition.kind}'")
+        fixed = self.partition.kind in ("shards", "by_column")
+        if fixed and self.sizes.kind != "equal":
+            raise ValueError(f"partition.kind = '{self.partition.kind}' sets the sizes; leave sizes out")
+        if self.partition.kind == "by_column" and self.share is not None:
+            raise ValueError("partition.kind = 'by_column' sets the shares; leave share out")
+        return self

@@ -1,0 +1,190 @@
+"""Device, precision, compilation and memory change how fast and how exactly the same thing is computed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import Make, PhiloxStreams, arrays, train
+
+from learner import pretrained
+from learner.arithmetic import resolve
+from learner.errors import InputError, OutOfMemoryError
+from learner.learner import Learner, build
+from learner.settings import LearnerSettings
+
+DEVICES = 6
+
+
+def after_training(settings: LearnerSettings) -> tuple[Learner, list[float]]:
+    subject = build(settings, DEVICES, PhiloxStreams(3))
+    losses = []
+    for round_, (devices, lost) in enumerate([([0, 1, 2, 5], [2]), ([3, 1], []), ([4, 0], [4])], start=1):
+        losses += train(subject, round_, devices, lost).losses.values()
+    return subject, losses
+
+
+def test_bfloat16_is_close_and_keeps_its_weights_in_float32(make_settings: Make) -> None:
+    exact, exact_losses = after_training(make_settings(precision="float32"))
+    rough, rough_losses = after_training(make_settings(precision="bfloat16"))
+
+    assert {matrix.dtype for matrix in arrays(rough)} == {torch.float32}
+    assert rough_losses == pytest.approx(exact_losses, rel=0.05, abs=0.02)
+    assert rough_losses != exact_losses
+    for one, other in zip(arrays(rough), arrays(exact), strict=True):
+        # Eight bits of mantissa, through two layers and three rounds.
+        assert (one - other).norm() <= 0.1 * other.norm() + 1e-3
+    assert rough.evaluate().loss == pytest.approx(exact.evaluate().loss, rel=0.05)
+
+
+def test_bfloat16_batched_is_close_to_eager(make_settings: Make) -> None:
+    _, batched = after_training(make_settings(precision="bfloat16"))
+    _, eager = after_training(make_settings(precision="bfloat16", executor="eager"))
+
+    assert batched == pytest.approx(eager, rel=0.05, abs=0.02)
+
+
+PROGRAM = """
+import sys
+import torch
+sys.path[:0] = [sys.argv[1]]
+from tiny import PhiloxStreams, arrays, train
+from learner.learner import build
+from learner.settings import LearnerSettings
+torch.set_num_threads(2)
+settings = LearnerSettings.model_validate_json(sys.stdin.read())
+subject = build(settings, 6, PhiloxStreams(3))
+losses = [loss for n in (1, 2) for loss in train(subject, n, [0, 1, 2, 4], [2]).losses.values()]
+print(*[number.hex() for number in [*losses, *(float(matrix.sum()) for matrix in arrays(subject))]])
+"""
+
+
+def losses_elsewhere(settings: LearnerSettings) -> list[float]:
+    """Return the losses and sums of weights of a learner in a process of its own, of which nothing is checked."""
+    command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parent)]
+    given = settings.model_dump_json(exclude_none=True)
+    output = subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout
+    return [float.fromhex(number) for number in output.split()]
+
+
+def test_a_deterministic_run_gives_the_same_bits_in_two_processes(make_settings: Make) -> None:
+    settings = make_settings(precision="float32", deterministic=True)
+
+    one, other = (losses_elsewhere(settings) for _ in range(2))
+
+    assert one == other
+    assert len(set(one)) > 20
+
+
+def test_deterministic_algorithms_are_asked_for_while_learning_only(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    settings = make_settings(deterministic=True)
+
+    with resolve(settings).guard(1):
+        inside = torch.are_deterministic_algorithms_enabled()
+
+    assert inside
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.slow
+def test_a_compiled_encoder_learns_the_same(make_settings: Make) -> None:
+    plain, compiled = (losses_elsewhere(make_settings(compile=which)) for which in (False, True))
+
+    assert compiled == pytest.approx(plain, rel=1e-9)
+
+
+def test_cuda_that_is_not_there_is_refused(make_settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    with pytest.raises(InputError) as caught:
+        build(make_settings(device="cuda"), DEVICES, PhiloxStreams(1))
+
+    assert str(caught.value) == (
+        "learner.device: 'cuda' is asked for and PyTorch finds no CUDA device here; take 'auto' or 'cpu'"
+    )
+    with pytest.raises(InputError, match=r"learner.attention: 'flash' runs on a CUDA device"):
+        build(make_settings(attention="flash", precision="bfloat16"), DEVICES, PhiloxStreams(1))
+    assert resolve(make_settings(device="auto")).device.type == "cpu"
+
+
+def test_flash_attention_without_its_package_is_refused(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(pretrained, "is_flash_attn_2_available", lambda: False)
+
+    with pytest.raises(InputError) as caught:
+        build(make_settings(attention="flash", precision="bfloat16"), DEVICES, PhiloxStreams(1))
+
+    assert str(caught.value) == (
+        "learner.attention: 'flash' needs the package flash-attn; install it or take 'sdpa'"
+    )
+
+
+def test_compiling_without_a_compiler_is_refused(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+
+    with pytest.raises(InputError) as caught:
+        build(make_settings(compile=True, device="cpu"), DEVICES, PhiloxStreams(1))
+
+    assert str(caught.value) == "learner.compile: needs a C++ compiler, and 'no-such-compiler' is not found"
+
+
+def cuda_is_full() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def host_is_full() -> None:
+    torch.empty(2**60)
+
+
+@pytest.mark.parametrize("fail", [cuda_is_full, host_is_full])
+@pytest.mark.parametrize("call", ["update", "evaluate"])
+def test_a_lack_of_memory_names_the_micro_batch_to_try(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch, fail: object, call: str
+) -> None:
+    subject = build(make_settings(micro_batch_tokens=64), DEVICES, PhiloxStreams(1))
+    job = subject.embed(0, 1)
+    subject.encode(job)
+    subject.head_step(job)
+    monkeypatch.setattr(subject.parts.split.model.encoder, "forward", lambda *_, **__: fail())
+
+    with pytest.raises(OutOfMemoryError) as caught:
+        getattr(subject, call)()
+
+    assert str(caught.value) == (
+        "out of memory with learner.micro_batch_tokens = 64; try 32, and 1, a sample at a time, at the least"
+    )
+
+
+def test_memory_follows_the_micro_batch_and_not_the_devices(make_settings: Make) -> None:
+    """Count the numbers that wait for the backward pass, the most at any time."""
+    few, many = (most_saved(make_settings(micro_batch_tokens=40), devices) for devices in (2, 6))
+
+    assert many < 1.3 * few
+
+
+def most_saved(settings: LearnerSettings, devices: int) -> int:
+    subject = build(settings, DEVICES, PhiloxStreams(1))
+    waiting, most = 0, 0
+
+    class Saved:
+        def __init__(self, tensor: torch.Tensor) -> None:
+            nonlocal waiting, most
+            self.tensor = tensor
+            waiting += tensor.numel()
+            most = max(most, waiting)
+
+        def __del__(self) -> None:
+            nonlocal waiting
+            waiting -= self.tensor.numel()
+
+    with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
+        train(subject, 1, range(devices))
+    return most

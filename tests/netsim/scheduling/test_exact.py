@@ -1,0 +1,179 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from worlds import BANDWIDTH_HZ, NOISE_PSD, all_delays, course, paper_gains, paper_state, random_states
+
+from netsim import phy
+from netsim.scheduling import Objective, RoundState, create
+from netsim.scheduling.prefixes import Prefixes, reachable_by_gain
+
+
+def objective_of(kind: str, state: RoundState, drift: str) -> float:
+    policy = create(kind, drift=drift)
+    answer = policy.schedule(state)
+    return float(Objective(drift=drift).value(len(answer.devices), answer.delay_s, state))
+
+
+@pytest.mark.parametrize(("seed", "number", "most"), [(0, 40, 10), (1, 240, 7), (2, 240, 6)])
+def test_exact_is_the_best_of_all_subsets_under_both_drifts(seed: int, number: int, most: int) -> None:
+    partial = 0
+    for state in random_states(seed, number, most=most):
+        delays = list(all_delays(state))
+        for drift in ("paper", "full"):
+            objective = Objective(drift=drift)
+            best = max([0.0, *(float(objective.value(count, delay_s, state)) for count, delay_s in delays)])
+
+            answer = create("exact", drift=drift).schedule(state)
+
+            value = float(objective.value(len(answer.devices), answer.delay_s, state))
+            assert value == pytest.approx(best, rel=1e-11, abs=1e-11)
+            assert answer.objective_bound is not None
+            assert best - 1e-11 <= answer.objective_bound <= best * (1 + 1e-9) + 1e-9
+            partial += 0 < len(answer.devices) < len(state.gain)
+    assert partial > number / 5, "too few rounds in which only a part of the devices is best"
+
+
+@pytest.mark.parametrize("drift", ["paper", "full"])
+def test_exact_never_scores_below_algorithm_1_in_one_round(drift: str) -> None:
+    above = 0
+    for state in random_states(7, 400, most=30, spread=6.0):
+        exact, early = (objective_of(kind, state, drift) for kind in ("exact", "algorithm1"))
+        assert exact >= early - 1e-12 * abs(early)
+        above += exact > early + 1e-6
+    assert above > 20, "Algorithm 1 never stopped too early: this shows nothing"
+
+
+def test_j_over_prefixes_is_not_unimodal_and_algorithm_1_stops_at_the_first_fall() -> None:
+    # In a very wide band a set's delay is the capacity floor of its weakest device: 1, 10 and 10.1 budgets here.
+    floor = np.array([1.0, 10.0, 10.1])
+    state = RoundState(
+        round=1,
+        gain=1e-9 * np.log(2) / floor,
+        bits=np.ones(3),
+        tx_power_w=np.ones(3),
+        bandwidth_hz=1e9,
+        noise_psd=1e-9,
+        delay_budget_s=1.0,
+        virtual_queue_s=0.15,
+    )
+    # J = N - 0.15 D: 0.85, 0.5 and 1.485.
+    one, best = create("algorithm1").schedule(state), create("exact").schedule(state)
+
+    assert one.devices.tolist() == [0]
+    assert best.devices.tolist() == [0, 1, 2]
+    assert best.objective_bound == pytest.approx(1.485, rel=1e-6)
+
+
+def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds_before_and_after_they_are_narrowed() -> (
+    None
+):
+    for gain in paper_gains(3, 20, 40):
+        state = paper_state(gain)
+        prefixes = Prefixes(state, reachable_by_gain(state))
+        true_s = [state.min_delay(prefixes.order[:count])[0] for count in range(1, 21)]
+        for _ in range(3):
+            lower_s, upper_s = prefixes.bounds_s[:, 1:]
+            assert (lower_s <= true_s).all()
+            assert (upper_s >= true_s).all()
+            before = float((upper_s / lower_s).max())
+            prefixes.narrow(np.arange(21), 0, 20)
+
+        assert before < 1.01
+
+
+def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(100):
+        count = int(rng.integers(1, 40))
+        state = replace(
+            paper_state(10 ** rng.uniform(-12, 0, count)),
+            bandwidth_hz=10 ** rng.uniform(3, 12),
+            bits=10 ** rng.uniform(4, 8, count),
+        )
+        prefixes = Prefixes(state, reachable_by_gain(state))
+        true_s = np.array([state.min_delay(prefixes.order[:n])[0] for n in range(1, count + 1)])
+
+        for _ in range(4):
+            prefixes.narrow(np.arange(count + 1), 0, count)
+
+            assert (prefixes.bounds_s[0, 1:] <= true_s * (1 + 1e-15)).all()
+            assert (prefixes.bounds_s[1, 1:] >= true_s * (1 - 1e-15)).all()
+
+
+def test_with_an_empty_queue_delay_costs_nothing_and_everybody_with_a_gain_takes_part() -> None:
+    gain = np.array([1e-6, 0.0, 3e-6, 2e-6])
+
+    for kind in ("exact", "algorithm1", "all_in"):
+        answer = create(kind).schedule(paper_state(gain))
+
+        assert answer.devices.tolist() == [2, 3, 0]
+        assert answer.bandwidth_hz.sum() == pytest.approx(BANDWIDTH_HZ, rel=1e-13)
+    assert len(create("exact", drift="full").schedule(paper_state(gain)).devices) < 3
+
+
+def test_nobody_is_better_than_a_set_whose_delay_costs_more_than_it_brings() -> None:
+    answer = create("exact").schedule(paper_state(np.array([1e-7, 1e-7]), queue_s=1e9))
+
+    assert len(answer.devices) == 0
+    assert answer.delay_s == 0.0
+    assert answer.objective_bound == 0.0
+
+
+def test_equal_objectives_go_to_the_larger_set() -> None:
+    # With a budget of D_2 and a queue of 2 D_2, J(2) is 0, and so is J(0); J(1) is less.
+    ties = 0
+    for gain in np.linspace(1e-6, 2e-6, 20):
+        state = paper_state(np.array([gain, gain]))
+        delay_s = create("all_in").schedule(state).delay_s
+        state = replace(state, delay_budget_s=delay_s, virtual_queue_s=2 * delay_s)
+        answer = create("exact").schedule(state)
+        value = float(Objective().value(2, delay_s, state))
+
+        assert len(answer.devices) == (2 if value >= 0 else 0) or answer.delay_s != delay_s
+        ties += value == 0.0 and answer.delay_s == delay_s
+    assert ties > 0, "rounding left no tie"
+
+
+def test_with_different_payloads_the_best_pair_is_no_prefix_of_the_gains() -> None:
+    # The strongest device has so many bits that the two others are faster together.
+    gain, bits = np.array([3e-6, 2e-6, 1e-6]), np.array([1e9, 1e6, 1e6])
+    floor_s = phy.capacity_floor(bits, gain, NOISE_PSD)
+    state = RoundState(
+        1, gain, bits, np.ones(3), BANDWIDTH_HZ, NOISE_PSD, float(floor_s[1]) * 5, float(floor_s[1]) * 2
+    )
+
+    assert sorted(create("exact").schedule(state).devices.tolist()) == [1, 2]
+
+
+def test_a_thousand_devices_are_solved_in_a_few_evaluations() -> None:
+    gain = paper_gains(1, 1000, 1)[0]
+    for queue_s in (0.0, 1e2, 3e2, 1e3, 1e4):
+        state = paper_state(gain, 9, queue_s)
+
+        answer = create("exact").schedule(state)
+
+        value = float(Objective().value(len(answer.devices), answer.delay_s, state))
+        assert answer.iterations is not None
+        assert answer.iterations <= 15
+        assert answer.objective_bound == pytest.approx(value, abs=1e-9)
+        near = [n for n in (len(answer.devices) - 1, len(answer.devices) + 1) if 0 < n <= 1000]
+        for count in near:
+            delay_s = state.min_delay(state.by_gain()[:count])[0]
+            assert float(Objective().value(count, delay_s, state)) <= value
+
+
+def test_algorithm_1_stops_where_the_literal_one_does() -> None:
+    gains = paper_gains(2, 20, 200)
+    loop = course(create("algorithm1"), gains, initial=5.0)
+    queue = np.concatenate([[5.0], loop.queue[:-1]])
+    for number, gain in enumerate(gains, 1):
+        state = paper_state(gain, number, queue[number - 1] * paper_state(gain).delay_budget_s)
+        order, before, count = state.by_gain(), 0.0, 0
+        for size in range(1, 21):
+            value = float(Objective().value(size, state.min_delay(order[:size])[0], state))
+            if value < before:
+                break
+            before, count = value, size
+
+        assert loop.scheduled[number - 1] == count
