@@ -12,6 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
+if (here := str(Path(__file__).resolve().parent)) in sys.path:
+    sys.path.remove(here)  # another file's name there would hide a package
+
 from coupling.engines import Local
 from coupling.engines.local import cores
 from coupling.plan import plan
