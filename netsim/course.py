@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as model
 from netsim import phy
 from netsim.ahead import Ahead
 from netsim.errors import StalledError
-from netsim.parameters import CONFIG, Number
+from netsim.parameters import CONFIG, Decibel
 
 Status = Literal["delivered", "lost", "late", "aborted"]
 """``lost`` in an outage, ``late`` at the deadline, ``aborted`` when the device or the round gave up."""
@@ -32,7 +32,7 @@ class Outage:
     ``coherence = "round"`` a bad block does not end, and the transfer is lost.
     """
 
-    min_gain_db: Number
+    min_gain_db: Decibel
     """Least power gain that is received, in dB."""
     action: Literal["drop", "retry", "skip"]
     """Whether the transfer is lost, sent again, or waits."""
