@@ -84,7 +84,7 @@ class Rounds:
         except AllocationError as error:
             raise RunError(str(error)) from None
         except (ArithmeticError, MemoryError) as error:
-            raise RunError(f"round {self.state.round + 1}: {error}") from None
+            raise RunError(f"round {self.state.round + 1}: {str(error) or 'out of memory'}") from None
 
     def _all(self) -> Generator[simpy.Event, Any, None]:
         if self.state.round == 0:

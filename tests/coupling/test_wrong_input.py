@@ -302,12 +302,14 @@ LEARNING = {
     "learner=3": "learner = 3 is not a table (from --set)",
     "learner.model=3": "learner.model = 3 is not a string (from --set)",
     "learner.model=''": "learner.model = '' has too few characters: at least 1 (from --set)",
-    "learner.pooling=max": "learner.pooling = 'max' is not one of 'pooler', 'cls' or 'mean' (from --set)",
+    "learner.pooling=max": (
+        "learner.pooling = 'max' is not one of 'pooler', 'cls', 'mean' or 'cls_mean' (from --set)"
+    ),
     "learner.lora.rank=0": "learner.lora.rank = 0 is not at least 1 (from --set)",
     "learner.lora.alpha=inf": "learner.lora.alpha = inf is not a finite number (from --set)",
-    "learner.lora.targets=[]": "learner.lora.targets = [] has too few entries: at least 1 (from --set)",
-    "learner.lora.targets=query": "learner.lora.targets = 'query' is not a list (from --set)",
-    "learner.lora.targets=[3]": "learner.lora.targets[0] = 3 is not a string (from --set)",
+    "learner.lora.targets=[]": (
+        "learner.lora.targets = [] is not a string and has too few entries: at least 1 (from --set)"
+    ),
     "learner.lora.frozen=1": "learner.lora.frozen = 1 is neither true nor false (from --set)",
     "learner.optimizer={kind='adam', lr=1}": (
         "learner.optimizer.kind = 'adam' is not one of 'sgd', 'adamw' (from --set)"
@@ -315,7 +317,7 @@ LEARNING = {
     "learner.optimizer.lr=0": "learner.optimizer.lr = 0 is not greater than 0.0 (from --set)",
     "learner.optimizer.lr=nan": "learner.optimizer.lr = nan is not a finite number (from --set)",
     "learner.optimizer.beta1=0.5": (
-        "learner.optimizer.beta1 is unknown; known here: kind, lr, momentum (from --set)"
+        "learner.optimizer.beta1 is unknown; known here: lr, schedule, clip_norm, kind, momentum (from --set)"
     ),
     "learner.head_optimizer={kind='x'}": (
         "learner.head_optimizer.kind = 'x' is not one of 'sgd', 'adamw' (from --set)"
@@ -346,10 +348,10 @@ def test_a_wrong_learner_is_told_even_where_nothing_is_learned(
 
 
 ABSENT = {
-    "learner.data.name=imdb": "learner.data.name = 'imdb' is not one of 'movie_reviews', 'sst2'",
+    "learner.data.name=imdb": "learner.data: name = 'imdb' is neither a hub id, as owner/name, nor one of: movie",
     "learner.model=./absent": "learner.model: './absent' is not a directory",
     "learner.model=no-such/model": "learner.model: 'no-such/model' is neither a local directory nor a model",
-    "learner.data={name='cifar10'}": "learner.data.name: 'cifar10' is a set of images",
+    "learner.data={name='cifar10'}": "learner.data: the samples are images, and the model reads text",
     "learner.batch_size=100000": "learner.batch_size: 100000 is more than the 30 training samples",
     "learner.data.share=0.001": "learner.data.share: 0.001 of 120 training samples is less than one sample",
     "learner.data.test_size=41": "learner.data.test_size: 41 is more than the 40 test samples",
