@@ -68,6 +68,16 @@ def _first_guess(log_ratio: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"
     return z + np.log1p(over)
 
 
+def rough_efficiency(
+    log_ratio: Float[ndarray, "*shape"],
+) -> tuple[Float[ndarray, "*shape"], Float[ndarray, "*shape"]]:
+    """Return the ``y`` of a given ``log_ratio_of > 0`` to a relative 5e-5, and the ``g`` of that y."""
+    y = _first_guess(log_ratio)
+    growth = y / -np.expm1(-y)
+    growth -= 1.0
+    return y, growth
+
+
 def fast_efficiency(
     log_ratio: Float[ndarray, "*shape"],
 ) -> tuple[Float[ndarray, "*shape"], Float[ndarray, "*shape"]]:

@@ -8,13 +8,6 @@ device's own band, ``D / f = s / ln(1 + s)``. In ``y = ln(1 + s)``, the spectral
 
 which increases smoothly with a slope between 1/2 and 1, so Newton's iteration never fails, and
 ``B = bits ln2 / (D y)``. It is the equivalent of the paper's Lemma 3 without the cancellation of its Lambert W.
-
-With ``g = y / (1 - exp(-y)) - 1`` the derivatives of the bandwidth in the delay are
-
-    -D B' / B = 1 + 1/g            D^2 B'' / B = (1 + 1/g) (2 + y / g^2)
-
-and both fall as D grows (g is convex in y), so that B' < 0, B'' > 0 and B''' < 0: ``demand_moments`` is made
-for bounds that rest on these signs.
 """
 
 import math
@@ -25,7 +18,13 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from netsim.efficiency import efficiency, fast_efficiency, growth_of, log_ratio_of, scalar_log_ratio
+from netsim.efficiency import (
+    efficiency,
+    fast_efficiency,
+    growth_of,
+    log_ratio_of,
+    scalar_log_ratio,
+)
 
 LN2: Final = float(np.log(2.0))
 
@@ -161,7 +160,7 @@ def _refined(
     weakest: int,
     step: float,
 ) -> tuple[float, Float[ndarray, " n"], Float[ndarray, " n"]]:
-    """Return ``ln(D / f_w)``, every ``y`` and every ``g`` after a small step in ``ln D``, consistent to rounding."""
+    """Return ``ln(D / f_w)``, every ``y`` and every ``g`` after a small step in ``ln D``, all consistent."""
     worst_y, worst_growth = float(y[weakest]), float(growth[weakest])
     pace = step / worst_growth
     curl = 1.0 - (1.0 + worst_growth) * (worst_y - worst_growth) / worst_growth
@@ -172,31 +171,6 @@ def _refined(
     y += (above + apart - log_ratio_of(y)) * y / growth
     y[weakest] = worst_y
     return above, y, growth
-
-
-def demand_moments(
-    bits: Float[ndarray, " n"], log_floor: Float[ndarray, " n"], delay_s: Float[ndarray, " m"]
-) -> Float[ndarray, "3 m n"]:
-    """Return the bandwidth ``B`` of each device at each delay, ``-D B'`` and ``D^2 B''``, all in Hz.
-
-    ``log_floor`` is the logarithm of the capacity floor in seconds. NaN where no bandwidth suffices, that is
-    where the delay does not exceed the floor.
-    """
-    above = np.subtract.outer(np.log(delay_s), log_floor)
-    moments = np.empty((3, *above.shape))
-    band_hz, first, second = moments
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        y, growth = fast_efficiency(np.maximum(above, 0.0, out=above))
-        np.multiply.outer(LN2 / delay_s, bits, out=band_hz)
-        band_hz /= y
-        np.divide(1.0, growth, out=growth)
-        np.multiply(growth, band_hz, out=first)
-        first += band_hz
-        y *= growth
-        y *= growth
-        y += 2.0
-        np.multiply(y, first, out=second)
-    return moments
 
 
 def _common_step(

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,9 +10,13 @@ from numpy import ndarray
 
 from netsim import phy
 
+_FEW: Final = 256
+
 
 def largest_first(values: Float[ndarray, " n"]) -> Int[ndarray, " n"]:
     """Return the positions of some values, the largest first; ties go to the lowest position."""
+    if len(values) <= _FEW:
+        return np.argsort(-values, kind="stable")
     order = np.argsort(-values)
     # Without ties, the usual case, the stable order is the same, and several times dearer.
     ranked = values[order]

@@ -16,7 +16,7 @@ from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrt, Objective
 from netsim.scheduling.prefixes import Prefixes, reachable_by_gain
 from netsim.scheduling.unequal import best_set
 
-_ELEMENTS_AT_ONCE: Final = 256
+_ELEMENTS_AT_ONCE: Final = 512
 _ROWS_AT_LEAST: Final = 3
 _TRIES: Final = 8
 

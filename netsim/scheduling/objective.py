@@ -100,7 +100,6 @@ class Objective:
         Count and delay broadcast.
         """
         weight = self.zeta.at(state.round) / state.delay_budget_s**2
-        backlog = state.virtual_queue_s * delay_s
         if self.drift == "full":
-            backlog = backlog + delay_s * delay_s / 2
-        return np.asarray(count - weight * backlog)
+            return np.asarray(count - weight * (state.virtual_queue_s + delay_s / 2) * delay_s)
+        return np.asarray(count - (weight * state.virtual_queue_s) * delay_s)

@@ -1,22 +1,23 @@
 """Least common delays of the sets of the first N devices of an order: bounds for all N at once, then the value."""
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from netsim import phy
+from netsim import demand, phy
 from netsim.scheduling.base import Allocation, RoundState
 from netsim.scheduling.objective import Objective
 
 _EPSILON: Final = float(np.finfo(float).eps)
 _NARROW: Final = 1e-9
 # Where to look between a lower and an upper bound: the closed forms are closer from below.
-_PARTS: Final = (0.05, 0.1, 0.17, 0.27, 0.4)
-_PARTS_OF_MANY: Final = (0.2,)
-_SMALL: Final = 300
+_PART: Final = 0.2
+_SMALL: Final = 512
+_BLOCK: Final = 4096
 
 
 @final
@@ -34,6 +35,8 @@ class Prefixes:
         self.state = state
         self.order = order
         self.iterations = 0
+        self.counts = np.arange(len(order) + 1)
+        self._solved: dict[int, Float[ndarray, " N"]] = {}
         self.bits = state.bits[order]
         self.snr = (state.tx_power_w * state.gain)[order] / (state.noise_psd * state.bandwidth_hz)
         together = self.bits.cumsum()
@@ -63,34 +66,55 @@ class Prefixes:
         self, objective: Objective, first: int, last: int
     ) -> tuple[Float[ndarray, " sets"], Float[ndarray, " sets"]]:
         """Return bounds of J, lower and upper, of the prefixes of ``first`` to ``last`` devices."""
-        high, low = objective.value(
-            np.arange(first, last + 1), self.bounds_s[:, first : last + 1], self.state
-        )
+        counts = self.counts[first : last + 1]
+        high, low = objective.value(counts, self.bounds_s[:, first : last + 1], self.state)
         return low, high
 
     def narrow(self, counts: Int[ndarray, " some"], first: int, last: int) -> None:
-        """Narrow the bounds of the prefixes of ``first`` to ``last`` devices, most of all those of ``counts``."""
-        lower_s, upper_s = self.bounds_s[:, counts[counts > 0]]
+        """Narrow the bounds of the prefixes of ``first`` to ``last`` devices, most of all those of ``counts``.
+
+        ``counts`` ascend and hold one that is not 0.
+        """
+        if counts[0] == 0:
+            counts = counts[1:]
+        lower_s, upper_s = self.bounds_s[:, counts]
         apart_s = upper_s - lower_s
-        if (apart_s > _NARROW * upper_s).any():
-            parts = _PARTS if last <= _SMALL else _PARTS_OF_MANY
-            self._probe(max(first, 1), last, np.concatenate([lower_s + part * apart_s for part in parts]))
+        if len(counts) * last <= _SMALL:
+            self._settle(counts, lower_s + _PART * apart_s)
+        elif (apart_s > _NARROW * upper_s).any():
+            self._probe(max(first, 1), last, lower_s + _PART * apart_s)
         else:
-            for count in counts[counts > 0]:
+            for count in counts:
                 self.solve(int(count))
+
+    def _settle(self, counts: Int[ndarray, " some"], guess_s: Float[ndarray, " some"]) -> None:
+        """Solve some prefixes together."""
+        most = int(counts[-1])
+        delay_s, share_hz = demand.prefix_delays(
+            self.bits[:most], self.floor_s[:most], counts, self.state.bandwidth_hz, guess_s
+        )
+        self.iterations += 3
+        exact = delay_s > 0
+        if exact.all():
+            self.bounds_s[:, counts] = delay_s
+            self._solved.update(zip(counts.tolist(), share_hz, strict=True))
+            return
+        self.bounds_s[:, counts[exact]] = delay_s[exact]
+        self._solved.update(zip(counts[exact].tolist(), share_hz[exact], strict=True))
+        for count in counts[~exact].tolist():
+            self.solve(count)
 
     def _probe(self, first: int, last: int, delay_s: Float[ndarray, " m"]) -> None:
         """Narrow the bounds of the prefixes of ``first`` to ``last`` devices with their demands at some delays.
 
-        A prefix's demand C falls with D, its slope rises and its curvature falls (see ``phy``). So where
+        A prefix's demand C falls with D, its slope rises and its curvature falls (see ``netsim.demand``). So where
         C(D) <= B the parabola at D lies below C towards smaller delays and reaches B too late: a lower bound
         of D_N. Where C(D) > B the parabola lies above and the tangent below: an upper and a lower bound.
         """
-        moments = phy.demand_moments(self.bits[:last], self.log_floor[:last], delay_s)
-        demand, fall, bend = moments.cumsum(axis=2)[:, :, first - 1 :]
+        needed, fall, bend = self._moments(first, last, delay_s)
         # NaN stands where a floor is not exceeded and where a parabola ends above B; fmax and fmin pass it over.
         with np.errstate(invalid="ignore"):
-            spare = self.state.bandwidth_hz - demand
+            spare = self.state.bandwidth_hz - needed
             crossing = 2.0 * spare / (fall + np.sqrt(fall * fall + 2.0 * bend * spare))
             early = np.where(spare < 0, spare / fall, crossing)
             late = np.minimum(crossing, 0.0)
@@ -102,18 +126,37 @@ class Prefixes:
             np.fmin(bounds_s[1], upper_s, out=bounds_s[1])
         self.iterations += 1
 
+    def _moments(self, first: int, last: int, delay_s: Float[ndarray, " m"]) -> Float[ndarray, "3 m sets"]:
+        """Return the ``demand.demand_moments`` of the prefixes of ``first`` to ``last`` devices."""
+        if last <= _BLOCK:
+            moments = demand.demand_moments(self.bits[:last], self.log_floor[:last], delay_s)
+            return moments.cumsum(axis=2)[:, :, first - 1 :]
+        # In blocks that stay in the cache, and of those below ``first`` nothing but the sum.
+        edges = [*range(0, first - 1, _BLOCK), *range(first - 1, last, _BLOCK), last]
+        total, sums = np.zeros((3, len(delay_s), 1)), np.empty((3, len(delay_s), last - first + 1))
+        for start, end in pairwise(edges):
+            moments = demand.demand_moments(self.bits[start:end], self.log_floor[start:end], delay_s)
+            if start >= first - 1:
+                block = sums[:, :, start - first + 1 : end - first + 1]
+                np.add(moments.cumsum(axis=2, out=moments), total, out=block)
+                total = block[:, :, -1:]
+            else:
+                total = total + moments.sum(axis=2, keepdims=True)
+        return sums
+
     def solve(self, count: int) -> Allocation:
         """Return the allocation to the first ``count`` devices with their least common delay."""
         lower_s, upper_s = self.bounds_s[:, count].tolist()
-        delay_s, share_hz, steps = phy.common_delay(
-            self.bits[:count],
-            self.floor_s[:count],
-            self.state.bandwidth_hz,
-            lower_s + _PARTS[1] * (upper_s - lower_s),
-        )
-        self.bounds_s[:, count] = delay_s
-        self.iterations += steps
-        return Allocation.of(self.state, self.order[:count], share_hz, delay_s)
+        if count not in self._solved:
+            lower_s, self._solved[count], steps = phy.common_delay(
+                self.bits[:count],
+                self.floor_s[:count],
+                self.state.bandwidth_hz,
+                lower_s + _PART * (upper_s - lower_s),
+            )
+            self.bounds_s[:, count] = lower_s
+            self.iterations += steps
+        return Allocation.of(self.state, self.order[:count], self._solved[count][:count], lower_s)
 
 
 def reachable_by_gain(state: RoundState) -> Int[ndarray, " n"]:

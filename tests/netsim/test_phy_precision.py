@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from reference_phy import bandwidth, shared_delay, snr_of_ratio
 
-from netsim import phy
+from netsim import demand, phy
 
 ULP = float(np.finfo(float).eps)
 NOISE_PSD = 1e-11
@@ -66,7 +66,7 @@ def test_the_demand_falls_convexly_and_its_curvature_falls_as_the_bounds_assume(
     bits, floor_s = np.array([3.0]), np.array([2.0])
     delay_s = 2.0 * (1 + np.geomspace(1e-6, 1e6, 60))
 
-    band, first, second = phy.demand_moments(bits, np.log(floor_s), delay_s)[:, :, 0]
+    band, first, second = demand.demand_moments(bits, np.log(floor_s), delay_s)[:, :, 0]
 
     with mp.workdps(60):
         for index, delay in enumerate(delay_s):

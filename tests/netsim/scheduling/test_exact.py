@@ -68,24 +68,24 @@ def test_j_over_prefixes_is_not_unimodal_and_algorithm_1_stops_at_the_first_fall
 def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds_before_and_after_they_are_narrowed() -> (
     None
 ):
-    for gain in paper_gains(3, 20, 40):
+    for gain in paper_gains(3, 40, 20):
         state = paper_state(gain)
         prefixes = Prefixes(state, reachable_by_gain(state))
-        true_s = [state.min_delay(prefixes.order[:count])[0] for count in range(1, 21)]
-        for _ in range(3):
+        true_s = [state.min_delay(prefixes.order[:count])[0] for count in range(1, 41)]
+        for _ in range(10):
             lower_s, upper_s = prefixes.bounds_s[:, 1:]
             assert (lower_s <= true_s).all()
             assert (upper_s >= true_s).all()
             before = float((upper_s / lower_s).max())
-            prefixes.narrow(np.arange(21), 0, 20)
+            prefixes.narrow(np.arange(41), 0, 40)
 
-        assert before < 1.01
+        assert before < 1 + 1e-6
 
 
 def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -> None:
     rng = np.random.default_rng(5)
-    for _ in range(100):
-        count = int(rng.integers(1, 40))
+    for _ in range(60):
+        count = int(rng.integers(25, 60))
         state = replace(
             paper_state(10 ** rng.uniform(-12, 0, count)),
             bandwidth_hz=10 ** rng.uniform(3, 12),

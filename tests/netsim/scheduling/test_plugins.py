@@ -1,0 +1,152 @@
+import re
+import sys
+from dataclasses import replace
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+
+import numpy as np
+import pytest
+from worlds import paper_gains, paper_state, with_memory
+
+from netsim.scheduling import (
+    POLICIES,
+    Allocation,
+    AllocationError,
+    Policy,
+    RoundState,
+    checked,
+    create,
+    registry,
+)
+
+PAGE = Path(__file__).parents[3] / "docs" / "writing-a-policy.md"
+
+
+@pytest.fixture
+def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Save the policy of the page as the file that the page says, and return its kind."""
+    code = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert code is not None
+    assert len(re.findall(r"\S.*", code[1].partition("@final")[2])) <= 20
+    (tmp_path / "my_policies.py").write_text(code[1])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "my_policies", raising=False)
+    return "my_policies:Unlucky"
+
+
+def test_the_policy_of_the_page_runs_and_does_what_it_says(documented: str) -> None:
+    policy = create(documented, most=8)
+
+    for gain in paper_gains(1, 20, 20):
+        state = with_memory(paper_state(gain))
+        answer = checked(policy.schedule(state), state, documented)
+
+        assert answer.delay_s <= state.delay_budget_s
+        assert state.history is not None
+        waiting = np.argsort(state.history.times_scheduled, kind="stable")
+        assert set(answer.devices.tolist()) == set(waiting[: len(answer.devices)].tolist())
+
+
+def test_an_installed_package_offers_policies_by_name(
+    documented: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("unlucky", documented, registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints([point]).select(group=group))
+
+    assert type(create("unlucky", most=3)).__name__ == "Unlucky"
+    with pytest.raises(ValueError, match=r"knapsack_energy, unlucky, or 'package\.module:ClassName'"):
+        create("lucky")
+
+
+def test_a_policy_s_kind_is_the_name_it_is_found_by() -> None:
+    for name, policy in POLICIES.items():
+        assert policy.kind == name  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("nothing", "unknown policy 'nothing': allowed are all_in, "),
+        ("no.such.module:Policy", "'no.such.module:Policy' cannot be imported: No module named 'no'"),
+        (
+            "netsim.scheduling:Missing",
+            "cannot be imported: module 'netsim.scheduling' has no attribute 'Missing'",
+        ),
+        ("netsim.scheduling:", "cannot be imported"),
+        (":Policy", "cannot be imported"),
+        ("netsim.scheduling:RoundState", "is not a subclass of netsim.scheduling.Policy"),
+        ("netsim.scheduling:create", "is not a subclass of netsim.scheduling.Policy"),
+    ],
+)
+def test_a_policy_that_cannot_be_had_is_refused_in_words(kind: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        create(kind)
+
+
+class Returning(Policy):
+    """A policy that returns what it was given."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def schedule(self, state: RoundState) -> Allocation:
+        return self.answer  # type: ignore[return-value]
+
+
+BAND = 10e6
+GOOD = Allocation(np.array([4, 2]), np.array([BAND / 2, BAND / 2]), 50.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        (replace(GOOD, devices=np.array([4, 5])), "device 5 is not among those offered"),
+        (replace(GOOD, devices=np.array([4, -1])), "device -1 is not among those offered"),
+        (replace(GOOD, devices=np.array([4, 4])), "device 4 is scheduled twice"),
+        (replace(GOOD, devices=np.array([4.0, 2.0])), "devices must be a one-dimensional array of integers"),
+        (replace(GOOD, devices=np.array([[4, 2]])), "devices must be a one-dimensional array of integers"),
+        (replace(GOOD, devices=[4, 2]), "devices must be a one-dimensional array of integers"),
+        (replace(GOOD, devices=np.array([4])), "bandwidth_hz must be an array of 1 floats, one a device"),
+        (replace(GOOD, bandwidth_hz=[1.0, 1.0]), "bandwidth_hz must be an array of 2 floats, one a device"),
+        (
+            replace(GOOD, bandwidth_hz=np.array([1.0, -2.0])),
+            "bandwidth -2.0 Hz of device 2 is not positive and finite",
+        ),
+        (
+            replace(GOOD, bandwidth_hz=np.array([0.0, 1.0])),
+            "bandwidth 0.0 Hz of device 4 is not positive and finite",
+        ),
+        (
+            replace(GOOD, bandwidth_hz=np.array([1.0, np.nan])),
+            "bandwidth nan Hz of device 2 is not positive and finite",
+        ),
+        (
+            replace(GOOD, bandwidth_hz=np.array([np.inf, 1.0])),
+            "bandwidth inf Hz of device 4 is not positive and finite",
+        ),
+        (
+            replace(GOOD, bandwidth_hz=np.array([BAND, 100.0])),
+            "bandwidths sum to 10000100 Hz, more than the band of 10000000 Hz",
+        ),
+        (replace(GOOD, delay_s=np.nan), "delay_s = nan is not a finite number of seconds from 0 on"),
+        (replace(GOOD, delay_s=np.inf), "delay_s = inf is not a finite number of seconds from 0 on"),
+        (replace(GOOD, delay_s=-1.0), "delay_s = -1.0 is not a finite number of seconds from 0 on"),
+        (replace(GOOD, delay_s="soon"), "delay_s = 'soon' is not a finite number of seconds from 0 on"),
+        (None, "schedule() must return an Allocation, not NoneType"),
+        (([4], [1.0], 1.0), "schedule() must return an Allocation, not tuple"),
+    ],
+)
+def test_nonsense_is_stopped_with_the_policy_the_round_and_the_rule(answer: object, rule: str) -> None:
+    state = replace(paper_state(np.full(3, 1e-6), number=17), device=np.array([0, 2, 4]))
+
+    with pytest.raises(AllocationError) as error:
+        checked(Returning(answer).schedule(state), state, "ours:Returning")
+
+    assert str(error.value) == f"policy 'ours:Returning', round 17: {rule}"
+
+
+def test_a_sound_allocation_passes_unchanged() -> None:
+    state = replace(paper_state(np.full(3, 1e-6)), device=np.array([0, 2, 4]))
+
+    for answer in (GOOD, Allocation.nobody(), replace(GOOD, delay_s=np.float64(3.0))):
+        assert checked(answer, state, "ours") is answer

@@ -1,0 +1,59 @@
+import numpy as np
+from numpy import ndarray
+
+from netsim import demand, phy
+
+BAND_HZ = 1e7
+
+
+def random_set(rng: np.random.Generator) -> tuple[ndarray, ndarray, ndarray]:
+    """Return payloads, floors and some numbers of devices."""
+    count = int(rng.integers(1, 25))
+    bits, gain = 10 ** rng.uniform(6, 8, count), 10 ** rng.uniform(-6, -4, count)
+    return bits, phy.capacity_floor(bits, gain, 1e-11), np.unique(rng.integers(1, count + 1, 5))
+
+
+def test_prefixes_solved_together_have_the_delays_and_bandwidths_of_each_alone() -> None:
+    rng, sets, marked = np.random.default_rng(2), 0, 0
+    for _ in range(200):
+        bits, floor_s, counts = random_set(rng)
+        alone = [phy.common_delay(bits[:n], floor_s[:n], BAND_HZ) for n in counts]
+        true_s = np.array([each[0] for each in alone])
+        # The guesses are off by up to a third of how far the delay exceeds the largest floor.
+        above_s = true_s - np.maximum.accumulate(floor_s)[counts - 1]
+
+        delay_s, share_hz = demand.prefix_delays(
+            bits, floor_s, counts, BAND_HZ, true_s + above_s * rng.uniform(-1 / 3, 1 / 3, len(counts))
+        )
+
+        sets, marked = sets + len(counts), marked + int(np.isnan(delay_s).sum())
+        for index in np.flatnonzero(~np.isnan(delay_s)):
+            count = counts[index]
+            np.testing.assert_allclose(delay_s[index], true_s[index], rtol=1e-12)
+            np.testing.assert_allclose(share_hz[index, :count], alone[index][1], rtol=2e-12)
+            assert (share_hz[index, count:] == 0).all()
+    assert marked < 0.2 * sets
+
+
+def test_from_a_bad_guess_the_answer_is_right_or_marked_but_never_wrong() -> None:
+    rng, marked, right = np.random.default_rng(3), 0, 0
+    for _ in range(300):
+        bits, floor_s, counts = random_set(rng)
+        true_s = np.array([phy.common_delay(bits[:n], floor_s[:n], BAND_HZ)[0] for n in counts])
+
+        delay_s, _ = demand.prefix_delays(
+            bits, floor_s, counts, BAND_HZ, true_s * 10 ** rng.uniform(-1, 1, len(counts))
+        )
+
+        found = ~np.isnan(delay_s)
+        np.testing.assert_allclose(delay_s[found], true_s[found], rtol=1e-12)
+        marked, right = marked + int((~found).sum()), right + int(found.sum())
+    assert marked > 100
+    assert right > 30
+
+
+def test_a_demand_below_a_floor_is_not_a_number_and_all_others_are() -> None:
+    moments = demand.demand_moments(np.ones(3), np.log([1.0, 2.0, 3.0]), np.array([2.0, 2.5]))
+
+    np.testing.assert_array_equal(np.isnan(moments[0]), [[False, True, True], [False, False, True]])
+    assert np.nanmin(moments) > 0
