@@ -7,9 +7,9 @@ import pytest
 from small import MOVING, after, assert_same_tables, network, tables
 
 from coupling import RunError, Scenario, cli, run
+from coupling.build import build_learner, build_partition
 from coupling.problems import Interrupted
 from coupling.recording import record
-from learner.data import Partition
 
 
 def replayed(folder: Path, gains: Path, **tables_: object) -> Scenario:
@@ -72,12 +72,13 @@ def test_batches_are_those_of_every_device_and_round(tmp_path: Path, tiny_learne
 
     frame = pd.read_parquet(batches)
     assert len(frame) == 4 * 5
-    assert scenario.learner is not None
-    from netsim.streams import Streams
-
-    partition = Partition(scenario.learner.data, 120, device_count=5, batch_size=4, rng=Streams(1).generator)
+    partition = build_partition(scenario)
+    assert partition is not None
     row = frame[(frame["round"] == 3) & (frame["device"] == 2)].iloc[0]
     assert row["samples"].tolist() == partition.minibatch(2, 3).tolist()
+    learner = build_learner(scenario)
+    assert learner is not None
+    assert row["samples"].tolist() == learner.embed(2, 3).rows.tolist(), "what the learner itself takes"
 
 
 def test_the_command_names_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
