@@ -1,9 +1,10 @@
 """What writing the tables costs beyond what pyarrow needs for the same finished columns, and how large they are.
 
-Prints the ratio of the two processor times, measured by turns in one run, and the bytes for each device and round,
-for 1,000 devices and for the paper's 20. Processor time, because other work on the machine is not what is compared.
-Fails above a ratio of 3, or above 40 bytes (devices at rest) and 80 bytes (moving devices). With 20 devices the
-ratio is only told: there, thousands of small arrays have to be brought together for every column.
+Prints the ratio of the two processor times, measured by turns in one run, and the bytes for each device and
+round, for 1,000 devices and for the paper's 20. Fails above a ratio of 3 (for 1,000 devices; with 20, thousands
+of tiny arrays have to be brought together for every column, and the ratio is only told), or above 40 bytes
+(devices at rest) and 80 bytes (moving devices). Processor time, because other work on the machine is not what is
+compared.
 """
 
 import itertools

@@ -80,6 +80,8 @@ def _references(value: Node) -> list[str]:
     """Return the names of the tables that a value may be."""
     if "$ref" in value:
         return [value["$ref"].rsplit("/", 1)[-1]]
+    if value.get("type") == "array":
+        return _references(value.get("items", {}))
     return [name for branch in value.get("anyOf", value.get("oneOf", [])) for name in _references(branch)]
 
 
@@ -96,8 +98,8 @@ def _type(schema: Node, value: Node) -> str:
         return "table" if "properties" in node else _type(schema, node)
     if value.get("type") == "array":
         entries = value.get("prefixItems") or [value.get("items", {})]
-        count = f"{len(value['prefixItems'])} " if "prefixItems" in value else ""
-        return f"list of {count}{_type(schema, entries[0])}s"
+        inner = _type(schema, entries[0])
+        return f"list of {len(entries)}: {inner}" if "prefixItems" in value else f"list of {inner}"
     words = {"number": "number", "integer": "whole number", "string": "string", "boolean": "true or false"}
     bounds = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
     limits = [f"{sign} {value[name]:g}" for name, sign in bounds.items() if name in value]

@@ -10,10 +10,12 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from typing_extensions import override
 
+from netsim.errors import StalledError
 from netsim.world import World
 
 _FIRST_CHUNK: Final = 16
-_LARGEST_CHUNK: Final = 1024
+# Chunks double, so that a long transfer asks for its path a few times only.
+_MOST_BLOCKS: Final = 2_000_000
 
 
 @final
@@ -106,7 +108,12 @@ class Varying(Ahead):
     def _until(self, count: int) -> Float[ndarray, " T"]:
         """Return the ends of at least ``count`` blocks, after drawing the gains that they need."""
         while (known := len(self._ends_s)) < count:
-            more = min(max(known, _FIRST_CHUNK), _LARGEST_CHUNK)
+            if known > _MOST_BLOCKS:
+                raise StalledError(
+                    f"a round crosses more than {_MOST_BLOCKS:,} channel blocks of {self._blocks.length_s:g} s; "
+                    "raise channel.coherence, shorten the payload, or set a deadline"
+                )
+            more = max(known, _FIRST_CHUNK)
             block = self._first + known + np.arange(more)
             gain = self._world.gains(self._device, block, self._blocks.start_s(block))
             self._gain = np.concatenate([self._gain, gain], axis=1)

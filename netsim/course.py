@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as model
 from netsim import phy
 from netsim.ahead import Ahead
 from netsim.errors import StalledError
-from netsim.parameters import CONFIG, Number
+from netsim.parameters import CONFIG, Decibel
 
 Status = Literal["delivered", "lost", "late", "aborted"]
 """``lost`` in an outage, ``late`` at the deadline, ``aborted`` when the device or the round gave up."""
@@ -32,7 +32,7 @@ class Outage:
     ``coherence = "round"`` a bad block does not end, and the transfer is lost.
     """
 
-    min_gain_db: Number
+    min_gain_db: Decibel
     """Least power gain that is received, in dB."""
     action: Literal["drop", "retry", "skip"]
     """Whether the transfer is lost, sent again, or waits."""
@@ -87,6 +87,8 @@ class Course:
     def on_air_until(self, time_s: float) -> float:
         """Return the time in seconds, from the first edge until ``time_s``, in which bits were sent."""
         if len(self.edge_s) <= 2:
+            if not self.sent_bit[-1] > 0:
+                return 0.0
             return max(0.0, min(time_s, self.stop_s) - float(self.edge_s[0]))
         edge_s = np.minimum(self.edge_s, time_s)
         return float(np.diff(edge_s)[np.diff(self.sent_bit) > 0].sum())
@@ -104,13 +106,16 @@ def course(
     """Return how ``bits`` are sent from ``time_s`` on, at most until the deadline.
 
     The rate changes at block boundaries only, so the end lies where the cumulative sum of the bits of the
-    blocks reaches ``bits``; the bits left at a boundary are carried over exactly.
+    blocks reaches ``bits``; the bits left at a boundary are carried over exactly. A transfer that would begin at
+    or after the deadline, because computing took so long, is late at once.
 
     Raises:
         StalledError: no deadline, and not a bit in 100,000 blocks.
     """
     if bits <= 0:
         return Course((time_s,), (0.0,), "delivered")
+    if time_s >= deadline_s:
+        return Course((time_s,), (0.0,), "late")
     gain = ahead.steady(device)
     if gain is None:
         return _over_blocks(link, ahead, device, bits, time_s, deadline_s, outage)

@@ -17,4 +17,4 @@ class InputError(ValueError):
 
 @final
 class StalledError(ArithmeticError):
-    """A transfer without a deadline that would never end: its gain stays too low for any rate."""
+    """A round that would never end: a gain that stays too low for any rate, or more channel blocks than fit."""

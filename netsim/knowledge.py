@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG, Count, Positive
+from netsim.parameters import CONFIG, Count, Spread
 from netsim.streams import Streams, normal_pairs
 
 
@@ -67,7 +67,7 @@ class Noisy(Knowledge):
     """
 
     kind: Literal["noisy"]
-    std_db: Positive
+    std_db: Spread
     """Standard deviation of the estimate, in dB."""
 
     @override

@@ -27,6 +27,10 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
 Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(gt=0, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, strict=True)]
+Decibel = Annotated[float, Field(ge=-1000, le=1000, strict=True)]
+"""A ratio in dB; beyond 1,000 dB there is nothing physical, and soon nothing that a float can hold."""
+Spread = Annotated[float, Field(gt=0, le=100, strict=True)]
+"""A standard deviation in dB."""
 Count = Annotated[int, Field(ge=1, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1)]

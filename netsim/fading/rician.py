@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.fading.base import Fading, Scatter
 from netsim.fading.plane_waves import PlaneWaves
-from netsim.parameters import CONFIG, Number
+from netsim.parameters import CONFIG, Decibel
 
 
 @final
@@ -23,7 +23,7 @@ class Rician(Fading):
     """
 
     kind: Literal["rician"] = "rician"
-    k_factor_db: Number
+    k_factor_db: Decibel
     """K factor in dB."""
     correlation: PlaneWaves | None = None
     """Plane waves that make it a function of position; by default blocks and devices are independent."""

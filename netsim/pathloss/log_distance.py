@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG, Number, Point, Positive
+from netsim.parameters import CONFIG, Decibel, Point, Positive
 from netsim.pathloss.base import PathLoss, distance
 from netsim.pathloss.shadowing import Shadowing
 from netsim.streams import Streams
@@ -27,7 +27,7 @@ class LogDistance(PathLoss):
     """Path-loss exponent, without unit."""
     reference_m: Positive
     """Reference distance d0 in metres."""
-    reference_loss_db: Number
+    reference_loss_db: Decibel
     """Loss at the reference distance in dB, such as that of free space."""
     shadowing: Shadowing | None = None
     """Log-normal shadows over the plane; none by default."""

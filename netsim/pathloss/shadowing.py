@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydantic.dataclasses import dataclass
 
-from netsim.parameters import CONFIG, Positive
+from netsim.parameters import CONFIG, Positive, Spread
 from netsim.streams import Streams, uniform
 from netsim.waves import phase
 
@@ -28,7 +28,7 @@ class Shadowing:
     shadow. Moving devices cost 256 cosines a query each.
     """
 
-    sigma_db: Positive
+    sigma_db: Spread
     """Standard deviation of the shadow in dB."""
     correlation_m: Positive
     """Distance d_cor in metres at which the correlation is 1/e."""

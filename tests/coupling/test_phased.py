@@ -122,6 +122,48 @@ def test_a_round_in_which_nobody_arrives_still_ends_and_the_clock_goes_on(tmp_pa
     np.testing.assert_allclose(rounds.delay_s, 0.5)
 
 
+@pytest.mark.parametrize("coherence", ["round", 3.0])
+def test_a_leg_whose_turn_comes_after_the_deadline_is_late_without_going_on_air(
+    tmp_path: Path, coherence: float | str
+) -> None:
+    scenario = phased(
+        tmp_path,
+        rounds=3,
+        channel__coherence=coherence,
+        scheduler__kind="all_in",
+        devices__compute={"speed_per_s": 1e9},
+        protocol__operations={"embed": 2e9},
+        protocol__deadline_s=1.0,
+    )
+    go(scenario, tmp_path)
+
+    rounds, _, transfers = tables(tmp_path)
+    assert len(transfers) == rounds.scheduled.sum() == 12
+    assert (transfers.status == "late").all()
+    assert (transfers.bits_delivered == 0).all()
+    np.testing.assert_array_equal(transfers.start_s, transfers.end_s)
+    np.testing.assert_allclose(rounds.end_s - rounds.start_s, 2.0)
+    assert (rounds.delay_s == 0).all()
+    assert (rounds.energy_j == 0).all()
+
+
+def test_a_block_that_is_skipped_until_the_deadline_costs_no_energy(tmp_path: Path) -> None:
+    scenario = phased(
+        tmp_path,
+        rounds=3,
+        channel__coherence=1000.0,
+        scheduler__kind="all_in",
+        protocol__outage={"min_gain_db": 0.0, "action": "skip"},
+        protocol__deadline_s=1.0,
+    )
+    go(scenario, tmp_path)
+
+    rounds, _, transfers = tables(tmp_path)
+    assert (transfers.status == "late").all()
+    np.testing.assert_allclose(rounds.delay_s, 1.0)
+    assert (rounds.energy_j == 0).all()
+
+
 def test_where_every_block_is_an_outage_the_clock_advances_by_the_budget(tmp_path: Path) -> None:
     outage = {"min_gain_db": 0.0, "action": "drop"}
     scenario = phased(tmp_path, rounds=3, protocol__outage=outage, scheduler__kind="all_in")
