@@ -18,7 +18,7 @@ def catches(process: "subprocess.Popen[str]", number: signal.Signals) -> bool:
 def test_a_signal_ends_the_run_after_the_round_and_the_last_line_resumes_it(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    network(tmp_path, rounds=3000, every=10)
+    network(tmp_path, rounds=600, every=5)
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path)
     until(lambda: len(list(parts_in(tmp_path / "stopped"))) > 2, process)
 
