@@ -57,9 +57,8 @@ def report(
 ) -> None:
     """Write a report of some runs: one HTML file that needs nothing else."""
     with _wrong_input():
-        from analysis.report import page
-
         from analysis import load_many
+        from analysis.report import page
 
         _write(out, page(load_many(runs)))
 
