@@ -34,6 +34,31 @@ def test_exact_is_the_best_of_all_subsets_under_both_drifts(seed: int, number: i
     assert partial > number / 5, "too few rounds in which only a part of the devices is best"
 
 
+def test_exact_is_the_best_of_all_subsets_where_payloads_differ_little_and_an_inner_number_is_best() -> None:
+    # Each device worth about what it costs: J is flat in N, and every bound that is too tight rules out the best.
+    rng, inner = np.random.default_rng(4), 0
+    for _ in range(150):
+        count = int(rng.integers(3, 8))
+        state = replace(
+            paper_state(10 ** rng.uniform(-5, -2, count)), bits=5e7 * rng.uniform(0.9, 1.1, count)
+        )
+        delays = list(all_delays(state))
+        whole_s = max(delay_s for _, delay_s in delays)
+        state = replace(
+            state, delay_budget_s=whole_s, virtual_queue_s=whole_s * count * rng.uniform(0.6, 1.2)
+        )
+        objective = Objective()
+        best = max([0.0, *(float(objective.value(size, delay_s, state)) for size, delay_s in delays)])
+
+        answer = create("exact").schedule(state)
+
+        assert float(objective.value(len(answer.devices), answer.delay_s, state)) == pytest.approx(
+            best, rel=1e-11
+        )
+        inner += 0 < len(answer.devices) < count
+    assert inner > 30
+
+
 @pytest.mark.parametrize("drift", ["paper", "full"])
 def test_exact_never_scores_below_algorithm_1_in_one_round(drift: str) -> None:
     above = 0

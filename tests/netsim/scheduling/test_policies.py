@@ -135,16 +135,16 @@ def test_a_policy_that_looks_at_gains_alone_does_not_care_whose_they_are(
     "case", ["exact", "exact, full", "algorithm1", "greedy", "aaba", "latency_first", "oracle_static"]
 )
 def test_ties_go_to_the_lowest_device_numbers(case: str) -> None:
-    gain = np.full(40, 1e-6)
-    ones = np.ones(40)
-    for queue_s in (0.5, 1.0, 2.0, 4.0):
-        state = RoundState(
-            1, gain, 5e7 * ones, ones, BANDWIDTH_HZ, NOISE_PSD, 8 * BUDGET_S, queue_s * 50 * BUDGET_S
-        )
+    for count in (40, 600):
+        gain, ones = np.full(count, 1e-6), np.ones(count)
+        for queue_s in (0.0, 25.0, 50.0, 100.0, 200.0):
+            state = RoundState(
+                1, gain, 5e7 * ones, ones, BANDWIDTH_HZ, NOISE_PSD, 8 * BUDGET_S, queue_s * BUDGET_S
+            )
 
-        answer = policy_of(case).schedule(state)
+            answer = policy_of(case).schedule(state)
 
-        assert answer.devices.tolist() == list(range(len(answer.devices)))
+            assert answer.devices.tolist() == list(range(len(answer.devices)))
 
 
 def test_a_draw_of_twenty_among_a_million_takes_no_more_than_vector_work() -> None:
