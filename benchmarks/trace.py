@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import simpy
 
-from coupling import Scenario, protocols
+from coupling import Scenario
 from coupling.checkpoint import RunState
 from coupling.learning import Learning
 from coupling.recorder import Recorder, Values
@@ -78,7 +78,7 @@ def rows_of_a_run(motion: str, devices: int, rounds: int) -> list[list[Added]]:
         scenario,
         world,
         scenario.policy(),
-        protocols.create(env, scenario, learning, world.streams),
+        scenario.protocol.create(env, scenario, learning, world.streams),
         learning,
         listener,  # type: ignore[arg-type]  # the two methods that rounds call
         RunState.initial(devices, 0.0),

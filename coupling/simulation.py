@@ -7,7 +7,7 @@ from typing import Final
 import simpy
 import tomli_w
 
-from coupling import checkpoint, files, protocols
+from coupling import checkpoint, files
 from coupling.build import build_learner, build_world
 from coupling.checkpoint import RunState
 from coupling.journey import Journey
@@ -150,7 +150,7 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
         return ends
 
     env = simpy.Environment(initial_time=state.time_s)
-    protocol = protocols.create(env, scenario, steps, world.streams)
+    protocol = scenario.protocol.create(env, scenario, steps, world.streams)
     rounds = Rounds(env, scenario, world, scenario.policy(), protocol, steps, recorder, state, after)
     current.note("running")
     if stop():

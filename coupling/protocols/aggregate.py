@@ -2,17 +2,52 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import simpy
 from typing_extensions import override
 
 from coupling.learning import Learning
-from coupling.payloads import LegBits
-from coupling.protocols.base import Outcome, Payload, Plan, Protocol, Transfers
+from coupling.payloads import ActualBits, FixedBits, LegBits
+from coupling.protocols.base import Outcome, Payload, Plan, Protocol, ProtocolSettings, Transfers
 from netsim import phy
 from netsim.clock import wait
+from netsim.parameters import Bits
+from netsim.streams import Streams
+
+if TYPE_CHECKING:
+    from coupling.scenario import Scenario
+
+
+@final
+class AggregateSettings(ProtocolSettings):
+    """Each scheduled device sends its payload once at its uplink rate, (7) of the paper."""
+
+    kind: Literal["aggregate"] = "aggregate"
+    payload_bit: Bits | Literal["actual"]
+    """Bits mu that a scheduled device sends in a round, embedding, feature and gradient together; ``actual``: those
+    that the learner's payloads have."""
+
+    @property
+    @override
+    def fixed_bits(self) -> float | None:
+        return None if self.payload_bit == "actual" else self.payload_bit
+
+    @override
+    def check(self, scenario: "Scenario") -> None:
+        if scenario.channel.coherence != "round":
+            raise ValueError("protocol.kind = 'aggregate' needs channel.coherence = 'round'")
+
+    @override
+    def create(
+        self, env: simpy.Environment, scenario: "Scenario", learning: Learning, streams: Streams
+    ) -> Protocol:
+        count, bits = scenario.devices.count, self.payload_bit
+        if bits == "actual":
+            return Aggregate(env, learning, ActualBits(count, learning))
+        # One number is what all legs have together; which leg has how much does not matter to the sum.
+        return Aggregate(env, learning, FixedBits(count, float(bits), 0.0, 0.0))
 
 
 @final

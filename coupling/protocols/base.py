@@ -3,15 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import simpy
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from coupling.learning import Learning
+from coupling.settings.table import Table
 from netsim.ahead import Ahead
 from netsim.scheduling import Allocation, RoundState
+from netsim.streams import Streams
+
+if TYPE_CHECKING:
+    from coupling.scenario import Scenario
 
 
 @final
@@ -91,3 +97,22 @@ class Protocol(ABC):
     @abstractmethod
     def exchange(self, plan: Plan) -> Generator[simpy.Event, Any, Outcome]:
         """Carry the scheduled devices (at least one) through a round; end at the server's barrier."""
+
+
+class ProtocolSettings(Table, ABC):
+    """The ``[protocol]`` table of one protocol, which stands beside it."""
+
+    @property
+    @abstractmethod
+    def fixed_bits(self) -> float | None:
+        """Bits of a device in a round, all legs together; None where they are the learner's."""
+
+    @abstractmethod
+    def check(self, scenario: "Scenario") -> None:
+        """Raise ValueError where the rest of a scenario lacks what the protocol needs."""
+
+    @abstractmethod
+    def create(
+        self, env: simpy.Environment, scenario: "Scenario", learning: Learning, streams: Streams
+    ) -> Protocol:
+        """Return the protocol for a run of the scenario that this table belongs to."""

@@ -2,25 +2,98 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 import numpy as np
 import simpy
 from typing_extensions import override
 
 from coupling.learning import Learning
-from coupling.payloads import LegBits
-from coupling.protocols.base import Outcome, Payload, Plan, Protocol, Transfers
-from coupling.scenario import Scenario
+from coupling.payloads import ActualBits, FixedBits, LegBits
+from coupling.protocols.base import Outcome, Payload, Plan, Protocol, ProtocolSettings, Transfers
+from coupling.settings.table import Table
 from netsim.clock import wait
+from netsim.course import Outage
 from netsim.fdma import Band
+from netsim.parameters import Bits, NonNegative, Positive, Switch
 from netsim.sending import Attempt
 from netsim.server import Server
 from netsim.streams import Streams
 
+if TYPE_CHECKING:
+    from coupling.scenario import Scenario
+
 _UPLINK: Final = "uplink"
 _DOWNLINK: Final = "downlink"
 _STEPS: Final = ("embed", "encode", "head", "backward")
+
+
+@final
+class Legs(Table):
+    """Bits of each leg of the split step."""
+
+    embedding: Bits
+    """Uplink, device to server, in bit."""
+    feature: Bits
+    """Downlink, server to device, in bit."""
+    gradient: Bits
+    """Uplink, device to server, in bit."""
+
+
+@final
+class Operations(Table):
+    """Operations of each step for one device in one round; they take time where a speed is given."""
+
+    embed: NonNegative = 0.0
+    """On the device, before the embedding is sent."""
+    encode: NonNegative = 0.0
+    """On the server, when the embedding has arrived."""
+    head: NonNegative = 0.0
+    """On the device, forward and backward through its head, when the feature has arrived."""
+    backward: NonNegative = 0.0
+    """On the server, when all devices have ended, for each gradient that arrived."""
+
+
+@final
+class PhasedSettings(ProtocolSettings):
+    """Three legs in time, embedding up, feature down, gradient up: transfers over a channel that may change."""
+
+    kind: Literal["phased"]
+    payload_bit: Legs | Literal["actual"]
+    """Bits of each leg; ``actual``: those that the learner's payloads have."""
+    outage: Outage | None = None
+    """What happens where the gain is too low to be received; by default any gain is."""
+    reallocate: Switch = False
+    """Whether the share of a device that has ended goes to the others."""
+    deadline_s: Positive | None = None
+    """Time after a round's start at which all its transfers end, delivered or not; by default none."""
+    operations: Operations = Operations()
+    """Operations of each step."""
+
+    @property
+    @override
+    def fixed_bits(self) -> float | None:
+        bits = self.payload_bit
+        return None if bits == "actual" else bits.embedding + bits.feature + bits.gradient
+
+    @override
+    def check(self, scenario: "Scenario") -> None:
+        if scenario.cell.downlink_bandwidth_hz is None or scenario.cell.server_tx_power_w is None:
+            raise ValueError(
+                "protocol.kind = 'phased' needs cell.downlink_bandwidth_hz and cell.server_tx_power_w"
+            )
+
+    @override
+    def create(
+        self, env: simpy.Environment, scenario: "Scenario", learning: Learning, streams: Streams
+    ) -> Protocol:
+        count, bits = scenario.devices.count, self.payload_bit
+        legs: LegBits = (
+            ActualBits(count, learning)
+            if bits == "actual"
+            else FixedBits(count, bits.embedding, bits.feature, bits.gradient)
+        )
+        return Phased(env, scenario, self, learning, legs, streams)
 
 
 @final
@@ -51,10 +124,15 @@ class Phased(Protocol):
     """
 
     def __init__(
-        self, env: simpy.Environment, scenario: Scenario, learning: Learning, legs: LegBits, streams: Streams
+        self,
+        env: simpy.Environment,
+        scenario: "Scenario",
+        protocol: PhasedSettings,
+        learning: Learning,
+        legs: LegBits,
+        streams: Streams,
     ) -> None:
-        cell, protocol = scenario.cell, scenario.protocol
-        assert protocol.kind == "phased", "built for this protocol only"
+        cell = scenario.cell
         assert cell.downlink_bandwidth_hz is not None, "validated with the protocol"
         assert cell.server_tx_power_w is not None, "validated with the protocol"
         self._env, self._learning, self._legs, self._streams = env, learning, legs, streams

@@ -37,7 +37,7 @@ def go(scenario: Scenario, folder: Path, learning: Learning | None = None) -> Ro
     env = simpy.Environment()
     world, learning = World(scenario), learning or Learning()
     state = RunState.initial(scenario.devices.count, 0.0)
-    protocol = protocols.create(env, scenario, learning, world.streams)
+    protocol = scenario.protocol.create(env, scenario, learning, world.streams)
     recorder = Recorder(folder)
     (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()))
     rounds = Rounds(
