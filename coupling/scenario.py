@@ -146,7 +146,7 @@ class Scenario(Table):
     def digest(self) -> str:
         """Return a hash of everything that the run depends on.
 
-        Keys at their default count as absent, so that a key which a later version adds leaves it as it is. A default
+        Keys at their default count as absent, so a key that a later version adds leaves it as it is; a default
         that changes needs a new schema version.
         """
         return _digest(self._chosen())

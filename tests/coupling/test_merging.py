@@ -185,7 +185,7 @@ def test_every_key_that_differs_gives_another_digest(folder: Path) -> None:
         {"seed": 2},
         {"devices.count": 5},
         {"scheduler.kind": "exact"},
-        {"scheduler.drift": "full"},
+        {"scheduler.drift": "paper"},
         {"scheduler.zeta.initial": 2.0},
         {"cell.bandwidth_hz": 9e6},
         {"channel.fading": {"kind": "none"}},
