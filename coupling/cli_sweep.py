@@ -108,9 +108,13 @@ def record_world(
     out: Annotated[
         Path | None, typer.Option(help="Directory of the files; by default RUN_DIR/world.")
     ] = None,
+    until_s: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="World time that gains go on to, if later than the run's end."),
+    ] = None,
 ) -> None:
     """Write down the world that a run met, so that another run can be given the same."""
-    for path in record(run, run / "world" if out is None else out):
+    for path in record(run, run / "world" if out is None else out, until_s):
         print(path)
 
 

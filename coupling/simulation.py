@@ -88,8 +88,8 @@ def resume(
 ) -> Path:
     """Continue a run from its checkpoint; the tables become those of a run that was never stopped.
 
-    A run that is finished is left as it is. One that was stopped before its first checkpoint begins again, which
-    ``tell`` is told.
+    A run that is finished is left as it is. One that was stopped before its first checkpoint begins again; ``tell``
+    is told of that, and of software that is no longer what the run began with.
 
     Raises:
         ScenarioError: no run directory, or the model or data can no longer be had.
@@ -104,6 +104,8 @@ def resume(
             raise RunError(f"{folder / SCENARIO}: is not the scenario that this run began with")
         if provenance.facts["state"] == "finished":
             return folder
+        if line := provenance.other_software():
+            tell(f"{folder}: {line}")
         found = checkpoint.load(folder, scenario.digest(), _initial(scenario))
         if found is None:
             tell(f"{folder}: has no checkpoint; the run begins again")
