@@ -1,5 +1,6 @@
 """A run: build the world and the learner of a scenario, go through the rounds, leave a run directory."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -161,7 +162,8 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
         rounds.run()
     if state.round < scenario.rounds:
         raise Interrupted(
-            f"interrupted after round {state.round}; continue with: airtune resume {current.folder}"
+            f"interrupted after round {state.round}; "
+            f"continue with: airtune resume {shlex.quote(str(current.folder))}"
         )
 
 
