@@ -41,6 +41,27 @@ def test_a_moving_world_and_the_legs_of_the_split_step_go_on_bit_by_bit(tmp_path
     assert {"embedding", "feature", "gradient"} <= set(tables(whole)["transfers"]["leg"].to_pylist())
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"kind": "random", "count": 2},
+        {"kind": "round_robin", "count": 2},
+        {"kind": "proportional_fair", "count": 2},
+        {"kind": "knapsack_energy", "energy_budget_j": 20.0},
+    ],
+    ids=lambda policy: policy["kind"],
+)
+def test_a_policy_that_looks_back_sees_the_rounds_before_the_stop(
+    tmp_path: Path, policy: dict[str, object]
+) -> None:
+    scenario = network(tmp_path, scheduler={"delay_budget_s": 60.0} | policy)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5))
+
+    assert_same_tables(resumed, whole)
+
+
 @pytest.mark.parametrize("at", [1, 7])
 def test_a_server_whose_knowledge_is_late_still_knows_the_earlier_rounds(tmp_path: Path, at: int) -> None:
     late = {"knowledge": {"kind": "delayed", "blocks": 3}}
