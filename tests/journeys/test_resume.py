@@ -3,7 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small import MOVING, after, assert_same_tables, network, tables
+from small import MOVING, NETWORK, after, assert_same_tables, network, tables
 
 from coupling import RunError, Scenario, run
 from coupling.problems import Interrupted
@@ -38,6 +38,17 @@ def test_a_moving_world_and_the_legs_of_the_split_step_go_on_bit_by_bit(tmp_path
 
     assert_same_tables(resumed, whole)
     assert {"embedding", "feature", "gradient"} <= set(tables(whole)["transfers"]["leg"].to_pylist())
+
+
+@pytest.mark.parametrize("at", [1, 7])
+def test_a_server_whose_knowledge_is_late_still_knows_the_earlier_rounds(tmp_path: Path, at: int) -> None:
+    late = {"knowledge": {"kind": "delayed", "blocks": 3}}
+    scenario = network(tmp_path, scheduler=NETWORK["scheduler"] | late)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", at))
+
+    assert_same_tables(resumed, whole)
 
 
 def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: Path) -> None:
