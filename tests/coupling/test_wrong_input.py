@@ -334,7 +334,7 @@ LEARNING = {
         "learner.data.share = 0.5 for each of devices.count = 4 devices exceeds the data; "
         "at most 1 / count, or overlap = true"
     ),
-    "learner.data.path=x": "learner.data: name and path exclude each other; keep one",
+    "learner.data={name='sst2',path='x'}": "learner.data: name and path exclude each other; keep one",
 }
 
 
