@@ -6,7 +6,7 @@ import simpy
 import tomli_w
 from coupled import NETWORK
 
-from coupling import Scenario, protocols
+from coupling import Scenario
 from coupling.checkpoint import RunState
 from coupling.learning import Learning
 from coupling.recorder import Recorder
