@@ -6,6 +6,7 @@ from typing import Final, final
 import pyarrow as pa
 
 SCHEMA_VERSION: Final = "1"
+"""Version of run directories; rises with every change of a column or of a key's default."""
 
 _INT: Final = pa.int64()
 _REAL: Final = pa.float64()

@@ -192,3 +192,14 @@ def test_a_scenario_that_was_edited_meanwhile_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(RunError, match=r"scenario\.toml: is not the scenario that this run began with$"):
         resume(folder)
+
+
+def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(tmp_path: Path) -> None:
+    whole = run(network(tmp_path), tmp_path / "whole")
+    folder = stopped(network(tmp_path), tmp_path / "stopped", 5)
+    text = (folder / "scenario.toml").read_text()
+    fewer = text.replace('world_clock = "time"\n', "").replace('queue_update = "eq18"\n', "")
+    assert len(text) - len(fewer) == len('world_clock = "time"\nqueue_update = "eq18"\n')
+    (folder / "scenario.toml").write_text(fewer)
+
+    assert_same_tables(resume(folder), whole)
