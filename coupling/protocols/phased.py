@@ -9,7 +9,8 @@ from typing_extensions import override
 from coupling.learning import Learning
 from coupling.payloads import ActualBits, FixedBits, LegBits
 from coupling.protocols.base import Outcome, Payload, Plan, Protocol, ProtocolSettings
-from coupling.protocols.resources import DOWNLINK, UPLINK, Resources, Visit
+from coupling.protocols.resources import Resources
+from coupling.protocols.visit import DOWNLINK, UPLINK, Visit
 from coupling.settings.table import Table
 from netsim.course import Outage
 from netsim.parameters import Bits, NonNegative, Positive, Switch
