@@ -36,10 +36,9 @@ def build_learner(scenario: Scenario) -> "Learner | None":
     if scenario.learner is None:
         return None
     from learner.errors import InputError as LearnerInputError
-    from learner.learner import build
 
     try:
-        return build(scenario.learner, scenario.devices.count, Streams(scenario.seed).generator)
+        return scenario.protocol.learner(scenario.learner, scenario.devices.count, Streams(scenario.seed))
     except LearnerInputError as error:
         raise scenario.problem(error.key, error.problem) from None
 
@@ -62,7 +61,7 @@ def build_partition(scenario: Scenario) -> "Partition | None":
             settings.data,
             labelled,
             device_count=scenario.devices.count,
-            batch_size=settings.batch_size * settings.local_batches,
+            batch_size=settings.batch_size * scenario.protocol.minibatches(settings),
             rng=streams,
         )
     except LearnerInputError as error:

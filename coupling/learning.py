@@ -38,6 +38,11 @@ class Learning:
         assert self.learner is not None, "validated: actual payloads need a learner"
         return self.learner.payload(device, round_)
 
+    def adapter_bits(self) -> float:
+        """Return the bits of the LoRA matrices."""
+        assert self.learner is not None, "validated: actual payloads need a learner"
+        return self.learner.adapter_bits
+
     def encode(self, job: Job) -> None:
         """Tell that the embedding has arrived at the server."""
         if self.learner is not None:

@@ -12,12 +12,14 @@ from numpy import ndarray
 
 from coupling.learning import Learning
 from coupling.settings.table import Table
+from learner.settings import LearnerSettings
 from netsim.ahead import Ahead
 from netsim.scheduling import Allocation, RoundState
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from coupling.scenario import Scenario
+    from learner.learner import Learner
 
 
 @final
@@ -110,6 +112,20 @@ class ProtocolSettings(Table, ABC):
     @abstractmethod
     def check(self, scenario: "Scenario") -> None:
         """Raise ValueError where the rest of a scenario lacks what the protocol needs."""
+
+    def minibatches(self, learner: LearnerSettings) -> int:
+        """Return how many minibatches a scheduled device takes in a round."""
+        return learner.local_batches
+
+    def learner(self, settings: LearnerSettings, device_count: int, streams: Streams) -> "Learner":
+        """Return the learner whose steps the protocol calls, by default that of the split model.
+
+        Raises:
+            learner.errors.InputError: its model or data cannot be had.
+        """
+        from learner.learner import build
+
+        return build(settings, device_count, streams.generator)
 
     @abstractmethod
     def create(

@@ -51,6 +51,22 @@ def test_a_server_whose_knowledge_is_late_still_knows_the_earlier_rounds(tmp_pat
     assert_same_tables(resumed, whole)
 
 
+@pytest.mark.parametrize("learning", [True, False])
+def test_federated_averaging_goes_on_bit_by_bit(
+    tmp_path: Path, tiny_learner: dict[str, object], learning: bool
+) -> None:
+    protocol = {"kind": "fedavg_lora", "payload_bit": 4e6, "local_steps": 2}
+    scheduler = {"kind": "all_in", "delay_budget_s": 2.0}
+    changes = {"protocol": protocol, "learner": tiny_learner, "scheduler": scheduler}
+    scenario = network(tmp_path, **MOVING | changes)
+    whole = run(scenario, tmp_path / "whole", learning=learning)
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5, learning=learning))
+
+    assert_same_tables(resumed, whole)
+    assert len(set(tables(whole)["rounds"]["train_loss"].drop_null().to_pylist())) > 3 or not learning
+
+
 def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: Path) -> None:
     scenario = network(tmp_path)
     whole = run(scenario, tmp_path / "whole")
