@@ -8,6 +8,7 @@ from netsim.errors import InputError
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
+    from learner.central import Central
     from learner.data import Partition
     from learner.learner import Learner
 
@@ -27,7 +28,7 @@ def build_world(scenario: Scenario) -> World:
         raise scenario.problem("devices.count", problem) from None
 
 
-def build_learner(scenario: Scenario) -> "Learner | None":
+def build_learner(scenario: Scenario) -> "Learner | Central | None":
     """Return the learner of a scenario before its first round; None if it has no ``[learner]`` table.
 
     Raises:

@@ -39,6 +39,8 @@ class RunState:
     virtual_queue_s: float
     """Virtual queue after that round, in seconds."""
     times_scheduled: Int[ndarray, " K"]
+    times_arrived: Int[ndarray, " K"]
+    """Rounds in which the device's last uplink leg was delivered."""
     last_round: Int[ndarray, " K"]
     rate_sum_bps: Float[ndarray, " K"]
     energy_sum_j: Float[ndarray, " K"]
@@ -52,9 +54,9 @@ class RunState:
     @staticmethod
     def initial(count: int, virtual_queue_s: float) -> "RunState":
         """Return the state before the first round."""
-        zeros = np.zeros((4, count))
-        times, last = zeros[:2].astype(int)
-        return RunState(0, 0.0, virtual_queue_s, times, last, zeros[2], zeros[3], np.empty((0, count)))
+        times, arrived, last = np.zeros((3, count), int)
+        rate, energy = np.zeros((2, count))
+        return RunState(0, 0.0, virtual_queue_s, times, arrived, last, rate, energy, np.empty((0, count)))
 
 
 def save(folder: Path, state: RunState, learning: Learning, digest: str) -> None:

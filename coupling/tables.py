@@ -101,7 +101,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "transfers": (
         _ROUND,
         _DEVICE,
-        Column("leg", _TEXT, "", "What was sent: symbols, embedding, feature, gradient or adapter."),
+        Column("leg", _TEXT, "", "What was sent: symbols, embedding, feature, gradient, adapter or data."),
         Column("direction", _TEXT, "", "uplink or downlink."),
         Column("bits", _INT, "bit", "Bits offered."),
         Column("bits_delivered", _INT, "bit", "Bits that were sent, in full ones; all of them if delivered."),

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 
 from learner import micro_batches, state
 from learner.assembly import assemble
-from learner.data import Partition, Samples
+from learner.data import Minibatches, Samples
 from learner.evaluate import Evaluation, evaluate
 from learner.executor import Batched, Eager, Executor, Job, Local, Parts
 from learner.settings import LearnerSettings
@@ -31,10 +31,13 @@ class RoundLosses:
     losses: Mapping[int, float]
     """Loss of each device whose head stepped, in nat: the mean over its minibatch, before the step."""
 
+    server: float | None = None
+    """Loss of the server's own minibatch, where it has one."""
+
     @property
     def train_loss(self) -> float | None:
-        """The mean over those devices; None if there are none."""
-        return statistics.fmean(self.losses.values()) if self.losses else None
+        """The server's loss, or else the mean over those devices; None if there are none."""
+        return statistics.fmean(self.losses.values()) if self.losses else self.server
 
 
 class _Stage(IntEnum):
@@ -58,7 +61,7 @@ class Learner:
         executor: Executor,
         settings: LearnerSettings,
         parts: Parts,
-        partition: Partition,
+        partition: Minibatches,
         test: Samples,
     ) -> None:
         self.device_count = len(partition.sizes)

@@ -8,13 +8,12 @@ import simpy
 from typing_extensions import override
 
 from coupling.learning import Learning
-from coupling.protocols.base import Outcome, Payload, Plan, Protocol, ProtocolSettings
-from coupling.protocols.resources import Resources
+from coupling.protocols.base import Outcome, Payload, Plan, Protocol
+from coupling.protocols.resources import OverTheAir, Resources
 from coupling.protocols.visit import DOWNLINK, UPLINK, Visit
 from coupling.settings.table import Table
 from learner.settings import LearnerSettings
-from netsim.course import Outage
-from netsim.parameters import Bits, Count, NonNegative, Positive, Switch
+from netsim.parameters import Bits, Count, NonNegative
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class LocalOperations(Table):
 
 
 @final
-class FedAvgLoraSettings(ProtocolSettings):
+class FedAvgLoraSettings(OverTheAir):
     """Each scheduled device trains a copy of the LoRA matrices and its head, and sends the copy to be averaged.
 
     The server's matrices go to it first, over a downlink of its own where the cell has one, and without taking
@@ -45,12 +44,6 @@ class FedAvgLoraSettings(ProtocolSettings):
     local_steps: Count = 1
     """Steps E that a device makes in a round, each on a minibatch of its own; they take the place of
     `learner.local_batches`."""
-    outage: Outage | None = None
-    """What happens where the gain is too low to be received; by default any gain is."""
-    reallocate: Switch = False
-    """Whether the share of a device that has ended goes to the others."""
-    deadline_s: Positive | None = None
-    """Time after a round's start at which all its transfers end, delivered or not; by default none."""
     operations: LocalOperations = LocalOperations()
     """Operations of a step."""
 
@@ -106,14 +99,7 @@ class FedAvgLora(Protocol):
         streams: Streams,
     ) -> None:
         self._env, self._learning = env, learning
-        self._resources = Resources(
-            env,
-            scenario,
-            streams,
-            outage=protocol.outage,
-            reallocate=protocol.reallocate,
-            deadline_s=protocol.deadline_s,
-        )
+        self._resources = Resources(env, scenario, streams, protocol)
         actual = protocol.payload_bit == "actual"
         self._bits = float(learning.adapter_bits() if actual else protocol.payload_bit)
         self._count = scenario.devices.count

@@ -8,12 +8,11 @@ from typing_extensions import override
 
 from coupling.learning import Learning
 from coupling.payloads import ActualBits, FixedBits, LegBits
-from coupling.protocols.base import Outcome, Payload, Plan, Protocol, ProtocolSettings
-from coupling.protocols.resources import Resources
+from coupling.protocols.base import Outcome, Payload, Plan, Protocol
+from coupling.protocols.resources import OverTheAir, Resources
 from coupling.protocols.visit import DOWNLINK, UPLINK, Visit
 from coupling.settings.table import Table
-from netsim.course import Outage
-from netsim.parameters import Bits, NonNegative, Positive, Switch
+from netsim.parameters import Bits, NonNegative
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
@@ -47,18 +46,12 @@ class Operations(Table):
 
 
 @final
-class PhasedSettings(ProtocolSettings):
+class PhasedSettings(OverTheAir):
     """Three legs in time, embedding up, feature down, gradient up: transfers over a channel that may change."""
 
     kind: Literal["phased"]
     payload_bit: Legs | Literal["actual"]
     """Bits of each leg; ``actual``: those that the learner's payloads have."""
-    outage: Outage | None = None
-    """What happens where the gain is too low to be received; by default any gain is."""
-    reallocate: Switch = False
-    """Whether the share of a device that has ended goes to the others."""
-    deadline_s: Positive | None = None
-    """Time after a round's start at which all its transfers end, delivered or not; by default none."""
     operations: Operations = Operations()
     """Operations of each step."""
 
@@ -106,14 +99,7 @@ class Phased(Protocol):
         streams: Streams,
     ) -> None:
         self._env, self._learning, self._legs = env, learning, legs
-        self._resources = Resources(
-            env,
-            scenario,
-            streams,
-            outage=protocol.outage,
-            reallocate=protocol.reallocate,
-            deadline_s=protocol.deadline_s,
-        )
+        self._resources = Resources(env, scenario, streams, protocol)
         operations = protocol.operations
         self._on_device = {"embed": operations.embed, "head": operations.head}
         self._on_server = {"encode": operations.encode, "backward": operations.backward}

@@ -6,16 +6,28 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import simpy
 
-from coupling.protocols.base import Outcome, Plan, Transfers
+from coupling.protocols.base import Outcome, Plan, ProtocolSettings, Transfers
 from coupling.protocols.visit import DOWNLINK, UPLINK, Direction, Visit
 from netsim.clock import wait
 from netsim.course import Outage
 from netsim.fdma import Band
+from netsim.parameters import Positive, Switch
 from netsim.server import Server
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from coupling.scenario import Scenario
+
+
+class OverTheAir(ProtocolSettings):
+    """What protocols have in common whose legs are carried out one by one, over a channel that may change."""
+
+    outage: Outage | None = None
+    """What happens where the gain is too low to be received; by default any gain is."""
+    reallocate: Switch = False
+    """Whether the share of a device that has ended goes to the others."""
+    deadline_s: Positive | None = None
+    """Time after a round's start at which all its transfers end, delivered or not; by default none."""
 
 
 @final
@@ -32,13 +44,11 @@ class Resources:
         env: simpy.Environment,
         scenario: "Scenario",
         streams: Streams,
-        *,
-        outage: Outage | None,
-        reallocate: bool,
-        deadline_s: float | None,
+        protocol: OverTheAir,
     ) -> None:
         self._env, self._streams = env, streams
-        self._devices, self._cell, self._deadline_s = scenario.devices, scenario.cell, deadline_s
+        self._devices, self._cell, self._deadline_s = scenario.devices, scenario.cell, protocol.deadline_s
+        outage, reallocate = protocol.outage, protocol.reallocate
         cell, count, noise = scenario.cell, scenario.devices.count, scenario.cell.noise_psd_w_per_hz
         power_w = np.full(count, scenario.devices.tx_power_w)
         self._uplink = Band.uplink(

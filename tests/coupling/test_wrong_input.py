@@ -392,6 +392,35 @@ def test_what_does_not_fit_federated_averaging_is_told(
     assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
 
 
+CENTRALISED = "protocol={kind='centralised', payload_bit=1_000_000}"
+ON_THE_SERVER = {
+    "protocol.payload_bit=1.5": "protocol.payload_bit: 1.5 is not a whole number of bits",
+    "protocol.local_steps=2": (
+        "protocol.local_steps is unknown; known here: outage, reallocate, deadline_s, kind, payload_bit, operations"
+    ),
+    "protocol.operations.step=-1": "protocol.operations.step = -1 is not at least 0.0",
+    "protocol.deadline_s=0": "protocol.deadline_s = 0 is not greater than 0.0",
+    "learner.local_batches=3": (
+        "learner.local_batches = 3 is not 1: with protocol.kind = 'centralised' the server takes one minibatch "
+        "in a round"
+    ),
+    "protocol.payload_bit=actual": (
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+    ),
+}
+
+
+@pytest.mark.parametrize(("setting", "line"), ON_THE_SERVER.items(), ids=ON_THE_SERVER)
+def test_what_does_not_fit_centralised_training_is_told(
+    setting: str, line: str, folder: Path, airtune: Airtune
+) -> None:
+    settings = _set([CENTRALISED, setting])
+
+    told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings)
+
+    assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
+
+
 def test_bits_that_the_learner_would_know_are_refused_where_nothing_is_learned(
     folder: Path, airtune: Airtune
 ) -> None:

@@ -67,6 +67,23 @@ def test_federated_averaging_goes_on_bit_by_bit(
     assert len(set(tables(whole)["rounds"]["train_loss"].drop_null().to_pylist())) > 3 or not learning
 
 
+@pytest.mark.parametrize("at", [2, 9])
+@pytest.mark.parametrize("learning", [True, False])
+def test_centralised_training_goes_on_bit_by_bit_with_the_data_that_had_arrived(
+    tmp_path: Path, tiny_learner: dict[str, object], learning: bool, at: int
+) -> None:
+    protocol = {"kind": "centralised", "payload_bit": 4e6}
+    scheduler = {"kind": "round_robin", "count": 1, "delay_budget_s": 2.0}
+    changes = {"protocol": protocol, "learner": tiny_learner, "scheduler": scheduler}
+    scenario = network(tmp_path, **MOVING | changes)
+    whole = run(scenario, tmp_path / "whole", learning=learning)
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", at, learning=learning))
+
+    assert_same_tables(resumed, whole)
+    assert sorted(tables(whole)["transfers"]["device"].to_pylist()) == [0, 1, 2, 3, 4]
+
+
 def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: Path) -> None:
     scenario = network(tmp_path)
     whole = run(scenario, tmp_path / "whole")
