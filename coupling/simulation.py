@@ -1,5 +1,6 @@
 """A run: build the world and the learner of a scenario, go through the rounds, leave a run directory."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -92,8 +93,8 @@ def resume(
 ) -> Path:
     """Continue a run from its checkpoint; the tables become those of a run that was never stopped.
 
-    A run that is finished is left as it is. One that was stopped before its first checkpoint begins again, which
-    ``tell`` is told.
+    A run that is finished is left as it is. One that was stopped before its first checkpoint begins again; ``tell``
+    is told of that, and of software that is no longer what the run began with.
 
     Raises:
         ScenarioError: no run directory, or the model or data can no longer be had.
@@ -108,6 +109,8 @@ def resume(
             raise RunError(f"{folder / SCENARIO}: is not the scenario that this run began with")
         if provenance.facts["state"] == "finished":
             return folder
+        if line := provenance.other_software():
+            tell(f"{folder}: {line}")
         found = checkpoint.load(folder, scenario.digest(), _initial(scenario))
         if found is None:
             tell(f"{folder}: has no checkpoint; the run begins again")
@@ -163,7 +166,8 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
         rounds.run()
     if state.round < scenario.rounds:
         raise Interrupted(
-            f"interrupted after round {state.round}; continue with: airtune resume {current.folder}"
+            f"interrupted after round {state.round}; "
+            f"continue with: airtune resume {shlex.quote(str(current.folder))}"
         )
 
 

@@ -82,14 +82,17 @@ class World:
         return next_s - world_s
 
     def met(
-        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"]
+        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
     ) -> Iterator[tuple[Int[ndarray, " b"], Float[ndarray, "K b"]]]:
-        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all gains in them."""
+        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all gains in them.
+
+        Blocks that last seconds go on to the world's time ``until_s``, if that is later.
+        """
         world_s = np.array([self._world_s(at_s, number) for number, at_s in enumerate(start_s.tolist(), 1)])
         if self._blocks is None:
             blocks, begin_s = np.arange(1, len(start_s) + 1), world_s
         else:
-            last = self._blocks.at(float((world_s + end_s - start_s).max()))
+            last = self._blocks.at(max(until_s, float((world_s + end_s - start_s).max())))
             blocks = np.arange(self._blocks.at(float(world_s[0])), last + 1)
             begin_s = self._blocks.start_s(blocks)
         everyone = np.arange(self._count)

@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -141,6 +142,15 @@ def test_a_request_that_comes_before_the_first_round_leaves_a_run_that_can_begin
         run(scenario, tmp_path / "stopped", stop=lambda: True)
 
     assert_same_tables(resume(tmp_path / "stopped"), whole)
+
+
+def test_the_line_that_resumes_can_be_given_to_a_shell(tmp_path: Path) -> None:
+    note, stop = after(2)
+
+    with pytest.raises(Interrupted) as caught:
+        run(network(tmp_path), tmp_path / "two words", on_round=note, stop=stop)
+
+    assert shlex.split(str(caught.value))[-3:] == ["airtune", "resume", str(tmp_path / "two words")]
 
 
 def test_without_a_checkpoint_the_run_begins_again_and_says_so(tmp_path: Path) -> None:
