@@ -76,7 +76,8 @@ class Learner:
         self._busy: set[int] = set()
         lengths = parts.samples.lengths
         # Where all samples are as long, as images are, any minibatch tells the payload of all.
-        self._alike = np.zeros(partition.batch_size, np.int64) if (lengths == lengths[0]).all() else None
+        taken = settings.batch_size * settings.local_batches
+        self._alike = np.zeros(taken, np.int64) if (lengths == lengths[0]).all() else None
 
     def payload(self, device: int, round_: int) -> tuple[int, int, int]:
         """Return the bits of a device's embedding, feature and gradient in a round, whether it takes part or not.

@@ -28,8 +28,7 @@ class Partition(Minibatches):
         self, data: Data, labelled: Labelled, *, device_count: int, batch_size: int, rng: Streams
     ) -> None:
         self._labels = labelled.labels
-        self.batch_size = batch_size
-        """Samples that a device takes in a round, all its local batches together."""
+        self._batch_size = batch_size
         self._rng = rng
         # None where shares overlap: they are drawn when they are looked at, so that K of them cost nothing.
         self._shares = _deal(data, labelled, device_count, rng)
@@ -52,7 +51,7 @@ class Partition(Minibatches):
     @override
     def minibatch(self, device: int, round_: int) -> Int[ndarray, " B"]:
         size = int(self.sizes[device])
-        drawn = self._rng("minibatch", device, round_).choice(size, self.batch_size, replace=False)
+        drawn = self._rng("minibatch", device, round_).choice(size, self._batch_size, replace=False)
         return self.share(device)[drawn]
 
     def class_counts(self) -> Int[ndarray, "K C"]:
