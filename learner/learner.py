@@ -73,13 +73,19 @@ class Learner:
         self._executor = executor
         self._settings = settings
         self._stages: dict[Job, _Stage] = {}
+        self._busy: set[int] = set()
+        lengths = parts.samples.lengths
+        # Where all samples are as long, as images are, any minibatch tells the payload of all.
+        taken = settings.batch_size * settings.local_batches
+        self._alike = np.zeros(taken, np.int64) if (lengths == lengths[0]).all() else None
 
     def payload(self, device: int, round_: int) -> tuple[int, int, int]:
         """Return the bits of a device's embedding, feature and gradient in a round, whether it takes part or not.
 
         They depend on the shapes of its minibatch only, so nothing is computed.
         """
-        embedding_bits, pooled_bits = self._payload(self.partition.minibatch(device, round_))
+        rows = self.partition.minibatch(device, round_) if self._alike is None else self._alike
+        embedding_bits, pooled_bits = self._payload(rows)
         return embedding_bits, pooled_bits, pooled_bits
 
     def _payload(self, rows: Int64[np.ndarray, " B"]) -> tuple[int, int]:
@@ -98,7 +104,8 @@ class Learner:
     def embed(self, device: int, round_: int) -> Job:
         """Let the device take its minibatches of the round and embed them."""
         job = self._job(device, round_)
-        assert all(other.device != device for other in self._stages), "a device has one job in a round"
+        assert device not in self._busy, "a device has one job in a round"
+        self._busy.add(device)
         self._stages[job] = _Stage.EMBEDDED
         with self._guarded():
             self._executor.embed(job)
@@ -131,6 +138,7 @@ class Learner:
         """
         jobs, stages = list(self._stages), dict(self._stages)
         self._stages.clear()
+        self._busy.clear()
         with self._guarded():
             if self._settings.heads.train == "all":
                 self._train_others(jobs[0].round if jobs else round_, stages)
