@@ -111,7 +111,7 @@ class Page:
 
     def figure(self, name: str, stage: str, *words: str) -> str:
         """Return a figure with the command that draws it again."""
-        return f"![{' '.join(words)}](reproduction/{name}.svg)\n\n`make reproduce STAGE={stage}`"
+        return f"![{' '.join(words)}](reproduction/{name}.png)\n\n`make reproduce STAGE={stage}`"
 
 
 def _fits(name: str, pattern: str) -> bool:
