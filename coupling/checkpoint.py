@@ -39,6 +39,8 @@ class RunState:
     virtual_queue_s: float
     """Virtual queue after that round, in seconds."""
     times_scheduled: Int[ndarray, " K"]
+    times_arrived: Int[ndarray, " K"]
+    """Rounds in which the device's last uplink leg was delivered."""
     last_round: Int[ndarray, " K"]
     rate_sum_bps: Float[ndarray, " K"]
     energy_sum_j: Float[ndarray, " K"]
@@ -52,9 +54,9 @@ class RunState:
     @staticmethod
     def initial(count: int, virtual_queue_s: float) -> "RunState":
         """Return the state before the first round."""
-        zeros = np.zeros((4, count))
-        times, last = zeros[:2].astype(int)
-        return RunState(0, 0.0, virtual_queue_s, times, last, zeros[2], zeros[3], np.empty((0, count)))
+        times, arrived, last = np.zeros((3, count), int)
+        rate, energy = np.zeros((2, count))
+        return RunState(0, 0.0, virtual_queue_s, times, arrived, last, rate, energy, np.empty((0, count)))
 
 
 def save(folder: Path, state: RunState, learning: Learning, digest: str) -> None:
@@ -126,7 +128,7 @@ def _alike(value: Any, example: Any) -> bool:
     """Return whether a value that was read can stand where the example stands."""
     match example:
         case ndarray():
-            return isinstance(value, ndarray) and (value.shape, value.dtype) == (example.shape, example.dtype)
+            return isinstance(value, ndarray) and _per_device(value) == _per_device(example)
         case dict():
             return (
                 isinstance(value, dict) and set(value) == set(TABLES) and all(map(_is_count, value.values()))
@@ -137,6 +139,11 @@ def _alike(value: Any, example: Any) -> bool:
             return value is None or isinstance(value, float)
         case _:
             return isinstance(value, float)
+
+
+def _per_device(values: ndarray) -> tuple[int, int, np.dtype[Any]]:
+    """Return what an array must have in common with its example: axes, devices, type; rounds may be any number."""
+    return values.ndim, values.shape[-1], values.dtype
 
 
 def _is_count(value: Any) -> bool:

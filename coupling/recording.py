@@ -29,8 +29,8 @@ def record(run: Path, out: Path) -> list[Path]:
     ``gains.parquet`` (block, device, gain) is what ``channel.gains = { path = .. }`` replays and
     ``positions.parquet`` (device, time_s, x_m, y_m) what ``devices.mobility = { kind = "trace", path = .. }`` does.
     ``batches.parquet`` (round, device, samples) has the training samples of every device's minibatch, whether or
-    not the device was scheduled; only a run that learned has it. All is computed again from the run's scenario:
-    the world is a function of seed, time and round.
+    not the device was scheduled; only a run whose devices learned has it. All is computed again from the run's
+    scenario: the world is a function of seed, time and round.
 
     Raises:
         ScenarioError: no run directory, or ``out`` cannot be written.
@@ -48,7 +48,7 @@ def record(run: Path, out: Path) -> list[Path]:
             _write(out / "gains.parquet", _gains(world, start_s, end_s)),
             _write(out / "positions.parquet", _positions(world, start_s)),
         ]
-        if facts["learning"]:
+        if facts["learning"] and scenario.learner and scenario.protocol.minibatches(scenario.learner):
             written.append(_write(out / "batches.parquet", _batches(scenario, len(start_s))))
     except OSError as error:
         raise ScenarioError(f"--out {out}: cannot be written: {reason(error)}") from None

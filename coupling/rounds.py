@@ -14,7 +14,7 @@ from coupling.checkpoint import RunState
 from coupling.diagnosis import decision_row, marginal_objectives
 from coupling.learning import Learning
 from coupling.problems import RunError
-from coupling.protocols import Outcome, Plan, Protocol
+from coupling.protocols import Outcome, Payload, Plan, Protocol
 from coupling.recorder import Recorder
 from coupling.rows import device_rows, round_row, transfer_rows
 from coupling.scenario import Scenario
@@ -101,9 +101,11 @@ class Rounds:
     def _round(self, number: int) -> Generator[simpy.Event, Any, None]:
         start_s = self._env.now
         seen = self._world.at(start_s, number)
-        state = self._state(number, seen)
+        payload = self._protocol.payload(number)
+        everyone = self._state(number, seen, payload)
+        state = everyone.only(self.state.times_arrived == 0) if payload.once else everyone
         asked = perf_counter()
-        answer = self._policy.schedule(state)
+        answer = self._policy.schedule(state) if len(state.device) else Allocation.nobody()
         policy_wall_s = perf_counter() - asked
         allocation = checked(answer, state, self._scenario.scheduler.kind)
         if len(allocation.devices):
@@ -111,6 +113,8 @@ class Rounds:
             outcome = yield from self._protocol.exchange(Plan(state, allocation, ahead))
         else:
             outcome = Outcome.nobody()
+        self.state.times_arrived[allocation.devices] += outcome.arrived
+        yield from self._protocol.barrier(number, self.state.times_arrived)
         if self._env.now == start_s:
             # Nothing was on air; the next channel block decides anew, so that the clock always advances.
             next_s = self._world.until_next_block(start_s, number)
@@ -134,8 +138,11 @@ class Rounds:
             decision | {"virtual_queue_s": self.state.virtual_queue_s, "policy_wall_s": policy_wall_s},
         )
         marginal = marginal_objectives(state, allocation, objective) if diagnose == "devices" else None
+        if marginal is not None and state is not everyone:
+            offered, marginal = marginal, np.full(len(self._device), np.nan)
+            marginal[state.device] = offered
         self._recorder.add(
-            *device_rows(state, seen, allocation, outcome, losses, marginal, self._scenario.trace.devices)
+            *device_rows(everyone, seen, allocation, outcome, losses, marginal, self._scenario.trace.devices)
         )
         self._recorder.add(*transfer_rows(number, outcome.transfers))
         self._learning.wall_s = 0.0
@@ -143,9 +150,8 @@ class Rounds:
             number, len(allocation.devices), float(self._env.now), train_loss, self.state.accuracy
         )
 
-    def _state(self, number: int, seen: Snapshot) -> RoundState:
+    def _state(self, number: int, seen: Snapshot, payload: Payload) -> RoundState:
         scenario = self._scenario
-        payload = self._protocol.payload(number)
         gain = scenario.scheduler.knowledge.estimate(self._measured(seen), number, self._world.streams)
         return RoundState(
             round=number,
