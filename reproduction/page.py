@@ -111,6 +111,8 @@ class Page:
 
     def figure(self, name: str, stage: str, *words: str) -> str:
         """Return a figure with the command that draws it again."""
+        if stage not in self.tables:
+            return f"*Not run: `make reproduce STAGE={stage}`.*"
         return f"![{' '.join(words)}](reproduction/{name}.png)\n\n`make reproduce STAGE={stage}`"
 
 
