@@ -111,7 +111,9 @@ class Page:
 
     def figure(self, name: str, stage: str, *words: str) -> str:
         """Return a figure with the command that draws it again."""
-        return f"![{' '.join(words)}](reproduction/{name}.svg)\n\n`make reproduce STAGE={stage}`"
+        if stage not in self.tables:
+            return f"*Not run: `make reproduce STAGE={stage}`.*"
+        return f"![{' '.join(words)}](reproduction/{name}.png)\n\n`make reproduce STAGE={stage}`"
 
 
 def _fits(name: str, pattern: str) -> bool:
