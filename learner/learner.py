@@ -14,6 +14,7 @@ from jaxtyping import Int64
 
 from learner import micro_batches, state
 from learner.assembly import assemble
+from learner.codec.link import BITS_PER_NUMBER
 from learner.data import Minibatches, Samples
 from learner.evaluate import Evaluation, evaluate
 from learner.executor import Batched, Eager, Executor, Job, Local, Parts

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
@@ -49,12 +49,12 @@ class Integers(Codec):
         return torch.where(nearest.double() * steps < largest, above, nearest)
 
 
-def _pack(whole: Int[Tensor, "V E"]) -> Int[Tensor, "V P"]:
+def _pack(whole: Int[Tensor, "V E"]) -> UInt8[Tensor, "V P"]:
     """Return two numbers a byte, the first in the lower half, moved by 8 so that none is negative."""
     moved = torch.nn.functional.pad((whole + 8).to(torch.uint8), (0, whole.shape[1] % 2))
     return moved[:, ::2] | moved[:, 1::2] << 4
 
 
-def _unpack(packed: Int[Tensor, "V P"], width: int) -> Int[Tensor, "V E"]:
+def _unpack(packed: UInt8[Tensor, "V P"], width: int) -> Int[Tensor, "V E"]:
     moved = torch.stack([packed & 15, packed >> 4], dim=2).flatten(1)
     return moved[:, :width].to(torch.int8) - 8

@@ -48,9 +48,10 @@ class Wire:
         if self.codec is None:
             return vectors
         self._require_finite(vectors, vectors, tokens, owners)
+        announced = self.codec.bits(tokens, vectors.shape[1])
         sent = self.codec.encode(vectors, tokens)
         sent_bits = 8 * sum(part.nbytes for part in sent)
-        if sent_bits != (announced := self.codec.bits(tokens, vectors.shape[1])):
+        if sent_bits != announced:
             raise CodecError(
                 f"codec '{self.kind}' wrote {sent_bits} bits of {self.leg} and announced {announced}"
             )

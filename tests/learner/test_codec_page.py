@@ -58,6 +58,6 @@ def test_an_installed_package_offers_codecs_by_name(documented: str, monkeypatch
     assert Codecs.model_validate({"gradient": {"kind": "signs", "gain": 2.0}}).gradient is not None
     assert type(create("signs", gain=2.0)).__name__ == "Signs"
     with pytest.raises(
-        ValidationError, match="'sings' is not one of .*low_rank, signs, .*; did you mean signs?"
+        ValidationError, match=r"'sings' is not one of .*low_rank, signs, .*; did you mean signs?"
     ):
         Codecs.model_validate({"gradient": {"kind": "sings"}})
