@@ -49,9 +49,9 @@ def run(
     """Run a scenario and return its run directory ``out``, which must be new or empty.
 
     With ``learning`` false, or without a ``[learner]`` table, the network runs alone, and PyTorch is not imported
-    unless the bits on the air are those of the learner's payloads.
-    ``on_round`` is told of every round, ``on_save`` of the directory whenever its state was saved, and the run
-    ends after a round at which ``stop`` is true.
+    unless the bits on the air are those of the learner's payloads. ``on_round`` is told of
+    every round, ``on_save`` of the directory whenever its state was saved, and the run ends after a round at which
+    ``stop`` is true.
 
     Raises:
         ScenarioError: something that the scenario names cannot be had, or ``out`` cannot be used; nothing was
@@ -61,10 +61,6 @@ def run(
     """
     folder = Path(out)
     check_free(folder)
-    if not learning and scenario.protocol.fixed_bits is None:
-        raise scenario.problem(
-            "protocol.payload_bit", "'actual' is not known without learning; give the bits"
-        )
     world = build_world(scenario)
     steps = _steps(scenario, learning=learning)
     try:
