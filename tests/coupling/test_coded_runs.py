@@ -75,7 +75,7 @@ def test_bits_that_are_given_stay_and_validate_says_so(
 
     assert set(sent.bits) == {40_000_000, 3_000_000, 1_000_000}
     (tmp_path / "coded.toml").write_text(
-        'extends = "phased.toml"\n[learner]\ncodec = { default = { kind = "int8" } }\n'
+        'extends = "changed.toml"\n[learner]\ncodec = { default = { kind = "int8" } }\n'
     )
     assert main(["validate", str(tmp_path / "coded.toml")]) == 0
     assert "learner.codec changes what is learned and not protocol.payload_bit, which is given" in "".join(
@@ -174,7 +174,9 @@ def test_a_codec_without_a_learner_is_told_what_else_a_learner_needs(folder: Pat
 def test_a_codec_that_does_not_fit_the_model_ends_in_one_line(
     folder: Path, airtune: Airtune, tiny_learner: str, codec: str, line: str
 ) -> None:
-    (folder / "learning.toml").write_text(NETWORK + tiny_learner)
+    scheduler = '[scheduler]\nkind = "exact"\ndelay_budget_s = 1.0\n'
+    network = NETWORK.partition("[scheduler]")[0].replace("51_904_512", '"actual"')
+    (folder / "learning.toml").write_text(network + scheduler + tiny_learner)
 
     told = refuse(airtune, folder, "run", "learning.toml", "--out", "out", "--set", f"learner.codec={codec}")
 

@@ -10,8 +10,7 @@ from test_keystone import LR, warmed_up
 from tiny import Make, PhiloxStreams, arrays, train
 from torch import Tensor
 
-from learner.codec import Codec, Encoded, Link, link_of
-from learner.errors import CodecError, InputError
+from learner.codec import Link, link_of
 from learner.executor.batched import Crossing
 from learner.families import Embedded
 from learner.learner import Learner, build
@@ -144,6 +143,15 @@ def test_an_exact_codec_changes_no_bit(
     assert coded.evaluate() == plain.evaluate()
 
 
+def test_float32_under_double_arithmetic_stays_within_float32_s_tolerance(make_settings: Make) -> None:
+    plain, _ = after_training(make_settings())
+    coded, _ = after_training(make_settings(codec=EXACT["float32"]))
+
+    moved = [(a - b).norm() / b.norm() for a, b in zip(arrays(coded), arrays(plain), strict=True)]
+
+    assert 0 < max(moved) <= 1e-5
+
+
 class Reference:
     """One device's step written out with autograd, each leg rounded by a plain function of a whole tensor."""
 
@@ -238,138 +246,11 @@ def test_a_job_s_bits_are_the_bytes_of_its_payloads(
     assert subject.payload(2, 1) == tuple(expected)
 
 
-@pytest.mark.parametrize("executor", ["batched", "eager"])
-def test_a_number_that_a_codec_has_no_room_for_names_leg_device_and_remedy(
-    make_settings: Make, rng: PhiloxStreams, executor: str
-) -> None:
-    subject = build(make_settings(executor=executor, codec={"feature": {"kind": "float16"}}), 6, rng)
-    pooler = subject.parts.split.model.pooler
-
-    pooler.register_forward_hook(lambda module, args, output: output * 1e6)
-
-    with pytest.raises(
-        CodecError, match=r"^the feature of device 3 holds -?\d+, which 'float16' cannot carry; take"
-    ):
-        train(subject, 1, [3])
-
-
-@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
-@pytest.mark.parametrize("name", [*LOSSY, *EXACT])
-def test_numbers_that_are_not_finite_are_refused(name: str, number: float) -> None:
-    link = linked(5, **(LOSSY | EXACT)[name])
-    hidden = torch.ones(2, 2, 5, dtype=torch.float64)
-    hidden[1, 0, 3] = number
-
-    with pytest.raises(
-        CodecError,
-        match=rf"^the embedding of device 8 holds {number}, which no codec carries; lower the learning rates$",
-    ):
-        link.embedding(Embedded(hidden, torch.tensor([[1, 1], [1, 0]])), np.array([7, 8]))
-
-
-def test_numbers_that_are_not_finite_in_padding_do_not_matter() -> None:
-    hidden = torch.ones(2, 2, 5)
-    hidden[1, 1, 3] = torch.inf
-
-    link = linked(5, default={"kind": "int8"}, skip_padding=True)
-
-    read = link.embedding(Embedded(hidden, torch.tensor([[1, 1], [1, 0]])), None)
-    assert read.hidden[1, 1].tolist() == [0.0] * 5
-
-
 def test_evaluation_sees_what_crosses(make_settings: Make, rng: PhiloxStreams) -> None:
     plain = build(make_settings(), 6, rng).evaluate()
     coded = build(make_settings(codec={"feature": {"kind": "top_k", "k": 1}}), 6, rng).evaluate()
 
     assert plain.loss != pytest.approx(coded.loss, rel=1e-3)
-
-
-class Whole(Codec):
-    """One scale for the whole payload: what the two executors would not agree on."""
-
-    def bits(self, tokens: np.ndarray, width: int) -> int:
-        return int(tokens.sum()) * width * 32 + 32
-
-    def encode(self, vectors: Tensor, tokens: np.ndarray) -> Encoded:
-        scale = vectors.abs().max().float().reshape(1)
-        return (vectors / scale * 10).round().float(), scale
-
-    def decode(self, sent: Encoded, tokens: np.ndarray, width: int) -> Tensor:
-        return sent[0] * sent[1] / 10
-
-
-class Liar(Codec):
-    """Announces half of what it sends."""
-
-    def bits(self, tokens: np.ndarray, width: int) -> int:
-        return int(tokens.sum()) * width * 16
-
-    def encode(self, vectors: Tensor, tokens: np.ndarray) -> Encoded:
-        return (vectors.float(),)
-
-    def decode(self, sent: Encoded, tokens: np.ndarray, width: int) -> Tensor:
-        return sent[0]
-
-
-class Flat(Liar):
-    """Forgets the shape."""
-
-    def bits(self, tokens: np.ndarray, width: int) -> int:
-        return int(tokens.sum()) * width * 32
-
-    def decode(self, sent: Encoded, tokens: np.ndarray, width: int) -> Tensor:
-        return sent[0].flatten()
-
-
-@pytest.mark.parametrize(
-    ("codecs", "key", "problem"),
-    [
-        ({"default": {"kind": "top_k", "k": 17}}, "default", "k = 17 exceeds the 16 numbers of a vector"),
-        (
-            {"embedding": {"kind": "low_rank", "rank": 17}},
-            "embedding",
-            "rank = 17 exceeds the 16 numbers of a vector",
-        ),
-        (
-            {"feature": {"kind": "test_link:Whole"}},
-            "feature",
-            "codec 'test_link:Whole' makes something else of a sample when others travel with it",
-        ),
-        (
-            {"gradient": {"kind": "test_link:Liar"}},
-            "gradient",
-            "codec 'test_link:Liar' wrote 1536 bits of gradient and announced 768",
-        ),
-        (
-            {"gradient": {"kind": "test_link:Flat"}},
-            "gradient",
-            "codec 'test_link:Flat' read (48,) numbers of gradient where (3, 16) were sent",
-        ),
-        (
-            {"gradient": {"kind": "test_link:Liar", "k": 3}},
-            "gradient",
-            "codec 'test_link:Liar' cannot be created: Liar() takes no arguments",
-        ),
-        (
-            {"gradient": {"kind": "test_link:Nobody"}},
-            "gradient",
-            "codec 'test_link:Nobody' cannot be imported: module 'test_link' has no attribute 'Nobody'",
-        ),
-        (
-            {"gradient": {"kind": "test_link:LOSSY"}},
-            "gradient",
-            "codec 'test_link:LOSSY' is not a subclass of learner.codec.Codec",
-        ),
-    ],
-    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
-)
-def test_a_codec_that_does_not_fit_or_keep_its_word_is_refused_before_the_first_round(
-    make_settings: Make, rng: PhiloxStreams, codecs: dict[str, object], key: str, problem: str
-) -> None:
-    with pytest.raises(InputError) as refused:
-        build(make_settings(codec=codecs), 6, rng)
-
-    assert str(refused.value) == f"learner.codec.{key}: {problem}"
 
 
 def test_a_learner_s_state_knows_nothing_of_codecs(make_settings: Make, tmp_path: Path) -> None:
