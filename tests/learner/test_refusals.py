@@ -121,7 +121,7 @@ class Flat(Liar):
         (
             {"gradient": {"kind": "test_refusals:Nobody"}},
             "gradient",
-            "codec 'test_refusals:Nobody' cannot be imported: module 'test_refused_codecs' has no attribute 'Nobody'",
+            "codec 'test_refusals:Nobody' cannot be imported: module 'test_refusals' has no attribute 'Nobody'",
         ),
         (
             {"gradient": {"kind": "test_refusals:LOSSY"}},
