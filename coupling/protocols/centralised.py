@@ -57,9 +57,7 @@ class CentralisedSettings(OverTheAir):
     def check(self, scenario: "Scenario") -> None:
         learner = scenario.learner
         if learner is not None and learner.codec != Codecs():
-            raise ValueError(
-                "learner.codec is for the legs of a split step, and protocol.kind = 'centralised' has none"
-            )
+            raise ValueError("learner.codec is for a split step, which protocol.kind = 'centralised' has not")
         if learner is not None and learner.local_batches != 1:
             raise ValueError(
                 f"learner.local_batches = {learner.local_batches} is not 1: with protocol.kind = 'centralised' "

@@ -58,9 +58,7 @@ class FedAvgLoraSettings(OverTheAir):
         if (cell.downlink_bandwidth_hz is None) != (cell.server_tx_power_w is None):
             raise ValueError("cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other")
         if learner is not None and learner.codec != Codecs():
-            raise ValueError(
-                "learner.codec is for the legs of a split step, and protocol.kind = 'fedavg_lora' has none"
-            )
+            raise ValueError("learner.codec is for a split step, which protocol.kind = 'fedavg_lora' has not")
         if learner is not None and learner.local_batches != 1:
             raise ValueError(
                 f"learner.local_batches = {learner.local_batches} is not 1: with protocol.kind = 'fedavg_lora' "
