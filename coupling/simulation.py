@@ -49,9 +49,10 @@ def run(
 ) -> Path:
     """Run a scenario and return its run directory ``out``, which must be new or empty.
 
-    With ``learning`` false, or without a ``[learner]`` table, the network runs alone and PyTorch is not imported.
-    ``on_round`` is told of every round, ``on_save`` of the directory whenever its state was saved, and the run
-    ends after a round at which ``stop`` is true.
+    With ``learning`` false, or without a ``[learner]`` table, the network runs alone, and PyTorch is not imported
+    unless the bits on the air are those of the learner's payloads. ``on_round`` is told of
+    every round, ``on_save`` of the directory whenever its state was saved, and the run ends after a round at which
+    ``stop`` is true.
 
     Raises:
         ScenarioError: something that the scenario names cannot be had, or ``out`` cannot be used; nothing was
@@ -61,12 +62,8 @@ def run(
     """
     folder = Path(out)
     check_free(folder)
-    if not learning and scenario.protocol.fixed_bits is None:
-        raise scenario.problem(
-            "protocol.payload_bit", "'actual' is not known without learning; give the bits"
-        )
     world = build_world(scenario)
-    steps = Learning(build_learner(scenario) if learning else None)
+    steps = _steps(scenario, learning=learning)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,7 +112,7 @@ def resume(
         if found is None:
             tell(f"{folder}: has no checkpoint; the run begins again")
         world = build_world(scenario)
-        steps = Learning(build_learner(scenario) if provenance.facts["learning"] else None)
+        steps = _steps(scenario, learning=provenance.facts["learning"])
         # The number of threads changes the order of sums, and with it the last bits.
         steps.use_threads(provenance.facts["torch_threads"])
         state = _initial(scenario)
@@ -169,6 +166,12 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
             f"interrupted after round {state.round}; "
             f"continue with: airtune resume {shlex.quote(str(current.folder))}"
         )
+
+
+def _steps(scenario: Scenario, *, learning: bool) -> Learning:
+    if learning:
+        return Learning(build_learner(scenario))
+    return Learning(counted=build_learner(scenario) if scenario.protocol.fixed_bits is None else None)
 
 
 def _initial(scenario: Scenario) -> RunState:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from learner.codec import Link
 from learner.data import Samples
 from learner.split import Split
 
@@ -55,10 +56,11 @@ def _groups(
 
 
 def encode(
-    split: Split, samples: Samples, rows: Int[ndarray, " S"], token_budget: int
+    split: Split, link: Link, samples: Samples, rows: Int[ndarray, " S"], token_budget: int
 ) -> Float[Tensor, "S H"]:
-    """Return the pooled output of these samples, in their order, by way of length-sorted micro-batches."""
+    """Return the features of test samples as devices read them, in their order, by length-sorted micro-batches."""
     batches = list(by_length(samples.lengths[rows], token_budget))
-    pooled = torch.cat([split.encode(split.embed(samples.batch(rows[batch]))) for batch in batches])
+    read = (link.embedding(split.embed(samples.batch(rows[batch])), None) for batch in batches)
+    features = torch.cat([link.feature(split.encode(embedded), None) for embedded in read])
     back = np.argsort(np.concatenate(batches))
-    return pooled[torch.from_numpy(back)]
+    return features[torch.from_numpy(back)]

@@ -111,6 +111,18 @@ def test_learning_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, obj
     assert len(set(losses)) > 3, "something was learned"
 
 
+def test_learning_over_codecs_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, object]) -> None:
+    codec = {"default": {"kind": "int8"}, "gradient": {"kind": "top_k", "k": 4}, "skip_padding": True}
+    actual = {**MOVING, "protocol": {"kind": "phased", "payload_bit": "actual"}}
+    scenario = network(tmp_path, rounds=8, every=3, learner=tiny_learner | {"codec": codec}, **actual)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5))
+
+    assert_same_tables(resumed, whole)
+    assert tables(whole)["rounds"]["train_loss"].drop_null().to_pylist()
+
+
 def test_the_learner_that_goes_on_has_the_weights_of_one_never_stopped(
     tmp_path: Path, tiny_learner: dict[str, object]
 ) -> None:
