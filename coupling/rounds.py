@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 import simpy
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from coupling.checkpoint import RunState
@@ -66,6 +66,7 @@ class Rounds:
         count = scenario.devices.count
         self._device = np.arange(count)
         self._tx_power_w = np.broadcast_to(scenario.devices.tx_power_w, count)
+        self._battery = scenario.devices.battery
 
     def run(self) -> None:
         """Run the rounds that are left, until the last one or until ``after_round`` returns true.
@@ -101,14 +102,17 @@ class Rounds:
     def _round(self, number: int) -> Generator[simpy.Event, Any, None]:
         start_s = self._env.now
         seen = self._world.at(start_s, number)
-        state = self._state(number, seen)
+        knowledge = self._scenario.scheduler.knowledge
+        known = knowledge.estimate(self._measured(seen), number, self._world.streams)
+        charge_j = None if self._battery is None else self.state.battery_j
+        state = self._state(number, known, self._offered(seen))
         asked = perf_counter()
-        answer = self._policy.schedule(state)
+        # Where nobody is there, there is nothing to decide.
+        answer = self._policy.schedule(state) if state.device.size else Allocation.nobody()
         policy_wall_s = perf_counter() - asked
         allocation = checked(answer, state, self._scenario.scheduler.kind)
         if len(allocation.devices):
-            ahead = self._world.ahead(seen, np.sort(allocation.devices), start_s)
-            outcome = yield from self._protocol.exchange(Plan(state, allocation, ahead))
+            outcome = yield from self._protocol.exchange(self._plan(state, allocation, seen))
         else:
             outcome = Outcome.nobody()
         if self._env.now == start_s:
@@ -116,7 +120,7 @@ class Rounds:
             next_s = self._world.until_next_block(start_s, number)
             yield wait(self._env, state.delay_budget_s if next_s is None else next_s)
         losses, train_loss = self._learning.update(number)
-        self._close(state, allocation, outcome)
+        self._close(state, allocation, outcome, self._env.now - start_s)
         row = round_row(state, allocation, outcome, self._scenario.scheduler.objective) | {
             "start_s": start_s,
             "end_s": self._env.now,
@@ -134,8 +138,10 @@ class Rounds:
             decision | {"virtual_queue_s": self.state.virtual_queue_s, "policy_wall_s": policy_wall_s},
         )
         marginal = marginal_objectives(state, allocation, objective) if diagnose == "devices" else None
+        known_apart = None if known is seen.gain else known
+        written = self._scenario.trace.devices
         self._recorder.add(
-            *device_rows(state, seen, allocation, outcome, losses, marginal, self._scenario.trace.devices)
+            *device_rows(state, seen, known_apart, charge_j, allocation, outcome, losses, marginal, written)
         )
         self._recorder.add(*transfer_rows(number, outcome.transfers))
         self._learning.wall_s = 0.0
@@ -143,26 +149,43 @@ class Rounds:
             number, len(allocation.devices), float(self._env.now), train_loss, self.state.accuracy
         )
 
-    def _state(self, number: int, seen: Snapshot) -> RoundState:
+    def _offered(self, seen: Snapshot) -> Int[ndarray, " n"]:
+        """Return the devices that are there and have something to spend."""
+        available = seen.available
+        if self._battery is not None:
+            available = available & (self.state.battery_j > 0)
+        return self._device if available.all() else np.flatnonzero(available)
+
+    def _state(self, number: int, known: Float[ndarray, " K"], offered: Int[ndarray, " n"]) -> RoundState:
         scenario = self._scenario
         payload = self._protocol.payload(number)
-        gain = scenario.scheduler.knowledge.estimate(self._measured(seen), number, self._world.streams)
+        # Everybody, the usual case, takes no copies.
+        some = slice(None) if offered is self._device else offered
+        downlink_bits = payload.downlink_bits
         return RoundState(
             round=number,
-            gain=gain,
-            bits=payload.uplink_bits,
-            tx_power_w=self._tx_power_w,
+            gain=known[some],
+            bits=payload.uplink_bits[some],
+            tx_power_w=self._tx_power_w[some],
             bandwidth_hz=scenario.cell.bandwidth_hz,
             noise_psd=scenario.cell.noise_psd_w_per_hz,
             delay_budget_s=scenario.delay_budget_s,
             virtual_queue_s=self.state.virtual_queue_s,
-            device=self._device,
-            downlink_bits=payload.downlink_bits,
+            device=offered,
+            downlink_bits=None if downlink_bits is None else downlink_bits[some],
             downlink_bandwidth_hz=scenario.cell.downlink_bandwidth_hz,
             server_tx_power_w=scenario.cell.server_tx_power_w,
             rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
-            history=self._history(number),
+            history=self._history(number, some),
         )
+
+    def _plan(self, state: RoundState, allocation: Allocation, seen: Snapshot) -> Plan:
+        """Return what the protocol carries out, with what the world has in store for the scheduled devices."""
+        devices, now_s = allocation.devices, self._env.now
+        ahead = self._world.ahead(seen, np.sort(devices), now_s)
+        unlimited = np.full(len(devices), np.inf)
+        charge_j = unlimited if self._battery is None else self.state.battery_j[devices]
+        return Plan(state, allocation, ahead, self._world.leave_s(seen, devices, now_s), charge_j)
 
     def _measured(self, seen: Snapshot) -> Float[ndarray, " K"]:
         """Return the gains that the server has measured, which may be some blocks old."""
@@ -175,8 +198,8 @@ class Rounds:
         self.state.past_gain = np.concatenate([self.state.past_gain, seen.gain[None]])[-age - 1 :]
         return self.state.past_gain[0]
 
-    def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome) -> None:
-        """Bring the virtual queue and the server's memory up to date."""
+    def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome, duration_s: float) -> None:
+        """Bring the virtual queue, the server's memory and the batteries up to date."""
         scheduler = self._scenario.scheduler
         self.state.virtual_queue_s = next_virtual_queue(
             state.virtual_queue_s,
@@ -188,14 +211,21 @@ class Rounds:
         self.state.times_scheduled[allocation.devices] += 1
         self.state.last_round[allocation.devices] = state.round
         self.state.rate_sum_bps[allocation.devices] += outcome.uplink_bps
-        self.state.energy_sum_j[allocation.devices] += outcome.energy_j
+        self.state.energy_sum_j[allocation.devices] += outcome.transmit_j
+        if self._battery is not None:
+            spent_j = np.zeros(len(self._device))
+            spent_j[allocation.devices] = outcome.energy_j
+            self.state.battery_j = self._battery.after(self.state.battery_j, spent_j, duration_s)
 
-    def _history(self, number: int) -> History:
+    def _history(self, number: int, some: slice | Int[ndarray, " n"]) -> History:
         """Return what the server remembers at the start of a round."""
         past = self.state
         rounds = max(1, number - 1)
         return History(
-            past.times_scheduled, past.last_round, past.rate_sum_bps / rounds, past.energy_sum_j / rounds
+            past.times_scheduled[some],
+            past.last_round[some],
+            past.rate_sum_bps[some] / rounds,
+            past.energy_sum_j[some] / rounds,
         )
 
     def _evaluate(self, number: int) -> None:

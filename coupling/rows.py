@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 from numpy import ndarray
 
 from coupling.protocols import Outcome, Transfers
@@ -37,18 +38,27 @@ def round_row(
 def device_rows(
     state: RoundState,
     seen: Snapshot,
+    known: Float[ndarray, " K"] | None,
+    charge_j: Float[ndarray, " K"] | None,
     allocation: Allocation,
     outcome: Outcome,
     losses: Mapping[int, float],
-    marginal: ndarray | None,
+    marginal: Float[ndarray, " offered"] | None,
     which: Literal["all", "scheduled"],
 ) -> Rows:
-    """Return the rows of the ``devices`` table, in ascending order of device."""
+    """Return the rows of the ``devices`` table, in ascending order of device.
+
+    ``known`` are the server's estimates of the gains, None where it knows the true ones, and ``charge_j`` the
+    batteries' charges at the round's start; ``marginal`` belongs to the devices offered.
+    """
     order = np.argsort(allocation.devices)
     chosen = allocation.devices[order]
     # Where the values of the scheduled devices go among the rows; the rest stays NaN, which is written as null.
     rows, places = (slice(None), chosen) if which == "all" else (chosen, slice(None))
     device = np.arange(len(seen.gain))[rows]
+    available = np.zeros(len(seen.gain), bool)
+    available[state.device] = True
+    available = available[rows]
     scheduled = np.zeros(len(device), bool)
     scheduled[places] = True
     values: dict[str, Values] = {
@@ -58,9 +68,11 @@ def device_rows(
         "y_m": seen.position_m[rows, 1],
         "distance_m": seen.distance_m[rows],
         "gain": seen.gain[rows],
-        "gain_known": None if state.gain is seen.gain else state.gain[rows],
+        "gain_known": None if known is None else np.where(available, known[rows], np.nan),
+        "available": available,
+        "battery_j": None if charge_j is None else charge_j[rows],
         "scheduled": scheduled,
-        "marginal_objective": None if marginal is None else marginal[rows],
+        "marginal_objective": None if marginal is None else _everywhere(marginal, state, seen)[rows],
     }
     of_scheduled = {
         "bandwidth_hz": allocation.bandwidth_hz,
@@ -68,6 +80,9 @@ def device_rows(
         "bits": outcome.uplink_bits,
         "delay_s": outcome.air_s,
         "energy_j": outcome.energy_j,
+        "transmit_j": outcome.transmit_j,
+        "receive_j": outcome.receive_j,
+        "compute_j": outcome.compute_j,
         "compute_s": outcome.compute_s,
         "wait_s": outcome.wait_s,
         "loss": np.array([losses.get(device, np.nan) for device in allocation.devices.tolist()])
@@ -81,6 +96,15 @@ def device_rows(
         column = values[name] = np.full(len(device), np.nan)
         column[places] = value[order]
     return "devices", len(device), values
+
+
+def _everywhere(
+    values: Float[ndarray, " offered"], state: RoundState, seen: Snapshot
+) -> Float[ndarray, " K"]:
+    """Return values of the devices offered as values of all devices; NaN for the others."""
+    everywhere = np.full(len(seen.gain), np.nan)
+    everywhere[state.device] = values
+    return everywhere
 
 
 def transfer_rows(round_: int, transfers: Transfers) -> Rows:

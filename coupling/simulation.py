@@ -18,6 +18,7 @@ from coupling.provenance import Provenance
 from coupling.rounds import RoundReport, Rounds
 from coupling.scenario import Scenario
 from coupling.world import World
+from netsim.streams import Streams
 
 OnRound = Callable[[RoundReport], None]
 OnSave = Callable[[Path], None]
@@ -164,6 +165,9 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
 
 
 def _initial(scenario: Scenario) -> RunState:
+    devices = scenario.devices
     return RunState.initial(
-        scenario.devices.count, scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
+        devices.count,
+        scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s,
+        devices.battery.charge_j(devices.count, Streams(scenario.seed)) if devices.battery else None,
     )

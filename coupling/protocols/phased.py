@@ -1,7 +1,6 @@
 """The split step with its three legs in time: embedding up, feature down, gradient up."""
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 import numpy as np
@@ -11,20 +10,18 @@ from typing_extensions import override
 from coupling.learning import Learning
 from coupling.payloads import ActualBits, FixedBits, LegBits
 from coupling.protocols.base import Outcome, Payload, Plan, Protocol, ProtocolSettings, Transfers
+from coupling.protocols.visit import DOWNLINK, UPLINK, Visit
 from coupling.settings.table import Table
 from netsim.clock import wait
 from netsim.course import Outage
 from netsim.fdma import Band
 from netsim.parameters import Bits, NonNegative, Positive, Switch
-from netsim.sending import Attempt
 from netsim.server import Server
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from coupling.scenario import Scenario
 
-_UPLINK: Final = "uplink"
-_DOWNLINK: Final = "downlink"
 _STEPS: Final = ("embed", "encode", "head", "backward")
 
 
@@ -97,30 +94,15 @@ class PhasedSettings(ProtocolSettings):
 
 
 @final
-@dataclass
-class _Visit:
-    """What became of one device in a round."""
-
-    device: int
-    service_s: dict[str, float]
-    """Service time of each of the round's steps for this device, in seconds."""
-    legs: list[tuple[str, str, Attempt]] = field(default_factory=list)
-    compute_s: float = 0.0
-    wait_s: float = 0.0
-    arrived: bool = False
-
-    def air_s(self, direction: str) -> float:
-        return sum(leg.end_s - leg.start_s for _, way, leg in self.legs if way == direction)
-
-
-@final
 class Phased(Protocol):
     """Device embeds, sends the embedding; server encodes, sends the feature; device steps, sends the gradient.
 
     Uplink and downlink are separate bands (FDD). The policy shares out the uplink, and a device's share of the
     downlink is the same fraction of it; the server spreads its power evenly over its band. A lost leg ends the
-    device's round. The server encodes in order of arrival on a finite number of workers, and goes backward when
-    all devices have ended. Compute times are models; where none is given they are 0.
+    device's round. So does a device that leaves or runs empty: what it does is aborted at that instant, or where it
+    was computing or waiting, the leg that would have come next. The server encodes in order of arrival on a finite
+    number of workers, and goes backward when all devices have ended. Compute times are models; where none is given
+    they are 0.
     """
 
     def __init__(
@@ -141,6 +123,7 @@ class Phased(Protocol):
         noise, count = cell.noise_psd_w_per_hz, scenario.devices.count
         outage, again = protocol.outage, protocol.reallocate
         power_w = np.full(count, scenario.devices.tx_power_w)
+        self._power_w = {UPLINK: scenario.devices.tx_power_w, DOWNLINK: scenario.devices.energy.receive_w}
         self._uplink = Band.uplink(env, cell.bandwidth_hz, noise, power_w, outage=outage, reallocate=again)
         self._downlink = Band.downlink(
             env, cell.downlink_bandwidth_hz, noise, cell.server_tx_power_w, outage=outage, reallocate=again
@@ -170,41 +153,43 @@ class Phased(Protocol):
             )
         return self._outcome(plan, visits)
 
-    def _participate(self, visit: _Visit, round_: int) -> Generator[simpy.Event, Any, None]:
+    def _participate(self, visit: Visit, round_: int) -> Generator[simpy.Event, Any, None]:
         """Carry one device through the round, as far as its bits arrive."""
         device = visit.device
         bits = self._legs.of(round_)
         yield from self._compute(visit, "embed")
         job = self._learning.embed(device, round_)
-        if (yield from self._carry(visit, "embedding", _UPLINK, bits.embedding[device])):
+        if (yield from self._carry(visit, "embedding", UPLINK, bits.embedding[device])):
             yield from self._serve(visit, "encode")
             self._learning.encode(job)
-            if (yield from self._carry(visit, "feature", _DOWNLINK, bits.feature[device])):
-                yield from self._compute(visit, "head")
-                self._learning.head_step(job)
-                if (yield from self._carry(visit, "gradient", _UPLINK, bits.gradient[device])):
+            if (yield from self._carry(visit, "feature", DOWNLINK, bits.feature[device])):
+                if (yield from self._compute(visit, "head")):
+                    self._learning.head_step(job)
+                if (yield from self._carry(visit, "gradient", UPLINK, bits.gradient[device])):
                     self._learning.backward(job)
                     visit.arrived = True
         self._uplink.release(device)
         self._downlink.release(device)
 
     def _carry(
-        self, visit: _Visit, leg: str, direction: str, bits: float
+        self, visit: Visit, leg: str, direction: str, bits: float
     ) -> Generator[simpy.Event, Any, bool]:
         """Send one leg; return whether it was delivered."""
-        band = self._uplink if direction == _UPLINK else self._downlink
-        attempts = yield from band.carry(visit.device, float(bits))
-        visit.legs += [(leg, direction, attempt) for attempt in attempts]
+        band = self._uplink if direction == UPLINK else self._downlink
+        limits = visit.leave_s, visit.bearable_s(direction)
+        attempts = yield from band.carry(visit.device, float(bits), *limits)
+        visit.sent(leg, direction, attempts)
         return attempts[-1].status == "delivered"
 
-    def _compute(self, visit: _Visit, step: str) -> Generator[simpy.Event, Any, None]:
-        """Let the device compute a step; one that takes no time is no event."""
+    def _compute(self, visit: Visit, step: str) -> Generator[simpy.Event, Any, bool]:
+        """Let the device compute a step, and return whether it came to its end; one without time is no event."""
         if not visit.service_s[step]:
-            return
-        visit.compute_s += visit.service_s[step]
-        yield wait(self._env, visit.service_s[step])
+            return True
+        taken_s = visit.step_until(step, self._env.now)
+        yield wait(self._env, taken_s)
+        return visit.stepped(step, taken_s, self._env.now)
 
-    def _serve(self, visit: _Visit, step: str) -> Generator[simpy.Event, Any, None]:
+    def _serve(self, visit: Visit, step: str) -> Generator[simpy.Event, Any, None]:
         """Let the server compute a step of the device, after those that came before."""
         if self._server is None:
             return
@@ -212,7 +197,7 @@ class Phased(Protocol):
         visit.wait_s += service.wait_s
         visit.compute_s += visit.service_s[step]
 
-    def _visits(self, plan: Plan) -> list[_Visit]:
+    def _visits(self, plan: Plan) -> list[Visit]:
         """Return the scheduled devices with the service times of all their steps."""
         device, round_ = plan.allocation.devices, plan.state.round
         operations, on_device, on_server = (
@@ -221,32 +206,42 @@ class Phased(Protocol):
             self._cell.compute,
         )
         times = {step: np.zeros(len(device)) for step in _STEPS}
+        costs = {step: np.zeros(len(device)) for step in _STEPS}
         for step in _STEPS:
             work = np.full(len(device), getattr(operations, step))
             if step in ("embed", "head") and on_device is not None and self._speed_per_s is not None:
                 speed = self._speed_per_s[device]
                 times[step] = on_device.service_s(work, speed, device, round_, step, self._streams)
+                costs[step] = self._devices.energy.compute_j(work, speed)
             if step in ("encode", "backward") and on_server is not None:
                 times[step] = on_server.service_s(work, device, round_, step, self._streams)
         return [
-            _Visit(number, {step: float(times[step][row]) for step in _STEPS})
+            Visit(
+                number,
+                {step: float(times[step][row]) for step in _STEPS},
+                {step: float(costs[step][row]) for step in _STEPS},
+                self._power_w,
+                float(plan.leave_s[row]),
+                float(plan.charge_j[row]),
+            )
             for row, number in enumerate(device.tolist())
         ]
 
-    def _outcome(self, plan: Plan, visits: list[_Visit]) -> Outcome:
+    def _outcome(self, plan: Plan, visits: list[Visit]) -> Outcome:
         legs = [entry for visit in visits for entry in visit.legs]
         attempts = [attempt for _, _, attempt in legs]
-        uplinks = [[leg for _, way, leg in visit.legs if way == _UPLINK] for visit in visits]
+        uplinks = [[leg for _, way, leg in visit.legs if way == UPLINK] for visit in visits]
         sent = np.array([sum(leg.bits_delivered for leg in uplink) for uplink in uplinks])
-        up_s = np.array([visit.air_s(_UPLINK) for visit in visits])
-        on_air_s = np.array([sum(leg.on_air_s for leg in uplink) for uplink in uplinks])
+        up_s = np.array([visit.air_s(UPLINK) for visit in visits])
         rate_bps = [np.nan if attempt.rate_bps is None else attempt.rate_bps for attempt in attempts]
         return Outcome(
             arrived=np.array([visit.arrived for visit in visits]),
             uplink_bits=np.array([sum(leg.bits for leg in uplink) for uplink in uplinks]),
             uplink_bps=np.divide(sent, up_s, out=np.zeros_like(sent), where=up_s > 0),
-            air_s=up_s + [visit.air_s(_DOWNLINK) for visit in visits],
-            energy_j=self._devices.tx_power_w * on_air_s,
+            air_s=up_s + [visit.air_s(DOWNLINK) for visit in visits],
+            transmit_j=np.array([visit.spent_j(UPLINK) for visit in visits]),
+            receive_j=np.array([visit.spent_j(DOWNLINK) for visit in visits]),
+            compute_j=np.array([visit.compute_j for visit in visits]),
             compute_s=np.array([visit.compute_s for visit in visits]),
             wait_s=np.array([visit.wait_s for visit in visits]),
             transfers=Transfers(
@@ -259,6 +254,7 @@ class Phased(Protocol):
                 end_s=np.array([attempt.end_s for attempt in attempts]),
                 bandwidth_hz=np.array([attempt.bandwidth_hz for attempt in attempts]),
                 rate_bps=np.array(rate_bps),
+                energy_j=np.array([self._power_w[way] * attempt.on_air_s for _, way, attempt in legs]),
                 status=np.array([attempt.status for attempt in attempts], dtype=object),
             ),
         )
