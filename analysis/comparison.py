@@ -132,6 +132,12 @@ def _by_seed(name: Any, runs: list[Run]) -> dict[Any, Run]:
 
 
 def _differing(first: Run, second: Run) -> str | None:
-    """Return a key other than the seed in which two scenarios differ."""
+    """Return a key other than the seed in which two scenarios differ.
+
+    One of two runs may have a key at its default that the other's version did not know yet; their setups agree.
+    """
+    setups = {run.provenance.get("setup_sha256") for run in (first, second)}
+    if len(setups) == 1 and setups != {None}:
+        return None
     left, right = flat(first.scenario), flat(second.scenario)
     return next((key for key in left | right if key != "seed" and left.get(key) != right.get(key)), None)

@@ -39,6 +39,8 @@ class RunState:
     virtual_queue_s: float
     """Virtual queue after that round, in seconds."""
     times_scheduled: Int[ndarray, " K"]
+    times_arrived: Int[ndarray, " K"]
+    """Rounds in which the device's last uplink leg was delivered."""
     last_round: Int[ndarray, " K"]
     rate_sum_bps: Float[ndarray, " K"]
     energy_sum_j: Float[ndarray, " K"]
@@ -57,11 +59,10 @@ class RunState:
     ) -> "RunState":
         """Return the state before the first round; without ``battery_j`` the devices have no batteries."""
         charge_j = np.empty(0) if battery_j is None else battery_j
-        zeros = np.zeros((4, count))
-        times, last = zeros[:2].astype(int)
-        return RunState(
-            0, 0.0, virtual_queue_s, times, last, zeros[2], zeros[3], np.empty((0, count)), charge_j
-        )
+        times, arrived, last = np.zeros((3, count), int)
+        rate, energy = np.zeros((2, count))
+        past_gain = np.empty((0, count))
+        return RunState(0, 0.0, virtual_queue_s, times, arrived, last, rate, energy, past_gain, charge_j)
 
 
 def save(folder: Path, state: RunState, learning: Learning, digest: str) -> None:
@@ -133,7 +134,7 @@ def _alike(value: Any, example: Any) -> bool:
     """Return whether a value that was read can stand where the example stands."""
     match example:
         case ndarray():
-            return isinstance(value, ndarray) and (value.shape, value.dtype) == (example.shape, example.dtype)
+            return isinstance(value, ndarray) and _per_device(value) == _per_device(example)
         case dict():
             return (
                 isinstance(value, dict) and set(value) == set(TABLES) and all(map(_is_count, value.values()))
@@ -144,6 +145,11 @@ def _alike(value: Any, example: Any) -> bool:
             return value is None or isinstance(value, float)
         case _:
             return isinstance(value, float)
+
+
+def _per_device(values: ndarray) -> tuple[int, int, np.dtype[Any]]:
+    """Return what an array must have in common with its example: axes, devices, type; rounds may be any number."""
+    return values.ndim, values.shape[-1], values.dtype
 
 
 def _is_count(value: Any) -> bool:

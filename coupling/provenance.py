@@ -57,6 +57,7 @@ class Provenance:
             "schema": SCHEMA_VERSION,
             "scenario": scenario.name,
             "scenario_sha256": scenario.digest(),
+            "setup_sha256": scenario.setup_digest(),
             "seed": scenario.seed,
             "rounds": scenario.rounds,
             "learning": learning.learner is not None,

@@ -32,8 +32,8 @@ def record(run: Path, out: Path) -> list[Path]:
     Where devices come and go, ``availability.parquet`` (device, time_s, available) is what ``devices.availability =
     { kind = "trace", path = .. }`` replays: all changes until the run's end, and each device's next one. Batteries
     are no part of the world: they depend on the policy. ``batches.parquet`` (round, device, samples) has the
-    training samples of every device's minibatch, scheduled or not; only a run that learned has it.
-    All is computed again from the run's scenario: the world is a function of seed, time and round.
+    training samples of every device's minibatch, scheduled or not; only a run whose devices learned has it. All is
+    computed again from the run's scenario: the world is a function of seed, time and round.
 
     Raises:
         ScenarioError: no run directory, or ``out`` cannot be written.
@@ -53,7 +53,7 @@ def record(run: Path, out: Path) -> list[Path]:
         ]
         if not isinstance(scenario.devices.availability, Always):
             written.append(_write(out / "availability.parquet", _availability(world, start_s, end_s)))
-        if facts["learning"]:
+        if facts["learning"] and scenario.learner and scenario.protocol.minibatches(scenario.learner):
             written.append(_write(out / "batches.parquet", _batches(scenario, len(start_s))))
     except OSError as error:
         raise ScenarioError(f"--out {out}: cannot be written: {reason(error)}") from None

@@ -7,14 +7,14 @@ from typing import Any, final
 
 import numpy as np
 import simpy
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from coupling.checkpoint import RunState
 from coupling.diagnosis import decision_row, marginal_objectives
 from coupling.learning import Learning
 from coupling.problems import RunError
-from coupling.protocols import Outcome, Plan, Protocol
+from coupling.protocols import Outcome, Payload, Plan, Protocol
 from coupling.recorder import Recorder
 from coupling.rows import device_rows, round_row, transfer_rows
 from coupling.scenario import Scenario
@@ -102,19 +102,22 @@ class Rounds:
     def _round(self, number: int) -> Generator[simpy.Event, Any, None]:
         start_s = self._env.now
         seen = self._world.at(start_s, number)
-        knowledge = self._scenario.scheduler.knowledge
-        known = knowledge.estimate(self._measured(seen), number, self._world.streams)
-        charge_j = None if self._battery is None else self.state.battery_j
-        state = self._state(number, known, self._offered(seen))
+        payload = self._protocol.payload(number)
+        everyone = self._state(number, seen, payload)
+        available, charge_j = self._available(seen), None if self._battery is None else self.state.battery_j
+        offered = available & (self.state.times_arrived == 0) if payload.once else available
+        # Everybody, the usual case, takes no copies.
+        state = everyone if offered.all() else everyone.only(offered)
         asked = perf_counter()
-        # Where nobody is there, there is nothing to decide.
-        answer = self._policy.schedule(state) if state.device.size else Allocation.nobody()
+        answer = self._policy.schedule(state) if len(state.device) else Allocation.nobody()
         policy_wall_s = perf_counter() - asked
         allocation = checked(answer, state, self._scenario.scheduler.kind)
         if len(allocation.devices):
             outcome = yield from self._protocol.exchange(self._plan(state, allocation, seen))
         else:
             outcome = Outcome.nobody()
+        self.state.times_arrived[allocation.devices] += outcome.arrived
+        yield from self._protocol.barrier(number, self.state.times_arrived)
         if self._env.now == start_s:
             # Nothing was on air; the next channel block decides anew, so that the clock always advances.
             next_s = self._world.until_next_block(start_s, number)
@@ -138,10 +141,12 @@ class Rounds:
             decision | {"virtual_queue_s": self.state.virtual_queue_s, "policy_wall_s": policy_wall_s},
         )
         marginal = marginal_objectives(state, allocation, objective) if diagnose == "devices" else None
-        known_apart = None if known is seen.gain else known
+        if marginal is not None and state is not everyone:
+            offered, marginal = marginal, np.full(len(self._device), np.nan)
+            marginal[state.device] = offered
         written = self._scenario.trace.devices
         self._recorder.add(
-            *device_rows(state, seen, known_apart, charge_j, allocation, outcome, losses, marginal, written)
+            *device_rows(everyone, seen, available, charge_j, allocation, outcome, losses, marginal, written)
         )
         self._recorder.add(*transfer_rows(number, outcome.transfers))
         self._learning.wall_s = 0.0
@@ -149,35 +154,9 @@ class Rounds:
             number, len(allocation.devices), float(self._env.now), train_loss, self.state.accuracy
         )
 
-    def _offered(self, seen: Snapshot) -> Int[ndarray, " n"]:
-        """Return the devices that are there and have something to spend."""
-        available = seen.available
-        if self._battery is not None:
-            available = available & (self.state.battery_j > 0)
-        return self._device if available.all() else np.flatnonzero(available)
-
-    def _state(self, number: int, known: Float[ndarray, " K"], offered: Int[ndarray, " n"]) -> RoundState:
-        scenario = self._scenario
-        payload = self._protocol.payload(number)
-        # Everybody, the usual case, takes no copies.
-        some = slice(None) if offered is self._device else offered
-        downlink_bits = payload.downlink_bits
-        return RoundState(
-            round=number,
-            gain=known[some],
-            bits=payload.uplink_bits[some],
-            tx_power_w=self._tx_power_w[some],
-            bandwidth_hz=scenario.cell.bandwidth_hz,
-            noise_psd=scenario.cell.noise_psd_w_per_hz,
-            delay_budget_s=scenario.delay_budget_s,
-            virtual_queue_s=self.state.virtual_queue_s,
-            device=offered,
-            downlink_bits=None if downlink_bits is None else downlink_bits[some],
-            downlink_bandwidth_hz=scenario.cell.downlink_bandwidth_hz,
-            server_tx_power_w=scenario.cell.server_tx_power_w,
-            rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
-            history=self._history(number, some),
-        )
+    def _available(self, seen: Snapshot) -> Bool[ndarray, " K"]:
+        """Return which devices are there and have something to spend."""
+        return seen.available if self._battery is None else seen.available & (self.state.battery_j > 0)
 
     def _plan(self, state: RoundState, allocation: Allocation, seen: Snapshot) -> Plan:
         """Return what the protocol carries out, with what the world has in store for the scheduled devices."""
@@ -186,6 +165,26 @@ class Rounds:
         unlimited = np.full(len(devices), np.inf)
         charge_j = unlimited if self._battery is None else self.state.battery_j[devices]
         return Plan(state, allocation, ahead, self._world.leave_s(seen, devices, now_s), charge_j)
+
+    def _state(self, number: int, seen: Snapshot, payload: Payload) -> RoundState:
+        scenario = self._scenario
+        gain = scenario.scheduler.knowledge.estimate(self._measured(seen), number, self._world.streams)
+        return RoundState(
+            round=number,
+            gain=gain,
+            bits=payload.uplink_bits,
+            tx_power_w=self._tx_power_w,
+            bandwidth_hz=scenario.cell.bandwidth_hz,
+            noise_psd=scenario.cell.noise_psd_w_per_hz,
+            delay_budget_s=scenario.delay_budget_s,
+            virtual_queue_s=self.state.virtual_queue_s,
+            device=self._device,
+            downlink_bits=payload.downlink_bits,
+            downlink_bandwidth_hz=scenario.cell.downlink_bandwidth_hz,
+            server_tx_power_w=scenario.cell.server_tx_power_w,
+            rng=self._world.streams.generator(f"policy/{scenario.scheduler.kind}", number),
+            history=self._history(number),
+        )
 
     def _measured(self, seen: Snapshot) -> Float[ndarray, " K"]:
         """Return the gains that the server has measured, which may be some blocks old."""
@@ -217,15 +216,12 @@ class Rounds:
             spent_j[allocation.devices] = outcome.energy_j
             self.state.battery_j = self._battery.after(self.state.battery_j, spent_j, duration_s)
 
-    def _history(self, number: int, some: slice | Int[ndarray, " n"]) -> History:
+    def _history(self, number: int) -> History:
         """Return what the server remembers at the start of a round."""
         past = self.state
         rounds = max(1, number - 1)
         return History(
-            past.times_scheduled[some],
-            past.last_round[some],
-            past.rate_sum_bps[some] / rounds,
-            past.energy_sum_j[some] / rounds,
+            past.times_scheduled, past.last_round, past.rate_sum_bps / rounds, past.energy_sum_j / rounds
         )
 
     def _evaluate(self, number: int) -> None:

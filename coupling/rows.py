@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from coupling.protocols import Outcome, Transfers
@@ -38,27 +38,25 @@ def round_row(
 def device_rows(
     state: RoundState,
     seen: Snapshot,
-    known: Float[ndarray, " K"] | None,
+    available: Bool[ndarray, " K"],
     charge_j: Float[ndarray, " K"] | None,
     allocation: Allocation,
     outcome: Outcome,
     losses: Mapping[int, float],
-    marginal: Float[ndarray, " offered"] | None,
+    marginal: ndarray | None,
     which: Literal["all", "scheduled"],
 ) -> Rows:
     """Return the rows of the ``devices`` table, in ascending order of device.
 
-    ``known`` are the server's estimates of the gains, None where it knows the true ones, and ``charge_j`` the
-    batteries' charges at the round's start; ``marginal`` belongs to the devices offered.
+    ``state`` is that of all devices, ``available`` which of them were there, and ``charge_j`` what their batteries
+    had at the round's start.
     """
     order = np.argsort(allocation.devices)
     chosen = allocation.devices[order]
     # Where the values of the scheduled devices go among the rows; the rest stays NaN, which is written as null.
     rows, places = (slice(None), chosen) if which == "all" else (chosen, slice(None))
     device = np.arange(len(seen.gain))[rows]
-    available = np.zeros(len(seen.gain), bool)
-    available[state.device] = True
-    available = available[rows]
+    there = available[rows]
     scheduled = np.zeros(len(device), bool)
     scheduled[places] = True
     values: dict[str, Values] = {
@@ -68,11 +66,11 @@ def device_rows(
         "y_m": seen.position_m[rows, 1],
         "distance_m": seen.distance_m[rows],
         "gain": seen.gain[rows],
-        "gain_known": None if known is None else np.where(available, known[rows], np.nan),
-        "available": available,
+        "gain_known": None if state.gain is seen.gain else np.where(there, state.gain[rows], np.nan),
+        "available": there,
         "battery_j": None if charge_j is None else charge_j[rows],
         "scheduled": scheduled,
-        "marginal_objective": None if marginal is None else _everywhere(marginal, state, seen)[rows],
+        "marginal_objective": None if marginal is None else marginal[rows],
     }
     of_scheduled = {
         "bandwidth_hz": allocation.bandwidth_hz,
@@ -96,15 +94,6 @@ def device_rows(
         column = values[name] = np.full(len(device), np.nan)
         column[places] = value[order]
     return "devices", len(device), values
-
-
-def _everywhere(
-    values: Float[ndarray, " offered"], state: RoundState, seen: Snapshot
-) -> Float[ndarray, " K"]:
-    """Return values of the devices offered as values of all devices; NaN for the others."""
-    everywhere = np.full(len(seen.gain), np.nan)
-    everywhere[state.device] = values
-    return everywhere
 
 
 def transfer_rows(round_: int, transfers: Transfers) -> Rows:

@@ -13,6 +13,7 @@ from coupling import source
 from coupling.problems import ScenarioError, describe
 from coupling.protocols import AnyProtocol
 from coupling.settings import Cell, Channel, Devices, Scheduler, Table, Trace
+from coupling.tables import SCHEMA_VERSION
 from learner.settings import LearnerSettings
 from netsim import scheduling
 from netsim.parameters import Count, Positive
@@ -143,14 +144,43 @@ class Scenario(Table):
         return cast(dict[str, Any], _without_null(self.model_dump(mode="json")))
 
     def digest(self) -> str:
-        """Return a hash of everything that the run depends on."""
-        return hashlib.sha256(json.dumps(self.tables(), sort_keys=True).encode()).hexdigest()
+        """Return a hash of everything that the run depends on.
+
+        Keys at their default count as absent, so a key that a later version adds leaves it as it is; a default
+        that changes needs a new schema version.
+        """
+        return _digest(self._chosen())
+
+    def setup_digest(self) -> str:
+        """Return the same without the seed: equal for runs that repeat each other in other worlds."""
+        return _digest({key: value for key, value in self._chosen().items() if key != "seed"})
+
+    def _chosen(self) -> dict[str, Any]:
+        """Return what differs from the defaults."""
+        return cast(
+            dict[str, Any],
+            _with_kinds(self.model_dump(mode="json", exclude_defaults=True), self.model_dump(mode="json")),
+        )
 
 
 @cache
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of scenario files."""
     return Scenario.model_json_schema()
+
+
+def _digest(tables: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([SCHEMA_VERSION, tables], sort_keys=True).encode()).hexdigest()
+
+
+def _with_kinds(chosen: object, whole: object) -> object:
+    """Return the chosen keys, and the ``kind`` of every table among them, which may be its class's default."""
+    if isinstance(chosen, Mapping) and isinstance(whole, Mapping):
+        names = [name for name in whole if name in chosen or name == "kind"]
+        return {name: _with_kinds(chosen.get(name, whole[name]), whole[name]) for name in names}
+    if isinstance(chosen, list) and isinstance(whole, list):
+        return [_with_kinds(*pair) for pair in zip(chosen, whole, strict=True)]
+    return chosen
 
 
 def _without_null(value: object) -> object:

@@ -61,6 +61,10 @@ def run(
     """
     folder = Path(out)
     check_free(folder)
+    if not learning and scenario.protocol.fixed_bits is None:
+        raise scenario.problem(
+            "protocol.payload_bit", "'actual' is not known without learning; give the bits"
+        )
     world = build_world(scenario)
     steps = Learning(build_learner(scenario) if learning else None)
     try:

@@ -6,6 +6,7 @@ from typing import Final, final
 import pyarrow as pa
 
 SCHEMA_VERSION: Final = "1"
+"""Version of run directories; rises with every change of a column or of a key's default."""
 
 _INT: Final = pa.int64()
 _REAL: Final = pa.float64()
@@ -107,7 +108,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
     "transfers": (
         _ROUND,
         _DEVICE,
-        Column("leg", _TEXT, "", "What was sent: symbols, embedding, feature or gradient."),
+        Column("leg", _TEXT, "", "What was sent: symbols, embedding, feature, gradient, adapter or data."),
         Column("direction", _TEXT, "", "uplink or downlink."),
         Column("bits", _INT, "bit", "Bits offered."),
         Column("bits_delivered", _INT, "bit", "Bits that were sent, in full ones; all of them if delivered."),

@@ -14,9 +14,9 @@ from jaxtyping import Int64
 
 from learner import micro_batches, state
 from learner.assembly import assemble
-from learner.data import Partition, Samples
+from learner.data import Minibatches, Samples
 from learner.evaluate import Evaluation, evaluate
-from learner.executor import Batched, Eager, Executor, Job, Parts
+from learner.executor import Batched, Eager, Executor, Job, Local, Parts
 from learner.settings import LearnerSettings
 from learner.streams import Streams
 
@@ -31,10 +31,13 @@ class RoundLosses:
     losses: Mapping[int, float]
     """Loss of each device whose head stepped, in nat: the mean over its minibatch, before the step."""
 
+    server: float | None = None
+    """Loss of the server's own minibatch, where it has one."""
+
     @property
     def train_loss(self) -> float | None:
-        """The mean over those devices; None if there are none."""
-        return statistics.fmean(self.losses.values()) if self.losses else None
+        """The server's loss, or else the mean over those devices; None if there are none."""
+        return statistics.fmean(self.losses.values()) if self.losses else self.server
 
 
 class _Stage(IntEnum):
@@ -58,7 +61,7 @@ class Learner:
         executor: Executor,
         settings: LearnerSettings,
         parts: Parts,
-        partition: Partition,
+        partition: Minibatches,
         test: Samples,
     ) -> None:
         self.device_count = len(partition.sizes)
@@ -86,6 +89,11 @@ class Learner:
             tokens * split.embedding_width * BITS_PER_NUMBER,
             len(rows) * split.feature_width * BITS_PER_NUMBER,
         )
+
+    @property
+    def adapter_bits(self) -> int:
+        """Bits of the LoRA matrices, which a device sends where it trains them itself; its head stays with it."""
+        return self.trainable_parameters * BITS_PER_NUMBER
 
     def embed(self, device: int, round_: int) -> Job:
         """Let the device take its minibatches of the round and embed them."""
@@ -184,8 +192,18 @@ class Learner:
         self._stages[job] = stage
 
 
-def build(settings: LearnerSettings, device_count: int, rng: Streams) -> Learner:
-    """Load model and data, and return the learner before its first round; InputError where that fails."""
+def build(
+    settings: LearnerSettings, device_count: int, rng: Streams, *, local_steps: int | None = None
+) -> Learner:
+    """Load model and data, and return the learner before its first round; InputError where that fails.
+
+    With ``local_steps`` the whole model is on the devices: ``head_step`` stands for so many steps of a device's
+    LoRA copy and head, a minibatch each, and ``backward`` for the copy's arrival (FedAvg).
+    """
+    if local_steps is not None:
+        settings = settings.model_copy(update={"local_batches": local_steps})
     parts, partition, test = assemble(settings, device_count, rng)
+    if local_steps is not None:
+        return Learner(Local(parts), settings, parts, partition, test)
     executor = Batched(parts) if settings.executor == "batched" else Eager(parts)
     return Learner(executor, settings, parts, partition, test)

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import simpy
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from coupling.learning import Learning
 from coupling.settings.table import Table
+from learner.settings import LearnerSettings
 from netsim.ahead import Ahead
 from netsim.scheduling import Allocation, RoundState
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from coupling.scenario import Scenario
+    from learner.central import Central
+    from learner.learner import Learner
 
 
 @final
@@ -28,6 +31,8 @@ class Payload:
     uplink_bits: Float[ndarray, " K"]
     downlink_bits: Float[ndarray, " K"] | None = None
     """None where the protocol has no downlink."""
+    once: bool = False
+    """Whether a device whose bits have arrived has nothing more to send; it is not offered to the policy again."""
 
 
 @final
@@ -114,6 +119,14 @@ class Protocol(ABC):
     def exchange(self, plan: Plan) -> Generator[simpy.Event, Any, Outcome]:
         """Carry the scheduled devices (at least one) through a round; end at the server's barrier."""
 
+    def barrier(self, round_: int, times_arrived: Int[ndarray, " K"]) -> Generator[simpy.Event, Any, None]:
+        """Let the server do what it does once in every round, by default nothing that takes time.
+
+        ``times_arrived`` counts each device's rounds in which its last uplink leg was delivered, this one included.
+        """
+        return
+        yield
+
 
 class ProtocolSettings(Table, ABC):
     """The ``[protocol]`` table of one protocol, which stands beside it."""
@@ -126,6 +139,20 @@ class ProtocolSettings(Table, ABC):
     @abstractmethod
     def check(self, scenario: "Scenario") -> None:
         """Raise ValueError where the rest of a scenario lacks what the protocol needs."""
+
+    def minibatches(self, learner: LearnerSettings) -> int:
+        """Return how many minibatches a scheduled device takes in a round."""
+        return learner.local_batches
+
+    def learner(self, settings: LearnerSettings, device_count: int, streams: Streams) -> "Learner | Central":
+        """Return the learner whose steps the protocol calls, by default that of the split model.
+
+        Raises:
+            learner.errors.InputError: its model or data cannot be had.
+        """
+        from learner.learner import build
+
+        return build(settings, device_count, streams.generator)
 
     @abstractmethod
     def create(

@@ -1,6 +1,6 @@
 """All scheduled devices in one pass: what the simulated clock separates, the processor does together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, final
 
 import numpy as np
@@ -12,12 +12,13 @@ from torch.nn import functional
 from typing_extensions import override
 
 from learner import micro_batches
-from learner.executor.base import Executor, Job, Parts, require_finite
+from learner.executor.base import Job, require_finite
+from learner.executor.recorded import Recorded
 
 
 @final
-class Batched(Executor):
-    """Remembers which steps were taken, and carries them out at the end of the round.
+class Batched(Recorded):
+    """Carries out the steps of all devices in one pass.
 
     Samples of all devices pass the encoder in length-sorted micro-batches, each of them forward, through all
     heads at once, and backward before the next, so that memory holds one at a time. What goes backward is the
@@ -25,36 +26,8 @@ class Batched(Executor):
     the weighted mean over the arrived. What has not arrived is not carried backward through the encoder.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._trained: list[Job] = []
-        self._arrived: set[Job] = set()
-
     @override
-    def embed(self, job: Job) -> None:
-        pass
-
-    @override
-    def encode(self, job: Job) -> None:
-        pass
-
-    @override
-    def head_step(self, job: Job) -> None:
-        self._trained.append(job)
-
-    @override
-    def backward(self, job: Job) -> None:
-        self._arrived.add(job)
-
-    @override
-    def update(self) -> dict[int, float]:
-        # By device, so that the sums do not depend on the order in which features arrived.
-        jobs = sorted(self._trained, key=lambda job: job.device)
-        arrived = self._arrived
-        self._trained, self._arrived = [], set()
-        return self._learn(jobs, arrived) if jobs else {}
-
-    def _learn(self, jobs: list[Job], arrived: set[Job]) -> dict[int, float]:
+    def _learn(self, jobs: list[Job], arrived: Set[Job]) -> dict[int, float]:
         batches = self._parts.local_batches
         counted = [job.weight if job in arrived else 0.0 for job in jobs]
         weights = np.array(counted) / (max(sum(counted), 1e-300) * batches)
@@ -63,12 +36,12 @@ class Batched(Executor):
 
         total = np.zeros(len(jobs))
         for local_batch in rows:
-            total += self._learn_batch(devices, local_batch, weights)
+            total += self.learn_batch(devices, local_batch, weights)
         if arrived and self._parts.lora_optimizer is not None:
             self._parts.step_lora()
         return dict(zip(devices, (total / batches).tolist(), strict=True))
 
-    def _learn_batch(
+    def learn_batch(
         self, devices: list[int], rows: Int[ndarray, "N B"], weights: Float[ndarray, " N"]
     ) -> Float[ndarray, " N"]:
         """Let every head make one step and LoRA's gradient grow; return each device's loss before the step."""

@@ -1,5 +1,6 @@
 """Many runs: their keys, and differences paired over seeds."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,16 @@ def test_a_baseline_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(analysis.TraceError, match="is not a run directory, and holds none"):
         analysis.load_many(tmp_path)
+
+
+def test_a_key_that_an_older_version_did_not_know_is_no_difference_where_the_setups_agree(
+    tmp_path: Path,
+) -> None:
+    older: dict[str, str] = {}
+    for seed, options in ((1, older), (2, {"drift": "paper"})):
+        for policy in ("exact", "greedy"):
+            folder = made(tmp_path, policy, seed, 1.0, **options)
+            facts = json.loads((folder / "provenance.json").read_text())
+            (folder / "provenance.json").write_text(json.dumps(facts | {"setup_sha256": policy}))
+
+    assert set(analysis.compare(analysis.load_many(tmp_path)).pairs) == {2}

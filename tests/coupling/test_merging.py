@@ -1,5 +1,6 @@
 """How files, the files that they extend and ``--set`` become one scenario."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from coupled import LEARNER, NETWORK, Airtune
 import analysis
 import coupling
 from coupling import Scenario
+from coupling.scenario import json_schema
 from coupling.source import parse_set
+from coupling.tables import SCHEMA_VERSION
 
 
 def load(folder: Path, child: str, **overrides: object) -> Scenario:
@@ -52,6 +55,17 @@ def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
     assert scenario.delay_budget_s == 9.0
     assert scenario.scheduler.drift == "paper"
     assert scenario.channel.path_loss == Scenario.load(folder / "network.toml").channel.path_loss
+
+
+def test_a_key_that_is_set_later_takes_the_place_of_the_one_that_it_excludes(folder: Path) -> None:
+    extended = load(folder, "[scheduler]\ndelay_budget_s = 9.0\n")
+    overridden = Scenario.load(folder / "network.toml", {"scheduler.delay_budget_s": 9.0})
+    back = load(folder, "[scheduler]\ndelay_budget_s = 9.0\n", **{"scheduler.delay_budget_s_per_bit": 1e-6})
+
+    assert Scenario.load(folder / "network.toml").scheduler.delay_budget_s_per_bit is not None
+    for scenario in (extended, overridden):
+        assert (scenario.scheduler.delay_budget_s, scenario.scheduler.delay_budget_s_per_bit) == (9.0, None)
+    assert (back.scheduler.delay_budget_s, back.scheduler.delay_budget_s_per_bit) == (None, 1e-6)
 
 
 def test_files_extend_each_other_in_a_chain_and_the_nearest_wins(folder: Path) -> None:
@@ -177,8 +191,56 @@ def test_the_resolved_scenario_runs_to_the_same_tables(folder: Path) -> None:
 
 
 def test_every_key_that_differs_gives_another_digest(folder: Path) -> None:
-    changes = [{}, {"seed": 2}, {"devices.count": 5}, {"scheduler.kind": "exact"}, {"cell.bandwidth_hz": 9e6}]
+    changes: list[dict[str, object]] = [
+        {},
+        {"seed": 2},
+        {"devices.count": 5},
+        {"scheduler.kind": "exact"},
+        {"scheduler.drift": "paper"},
+        {"scheduler.zeta.initial": 2.0},
+        {"cell.bandwidth_hz": 9e6},
+        {"channel.fading": {"kind": "none"}},
+        {"devices.compute": {"speed_per_s": 1.0}},
+    ]
 
     digests = {Scenario.load(folder / "network.toml", change).digest() for change in changes}
 
     assert len(digests) == len(changes)
+
+
+def test_a_default_that_is_spelled_out_gives_the_same_digest(folder: Path) -> None:
+    defaults = {"world_clock": "time", "trace.devices": "all", "scheduler.zeta": {"kind": "inverse_sqrt"}}
+
+    digests = {Scenario.load(folder / "network.toml", given).digest() for given in ({}, defaults)}
+
+    assert len(digests) == 1
+
+
+def test_only_the_seed_leaves_the_setup_as_it_is(folder: Path) -> None:
+    digests = [
+        Scenario.load(folder / "network.toml", given).setup_digest()
+        for given in ({}, {"seed": 2}, {"rounds": 9})
+    ]
+
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_no_default_changes_without_a_new_schema_version() -> None:
+    """Defaults count as absent in a digest: another default under the old version would pass for the same run.
+
+    A default that must change raises SCHEMA_VERSION, and takes its new value in defaults.json.
+    """
+    golden = json.loads((Path(__file__).parent / "defaults.json").read_text())
+    tables = json_schema()["$defs"] | {"Scenario": json_schema()}
+    present = {
+        f"{table}.{key}": entry["default"]
+        for table, content in tables.items()
+        for key, entry in content.get("properties", {}).items()
+        if "default" in entry
+    }
+
+    changed = {key: value for key, value in golden["defaults"].items() if present.get(key, value) != value}
+
+    assert len(golden["defaults"]) > 50
+    assert golden["schema"] == SCHEMA_VERSION, "new golden ones belong to a new version"
+    assert changed == {}

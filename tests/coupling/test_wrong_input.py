@@ -365,7 +365,7 @@ LEARNING = {
         "learner.data.share = 0.5 for each of devices.count = 4 devices exceeds the data; "
         "at most 1 / count, or overlap = true"
     ),
-    "learner.data.path=x": "learner.data: name and path exclude each other; keep one",
+    "learner.data={name='sst2',path='x'}": "learner.data: name and path exclude each other; keep one",
 }
 
 
@@ -376,6 +376,96 @@ def test_a_wrong_learner_is_told_even_where_nothing_is_learned(
     told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", "--set", setting)
 
     assert told == f"learning.toml: {line}"
+
+
+FEDAVG = "protocol={kind='fedavg_lora', payload_bit=14_548_992}"
+FEDERATED = {
+    "protocol.local_steps=0": "protocol.local_steps = 0 is not at least 1",
+    "protocol.local_steps=1.5": "protocol.local_steps = 1.5 is not a whole number",
+    "protocol.payload_bit=0": "protocol.payload_bit = 0 is not at least 1.0 and is not one of 'actual'",
+    "protocol.payload_bit={embedding=1}": (
+        "protocol.payload_bit = {'embedding': 1} is not a number and is not one of 'actual'"
+    ),
+    "protocol.operations.local_step=-1": "protocol.operations.local_step = -1 is not at least 0.0",
+    "protocol.operations.encode=1": "protocol.operations.encode is unknown; known here: local_step",
+    "protocol.steps=2": "protocol.steps is unknown; did you mean local_steps?",
+    "cell.server_tx_power_w=20.0": "cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other",
+    "cell.downlink_bandwidth_hz=1e6": "cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other",
+    "learner.local_batches=2": (
+        "learner.local_batches = 2 is not 1: with protocol.kind = 'fedavg_lora' protocol.local_steps says how "
+        "many minibatches a device takes"
+    ),
+    "learner.lora.frozen=true": "protocol.kind = 'fedavg_lora' needs learner.lora.frozen = false",
+    "protocol.payload_bit=actual": (
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+    ),
+}
+
+
+@pytest.mark.parametrize(("setting", "line"), FEDERATED.items(), ids=FEDERATED)
+def test_what_does_not_fit_federated_averaging_is_told(
+    setting: str, line: str, folder: Path, airtune: Airtune
+) -> None:
+    told = refuse(
+        airtune,
+        folder,
+        "run",
+        "learning.toml",
+        "--no-learning",
+        "--out",
+        "out",
+        "--set",
+        FEDAVG,
+        "--set",
+        setting,
+    )
+
+    assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
+
+
+CENTRALISED = "protocol={kind='centralised', payload_bit=1_000_000}"
+ON_THE_SERVER = {
+    "protocol.payload_bit=1.5": "protocol.payload_bit: 1.5 is not a whole number of bits",
+    "protocol.local_steps=2": (
+        "protocol.local_steps is unknown; known here: outage, reallocate, deadline_s, kind, payload_bit, operations"
+    ),
+    "protocol.operations.step=-1": "protocol.operations.step = -1 is not at least 0.0",
+    "protocol.deadline_s=0": "protocol.deadline_s = 0 is not greater than 0.0",
+    "learner.local_batches=3": (
+        "learner.local_batches = 3 is not 1: with protocol.kind = 'centralised' the server takes one minibatch "
+        "in a round"
+    ),
+    "protocol.payload_bit=actual": (
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+    ),
+}
+
+
+@pytest.mark.parametrize(("setting", "line"), ON_THE_SERVER.items(), ids=ON_THE_SERVER)
+def test_what_does_not_fit_centralised_training_is_told(
+    setting: str, line: str, folder: Path, airtune: Airtune
+) -> None:
+    settings = _set([CENTRALISED, setting])
+
+    told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings)
+
+    assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
+
+
+def test_bits_that_the_learner_would_know_are_refused_where_nothing_is_learned(
+    folder: Path, airtune: Airtune
+) -> None:
+    settings = ["protocol.payload_bit=actual", "scheduler={kind='exact', delay_budget_s=1.0}"]
+
+    told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *_set(settings))
+
+    assert told == (
+        "learning.toml: protocol.payload_bit: 'actual' is not known without learning; give the bits (from --set)"
+    )
+
+
+def _set(settings: list[str]) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
 
 
 ABSENT = {

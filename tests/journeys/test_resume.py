@@ -3,7 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small import MOVING, after, assert_same_tables, network, tables
+from small import MOVING, NETWORK, after, assert_same_tables, network, tables
 
 from coupling import RunError, Scenario, run
 from coupling.problems import Interrupted
@@ -38,6 +38,50 @@ def test_a_moving_world_and_the_legs_of_the_split_step_go_on_bit_by_bit(tmp_path
 
     assert_same_tables(resumed, whole)
     assert {"embedding", "feature", "gradient"} <= set(tables(whole)["transfers"]["leg"].to_pylist())
+
+
+@pytest.mark.parametrize("at", [1, 7])
+def test_a_server_whose_knowledge_is_late_still_knows_the_earlier_rounds(tmp_path: Path, at: int) -> None:
+    late = {"knowledge": {"kind": "delayed", "blocks": 3}}
+    scenario = network(tmp_path, scheduler=NETWORK["scheduler"] | late)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", at))
+
+    assert_same_tables(resumed, whole)
+
+
+@pytest.mark.parametrize("learning", [True, False])
+def test_federated_averaging_goes_on_bit_by_bit(
+    tmp_path: Path, tiny_learner: dict[str, object], learning: bool
+) -> None:
+    protocol = {"kind": "fedavg_lora", "payload_bit": 4e6, "local_steps": 2}
+    scheduler = {"kind": "all_in", "delay_budget_s": 2.0}
+    changes = {"protocol": protocol, "learner": tiny_learner, "scheduler": scheduler}
+    scenario = network(tmp_path, **MOVING | changes)
+    whole = run(scenario, tmp_path / "whole", learning=learning)
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5, learning=learning))
+
+    assert_same_tables(resumed, whole)
+    assert len(set(tables(whole)["rounds"]["train_loss"].drop_null().to_pylist())) > 3 or not learning
+
+
+@pytest.mark.parametrize("at", [2, 9])
+@pytest.mark.parametrize("learning", [True, False])
+def test_centralised_training_goes_on_bit_by_bit_with_the_data_that_had_arrived(
+    tmp_path: Path, tiny_learner: dict[str, object], learning: bool, at: int
+) -> None:
+    protocol = {"kind": "centralised", "payload_bit": 4e6}
+    scheduler = {"kind": "round_robin", "count": 1, "delay_budget_s": 2.0}
+    changes = {"protocol": protocol, "learner": tiny_learner, "scheduler": scheduler}
+    scenario = network(tmp_path, **MOVING | changes)
+    whole = run(scenario, tmp_path / "whole", learning=learning)
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", at, learning=learning))
+
+    assert_same_tables(resumed, whole)
+    assert sorted(tables(whole)["transfers"]["device"].to_pylist()) == [0, 1, 2, 3, 4]
 
 
 def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: Path) -> None:
@@ -181,3 +225,14 @@ def test_a_scenario_that_was_edited_meanwhile_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(RunError, match=r"scenario\.toml: is not the scenario that this run began with$"):
         resume(folder)
+
+
+def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(tmp_path: Path) -> None:
+    whole = run(network(tmp_path), tmp_path / "whole")
+    folder = stopped(network(tmp_path), tmp_path / "stopped", 5)
+    text = (folder / "scenario.toml").read_text()
+    fewer = text.replace('world_clock = "time"\n', "").replace('queue_update = "eq18"\n', "")
+    assert len(text) - len(fewer) == len('world_clock = "time"\nqueue_update = "eq18"\n')
+    (folder / "scenario.toml").write_text(fewer)
+
+    assert_same_tables(resume(folder), whole)
