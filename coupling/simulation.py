@@ -19,6 +19,7 @@ from coupling.provenance import Provenance
 from coupling.rounds import RoundReport, Rounds
 from coupling.scenario import Scenario
 from coupling.world import World
+from netsim.streams import Streams
 
 OnRound = Callable[[RoundReport], None]
 OnSave = Callable[[Path], None]
@@ -175,6 +176,9 @@ def _steps(scenario: Scenario, *, learning: bool) -> Learning:
 
 
 def _initial(scenario: Scenario) -> RunState:
+    devices = scenario.devices
     return RunState.initial(
-        scenario.devices.count, scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
+        devices.count,
+        scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s,
+        devices.battery.charge_j(devices.count, Streams(scenario.seed)) if devices.battery else None,
     )

@@ -126,9 +126,9 @@ class FedAvgLora(Protocol):
         resources = self._resources
         if not resources.has_downlink or (yield from resources.carry(visit, "adapter", DOWNLINK, self._bits)):
             job = self._learning.embed(visit.device, round_)
-            yield from resources.compute(visit, "local_steps")
-            self._learning.encode(job)
-            self._learning.head_step(job)
+            if (yield from resources.compute(visit, "local_steps")):
+                self._learning.encode(job)
+                self._learning.head_step(job)
             if (yield from resources.carry(visit, "adapter", UPLINK, self._bits)):
                 self._learning.backward(job)
                 visit.arrived = True
