@@ -6,10 +6,17 @@ WORKERS ?= 2
 # One torch thread per worker, no hub, no cache outside the test's own folder.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: quickstart test test-all check docs format bench clean
+.PHONY: quickstart reproduce test test-all check docs format bench clean
 
 quickstart: $(VENV)/quickstart.stamp
 	HF_HUB_OFFLINE=1 $(BIN)/airtune run scenarios/quickstart.toml
+
+# make reproduce STAGE=fig3-sst2 SCALE=full DATA=../shared/data; by default every stage, for two cores, from the hub.
+SCALE ?= cpu
+JOBS ?= 2
+reproduce: $(VENV)/dev.stamp
+	OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m reproduction --scale $(SCALE) --jobs $(JOBS) \
+		$(if $(STAGE),--stage $(STAGE)) $(if $(DATA),--data $(DATA))
 
 test: $(VENV)/dev.stamp
 	$(TEST_ENV) $(BIN)/pytest -n $(WORKERS) -m "not slow"

@@ -12,9 +12,11 @@ Event = dict[str, Any]
 
 _ROUNDS, _DEVICES, _SERVER = 1, 2, 3
 _BETWEEN: Final = {
-    (None, "embedding"): ("embed", _DEVICES),
-    ("embedding", "feature"): ("wait and encode", _SERVER),
-    ("feature", "gradient"): ("head step", _DEVICES),
+    (None, "embedding uplink"): ("embed", _DEVICES),
+    ("embedding uplink", "feature downlink"): ("wait and encode", _SERVER),
+    ("feature downlink", "gradient uplink"): ("head step", _DEVICES),
+    (None, "adapter uplink"): ("local steps", _DEVICES),
+    ("adapter downlink", "adapter uplink"): ("local steps", _DEVICES),
 }
 """What happens between two legs of a device's round: the transfers bound it, the trace has no row for it."""
 
@@ -99,7 +101,8 @@ def _device(device: int, legs: pd.DataFrame, start_s: float) -> list[Event]:
     before, until_s = None, start_s
     for row in legs.itertuples():
         leg: Any = row
-        between = _BETWEEN.get((before, leg.leg))
+        this = f"{leg.leg} {leg.direction}"
+        between = _BETWEEN.get((before, this))
         if between is not None and leg.start_s > until_s:
             events += _computing(*between, device, until_s, leg.start_s)
         arguments = {
@@ -112,7 +115,7 @@ def _device(device: int, legs: pd.DataFrame, start_s: float) -> list[Event]:
         }
         name = leg.leg if leg.status == "delivered" else f"{leg.leg} ({leg.status})"
         events.append(_slice(name, (_DEVICES, device), leg.start_s, leg.end_s, arguments))
-        before, until_s = leg.leg, leg.end_s
+        before, until_s = this, leg.end_s
     return events
 
 

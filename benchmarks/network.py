@@ -12,6 +12,9 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
+if (here := str(Path(__file__).resolve().parent)) in sys.path:
+    sys.path.remove(here)  # another file's name there would hide a package
+
 import numpy as np
 import pandas as pd
 import simpy

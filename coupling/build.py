@@ -8,6 +8,7 @@ from netsim.errors import InputError
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
+    from learner.central import Central
     from learner.data import Partition
     from learner.learner import Learner
 
@@ -27,7 +28,7 @@ def build_world(scenario: Scenario) -> World:
         raise scenario.problem("devices.count", problem) from None
 
 
-def build_learner(scenario: Scenario) -> "Learner | None":
+def build_learner(scenario: Scenario) -> "Learner | Central | None":
     """Return the learner of a scenario before its first round; None if it has no ``[learner]`` table.
 
     Raises:
@@ -36,10 +37,9 @@ def build_learner(scenario: Scenario) -> "Learner | None":
     if scenario.learner is None:
         return None
     from learner.errors import InputError as LearnerInputError
-    from learner.learner import build
 
     try:
-        return build(scenario.learner, scenario.devices.count, Streams(scenario.seed).generator)
+        return scenario.protocol.learner(scenario.learner, scenario.devices.count, Streams(scenario.seed))
     except LearnerInputError as error:
         raise scenario.problem(error.key, error.problem) from None
 
@@ -62,7 +62,7 @@ def build_partition(scenario: Scenario) -> "Partition | None":
             settings.data,
             labelled,
             device_count=scenario.devices.count,
-            batch_size=settings.batch_size * settings.local_batches,
+            batch_size=settings.batch_size * scenario.protocol.minibatches(settings),
             rng=streams,
         )
     except LearnerInputError as error:

@@ -63,5 +63,7 @@ def marginal_objectives(
 
 def _optimum(state: RoundState, objective: Objective) -> tuple[int, float]:
     """Return N and J of the optimum of P1 for what the policy was shown."""
+    if not len(state.device):
+        return 0, 0.0
     best = scheduling.create("exact", zeta=objective.zeta, drift=objective.drift).schedule(state)
     return len(best.devices), float(objective.value(len(best.devices), best.delay_s, state))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from coupling.problems import RunError
 
 if TYPE_CHECKING:
+    from learner.central import Central
     from learner.evaluate import Evaluation
     from learner.learner import Learner
 
@@ -22,7 +23,9 @@ Job = Any
 class Learning:
     """The split model's steps, with the wall-clock time that they take; without a learner they do nothing."""
 
-    learner: "Learner | None" = None
+    learner: "Learner | Central | None" = None
+    counted: "Learner | Central | None" = None
+    """Whose bits are counted where the network runs alone and they are not given."""
     wall_s: float = field(default=0.0, init=False)
     """Seconds spent in steps since it was last set to 0."""
 
@@ -31,30 +34,43 @@ class Learning:
         if self.learner is None:
             return None
         with self._timed():
-            return self.learner.embed(device, round_)
+            return self._devices.embed(device, round_)
 
     def payload(self, device: int, round_: int) -> tuple[float, float, float]:
         """Return the bits of the device's embedding, feature and gradient in a round, before any is computed."""
-        assert self.learner is not None, "validated: actual payloads need a learner"
-        return self.learner.payload(device, round_)
+        return self._devices.payload(device, round_)
+
+    def adapter_bits(self) -> float:
+        """Return the bits of the LoRA matrices."""
+        return self._devices.adapter_bits
+
+    def share_bits(self, device: int) -> float:
+        """Return the bits of a device's share of the data."""
+        return self._server.share_bits(device)
+
+    def receive(self, device: int) -> None:
+        """Tell that a device's share of the data has arrived at the server."""
+        if self.learner is not None:
+            with self._timed():
+                self._server.receive(device)
 
     def encode(self, job: Job) -> None:
         """Tell that the embedding has arrived at the server."""
         if self.learner is not None:
             with self._timed():
-                self.learner.encode(job)
+                self._devices.encode(job)
 
     def head_step(self, job: Job) -> None:
         """Tell that the feature has arrived at the device."""
         if self.learner is not None:
             with self._timed():
-                self.learner.head_step(job)
+                self._devices.head_step(job)
 
     def backward(self, job: Job) -> None:
         """Tell that the gradient has arrived at the server."""
         if self.learner is not None:
             with self._timed():
-                self.learner.backward(job)
+                self._devices.backward(job)
 
     def update(self, round_: int) -> tuple[Mapping[int, float], float | None]:
         """Take the server's step at the barrier; return the loss of each device that trained, and their mean.
@@ -104,6 +120,24 @@ class Learning:
             self.learner.load(folder)
         except StateError as error:
             raise RunError(str(error)) from None
+
+    @property
+    def _devices(self) -> "Learner":
+        """The learner of protocols in which devices learn."""
+        from learner.learner import Learner
+
+        own = self.learner or self.counted
+        assert isinstance(own, Learner), "validated: actual bits need a learner; it is the protocol's own"
+        return own
+
+    @property
+    def _server(self) -> "Central":
+        """The learner of protocols in which the server learns by itself."""
+        from learner.central import Central
+
+        own = self.learner or self.counted
+        assert isinstance(own, Central), "validated: actual bits need a learner; it is the protocol's own"
+        return own
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from coupling.provenance import Provenance
 from coupling.scenario import Scenario
 from coupling.simulation import SCENARIO
 from coupling.world import World
+from netsim.availability import Always
 
 _ROUNDS_AT_ONCE: Final = 256
 
@@ -28,10 +29,12 @@ def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
 
     ``gains.parquet`` (block, device, gain) is what ``channel.gains = { path = .. }`` replays and
     ``positions.parquet`` (device, time_s, x_m, y_m) what ``devices.mobility = { kind = "trace", path = .. }`` does.
-    ``batches.parquet`` (round, device, samples) has the training samples of every device's minibatch, whether or
-    not the device was scheduled; only a run that learned has it. All is computed again from the run's scenario:
-    the world is a function of seed, time and round. Gains in blocks of seconds can go on after the run's end, until
-    ``until_s``, for policies whose rounds take longer.
+    Where devices come and go, ``availability.parquet`` (device, time_s, available) is what ``devices.availability =
+    { kind = "trace", path = .. }`` replays: all changes until the run's end, and each device's next one. Batteries
+    are no part of the world: they depend on the policy. ``batches.parquet`` (round, device, samples) has the
+    training samples of every device's minibatch, scheduled or not; only a run whose devices learned has it. All is
+    computed again from the run's scenario: the world is a function of seed, time and round. Gains in blocks of
+    seconds can go on after the run's end, until ``until_s``, for policies whose rounds take longer.
 
     Raises:
         ScenarioError: no run directory, ``out`` cannot be written, or ``until_s`` where blocks are rounds.
@@ -53,7 +56,9 @@ def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
             _write(out / "gains.parquet", _gains(world, start_s, end_s, until_s or 0.0)),
             _write(out / "positions.parquet", _positions(world, start_s)),
         ]
-        if facts["learning"]:
+        if not isinstance(scenario.devices.availability, Always):
+            written.append(_write(out / "availability.parquet", _availability(world, start_s, end_s)))
+        if facts["learning"] and scenario.learner and scenario.protocol.minibatches(scenario.learner):
             written.append(_write(out / "batches.parquet", _batches(scenario, len(start_s))))
     except OSError as error:
         raise ScenarioError(f"--out {out}: cannot be written: {reason(error)}") from None
@@ -103,6 +108,11 @@ def _positions(world: World, start_s: _Times) -> Iterator[pa.Table]:
                 "y_m": position_m[:, 1],
             }
         )
+
+
+def _availability(world: World, start_s: _Times, end_s: _Times) -> Iterator[pa.Table]:
+    for device, time_s, available in world.comings_and_goings(start_s, end_s):
+        yield pa.table({"device": device, "time_s": time_s, "available": available})
 
 
 def _batches(scenario: Scenario, rounds: int) -> Iterator[pa.Table]:

@@ -19,6 +19,7 @@ from coupling.provenance import Provenance
 from coupling.rounds import RoundReport, Rounds
 from coupling.scenario import Scenario
 from coupling.world import World
+from netsim.streams import Streams
 
 OnRound = Callable[[RoundReport], None]
 OnSave = Callable[[Path], None]
@@ -49,9 +50,10 @@ def run(
 ) -> Path:
     """Run a scenario and return its run directory ``out``, which must be new or empty.
 
-    With ``learning`` false, or without a ``[learner]`` table, the network runs alone and PyTorch is not imported.
-    ``on_round`` is told of every round, ``on_save`` of the directory whenever its state was saved, and the run
-    ends after a round at which ``stop`` is true.
+    With ``learning`` false, or without a ``[learner]`` table, the network runs alone, and PyTorch is not imported
+    unless the bits on the air are those of the learner's payloads. ``on_round`` is told of
+    every round, ``on_save`` of the directory whenever its state was saved, and the run ends after a round at which
+    ``stop`` is true.
 
     Raises:
         ScenarioError: something that the scenario names cannot be had, or ``out`` cannot be used; nothing was
@@ -62,7 +64,7 @@ def run(
     folder = Path(out)
     check_free(folder)
     world = build_world(scenario)
-    steps = Learning(build_learner(scenario) if learning else None)
+    steps = _steps(scenario, learning=learning)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -111,7 +113,7 @@ def resume(
         if found is None:
             tell(f"{folder}: has no checkpoint; the run begins again")
         world = build_world(scenario)
-        steps = Learning(build_learner(scenario) if provenance.facts["learning"] else None)
+        steps = _steps(scenario, learning=provenance.facts["learning"])
         # The number of threads changes the order of sums, and with it the last bits.
         steps.use_threads(provenance.facts["torch_threads"])
         state = _initial(scenario)
@@ -167,7 +169,16 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
         )
 
 
+def _steps(scenario: Scenario, *, learning: bool) -> Learning:
+    if learning:
+        return Learning(build_learner(scenario))
+    return Learning(counted=build_learner(scenario) if scenario.protocol.fixed_bits is None else None)
+
+
 def _initial(scenario: Scenario) -> RunState:
+    devices = scenario.devices
     return RunState.initial(
-        scenario.devices.count, scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
+        devices.count,
+        scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s,
+        devices.battery.charge_j(devices.count, Streams(scenario.seed)) if devices.battery else None,
     )

@@ -14,6 +14,11 @@ from coupling.problems import ScenarioError, reason
 SET: Final = "--set"
 _BARE_WORD: Final = re.compile(r"[A-Za-z_./][\w./:\-]*")
 """A name, a hub id or a path."""
+_RIVALS: Final = (
+    frozenset({"name", "path"}),
+    frozenset({"delay_budget_s", "delay_budget_s_per_bit"}),
+)
+"""Keys of one table that exclude each other: one that is set later takes the place of the others."""
 
 
 @final
@@ -38,12 +43,20 @@ class Source:
         return f"{self.path}: {text} (from {SET})" if origin == SET else f"{origin}: {text}"
 
     def merge(self, table: Mapping[str, Any], origin: Path | str, at: KeyPath = ()) -> None:
-        """Lay ``table`` over the tables at ``at``, key by key; a table whose ``kind`` changes is replaced."""
+        """Lay ``table`` over the tables at ``at``, key by key; a table whose ``kind`` changes is replaced.
+
+        A key displaces those of other origin that exclude it: two in one file, or two ``--set``, are left for
+        validation to refuse.
+        """
         target = self.raw
         for part in at:
             target = target[str(part)]
         for key, value in table.items():
             path = (*at, key)
+            for rival in _rivals(key) & set(target):
+                if rival not in table and self.origin((*at, rival)) != origin:
+                    del target[rival]
+                    self._forget((*at, rival))
             old = target.get(key)
             if isinstance(value, Mapping):
                 if not isinstance(old, dict) or value.get("kind", old.get("kind")) != old.get("kind"):
@@ -97,6 +110,10 @@ class Source:
     def _forget(self, path: KeyPath) -> None:
         for known in [known for known in self.origins if known[: len(path)] == path]:
             del self.origins[known]
+
+
+def _rivals(key: str) -> frozenset[str]:
+    return next((keys - {key} for keys in _RIVALS if key in keys), frozenset())
 
 
 def read(path: Path) -> Source:

@@ -27,10 +27,13 @@ def create(settings: Sgd | AdamW, parameters: Iterable[nn.Parameter]) -> torch.o
             )
 
 
-def step(optimizer: torch.optim.Optimizer, settings: Sgd | AdamW) -> None:
-    """Make one step along the gradients, cut to their norm, at the learning rate of this step, and drop them."""
+def step(optimizer: torch.optim.Optimizer, settings: Sgd | AdamW, number: int | None = None) -> None:
+    """Make one step along the gradients, cut to their norm, at the learning rate of this step, and drop them.
+
+    ``number`` is the step's place in the schedule, from 1; by default the optimizer's own count.
+    """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    number = steps_made(optimizer) + 1
+    number = steps_made(optimizer) + 1 if number is None else number
     if settings.clip_norm is not None:
         nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
     for group in optimizer.param_groups:

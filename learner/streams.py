@@ -10,5 +10,5 @@ Streams: TypeAlias = Callable[..., np.random.Generator]
 
 Equal names and indices give equal numbers, in any order of calls; the learner draws from nothing else. Names:
 ``lora`` (matrix), ``head`` (device; none where all start equal), ``split``, ``partition`` (device, where shares
-overlap), ``minibatch`` (device, round), ``test``.
+overlap), ``minibatch`` (device, round), ``server_minibatch`` (round), ``test``.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 from analysis.figures import style
@@ -45,9 +46,10 @@ def groups(runs: Runs, besides: Iterable[str] = ()) -> list[Group]:
 
 
 def tasks(runs: Runs) -> dict[str, Runs]:
-    """Return the runs of each data set."""
+    """Return the runs of each data set, by its name or that of its folder."""
     found: dict[str, list[Run]] = {}
     for run in runs:
         data = run.scenario.get("learner", {}).get("data", {})
-        found.setdefault(str(data.get("name") or data.get("path") or "no learning"), []).append(run)
+        name = data.get("name") or Path(data.get("path", "no learning")).name
+        found.setdefault(str(name), []).append(run)
     return {name: Runs(members) for name, members in found.items()}

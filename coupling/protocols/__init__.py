@@ -6,9 +6,13 @@ from pydantic import Field
 
 from coupling.protocols.aggregate import AggregateSettings
 from coupling.protocols.base import Outcome, Payload, Plan, Protocol, ProtocolSettings, Transfers
+from coupling.protocols.centralised import CentralisedSettings
+from coupling.protocols.fedavg_lora import FedAvgLoraSettings
 from coupling.protocols.phased import PhasedSettings
 
-AnyProtocol = Annotated[AggregateSettings | PhasedSettings, Field(discriminator="kind")]
+AnyProtocol = Annotated[
+    AggregateSettings | PhasedSettings | FedAvgLoraSettings | CentralisedSettings, Field(discriminator="kind")
+]
 """The table of any protocol."""
 
 __all__ = ["AnyProtocol", "Outcome", "Payload", "Plan", "Protocol", "ProtocolSettings", "Transfers"]

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import simpy
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from coupling.learning import Learning
 from coupling.settings.table import Table
+from learner.settings import LearnerSettings
 from netsim.ahead import Ahead
 from netsim.scheduling import Allocation, RoundState
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from coupling.scenario import Scenario
+    from learner.central import Central
+    from learner.learner import Learner
 
 
 @final
@@ -28,16 +31,22 @@ class Payload:
     uplink_bits: Float[ndarray, " K"]
     downlink_bits: Float[ndarray, " K"] | None = None
     """None where the protocol has no downlink."""
+    once: bool = False
+    """Whether a device whose bits have arrived has nothing more to send; it is not offered to the policy again."""
 
 
 @final
 @dataclass(frozen=True)
 class Plan:
-    """The decision for a round: what the policy was shown, what it answered, and the gains ahead."""
+    """The decision for a round: what the policy was shown, what it answered, and what lies ahead."""
 
     state: RoundState
     allocation: Allocation
     ahead: Ahead
+    leave_s: Float[ndarray, " N"]
+    """When each scheduled device, in the allocation's order, becomes unavailable; inf if it never does."""
+    charge_j: Float[ndarray, " N"]
+    """What each one can spend before its battery is empty, in J; inf where it has none."""
 
 
 @final
@@ -55,6 +64,8 @@ class Transfers:
     bandwidth_hz: ndarray
     rate_bps: ndarray
     """NaN where the transfer took no time."""
+    energy_j: ndarray
+    """What the device spent on sending or receiving it."""
     status: ndarray | str
 
 
@@ -71,9 +82,13 @@ class Outcome:
     """Uplink bits sent over uplink air time, bit/s; 0 where nothing was on air."""
     air_s: Float[ndarray, " N"]
     """Time on air: the sum of the device's legs, in seconds."""
-    energy_j: Float[ndarray, " N"]
-    """Transmit energy of the device, lost bits included, in J."""
+    transmit_j: Float[ndarray, " N"]
+    """Energy that the device spent on sending, lost bits included, in J."""
     transfers: Transfers
+    receive_j: Float[ndarray, " N"] | None = None
+    """Energy that it spent on receiving; None where the protocol has no downlink."""
+    compute_j: Float[ndarray, " N"] | None = None
+    """Energy that it spent on its own steps; None where the protocol has none."""
     compute_s: Float[ndarray, " N"] | None = None
     """Service times of the device's steps, its own and the server's; None where the protocol has none."""
     wait_s: Float[ndarray, " N"] | None = None
@@ -83,8 +98,14 @@ class Outcome:
     def nobody() -> "Outcome":
         """Return the outcome of a round in which nobody was scheduled."""
         none = np.empty(0)
-        transfers = Transfers(np.empty(0, int), "", "", none, none, 0.0, none, none, none, "")
+        transfers = Transfers(np.empty(0, int), "", "", none, none, 0.0, none, none, none, none, "")
         return Outcome(np.empty(0, bool), none, none, none, none, transfers)
+
+    @property
+    def energy_j(self) -> Float[ndarray, " N"]:
+        """All that the device spent in the round, in J."""
+        parts = (self.transmit_j, self.receive_j, self.compute_j)
+        return np.sum([part for part in parts if part is not None], axis=0)
 
 
 class Protocol(ABC):
@@ -98,6 +119,14 @@ class Protocol(ABC):
     def exchange(self, plan: Plan) -> Generator[simpy.Event, Any, Outcome]:
         """Carry the scheduled devices (at least one) through a round; end at the server's barrier."""
 
+    def barrier(self, round_: int, times_arrived: Int[ndarray, " K"]) -> Generator[simpy.Event, Any, None]:
+        """Let the server do what it does once in every round, by default nothing that takes time.
+
+        ``times_arrived`` counts each device's rounds in which its last uplink leg was delivered, this one included.
+        """
+        return
+        yield
+
 
 class ProtocolSettings(Table, ABC):
     """The ``[protocol]`` table of one protocol, which stands beside it."""
@@ -110,6 +139,20 @@ class ProtocolSettings(Table, ABC):
     @abstractmethod
     def check(self, scenario: "Scenario") -> None:
         """Raise ValueError where the rest of a scenario lacks what the protocol needs."""
+
+    def minibatches(self, learner: LearnerSettings) -> int:
+        """Return how many minibatches a scheduled device takes in a round."""
+        return learner.local_batches
+
+    def learner(self, settings: LearnerSettings, device_count: int, streams: Streams) -> "Learner | Central":
+        """Return the learner whose steps the protocol calls, by default that of the split model.
+
+        Raises:
+            learner.errors.InputError: its model or data cannot be had.
+        """
+        from learner.learner import build
+
+        return build(settings, device_count, streams.generator)
 
     @abstractmethod
     def create(

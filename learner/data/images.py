@@ -31,6 +31,10 @@ class Images(Samples):
         """Return the images, resized and normalised as the model's processor does."""
         return pixels([self.encoded[row] for row in rows.tolist()], self.processor)
 
+    @override
+    def _input_bits(self, rows: Int[ndarray, " B"]) -> int:
+        return 8 * sum(len(self.encoded[row]) for row in rows.tolist())
+
 
 def prepare(labelled: Labelled, processor: Any, family: ImageFamily, config: Any) -> Images:
     """Return the samples for this model; InputError where its processor's images are not what it takes."""

@@ -5,16 +5,18 @@ from typing import final
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
+from typing_extensions import override
 
 from learner.data import deal
 from learner.data.labelled import Labelled
+from learner.data.minibatches import Minibatches
 from learner.errors import InputError
 from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
 from learner.streams import Streams
 
 
 @final
-class Partition:
+class Partition(Minibatches):
     """The share of every device: disjoint, unless each draws its own from all samples.
 
     A minibatch is drawn without replacement from its device's share, independently per round: it depends on
@@ -35,7 +37,6 @@ class Partition:
             if self._shares is None
             else np.array([len(share) for share in self._shares])
         )
-        """Number of samples of each device."""
         _require_batch(self.sizes, batch_size)
         self._kind = data.partition.kind
 
@@ -47,8 +48,8 @@ class Partition:
             )
         return self._shares[device]
 
+    @override
     def minibatch(self, device: int, round_: int) -> Int[ndarray, " B"]:
-        """Return the samples that the device takes in that round."""
         size = int(self.sizes[device])
         drawn = self._rng("minibatch", device, round_).choice(size, self._batch_size, replace=False)
         return self.share(device)[drawn]

@@ -1,7 +1,9 @@
 """Labelled samples in the form that the model reads, and how they are put together into batches."""
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from numpy import ndarray
@@ -22,6 +24,23 @@ class Samples(ABC):
     def batch(self, rows: Int[ndarray, " B"]) -> dict[str, Tensor]:
         """Return the model's inputs for these samples, by their Hugging Face names."""
 
+    def bits(self, rows: Int[ndarray, " B"]) -> int:
+        """Return the bits of these samples as raw data: what the model reads of them, and their labels."""
+        return self._input_bits(rows) + len(rows) * self._label_bits
+
+    @abstractmethod
+    def _input_bits(self, rows: Int[ndarray, " B"]) -> int:
+        """Return the same without labels."""
+
+    @cached_property
+    def _label_bits(self) -> int:
+        return width_bit(self.labels)
+
     def labels_of(self, rows: Int[ndarray, "..."]) -> Int[Tensor, "..."]:
         """Return the class numbers of these samples, in the same shape."""
         return torch.from_numpy(self.labels[rows])
+
+
+def width_bit(numbers: Int[ndarray, " S"]) -> int:
+    """Return the bits of the smallest unsigned integer that holds each of some numbers: 8, 16, 32 or 64."""
+    return 8 * np.min_scalar_type(int(numbers.max())).itemsize

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, Final, final
 
@@ -14,7 +15,7 @@ from typing_extensions import override
 
 from learner.data import cache
 from learner.data.labelled import Labelled
-from learner.data.samples import Samples
+from learner.data.samples import Samples, width_bit
 
 # What a tokenizer gives per token, and what stands for it where there is none; ids take the tokenizer's own.
 COLUMNS: Final = ("input_ids", "token_type_ids")
@@ -45,6 +46,15 @@ class Texts(Samples):
         }
         batch["attention_mask"] = torch.from_numpy(present.astype(np.int64))
         return batch
+
+    @override
+    def _input_bits(self, rows: Int[ndarray, " B"]) -> int:
+        return int(self.lengths[rows].sum()) * self._token_bits
+
+    @cached_property
+    def _token_bits(self) -> int:
+        """Bits of a token's number; 16 where the vocabulary has up to 65,536 of them."""
+        return width_bit(self.columns["input_ids"])
 
 
 def tokenize(labelled: Labelled, tokenizer: Any, max_tokens: int) -> Texts:

@@ -3,5 +3,6 @@
 from learner.executor.base import Executor, Job, Parts
 from learner.executor.batched import Batched
 from learner.executor.eager import Eager
+from learner.executor.local import Local
 
-__all__ = ["Batched", "Eager", "Executor", "Job", "Parts"]
+__all__ = ["Batched", "Eager", "Executor", "Job", "Local", "Parts"]

@@ -1,6 +1,6 @@
 """All scheduled devices in one pass: what the simulated clock separates, the processor does together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any, final
 
 import numpy as np
@@ -12,49 +12,23 @@ from torch.nn import functional
 from typing_extensions import override
 
 from learner import micro_batches
-from learner.executor.base import Executor, Job, Parts, require_finite
+from learner.codec import Link
+from learner.executor.base import Job, require_finite
+from learner.executor.recorded import Recorded
 
 
 @final
-class Batched(Executor):
-    """Remembers which steps were taken, and carries them out at the end of the round.
+class Batched(Recorded):
+    """Carries out the steps of all devices in one pass.
 
     Samples of all devices pass the encoder in length-sorted micro-batches, each of them forward, through all
     heads at once, and backward before the next, so that memory holds one at a time. What goes backward is the
-    *sum* of the devices' losses: it gives every head its own gradient, and, through ``WeightedGradient``, LoRA
+    *sum* of the devices' losses: it gives every head its own gradient, and, through ``Crossing``, LoRA
     the weighted mean over the arrived. What has not arrived is not carried backward through the encoder.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._trained: list[Job] = []
-        self._arrived: set[Job] = set()
-
     @override
-    def embed(self, job: Job) -> None:
-        pass
-
-    @override
-    def encode(self, job: Job) -> None:
-        pass
-
-    @override
-    def head_step(self, job: Job) -> None:
-        self._trained.append(job)
-
-    @override
-    def backward(self, job: Job) -> None:
-        self._arrived.add(job)
-
-    @override
-    def update(self) -> dict[int, float]:
-        # By device, so that the sums do not depend on the order in which features arrived.
-        jobs = sorted(self._trained, key=lambda job: job.device)
-        arrived = self._arrived
-        self._trained, self._arrived = [], set()
-        return self._learn(jobs, arrived) if jobs else {}
-
-    def _learn(self, jobs: list[Job], arrived: set[Job]) -> dict[int, float]:
+    def _learn(self, jobs: list[Job], arrived: Set[Job]) -> dict[int, float]:
         batches = self._parts.local_batches
         counted = [job.weight if job in arrived else 0.0 for job in jobs]
         weights = np.array(counted) / (max(sum(counted), 1e-300) * batches)
@@ -63,18 +37,19 @@ class Batched(Executor):
 
         total = np.zeros(len(jobs))
         for local_batch in rows:
-            total += self._learn_batch(devices, local_batch, weights)
+            total += self.learn_batch(devices, local_batch, weights)
         if arrived and self._parts.lora_optimizer is not None:
             self._parts.step_lora()
         return dict(zip(devices, (total / batches).tolist(), strict=True))
 
-    def _learn_batch(
+    def learn_batch(
         self, devices: list[int], rows: Int[ndarray, "N B"], weights: Float[ndarray, " N"]
     ) -> Float[ndarray, " N"]:
         """Let every head make one step and LoRA's gradient grow; return each device's loss before the step."""
         parts = self._parts
         stack = parts.bank.stack(devices)
         flat, owners = rows.ravel(), np.repeat(np.arange(len(devices)), rows.shape[1])
+        whose = np.array(devices)[owners]
         losses = torch.zeros(rows.size, dtype=stack.weight.dtype, device=stack.weight.device)
         labels = parts.samples.labels_of(flat).to(losses.device)
         owner = torch.from_numpy(owners).to(losses.device)
@@ -82,9 +57,11 @@ class Batched(Executor):
 
         for positions, learns in self._micro_batches(flat, weights[owners] > 0):
             with torch.set_grad_enabled(learns):
-                pooled = parts.split.encode(parts.split.embed(parts.samples.batch(flat[positions])))
+                sent = parts.split.embed(parts.samples.batch(flat[positions]))
+                pooled = parts.split.encode(parts.link.embedding(sent, whose[positions]))
             at = torch.from_numpy(positions).to(losses.device)
-            seen = WeightedGradient.apply(pooled, weight[at])  # type: ignore[no-untyped-call]
+            crossing = (pooled, weight[at], parts.link, whose[positions])
+            seen = Crossing.apply(*crossing)  # type: ignore[no-untyped-call]
             each = functional.cross_entropy(stack.logits_of(seen, owner[at]), labels[at], reduction="none")
             losses[at] = each.detach()
             # A device's loss is the mean over its own samples.
@@ -107,19 +84,31 @@ class Batched(Executor):
                 yield chosen[batch], learns
 
 
-class WeightedGradient(torch.autograd.Function):
-    """The node between pooled output and heads: identity forward, a sample's gradient times its weight backward."""
+class Crossing(torch.autograd.Function):
+    """The node between pooled output and heads, where both cross the link.
+
+    Forward it gives what the devices read of the feature. Backward it gives what the server reads of a device's own
+    gradient, times the device's weight: the gradient at the feature that was read counts as that of the feature
+    itself (straight-through). Without codecs it is the identity forward.
+    """
 
     @override
     @staticmethod
-    def forward(ctx: Any, pooled: Float[Tensor, "S H"], weights: Float[Tensor, " S"]) -> Tensor:
-        """Return the pooled output as it is."""
+    def forward(
+        ctx: Any,
+        pooled: Float[Tensor, "S H"],
+        weights: Float[Tensor, " S"],
+        link: Link,
+        owners: Int[ndarray, " S"],
+    ) -> Tensor:
+        """Return the pooled output as the devices read it."""
         ctx.save_for_backward(weights)
-        return pooled.view_as(pooled)
+        ctx.link, ctx.owners = link, owners
+        return link.feature(pooled, owners).view_as(pooled)
 
     @override
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """Return each sample's gradient times its weight."""
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        """Return each sample's gradient as the server reads it, times its weight."""
         (weights,) = ctx.saved_tensors
-        return gradients[0] * weights[:, None], None
+        return ctx.link.gradient(gradients[0], ctx.owners) * weights[:, None], None, None, None

@@ -119,7 +119,8 @@ class Data(Table):
     sizes: AnySizes = Equal()
     """How many samples a device holds."""
     test_size: Count | None = None
-    """Number of test samples, drawn once by the seed, that evaluations use; by default all."""
+    """Number of test samples that evaluations use, drawn once by the seed, so that they are the same ones in every
+    evaluation and under every policy; by default all."""
 
     @property
     def is_known(self) -> bool:

@@ -9,9 +9,12 @@ from netsim.mobility.gauss_markov import GaussMarkov
 from netsim.mobility.random_waypoint import RandomWaypoint
 from netsim.mobility.road import Road
 from netsim.mobility.static import Rest, Static
+from netsim.mobility.sumo import Sumo
 from netsim.mobility.trace import Trace
 
-AnyMobility = Annotated[Static | RandomWaypoint | GaussMarkov | Road | Trace, Field(discriminator="kind")]
+AnyMobility = Annotated[
+    Static | RandomWaypoint | GaussMarkov | Road | Trace | Sumo, Field(discriminator="kind")
+]
 
 __all__ = [
     "AnyMobility",
@@ -22,5 +25,6 @@ __all__ = [
     "Rest",
     "Road",
     "Static",
+    "Sumo",
     "Trace",
 ]

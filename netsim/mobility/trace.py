@@ -36,30 +36,42 @@ class Trace(Mobility):
         columns = read_columns(self.path, ("device", "time_s", "x_m", "y_m"), _KEY)
         device = device_numbers(columns["device"], self.path, _KEY)
         require_devices(device, count, self.path, _KEY)
-        order = np.lexsort((columns["time_s"], device))
-        order = order[device[order] < count]
-        device, time_s = device[order], columns["time_s"][order]
-        twice = np.flatnonzero((np.diff(device) == 0) & (np.diff(time_s) == 0))
-        if twice.size:
+        counts = device < count
+        device, time_s = device[counts], columns["time_s"][counts]
+        twice = repeated(device, time_s)
+        if twice is not None:
             raise InputError(
-                _KEY, f"{self.path} places device {device[twice[0]]} twice at time_s = {time_s[twice[0]]:g}"
+                _KEY, f"{self.path} places device {device[twice]} twice at time_s = {time_s[twice]:g}"
             )
-        first_row = np.searchsorted(device, np.arange(count + 1))
-        return _Replay(first_row, time_s, columns["x_m"][order], columns["y_m"][order])
+        return Replay(device, time_s, columns["x_m"][counts], columns["y_m"][counts], count)
+
+
+def repeated(device: Int[ndarray, " rows"], time_s: Float[ndarray, " rows"]) -> int | None:
+    """Return a row whose device has another row at the same time; None if there is none."""
+    order = np.lexsort((time_s, device))
+    again = np.flatnonzero((np.diff(device[order]) == 0) & (np.diff(time_s[order]) == 0))
+    return int(order[again[0]]) if again.size else None
 
 
 @final
-class _Replay(Motion):
-    """Rows of all devices, one device after the other, and the row at which each one begins."""
+class Replay(Motion):
+    """Recorded positions: straight at constant speed between two rows of a device, at rest before and after.
+
+    The rows come in any order, and each of the devices 0 to ``count - 1`` has at least one.
+    """
 
     def __init__(
         self,
-        first_row: Int[ndarray, " bounds"],
+        device: Int[ndarray, " rows"],
         time_s: Float[ndarray, " rows"],
         x_m: Float[ndarray, " rows"],
         y_m: Float[ndarray, " rows"],
+        count: int,
     ) -> None:
-        self._first_row, self._time_s, self._x_m, self._y_m = first_row, time_s, x_m, y_m
+        # One device after the other, and the row at which each one begins.
+        order = np.lexsort((time_s, device))
+        self._first_row = np.searchsorted(device[order], np.arange(count + 1))
+        self._time_s, self._x_m, self._y_m = time_s[order], x_m[order], y_m[order]
 
     @override
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:

@@ -9,7 +9,17 @@ from netsim.pathloss.free_space import FreeSpace
 from netsim.pathloss.log_distance import LogDistance
 from netsim.pathloss.power_law import PowerLaw
 from netsim.pathloss.shadowing import Shadowing
+from netsim.pathloss.tr38901 import Tr38901
 
-AnyPathLoss = Annotated[PowerLaw | FreeSpace | LogDistance, Field(discriminator="kind")]
+AnyPathLoss = Annotated[PowerLaw | FreeSpace | LogDistance | Tr38901, Field(discriminator="kind")]
 
-__all__ = ["AnyPathLoss", "FreeSpace", "LogDistance", "PathLoss", "PowerLaw", "Shadowing", "distance"]
+__all__ = [
+    "AnyPathLoss",
+    "FreeSpace",
+    "LogDistance",
+    "PathLoss",
+    "PowerLaw",
+    "Shadowing",
+    "Tr38901",
+    "distance",
+]

@@ -1,11 +1,11 @@
 """What a scheduling policy is shown, and what it must answer."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from netsim import phy
@@ -35,6 +35,16 @@ class History:
     """Mean over all rounds so far of the device's uplink rate, 0 in rounds without it."""
     mean_energy_j: Float[ndarray, " n"] | None = None
     """Mean over all rounds so far of the energy that the device spent on transmission, 0 in rounds without it."""
+
+    def only(self, offered: Bool[ndarray, " n"]) -> "History":
+        """Return what is remembered of some of the devices."""
+        energy_j = self.mean_energy_j
+        return History(
+            self.times_scheduled[offered],
+            self.last_round[offered],
+            self.mean_rate_bps[offered],
+            None if energy_j is None else energy_j[offered],
+        )
 
 
 @final
@@ -66,6 +76,19 @@ class RoundState:
     def __post_init__(self) -> None:
         if not self.device.size:
             object.__setattr__(self, "device", np.arange(len(self.gain)))
+
+    def only(self, offered: Bool[ndarray, " n"]) -> "RoundState":
+        """Return the state of the same round in which some of the devices are offered, and the others are not."""
+        history = self.history
+        return replace(
+            self,
+            device=self.device[offered],
+            gain=self.gain[offered],
+            bits=self.bits[offered],
+            tx_power_w=self.tx_power_w[offered],
+            downlink_bits=None if self.downlink_bits is None else self.downlink_bits[offered],
+            history=None if history is None else history.only(offered),
+        )
 
     def by_gain(self) -> Int[ndarray, " n"]:
         """Return the positions of the devices, strongest gain first; ties go to the lowest device number."""

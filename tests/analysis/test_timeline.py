@@ -56,6 +56,28 @@ def test_a_device_has_its_legs_and_the_computing_between_them(tmp_path: Path) ->
     ]
 
 
+def test_a_device_that_trains_by_itself_has_its_local_steps(tmp_path: Path) -> None:
+    transfers = {
+        "round": [1, 1, 1],
+        "device": [0, 0, 1],
+        "leg": ["adapter"] * 3,
+        "direction": ["downlink", "uplink", "uplink"],
+        "start_s": [10.0, 17.0, 12.0],
+        "end_s": [13.0, 20.0, 20.0],
+        "status": ["delivered"] * 3,
+    }
+    rounds = {"round": [1], "start_s": [10.0], "end_s": [20.0]}
+    run = analysis.load(write_run(tmp_path / "run", {"rounds": rounds, "transfers": transfers}))
+
+    assert slices(timeline(run)["traceEvents"], 2) == [
+        (0, "adapter", 10.0, 3.0),
+        (0, "local steps", 13.0, 4.0),
+        (0, "adapter", 17.0, 3.0),
+        (1, "local steps", 10.0, 2.0),
+        (1, "adapter", 12.0, 8.0),
+    ]
+
+
 def test_a_lost_leg_says_so_and_nothing_is_computed_after_it(tmp_path: Path) -> None:
     events = timeline(phased(tmp_path / "run"))["traceEvents"]
 

@@ -1,5 +1,6 @@
 """A phased scenario, and its rounds run by hand so that a test can look inside."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import simpy
@@ -26,17 +27,24 @@ payload_bit = { embedding = 40_000_000, feature = 3_000_000, gradient = 1_000_00
 
 def phased(folder: Path, learner: str = "", **changes: object) -> Scenario:
     """Return a phased scenario of four devices; ``changes`` are keys with ``__`` for the dots."""
+    return laid_over(folder, PHASES, learner, changes)
+
+
+def laid_over(folder: Path, tables: str, learner: str, changes: Mapping[str, object]) -> Scenario:
+    """Return the network of four devices with some of its tables changed, and then some keys."""
     (folder / "network.toml").write_text(NETWORK + learner)
-    (folder / "phased.toml").write_text('extends = "network.toml"\n' + PHASES)
-    overrides = {key.replace("__", "."): value for key, value in changes.items()}
-    return Scenario.load(folder / "phased.toml", overrides)
+    (folder / "changed.toml").write_text('extends = "network.toml"\n' + tables)
+    return Scenario.load(
+        folder / "changed.toml", {key.replace("__", "."): value for key, value in changes.items()}
+    )
 
 
 def go(scenario: Scenario, folder: Path, learning: Learning | None = None) -> Rounds:
     """Run all rounds into a folder, with a learner that the test keeps."""
     env = simpy.Environment()
     world, learning = World(scenario), learning or Learning()
-    state = RunState.initial(scenario.devices.count, 0.0)
+    count, battery = scenario.devices.count, scenario.devices.battery
+    state = RunState.initial(count, 0.0, battery.charge_j(count, world.streams) if battery else None)
     protocol = scenario.protocol.create(env, scenario, learning, world.streams)
     recorder = Recorder(folder)
     (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()))

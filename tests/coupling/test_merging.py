@@ -57,6 +57,17 @@ def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
     assert scenario.channel.path_loss == Scenario.load(folder / "network.toml").channel.path_loss
 
 
+def test_a_key_that_is_set_later_takes_the_place_of_the_one_that_it_excludes(folder: Path) -> None:
+    extended = load(folder, "[scheduler]\ndelay_budget_s = 9.0\n")
+    overridden = Scenario.load(folder / "network.toml", {"scheduler.delay_budget_s": 9.0})
+    back = load(folder, "[scheduler]\ndelay_budget_s = 9.0\n", **{"scheduler.delay_budget_s_per_bit": 1e-6})
+
+    assert Scenario.load(folder / "network.toml").scheduler.delay_budget_s_per_bit is not None
+    for scenario in (extended, overridden):
+        assert (scenario.scheduler.delay_budget_s, scenario.scheduler.delay_budget_s_per_bit) == (9.0, None)
+    assert (back.scheduler.delay_budget_s, back.scheduler.delay_budget_s_per_bit) == (None, 1e-6)
+
+
 def test_files_extend_each_other_in_a_chain_and_the_nearest_wins(folder: Path) -> None:
     (folder / "far").mkdir()
     (folder / "far" / "base.toml").write_text(NETWORK)

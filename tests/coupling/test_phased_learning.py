@@ -5,61 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from by_hand import SPLIT, assert_weights, heads_of, learner_of, lora_of, stepped_by_hand
 from phases import go, phased
-from torch import Tensor
-from torch.nn import functional
 
-from coupling import Scenario
 from coupling.learning import Learning
-from coupling.world import World
-from learner.learner import Learner, build
-
-SPLIT = {
-    "learner__precision": "float64",
-    "learner__evaluate_every": 1000,
-    "learner__heads": {"init": "per_device"},
-}
-
-
-def learner_of(scenario: Scenario) -> Learner:
-    assert scenario.learner is not None
-    return build(scenario.learner, scenario.devices.count, World(scenario).streams.generator)
-
-
-def lora_of(subject: Learner) -> list[Tensor]:
-    return [matrix for pair in subject.parts.split.adapters for matrix in (pair.down, pair.up)]
-
-
-def heads_of(subject: Learner) -> tuple[Tensor, Tensor]:
-    stack = subject.parts.bank.stack(range(subject.device_count))
-    return stack.weight.detach().clone(), stack.bias.detach().clone()
-
-
-def stepped_by_hand(scenario: Scenario, transfers: pd.DataFrame) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Return LoRA and heads after all rounds, from the trace: (2) to (4) written out, one graph a device."""
-    assert scenario.learner is not None
-    subject, lr = learner_of(scenario), scenario.learner.optimizer.lr
-    lora, (weight, bias) = lora_of(subject), heads_of(subject)
-    delivered = transfers[transfers.status == "delivered"]
-    for number in range(1, scenario.rounds + 1):
-        legs = delivered[delivered["round"] == number]
-        arrived = legs[legs.leg == "gradient"].device.tolist()
-        mean = [torch.zeros_like(matrix) for matrix in lora]
-        for device in legs[legs.leg == "feature"].device.tolist():
-            rows = subject.partition.minibatch(device, number)
-            split, samples = subject.parts.split, subject.parts.samples
-            pooled = split.encode(split.embed(samples.batch(rows)))
-            head = weight[device].clone().requires_grad_(), bias[device].clone().requires_grad_()
-            loss = functional.cross_entropy(pooled @ head[0].T + head[1], samples.labels_of(rows))
-            *by_lora, by_weight, by_bias = torch.autograd.grad(loss, [*lora, *head])
-            weight[device] -= lr * by_weight
-            bias[device] -= lr * by_bias
-            if device in arrived:
-                mean = [total + own / len(arrived) for total, own in zip(mean, by_lora, strict=True)]
-        with torch.no_grad():
-            for matrix, gradient in zip(lora, mean, strict=True):
-                matrix.sub_(lr * gradient)
-    return lora, weight, bias
 
 
 def test_lost_gradients_leave_the_weights_of_what_arrived(tmp_path: Path, tiny_learner: str) -> None:
@@ -82,12 +31,11 @@ def test_lost_gradients_leave_the_weights_of_what_arrived(tmp_path: Path, tiny_l
     late = transfers[transfers.status == "late"]
     assert set(late.leg) == {"embedding", "feature", "gradient"}, "every leg must be lost somewhere"
     assert ((rounds.arrived > 0) & (rounds.arrived < rounds.scheduled)).any()
-    lora, weight, bias = stepped_by_hand(scenario, transfers)
-    for matrix, expected in zip(lora_of(subject), lora, strict=True):
-        torch.testing.assert_close(matrix, expected, rtol=1e-9, atol=1e-14)
+    expected = stepped_by_hand(
+        scenario, transfers, steps_after=("feature", "downlink"), counts_after=("gradient", "uplink")
+    )
+    assert_weights(subject, expected)
     after = heads_of(subject)
-    torch.testing.assert_close(after[0], weight, rtol=1e-9, atol=1e-14)
-    torch.testing.assert_close(after[1], bias, rtol=1e-9, atol=1e-14)
     start = heads_of(learner_of(scenario))
     moved = {device for device in range(4) if not torch.equal(after[0][device], start[0][device])}
     assert moved == set(transfers[(transfers.leg == "feature") & (transfers.status == "delivered")].device)

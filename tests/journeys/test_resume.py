@@ -73,6 +73,39 @@ def test_a_server_whose_knowledge_is_late_still_knows_the_earlier_rounds(tmp_pat
     assert_same_tables(resumed, whole)
 
 
+@pytest.mark.parametrize("learning", [True, False])
+def test_federated_averaging_goes_on_bit_by_bit(
+    tmp_path: Path, tiny_learner: dict[str, object], learning: bool
+) -> None:
+    protocol = {"kind": "fedavg_lora", "payload_bit": 4e6, "local_steps": 2}
+    scheduler = {"kind": "all_in", "delay_budget_s": 2.0}
+    changes = {"protocol": protocol, "learner": tiny_learner, "scheduler": scheduler}
+    scenario = network(tmp_path, **MOVING | changes)
+    whole = run(scenario, tmp_path / "whole", learning=learning)
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5, learning=learning))
+
+    assert_same_tables(resumed, whole)
+    assert len(set(tables(whole)["rounds"]["train_loss"].drop_null().to_pylist())) > 3 or not learning
+
+
+@pytest.mark.parametrize("at", [2, 9])
+@pytest.mark.parametrize("learning", [True, False])
+def test_centralised_training_goes_on_bit_by_bit_with_the_data_that_had_arrived(
+    tmp_path: Path, tiny_learner: dict[str, object], learning: bool, at: int
+) -> None:
+    protocol = {"kind": "centralised", "payload_bit": 4e6}
+    scheduler = {"kind": "round_robin", "count": 1, "delay_budget_s": 2.0}
+    changes = {"protocol": protocol, "learner": tiny_learner, "scheduler": scheduler}
+    scenario = network(tmp_path, **MOVING | changes)
+    whole = run(scenario, tmp_path / "whole", learning=learning)
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", at, learning=learning))
+
+    assert_same_tables(resumed, whole)
+    assert sorted(tables(whole)["transfers"]["device"].to_pylist()) == [0, 1, 2, 3, 4]
+
+
 def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: Path) -> None:
     scenario = network(tmp_path)
     whole = run(scenario, tmp_path / "whole")
@@ -97,6 +130,18 @@ def test_learning_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, obj
     assert_same_tables(resumed, whole)
     losses = tables(whole)["rounds"]["train_loss"].drop_null().to_pylist()
     assert len(set(losses)) > 3, "something was learned"
+
+
+def test_learning_over_codecs_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, object]) -> None:
+    codec = {"default": {"kind": "int8"}, "gradient": {"kind": "top_k", "k": 4}, "skip_padding": True}
+    actual = {**MOVING, "protocol": {"kind": "phased", "payload_bit": "actual"}}
+    scenario = network(tmp_path, rounds=8, every=3, learner=tiny_learner | {"codec": codec}, **actual)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5))
+
+    assert_same_tables(resumed, whole)
+    assert tables(whole)["rounds"]["train_loss"].drop_null().to_pylist()
 
 
 def test_the_learner_that_goes_on_has_the_weights_of_one_never_stopped(

@@ -6,7 +6,7 @@ import pytest
 from netsim.fading import Constant, Fading, Nakagami, PlaneWaves, Rayleigh, Rician
 from netsim.gains import ModelledGains
 from netsim.mobility import GaussMarkov, Mobility, RandomWaypoint, Static
-from netsim.pathloss import FreeSpace, LogDistance, PathLoss, PowerLaw, Shadowing
+from netsim.pathloss import FreeSpace, LogDistance, PathLoss, PowerLaw, Shadowing, Tr38901
 from netsim.placement import Disc
 from netsim.streams import Streams
 from netsim.world import World
@@ -21,6 +21,7 @@ SHADOWED = LogDistance(
     reference_loss_db=40.0,
     shadowing=Shadowing(sigma_db=8.0, correlation_m=50.0),
 )
+URBAN = Tr38901(scenario="uma", carrier_hz=2e9)
 WALK = RandomWaypoint(speed_mps=(1.0, 20.0), pause_s=1.0)
 WORLDS: dict[str, tuple[Mobility, PathLoss, Fading]] = {
     "the paper's": (Static(), POWER_LAW, Rayleigh()),
@@ -34,6 +35,8 @@ WORLDS: dict[str, tuple[Mobility, PathLoss, Fading]] = {
     ),
     "shadows at rest": (Static(), SHADOWED, Rayleigh()),
     "shadows": (WALK, SHADOWED, Nakagami(m=0.7, correlation=WAVES)),
+    "urban macro at rest": (Static(), URBAN, Rayleigh()),
+    "urban macro": (WALK, URBAN, Rayleigh(correlation=WAVES)),
 }
 
 

@@ -1,0 +1,100 @@
+"""Movement that SUMO has simulated."""
+
+import xml.etree.ElementTree as ET
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal, final
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.errors import InputError
+from netsim.mobility.base import Mobility
+from netsim.mobility.trace import Replay, repeated
+from netsim.parameters import CONFIG, Name
+from netsim.placement import Placement
+from netsim.streams import Streams
+
+_KEY: Final = "devices.mobility.path"
+_MOVING: Final = ("vehicle", "person")
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Sumo(Mobility):
+    """Vehicles and persons of a floating-car file of SUMO (its option ``--fcd-output``), in its metres.
+
+    Device k is the k-th vehicle or person in the file. From row to row it moves straight at constant speed; before
+    it enters it waits where it will, and after it has left it stays where it did. The placement does not count, and
+    whoever comes after the scenario's number of devices is ignored.
+    """
+
+    kind: Literal["sumo"] = "sumo"
+    path: Name
+    """The XML file, in network coordinates (without ``--fcd-output.geo``)."""
+
+    @override
+    def motion(self, placement: Placement, count: int, streams: Streams) -> Replay:
+        if not Path(self.path).is_file():
+            raise InputError(_KEY, f"{self.path} is not a file")
+        numbers: dict[tuple[str, str], int] = {}
+        device, rows = array("q"), array("d")
+        try:
+            for name, row in _rows(self.path):
+                number = numbers.setdefault(name, len(numbers))
+                if number < count:
+                    device.append(number)
+                    rows.extend(row)
+        except InputError:
+            raise
+        # The last two are what the parser makes of an encoding that it does not have.
+        except (ET.ParseError, OSError, LookupError, ValueError) as error:
+            raise InputError(_KEY, f"{self.path} cannot be read as XML: {error}") from error
+        if len(numbers) < count:
+            raise InputError(
+                _KEY,
+                f"{self.path} has {len(numbers)} vehicles and persons, fewer than devices.count = {count}",
+            )
+        of = np.frombuffer(device, np.int64)
+        time_s, x_m, y_m = np.frombuffer(rows, np.float64).reshape(-1, 3).T
+        twice = repeated(of, time_s)
+        if twice is not None:
+            kind, name = list(numbers)[of[twice]]
+            raise InputError(_KEY, f"{self.path} places {kind} {name!r} twice at time {time_s[twice]:g}")
+        return Replay(of, time_s, x_m, y_m, count)
+
+
+def _rows(path: str) -> Iterator[tuple[tuple[str, str], tuple[float, float, float]]]:
+    """Yield who is where and when: (kind, id) and (time in s, x in m, y in m), one time step in memory at once."""
+    events = ET.iterparse(path, events=("start", "end"))
+    _, root = next(events)
+    if root.tag != "fcd-export":
+        raise InputError(
+            _KEY, f"{path} is not a floating-car file: its root is {root.tag!r}, not 'fcd-export'"
+        )
+    for event, step in events:
+        if event != "end" or step.tag != "timestep":
+            continue
+        time_s = _number(step, "time", path, "a timestep")
+        for moving in step:
+            if moving.tag in _MOVING:
+                name = moving.get("id", "")
+                whose = f"{moving.tag} {name!r} at time {time_s:g}"
+                x_m, y_m = _number(moving, "x", path, whose), _number(moving, "y", path, whose)
+                yield (moving.tag, name), (time_s, x_m, y_m)
+        root.clear()
+
+
+def _number(element: ET.Element, name: str, path: str, whose: str) -> float:
+    text = element.get(name)
+    if text is None:
+        raise InputError(_KEY, f"{path}: {whose} has no {name}")
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise InputError(_KEY, f"{path}: {whose} has {name} = {text!r}, not a finite number")
+    return value

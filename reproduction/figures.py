@@ -1,0 +1,70 @@
+"""The page's figures: those of ``airtune figures``, of the stages' runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, final
+
+from analysis import figures
+from analysis.runs import Runs, value
+from reproduction.stages import POLICY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Variants = dict[str, Runs]
+
+
+@final
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: its kind in ``airtune figures``, and of which stages' variants and policies it is."""
+
+    kind: str
+    of: tuple[tuple[str, str], ...]
+    policies: tuple[str, ...] = ()
+    """Policies that are shown; by default all."""
+    then: "Callable[[Figure], None] | None" = None
+    """What is changed about the figure."""
+
+
+def _time_in_decades(figure: "Figure") -> None:
+    """Put simulated time on a logarithmic axis: All-in takes fifty times as long as the others."""
+    for axes in figure.axes:
+        if axes.get_xlabel().startswith("simulated time"):
+            axes.set_xscale("log")
+
+
+_DPI: Final = 110
+_PAPER: Final = ("all_in", "algorithm1", "greedy", "aaba")
+_THREE: Final = _PAPER[1:]
+
+FIGURES: Final = {
+    "fig3-sst2": Drawing("fig3", (("fig3-sst2", "all"),), _PAPER, _time_in_decades),
+    "fig3-mrpc": Drawing("fig3", (("fig3-mrpc", "all"),), _PAPER, _time_in_decades),
+    "fig4-cifar10": Drawing("fig4", (("fig4-cifar10", "all"),), _PAPER, _time_in_decades),
+    "fig5-sst2": Drawing("fig5", (("fig5-sst2", "all"), ("fig3-sst2", "all")), _THREE),
+    "fig5-devices-start0": Drawing("fig5", (("budgets", "start0"),)),
+    "fig5-devices-start5": Drawing("fig5", (("budgets", "start5"),)),
+    "fig6": Drawing("fig6", (("budgets", "start5"),), ("algorithm1",)),
+    "queue-start0": Drawing("queue", (("radio", "start0"),), ("algorithm1", "exact", "greedy", "aaba")),
+    "queue-start5": Drawing("queue", (("radio", "start5"),), ("algorithm1", "exact", "greedy", "aaba")),
+    "participation": Drawing("participation", (("radio", "start5"),)),
+    "order": Drawing("fig3", (("order", "all"),), (), _time_in_decades),
+}
+
+
+def draw(name: str, found: dict[str, Variants], folder: Path) -> None:
+    """Draw a figure of the stages' runs and write it as PNG, which is small where curves have 5,000 points."""
+    drawing = FIGURES[name]
+    runs = Runs(
+        run
+        for stage, variant in drawing.of
+        for run in found[stage][variant]
+        if not drawing.policies or value(run, POLICY) in drawing.policies
+    )
+    figure = figures.draw(drawing.kind, runs)
+    if drawing.then is not None:
+        drawing.then(figure)
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", dpi=_DPI)

@@ -1,0 +1,147 @@
+"""The page ``docs/reproduction.md``: prose from ``page.md``, every number from the tables."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+import pandas as pd
+
+from analysis.comparison import interval
+from analysis.figures.style import label
+from reproduction import verdicts
+from reproduction.stages import POLICY
+from reproduction.tables import groups
+from reproduction.verdicts import Claim, Found
+
+TEMPLATE: Final = Path(__file__).parent / "page.md"
+_DIRECTIVE: Final = re.compile(r"^\{\{(\w+) ?([^}]*)\}\}$", re.MULTILINE)
+_NEIGHBOURS: Final = (
+    ("all_in", "algorithm1"),
+    ("exact", "algorithm1"),
+    ("algorithm1", "greedy"),
+    ("greedy", "aaba"),
+)
+
+
+@final
+@dataclass(frozen=True)
+class Page:
+    """The stages' tables and the claims, as the directives of the template show them."""
+
+    tables: Mapping[str, pd.DataFrame]
+    claims: Mapping[str, Claim]
+
+    def render(self, template: str) -> str:
+        """Return the template with every line ``{{directive arguments}}`` replaced by what it stands for."""
+        directives: dict[str, Callable[..., str]] = {
+            "claims": self.judged,
+            "table": self.table,
+            "ranking": self.ranking,
+            "figure": self.figure,
+        }
+        return _DIRECTIVE.sub(lambda found: directives[found[1]](*found[2].split()), template)
+
+    def judged(self, *names: str) -> str:
+        """Return the claims of some names, or whose names begin so before a star, with their verdicts."""
+        chosen = [name for name in self.claims if any(_fits(name, pattern) for pattern in names)]
+        lines = [
+            "| claim | whose | differences that must be positive (95 % interval, seeds) | verdict |",
+            "|---|---|---|---|",
+        ]
+        for name in chosen:
+            claim, found = self.claims[name], self.found(name)
+            differences = "; ".join(_difference(entry) for entry in found) or "not run"
+            verdict = verdicts.together([entry.verdict for entry in found])
+            lines.append(f"| {claim.says} | {claim.source} | {differences} | **{verdict}** |")
+        return "\n".join(lines)
+
+    def found(self, name: str) -> list[Found]:
+        """Return what came out of a claim's contrasts."""
+        return verdicts.decide(self.claims[name], self.numbers)
+
+    def numbers(self, runs: str, measure: str) -> Mapping[int, float]:
+        """Return a measure of every seed of some runs; none where they were not run."""
+        stage, _, rest = runs.partition("/")
+        rows = groups(self.tables[stage]).get(rest) if stage in self.tables else None
+        if rows is None or measure not in rows:
+            return {}
+        known = rows[measure].dropna()
+        return dict(zip(known.index.astype(int), known.astype(float), strict=True))
+
+    def table(self, stage: str, *names: str) -> str:
+        """Return the means over seeds of some columns of a stage's table, with their 95 % intervals."""
+        if stage not in self.tables:
+            return "*Not run.*"
+        lines = [f"| runs | seeds | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+        for name, rows in groups(self.tables[stage]).items():
+            cells = [_cell(rows[column]) if column in rows else "" for column in names]
+            lines.append(f"| {_told(name)} | {len(rows)} | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+    def ranking(self, measure: str, *stages: str) -> str:
+        """Return, for each variant of some stages, a measure of all policies and how neighbours differ."""
+        lines = [
+            f"| variant | seeds | {measure}, largest first | difference of neighbours (95 % interval) |",
+            "|---|---|---|---|",
+        ]
+        for stage in stages:
+            if stage not in self.tables:
+                continue
+            variants = dict.fromkeys(self.tables[stage]["variant"])
+            lines += [self._ranked(stage, variant, measure) for variant in variants]
+        return "\n".join(lines)
+
+    def _ranked(self, stage: str, variant: str, measure: str) -> str:
+        rows = self.tables[stage]
+        rows = rows[rows["variant"] == variant]
+        means = rows.groupby(POLICY)[measure].mean().sort_values(ascending=False)
+        order = " > ".join(f"{label(policy)} {mean:.4g}" for policy, mean in means.items())
+        differences = []
+        for more, less in _NEIGHBOURS:
+            if more in means.index and less in means.index:
+                contrast = verdicts.Contrast(
+                    measure=measure, plus=[f"{stage}/{variant}/{more}"], minus=[f"{stage}/{variant}/{less}"]
+                )
+                claim = Claim(says="", source="ours", contrasts=[contrast])
+                differences.append(_difference(verdicts.decide(claim, self.numbers)[0]))
+        return f"| {stage}: {variant} | {rows['seed'].nunique()} | {order} | {'; '.join(differences)} |"
+
+    def figure(self, name: str, stage: str, *words: str) -> str:
+        """Return a figure with the command that draws it again."""
+        if stage not in self.tables:
+            return f"*Not run: `make reproduce STAGE={stage}`.*"
+        return f"![{' '.join(words)}](reproduction/{name}.png)\n\n`make reproduce STAGE={stage}`"
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def _told(name: str) -> str:
+    return ", ".join(label(part) for part in name.split("/") if part != "all")
+
+
+def _cell(values: pd.Series) -> str:
+    found = interval(values.to_numpy(float))
+    if not found.count:
+        return ""
+    if np.isnan(found.low) or found.low == found.high:
+        return f"{found.mean:.4g}"
+    return f"{found.mean:.4g} ({found.low:.4g} to {found.high:.4g})"
+
+
+def _difference(found: Found) -> str:
+    plus, minus = (_short(names) for names in (found.contrast.plus, found.contrast.minus))
+    name = f"{plus} − {minus}" if minus else plus
+    if not found.interval.count:
+        return f"{name}: not run"
+    across = found.interval
+    return f"{name}: {across.mean:.3g} ({across.low:.3g} to {across.high:.3g}; {across.count})"
+
+
+def _short(names: list[str]) -> str:
+    parts = [_told("/".join(name.split("/")[2:])) for name in names]
+    return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})" if parts else ""

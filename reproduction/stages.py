@@ -1,0 +1,152 @@
+"""What is run: stages, each a few sweeps of one scenario, as ``stages.toml`` lists them."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, final
+
+from pydantic import BaseModel, ConfigDict
+
+Scale: TypeAlias = Literal["cpu", "full"]
+FILE: Final = Path(__file__).parent / "stages.toml"
+POLICY: Final = "scheduler.kind"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@final
+class Sweep(_Table):
+    """One variant of a stage: what is set otherwise, and which seeds or values it has of its own."""
+
+    set: dict[str, Any] = {}
+    """Keys of the scenario that the variant sets."""
+    scenario: str | None = None
+    """The scenario file, if it is another one than the stage's."""
+    vary: dict[str, list[Any]] | None = None
+    """Values of keys, every combination of which is run; by default those of the stage."""
+
+
+@final
+class Stage(_Table):
+    """Some sweeps that answer one question together."""
+
+    title: str
+    """What is asked."""
+    scenario: str
+    """The scenario file."""
+    learning: bool = False
+    """Whether anything is learned, or the network runs alone."""
+    equal_delay: bool = False
+    """Whether budgets are scaled until realised mean delays agree (``airtune compare``); the first policy leads."""
+    equal_cost: bool = False
+    """Whether accuracies are also compared where all runs of a seed have sent the same bits, or spent the same
+    simulated time or energy."""
+    settings: list[str] = []
+    """Names of tables of settings that hold for all variants, one after the other."""
+    seeds: dict[Scale, str]
+    """Seeds at each scale, as ``first:end``."""
+    vary: dict[str, list[Any]] = {}
+    """Values of keys, every combination of which is run."""
+    variants: dict[str, Sweep]
+    """The sweeps by their names."""
+
+
+@final
+class Setting(_Table):
+    """Keys that several stages set, at each scale, and where a local copy of their data lies."""
+
+    cpu: dict[str, Any] = {}
+    full: dict[str, Any] = {}
+    local: dict[str, Any] = {}
+    """Keys that are set where a folder with data is given; ``{data}`` stands for that folder."""
+
+
+@final
+class Plan(_Table):
+    """The whole file."""
+
+    settings: dict[str, Setting]
+    stages: dict[str, Stage]
+
+
+@final
+@dataclass(frozen=True)
+class Command:
+    """One call of airtune, and the folder in which it leaves its runs."""
+
+    stage: str
+    variant: str
+    arguments: tuple[str, ...]
+    folder: Path
+
+
+def read(path: Path = FILE) -> Plan:
+    """Return the stages of a file."""
+    return Plan.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def settings_of(plan: Plan, name: str, variant: str, scale: Scale, data: str | None) -> dict[str, Any]:
+    """Return the keys that a variant of a stage sets; where a key is set twice, the later one counts."""
+    stage = plan.stages[name]
+    found: dict[str, Any] = {}
+    for setting in (plan.settings[given] for given in stage.settings):
+        found |= setting.cpu if scale == "cpu" else setting.full
+        if data is not None:
+            found |= {key: _placed(value, data) for key, value in setting.local.items()}
+    return found | stage.variants[variant].set
+
+
+def commands(plan: Plan, name: str, scale: Scale, runs: Path, data: str | None, jobs: int) -> list[Command]:
+    """Return the calls of airtune that a stage takes, one a variant."""
+    stage = plan.stages[name]
+    found = []
+    for variant, sweep in stage.variants.items():
+        folder = runs / scale / name / variant
+        vary = dict(stage.vary if sweep.vary is None else sweep.vary)
+        arguments = ["compare" if stage.equal_delay else "sweep", sweep.scenario or stage.scenario]
+        if stage.equal_delay:
+            arguments += ["--equal-delay", "--policies", ",".join(vary.pop(POLICY))]
+        for key, values in vary.items():
+            arguments += ["--vary", f"{key}={','.join(map(toml, values))}"]
+        for key, entry in settings_of(plan, name, variant, scale, data).items():
+            arguments += ["--set", f"{key}={toml(entry)}"]
+        arguments += ["--seeds", stage.seeds[scale], "--out", str(folder)]
+        arguments += [] if stage.learning else ["--no-learning"]
+        arguments += [] if stage.equal_delay else ["--jobs", str(jobs)]
+        found.append(Command(name, variant, tuple(arguments), folder))
+    return found
+
+
+def toml(value: object) -> str:
+    """Return a value as TOML on one line; a string of a bare word needs no quotes on a command line."""
+    match value:
+        case Mapping():
+            return "{" + ",".join(f"{key}={_quoted(entry)}" for key, entry in value.items()) + "}"
+        case str() if value.replace("_", "").isalnum():
+            return value
+        case _:
+            return _quoted(value)
+
+
+def _quoted(value: object) -> str:
+    match value:
+        case Mapping():
+            return toml(value)
+        case list() | tuple():
+            return "[" + ",".join(map(_quoted, value)) + "]"
+        case _:
+            return json.dumps(value)
+
+
+def _placed(value: Any, data: str) -> Any:
+    match value:
+        case Mapping():
+            return {key: _placed(entry, data) for key, entry in value.items()}
+        case str():
+            return value.replace("{data}", data)
+        case _:
+            return value

@@ -1,0 +1,181 @@
+"""Centralised training over the air: every share goes up once, and the server makes a step in every round."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from phases import go, laid_over
+
+import coupling
+from coupling import Scenario
+from coupling.learning import Learning
+from coupling.recording import record
+from coupling.world import World
+from netsim import phy
+
+SHARE = 30_000_000
+CENTRALISED = f"""
+[protocol]
+kind = "centralised"
+payload_bit = {SHARE}
+"""
+POLICIES = [
+    "exact",
+    "algorithm1",
+    "greedy",
+    "aaba",
+    "all_in",
+    "random",
+    "round_robin",
+    "proportional_fair",
+    "latency_first",
+]
+
+
+def centralised(folder: Path, learner: str = "", **changes: object) -> Scenario:
+    return laid_over(folder, CENTRALISED, learner, changes)
+
+
+def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    return tuple(pd.read_parquet(folder / name) for name in ("rounds", "devices", "transfers"))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_device_uploads_its_data_once_under_every_policy(tmp_path: Path, policy: str) -> None:
+    count = {"count": 2} if policy in ("random", "round_robin", "proportional_fair", "latency_first") else {}
+    kind = {"kind": policy, "delay_budget_s": 60.0, **count}
+    scenario = centralised(tmp_path, rounds=80, scheduler=kind)
+    go(scenario, tmp_path)
+
+    rounds, devices, transfers = tables(tmp_path)
+    assert sorted(transfers.device) == [0, 1, 2, 3]
+    assert set(transfers.leg) == {"data"}
+    assert (transfers.bits == SHARE).all()
+    gain = transfers.merge(devices, on=["round", "device"]).gain
+    expected_s = SHARE / phy.rate(transfers.bandwidth_hz, gain, 1e-11)
+    np.testing.assert_allclose(transfers.end_s - transfers.start_s, expected_s, rtol=1e-9)
+    np.testing.assert_allclose(rounds.delay_predicted_s, rounds.delay_s, rtol=1e-9)
+    idle = rounds[rounds.scheduled == 0]
+    assert len(idle) > 40
+    np.testing.assert_allclose(idle.end_s - idle.start_s, 60.0)
+    assert len(devices) == 4 * 80, "a device that is done keeps its rows"
+    assert devices.gain_known.isna().all(), "null where it is the true one"
+
+
+def test_what_is_lost_is_sent_again_from_its_beginning(tmp_path: Path) -> None:
+    # The mean gain gives about 1 Mbit/s at most, so that a share arrives in time in a part of the rounds only.
+    scenario = centralised(
+        tmp_path,
+        rounds=100,
+        scheduler__kind="all_in",
+        channel__coherence=5.0,
+        protocol__payload_bit=20_000_000,
+        protocol__deadline_s=20.0,
+    )
+    go(scenario, tmp_path)
+
+    rounds, _, transfers = tables(tmp_path)
+    delivered = transfers[transfers.status == "delivered"]
+    late = transfers[transfers.status == "late"]
+    assert len(late) > 3
+    assert sorted(delivered.device) == [0, 1, 2, 3]
+    assert (transfers.bits == 20_000_000).all()
+    came = delivered.set_index("device")["round"]
+    assert (late["round"] < late.device.map(came)).all()
+    assert rounds.arrived.sum() == 4
+
+
+def test_the_servers_step_takes_its_time_in_every_round_once_there_is_data(tmp_path: Path) -> None:
+    compute = {"speed_per_s": 1e9}
+    changes = {"cell__compute": compute, "protocol__operations": {"step": 7e9}}
+    go(centralised(tmp_path, rounds=30, scheduler__kind="all_in", **changes), tmp_path)
+
+    rounds, _, transfers = tables(tmp_path)
+    assert set(transfers["round"]) == {1}
+    np.testing.assert_allclose(rounds.end_s[0] - transfers.end_s.max(), 7.0, rtol=1e-6)
+    np.testing.assert_allclose((rounds.end_s - rounds.start_s)[1:], 7.0)
+    assert (rounds.delay_s[1:] == 0).all()
+
+
+def test_before_any_data_arrived_the_server_makes_no_step(tmp_path: Path) -> None:
+    compute = {"speed_per_s": 1e9}
+    changes = {"cell__compute": compute, "protocol__operations": {"step": 7e9}}
+    go(
+        centralised(tmp_path, rounds=3, protocol__deadline_s=0.5, scheduler__kind="all_in", **changes),
+        tmp_path,
+    )
+
+    rounds, _, _ = tables(tmp_path)
+    assert (rounds.arrived == 0).all()
+    np.testing.assert_allclose(rounds.end_s - rounds.start_s, 0.5)
+
+
+def test_the_decisions_are_diagnosed_also_where_only_some_or_no_devices_are_offered(tmp_path: Path) -> None:
+    kind = {"kind": "exact", "delay_budget_s": 10.0, "drift": "full", "diagnose": "devices"}
+    noisy = {"kind": "noisy", "std_db": 3.0}
+    go(centralised(tmp_path, rounds=60, scheduler=kind | {"knowledge": noisy}), tmp_path)
+
+    rounds, devices, _ = tables(tmp_path)
+    decisions = pd.read_parquet(tmp_path / "decisions")
+    np.testing.assert_array_equal(decisions.optimum_scheduled, rounds.scheduled)
+    arrived = devices[devices.scheduled].groupby("device")["round"].min()
+    assert sorted(arrived.index) == [0, 1, 2, 3]
+    assert arrived.nunique() > 1, "some rounds offer a part of the devices"
+    done = devices["round"] > devices.device.map(arrived)
+    assert devices.marginal_objective[done].isna().all()
+    assert devices.marginal_objective[~done & ~devices.scheduled].notna().all()
+    assert devices.gain_known.notna().all()
+
+
+def test_the_server_learns_with_one_head_from_the_round_in_which_the_first_data_arrives(
+    tmp_path: Path, tiny_learner: str
+) -> None:
+    scenario = centralised(
+        tmp_path,
+        tiny_learner,
+        rounds=40,
+        scheduler={"kind": "round_robin", "count": 1, "delay_budget_s": 1.0},
+        protocol__payload_bit=20_000_000,
+        protocol__deadline_s=16.0,
+        channel__coherence=5.0,
+    )
+    assert scenario.learner is not None
+    subject = scenario.protocol.learner(scenario.learner, 4, World(scenario).streams)
+
+    go(scenario, tmp_path, Learning(subject))
+
+    rounds, devices, _ = tables(tmp_path)
+    evaluations = pd.read_parquet(tmp_path / "evaluations")
+    first = int(rounds[rounds.arrived > 0]["round"].min())
+    assert first > 1
+    assert (rounds.train_loss.notna() == (rounds["round"] >= first)).all()
+    assert devices.loss.isna().all()
+    assert (evaluations.accuracy_min == evaluations.accuracy_max).all()
+    assert evaluations.heads_trained.iloc[-1] == 1
+
+
+def test_actual_payloads_are_the_shares_as_raw_data(tmp_path: Path, tiny_learner: str) -> None:
+    scenario = centralised(
+        tmp_path,
+        tiny_learner,
+        rounds=2,
+        protocol__payload_bit="actual",
+        scheduler={"kind": "all_in", "delay_budget_s": 1.0},
+    )
+
+    out = coupling.run(scenario, tmp_path / "run")
+
+    transfers = pd.read_parquet(out / "transfers").set_index("device").bits
+    assert scenario.learner is not None
+    subject = scenario.protocol.learner(scenario.learner, 4, World(scenario).streams)
+    assert transfers.to_dict() == {device: subject.share_bits(device) for device in range(4)}
+    assert transfers.nunique() > 1
+
+
+def test_a_run_whose_devices_take_no_minibatches_records_none(tmp_path: Path, tiny_learner: str) -> None:
+    out = coupling.run(centralised(tmp_path, tiny_learner, rounds=1), tmp_path / "run")
+
+    written = record(out, tmp_path / "world")
+
+    assert {path.name for path in written} == {"gains.parquet", "positions.parquet"}
