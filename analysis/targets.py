@@ -31,7 +31,7 @@ def bits_to(run: Run, accuracy: float) -> int | None:
 
 
 def energy_to(run: Run, accuracy: float) -> float | None:
-    """Return the transmit energy of all devices until then in J; None where the accuracy was never reached."""
+    """Return the energy of all devices until then in J; None where the accuracy was never reached."""
     last = rounds_to(run, accuracy)
     if last is None:
         return None

@@ -46,17 +46,23 @@ class RunState:
     energy_sum_j: Float[ndarray, " K"]
     past_gain: Float[ndarray, "rounds K"]
     """Gains of the last rounds, oldest first, as far back as the server's knowledge is old; empty otherwise."""
+    battery_j: Float[ndarray, " K"]
+    """Charge of each device's battery; empty where they have none."""
     accuracy: float | None = None
     """Latest test accuracy, for the progress display."""
     parts: dict[str, int] = field(default_factory=dict)
     """Complete parts of each table."""
 
     @staticmethod
-    def initial(count: int, virtual_queue_s: float) -> "RunState":
-        """Return the state before the first round."""
+    def initial(
+        count: int, virtual_queue_s: float, battery_j: Float[ndarray, " K"] | None = None
+    ) -> "RunState":
+        """Return the state before the first round; without ``battery_j`` the devices have no batteries."""
+        charge_j = np.empty(0) if battery_j is None else battery_j
         times, arrived, last = np.zeros((3, count), int)
         rate, energy = np.zeros((2, count))
-        return RunState(0, 0.0, virtual_queue_s, times, arrived, last, rate, energy, np.empty((0, count)))
+        past_gain = np.empty((0, count))
+        return RunState(0, 0.0, virtual_queue_s, times, arrived, last, rate, energy, past_gain, charge_j)
 
 
 def save(folder: Path, state: RunState, learning: Learning, digest: str) -> None:

@@ -104,6 +104,6 @@ _ROWS: dict[str, Callable[[dict[str, Any]], str]] = {
     "rounds over budget": lambda r: f"{r['over_budget']:.1%}",
     "Q(T) / (T budget)": lambda r: f"{r['virtual_queue_per_budget']:.4f}",
     "Jain fairness": lambda r: "" if r["jain_fairness"] is None else f"{r['jain_fairness']:.3f}",
-    "transmit energy (J)": lambda r: f"{r['energy_j']:.4g}",
+    "energy (J)": lambda r: f"{r['energy_j']:.4g}",
     "seeds": lambda r: str(r["seeds"]),
 }

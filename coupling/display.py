@@ -66,7 +66,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
             "final virtual queue",
             f"{summary['virtual_queue_s']:.4g} s, Q(T) / (T budget) = {summary['virtual_queue_per_budget']:.4f}",
         ),
-        ("transmit energy", f"{summary['energy_j']:.4g} J"),
+        ("energy", f"{summary['energy_j']:.4g} J"),
     ]
     if summary["accuracy_last"] is not None:
         first, last = summary["accuracy_first"], summary["accuracy_last"]

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 import simpy
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from coupling.checkpoint import RunState
@@ -66,6 +66,7 @@ class Rounds:
         count = scenario.devices.count
         self._device = np.arange(count)
         self._tx_power_w = np.broadcast_to(scenario.devices.tx_power_w, count)
+        self._battery = scenario.devices.battery
 
     def run(self) -> None:
         """Run the rounds that are left, until the last one or until ``after_round`` returns true.
@@ -103,14 +104,16 @@ class Rounds:
         seen = self._world.at(start_s, number)
         payload = self._protocol.payload(number)
         everyone = self._state(number, seen, payload)
-        state = everyone.only(self.state.times_arrived == 0) if payload.once else everyone
+        available, charge_j = self._available(seen), None if self._battery is None else self.state.battery_j
+        offered = available & (self.state.times_arrived == 0) if payload.once else available
+        # Everybody, the usual case, takes no copies.
+        state = everyone if offered.all() else everyone.only(offered)
         asked = perf_counter()
         answer = self._policy.schedule(state) if len(state.device) else Allocation.nobody()
         policy_wall_s = perf_counter() - asked
         allocation = checked(answer, state, self._scenario.scheduler.kind)
         if len(allocation.devices):
-            ahead = self._world.ahead(seen, np.sort(allocation.devices), start_s)
-            outcome = yield from self._protocol.exchange(Plan(state, allocation, ahead))
+            outcome = yield from self._protocol.exchange(self._plan(state, allocation, seen))
         else:
             outcome = Outcome.nobody()
         self.state.times_arrived[allocation.devices] += outcome.arrived
@@ -120,7 +123,7 @@ class Rounds:
             next_s = self._world.until_next_block(start_s, number)
             yield wait(self._env, state.delay_budget_s if next_s is None else next_s)
         losses, train_loss = self._learning.update(number)
-        self._close(state, allocation, outcome)
+        self._close(state, allocation, outcome, self._env.now - start_s)
         row = round_row(state, allocation, outcome, self._scenario.scheduler.objective) | {
             "start_s": start_s,
             "end_s": self._env.now,
@@ -141,14 +144,27 @@ class Rounds:
         if marginal is not None and state is not everyone:
             offered, marginal = marginal, np.full(len(self._device), np.nan)
             marginal[state.device] = offered
+        written = self._scenario.trace.devices
         self._recorder.add(
-            *device_rows(everyone, seen, allocation, outcome, losses, marginal, self._scenario.trace.devices)
+            *device_rows(everyone, seen, available, charge_j, allocation, outcome, losses, marginal, written)
         )
         self._recorder.add(*transfer_rows(number, outcome.transfers))
         self._learning.wall_s = 0.0
         self._report = RoundReport(
             number, len(allocation.devices), float(self._env.now), train_loss, self.state.accuracy
         )
+
+    def _available(self, seen: Snapshot) -> Bool[ndarray, " K"]:
+        """Return which devices are there and have something to spend."""
+        return seen.available if self._battery is None else seen.available & (self.state.battery_j > 0)
+
+    def _plan(self, state: RoundState, allocation: Allocation, seen: Snapshot) -> Plan:
+        """Return what the protocol carries out, with what the world has in store for the scheduled devices."""
+        devices, now_s = allocation.devices, self._env.now
+        ahead = self._world.ahead(seen, np.sort(devices), now_s)
+        unlimited = np.full(len(devices), np.inf)
+        charge_j = unlimited if self._battery is None else self.state.battery_j[devices]
+        return Plan(state, allocation, ahead, self._world.leave_s(seen, devices, now_s), charge_j)
 
     def _state(self, number: int, seen: Snapshot, payload: Payload) -> RoundState:
         scenario = self._scenario
@@ -181,8 +197,8 @@ class Rounds:
         self.state.past_gain = np.concatenate([self.state.past_gain, seen.gain[None]])[-age - 1 :]
         return self.state.past_gain[0]
 
-    def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome) -> None:
-        """Bring the virtual queue and the server's memory up to date."""
+    def _close(self, state: RoundState, allocation: Allocation, outcome: Outcome, duration_s: float) -> None:
+        """Bring the virtual queue, the server's memory and the batteries up to date."""
         scheduler = self._scenario.scheduler
         self.state.virtual_queue_s = next_virtual_queue(
             state.virtual_queue_s,
@@ -194,7 +210,11 @@ class Rounds:
         self.state.times_scheduled[allocation.devices] += 1
         self.state.last_round[allocation.devices] = state.round
         self.state.rate_sum_bps[allocation.devices] += outcome.uplink_bps
-        self.state.energy_sum_j[allocation.devices] += outcome.energy_j
+        self.state.energy_sum_j[allocation.devices] += outcome.transmit_j
+        if self._battery is not None:
+            spent_j = np.zeros(len(self._device))
+            spent_j[allocation.devices] = outcome.energy_j
+            self.state.battery_j = self._battery.after(self.state.battery_j, spent_j, duration_s)
 
     def _history(self, number: int) -> History:
         """Return what the server remembers at the start of a round."""

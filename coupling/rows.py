@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from coupling.protocols import Outcome, Transfers
@@ -37,18 +38,25 @@ def round_row(
 def device_rows(
     state: RoundState,
     seen: Snapshot,
+    available: Bool[ndarray, " K"],
+    charge_j: Float[ndarray, " K"] | None,
     allocation: Allocation,
     outcome: Outcome,
     losses: Mapping[int, float],
     marginal: ndarray | None,
     which: Literal["all", "scheduled"],
 ) -> Rows:
-    """Return the rows of the ``devices`` table, in ascending order of device."""
+    """Return the rows of the ``devices`` table, in ascending order of device.
+
+    ``state`` is that of all devices, ``available`` which of them were there, and ``charge_j`` what their batteries
+    had at the round's start.
+    """
     order = np.argsort(allocation.devices)
     chosen = allocation.devices[order]
     # Where the values of the scheduled devices go among the rows; the rest stays NaN, which is written as null.
     rows, places = (slice(None), chosen) if which == "all" else (chosen, slice(None))
     device = np.arange(len(seen.gain))[rows]
+    there = available[rows]
     scheduled = np.zeros(len(device), bool)
     scheduled[places] = True
     values: dict[str, Values] = {
@@ -58,7 +66,9 @@ def device_rows(
         "y_m": seen.position_m[rows, 1],
         "distance_m": seen.distance_m[rows],
         "gain": seen.gain[rows],
-        "gain_known": None if state.gain is seen.gain else state.gain[rows],
+        "gain_known": None if state.gain is seen.gain else np.where(there, state.gain[rows], np.nan),
+        "available": there,
+        "battery_j": None if charge_j is None else charge_j[rows],
         "scheduled": scheduled,
         "marginal_objective": None if marginal is None else marginal[rows],
     }
@@ -68,6 +78,9 @@ def device_rows(
         "bits": outcome.uplink_bits,
         "delay_s": outcome.air_s,
         "energy_j": outcome.energy_j,
+        "transmit_j": outcome.transmit_j,
+        "receive_j": outcome.receive_j,
+        "compute_j": outcome.compute_j,
         "compute_s": outcome.compute_s,
         "wait_s": outcome.wait_s,
         "loss": np.array([losses.get(device, np.nan) for device in allocation.devices.tolist()])

@@ -14,7 +14,7 @@ from coupling.problems import ScenarioError, describe
 from coupling.protocols import AnyProtocol
 from coupling.settings import Cell, Channel, Devices, Scheduler, Table, Trace
 from coupling.tables import SCHEMA_VERSION
-from learner.settings import LearnerSettings
+from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
 from netsim.parameters import Count, Positive
 
@@ -133,11 +133,17 @@ class Scenario(Table):
 
     def warnings(self) -> list[str]:
         """Return what is allowed but probably not wanted, a line each."""
+        found = []
         if self.scheduler.queue_update == "algorithm1":
-            return [
+            found.append(
                 "scheduler.queue_update = 'algorithm1' does not satisfy the mean delay (8) with a descending zeta"
-            ]
-        return []
+            )
+        if self.learner and self.learner.codec != Codecs() and self.protocol.fixed_bits is not None:
+            found.append(
+                "learner.codec changes what is learned and not protocol.payload_bit, which is given; "
+                "'actual' counts the encoded bits"
+            )
+        return found
 
     def tables(self) -> dict[str, Any]:
         """Return the resolved scenario, defaults included, as plain tables without nulls."""

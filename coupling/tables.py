@@ -48,7 +48,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         Column("virtual_queue_s", _REAL, "s", "Virtual queue after the round."),
         Column("objective", _REAL, "1", "J of (22) at the realised delay, with the queue before the round."),
         Column("train_loss", _REAL, "nat", "Mean loss of the devices that trained; null if none did.", True),
-        Column("energy_j", _REAL, "J", "Transmit energy of all devices, lost bits included."),
+        Column("energy_j", _REAL, "J", "Energy of all devices: sending, receiving, computing."),
         Column("policy_wall_s", _REAL, "s", "Wall-clock time of the policy's decision."),
         Column("learner_wall_s", _REAL, "s", "Wall-clock time of the learner's steps, without evaluation."),
     ),
@@ -81,13 +81,20 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         Column(
             "gain_known", _REAL, "1", "Gain that the policy was shown; null where it is the true one.", True
         ),
+        Column("available", _FLAG, "", "Whether the device was offered to the policy."),
+        Column("battery_j", _REAL, "J", "Charge at the round's start; null without a battery.", True),
         Column("scheduled", _FLAG, "", "Whether the policy chose the device."),
         Column("marginal_objective", _REAL, "1", "Change of J if it joined; null unless diagnosed.", True),
         Column("bandwidth_hz", _REAL, "Hz", "Uplink bandwidth; null if not scheduled.", True),
         Column("rate_bps", _REAL, "bit/s", "Uplink bits over uplink air time; null if not scheduled.", True),
         Column("bits", _INT, "bit", "Bits offered to the uplink; null if not scheduled.", True),
         Column("delay_s", _REAL, "s", "Time on air; null if not scheduled.", True),
-        Column("energy_j", _REAL, "J", "Transmit energy, lost bits included; null if not scheduled.", True),
+        Column("energy_j", _REAL, "J", "Energy of the device in the round; null if not scheduled.", True),
+        Column(
+            "transmit_j", _REAL, "J", "Of it for sending, lost bits included; null if not scheduled.", True
+        ),
+        Column("receive_j", _REAL, "J", "Of it for receiving; null without phases.", True),
+        Column("compute_j", _REAL, "J", "Of it for the device's own steps; null without phases.", True),
         Column(
             "compute_s",
             _REAL,
@@ -109,7 +116,13 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         Column("end_s", _REAL, "s", "Simulated time at which the transfer ended."),
         Column("bandwidth_hz", _REAL, "Hz", "Bandwidth at the start."),
         Column("rate_bps", _REAL, "bit/s", "Mean rate over the leg; null where it took no time.", True),
-        Column("status", _TEXT, "", "delivered, lost (outage), late (deadline) or aborted."),
+        Column("energy_j", _REAL, "J", "What the device spent on sending or receiving it."),
+        Column(
+            "status",
+            _TEXT,
+            "",
+            "delivered, lost (outage), late (deadline), aborted (device left or ran empty).",
+        ),
     ),
     "evaluations": (
         Column("round", _INT, "1", "Round after which the test set was evaluated; 0 is before training."),

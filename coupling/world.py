@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from coupling.scenario import Scenario
@@ -29,6 +29,8 @@ class Snapshot:
     position_m: Float[ndarray, "K 2"]
     distance_m: Float[ndarray, " K"]
     gain: Float[ndarray, " K"]
+    available: Bool[ndarray, " K"]
+    """Whether the scenario's ``devices.availability`` has each device there; batteries come on top."""
 
 
 @final
@@ -43,13 +45,14 @@ class World:
         self.streams = Streams(scenario.seed)
         coherence = scenario.channel.coherence
         self._world = _world(scenario, self.streams)
+        self._presence = scenario.devices.availability.presence(scenario.devices.count, self.streams)
         self._count = scenario.devices.count
         self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else Blocks(coherence)
         self._round_period_s = scenario.round_period_s
 
     def at(self, time_s: float, round_: int) -> Snapshot:
-        """Return positions (m), distances to the server (m) and power gains at the start of a round."""
+        """Return positions (m), distances to the server (m), power gains and who is there, at a round's start."""
         world_s = self._world_s(time_s, round_)
         block, begins_s = round_, world_s
         if self._blocks is not None:
@@ -58,7 +61,21 @@ class World:
         # First the block's beginning, then the round's: movements are cheapest when asked about in order.
         gain = self._world.gain(block, begins_s)
         position_m = self._world.positions(world_s)
-        return Snapshot(world_s, block, position_m, distance(position_m, self._server_m), gain)
+        distance_m = distance(position_m, self._server_m)
+        return Snapshot(world_s, block, position_m, distance_m, gain, self._presence.at(world_s))
+
+    def leave_s(self, seen: Snapshot, devices: Int[ndarray, " n"], time_s: float) -> Float[ndarray, " n"]:
+        """Return when devices that are there at a round's start become unavailable, in simulated time."""
+        # With one clock the shift is 0, and a departure comes at the very instant that the world says.
+        shift_s = time_s - seen.time_s
+        return self._presence.change_s(devices, np.full(len(devices), seen.time_s)) + shift_s
+
+    def comings_and_goings(
+        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"]
+    ) -> Iterator[tuple[Int[ndarray, " n"], Float[ndarray, " n"], Bool[ndarray, " n"]]]:
+        """Yield ``Presence.changes`` until the end of a run with rounds 1 to T."""
+        world_s = self._rounds_s(start_s)
+        return self._presence.changes(float((world_s + end_s - start_s).max()))
 
     def gain_before(self, seen: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
         """Return the gains so many blocks before a snapshot; None where blocks are rounds, which keep no time."""
@@ -82,20 +99,27 @@ class World:
         return next_s - world_s
 
     def met(
-        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"]
+        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
     ) -> Iterator[tuple[Int[ndarray, " b"], Float[ndarray, "K b"]]]:
-        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all gains in them."""
-        world_s = np.array([self._world_s(at_s, number) for number, at_s in enumerate(start_s.tolist(), 1)])
+        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all gains in them.
+
+        Blocks that last seconds go on to the world's time ``until_s``, if that is later.
+        """
+        world_s = self._rounds_s(start_s)
         if self._blocks is None:
             blocks, begin_s = np.arange(1, len(start_s) + 1), world_s
         else:
-            last = self._blocks.at(float((world_s + end_s - start_s).max()))
+            last = self._blocks.at(max(until_s, float((world_s + end_s - start_s).max())))
             blocks = np.arange(self._blocks.at(float(world_s[0])), last + 1)
             begin_s = self._blocks.start_s(blocks)
         everyone = np.arange(self._count)
         for first in range(0, len(blocks), _CHUNK):
             some = slice(first, first + _CHUNK)
             yield blocks[some], self._world.gains(everyone, blocks[some], begin_s[some])
+
+    def _rounds_s(self, start_s: Float[ndarray, " T"]) -> Float[ndarray, " T"]:
+        """Return when rounds 1 to T start, in the world's time."""
+        return np.array([self._world_s(at_s, number) for number, at_s in enumerate(start_s.tolist(), 1)])
 
     def _world_s(self, time_s: float, round_: int) -> float:
         return time_s if self._round_period_s is None else (round_ - 1) * self._round_period_s

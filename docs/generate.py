@@ -70,8 +70,9 @@ def _tables(schema: Node) -> Iterator[tuple[str, Node]]:
             if "properties" not in node or name in seen:
                 continue
             seen.add(name)
-            kind = node["properties"].get("kind", {}).get("const")
-            yield f'{path}, kind = "{kind}"' if kind else path, node
+            kind = node["properties"].get("kind", {})
+            kinds = " or ".join(f'"{name}"' for name in kind.get("enum", [kind.get("const")]) if name)
+            yield f"{path}, kind = {kinds}" if kinds else path, node
             below += [(f"{path}.{key}", entry) for key, entry in node["properties"].items()]
         queue = below + queue
 

@@ -17,7 +17,9 @@ from netsim.errors import StalledError
 from netsim.parameters import CONFIG, Decibel
 
 Status = Literal["delivered", "lost", "late", "aborted"]
-"""``lost`` in an outage, ``late`` at the deadline, ``aborted`` when the device or the round gave up."""
+"""``lost`` in an outage, ``late`` at the deadline, ``aborted`` when the device left or its battery was empty."""
+Cut = Literal["late", "aborted"]
+"""Why a transfer may not go on for ever."""
 
 _STALLED_BLOCKS: Final = 100_000
 
@@ -93,6 +95,19 @@ class Course:
         edge_s = np.minimum(self.edge_s, time_s)
         return float(np.diff(edge_s)[np.diff(self.sent_bit) > 0].sum())
 
+    def within(self, air_s: float) -> "Course":
+        """Return the course of a device that can send for so many seconds only, and then aborts."""
+        if air_s == np.inf:
+            return self
+        edge_s, sent_bit = np.asarray(self.edge_s), np.asarray(self.sent_bit)
+        on_air_s = np.concatenate([[0.0], np.cumsum(np.diff(edge_s) * (np.diff(sent_bit) > 0))])
+        if on_air_s[-1] <= air_s:
+            return self
+        # Where the time on air stands still nothing is sent; it is used up when the standstill begins.
+        last = max(1, int(np.searchsorted(on_air_s, air_s)))
+        stop_s = edge_s[last - 1] + (air_s - on_air_s[last - 1])
+        return _cut(edge_s, sent_bit, self.status, float(stop_s), "aborted")
+
 
 def course(
     link: Link,
@@ -100,32 +115,33 @@ def course(
     device: int,
     bits: float,
     time_s: float,
-    deadline_s: float,
+    until_s: float,
     outage: Outage | None,
+    cut: Cut = "late",
 ) -> Course:
-    """Return how ``bits`` are sent from ``time_s`` on, at most until the deadline.
+    """Return how ``bits`` are sent from ``time_s`` on, at most until ``until_s``, where ``cut`` is its status.
 
     The rate changes at block boundaries only, so the end lies where the cumulative sum of the bits of the
     blocks reaches ``bits``; the bits left at a boundary are carried over exactly. A transfer that would begin at
-    or after the deadline, because computing took so long, is late at once.
+    or after ``until_s``, because computing took so long, is over at once.
 
     Raises:
-        StalledError: no deadline, and not a bit in 100,000 blocks.
+        StalledError: no end, and not a bit in 100,000 blocks.
     """
     if bits <= 0:
         return Course((time_s,), (0.0,), "delivered")
-    if time_s >= deadline_s:
-        return Course((time_s,), (0.0,), "late")
+    if time_s >= until_s:
+        return Course((time_s,), (0.0,), cut)
     gain = ahead.steady(device)
     if gain is None:
-        return _over_blocks(link, ahead, device, bits, time_s, deadline_s, outage)
+        return _over_blocks(link, ahead, device, bits, time_s, until_s, outage, cut)
     rate_bps = link.steady_rate(gain)
     if rate_bps <= 0 or (outage is not None and gain < outage.min_gain):
         return Course((time_s,), (0.0,), "lost")
     end_s = time_s + bits / rate_bps
-    if end_s <= deadline_s:
+    if end_s <= until_s:
         return Course((time_s, end_s), (0.0, bits), "delivered")
-    return Course((time_s, deadline_s), (0.0, rate_bps * (deadline_s - time_s)), "late")
+    return Course((time_s, until_s), (0.0, rate_bps * (until_s - time_s)), cut)
 
 
 def next_chance(ahead: Ahead, device: int, time_s: float, deadline_s: float, outage: Outage) -> float | None:
@@ -151,8 +167,9 @@ def _over_blocks(
     device: int,
     bits: float,
     time_s: float,
-    deadline_s: float,
+    until_s: float,
     outage: Outage | None,
+    cut: Cut,
 ) -> Course:
     edges, sums = [np.array([time_s])], [np.zeros(1)]
     silent = 0
@@ -167,12 +184,12 @@ def _over_blocks(
             end_s = float(edge_s[last] + (bits - base) / rate_bps[last])
             edges.append(np.append(edge_s[1 : last + 1], end_s))
             sums.append(np.append(sent[:last], bits))
-            return _cut(np.concatenate(edges), np.concatenate(sums), "delivered", deadline_s)
+            return _cut(np.concatenate(edges), np.concatenate(sums), "delivered", until_s, cut)
         edges.append(edge_s[1:])
         sums.append(sent)
-        if lost or edge_s[-1] >= deadline_s:
-            status: Status = "lost" if lost else "late"
-            return _cut(np.concatenate(edges), np.concatenate(sums), status, deadline_s)
+        if lost or edge_s[-1] >= until_s:
+            status: Status = "lost" if lost else cut
+            return _cut(np.concatenate(edges), np.concatenate(sums), status, until_s, cut)
         silent = silent + len(sent) if sent[-1] <= before else 0
         _refuse_to_stall(device, silent, time_s)
     raise AssertionError("chunks never end")
@@ -192,14 +209,18 @@ def _rates(
 
 
 def _cut(
-    edge_s: Float[ndarray, " edges"], sent_bit: Float[ndarray, " edges"], status: Status, deadline_s: float
+    edge_s: Float[ndarray, " edges"],
+    sent_bit: Float[ndarray, " edges"],
+    status: Status,
+    until_s: float,
+    cut: Cut,
 ) -> Course:
-    """Return the course until its deadline, if that comes first."""
-    if edge_s[-1] <= deadline_s:
+    """Return the course until a time, if that comes first."""
+    if edge_s[-1] <= until_s:
         return Course(edge_s, sent_bit, status)
-    kept = int(np.searchsorted(edge_s, deadline_s))
-    at_deadline = np.interp(deadline_s, edge_s, sent_bit)
-    return Course(np.append(edge_s[:kept], deadline_s), np.append(sent_bit[:kept], at_deadline), "late")
+    kept = int(np.searchsorted(edge_s, until_s))
+    at_end = np.interp(until_s, edge_s, sent_bit)
+    return Course(np.append(edge_s[:kept], until_s), np.append(sent_bit[:kept], at_end), cut)
 
 
 def _refuse_to_stall(device: int, blocks: int, time_s: float) -> None:

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from netsim.ahead import Ahead
 from netsim.clock import wait
-from netsim.course import Link, Outage, course, next_chance
+from netsim.course import Cut, Link, Outage, course, next_chance
 from netsim.sending import Attempt, Sending
 
 _ROUNDING: Final = 1e-9
@@ -39,7 +39,6 @@ class Band:
         self._outage, self._reallocate = outage, reallocate
         self._share_hz: dict[int, float] = {}
         self._sending: dict[int, Sending] = {}
-        self._aborted: set[int] = set()
         self._ahead: Ahead | None = None
         self._deadline_s = float("inf")
 
@@ -96,7 +95,6 @@ class Band:
         if not total_hz <= self._bandwidth_hz * (1 + _ROUNDING):
             raise ValueError(f"shares of {total_hz} Hz exceed the band of {self._bandwidth_hz} Hz")
         self._share_hz, self._ahead, self._deadline_s = dict(share_hz), ahead, deadline_s
-        self._aborted.clear()
 
     def share_hz(self, device: int) -> float:
         """Return a device's share of the band in Hz; 0 if it has none."""
@@ -109,17 +107,25 @@ class Band:
             return None
         return sending.sent_bit + sending.course.sent_until(self._env.now)
 
-    def carry(self, device: int, bits: float) -> Generator[simpy.Event, Any, list[Attempt]]:
-        """Send a leg of a device in an open round; return its attempts, the last of which decides."""
-        attempts = [(yield from self._attempt(device, bits))]
+    def carry(
+        self, device: int, bits: float, leave_s: float = float("inf"), air_s: float = float("inf")
+    ) -> Generator[simpy.Event, Any, list[Attempt]]:
+        """Send a leg of a device in an open round; return its attempts, the last of which decides.
+
+        The leg is aborted at ``leave_s``, or when its bits have been sent for ``air_s`` seconds: what the device's
+        battery can bear. Both are known beforehand, so neither is an event of its own.
+        """
+        attempts = [(yield from self._attempt(device, bits, leave_s, air_s))]
         while self._goes_on(attempts):
             assert self._ahead is not None, "transfers happen in an open round"
             assert self._outage is not None, "only an outage loses bits"
-            chance_s = next_chance(self._ahead, device, self._env.now, self._deadline_s, self._outage)
+            until_s = min(leave_s, self._deadline_s)
+            chance_s = next_chance(self._ahead, device, self._env.now, until_s, self._outage)
             if chance_s is None:
                 break
             yield wait(self._env, chance_s - self._env.now)
-            attempts.append((yield from self._attempt(device, bits)))
+            air_s -= attempts[-1].on_air_s
+            attempts.append((yield from self._attempt(device, bits, leave_s, air_s)))
         return attempts
 
     def release(self, device: int) -> None:
@@ -132,13 +138,7 @@ class Band:
         for other in self._share_hz:
             self._share_hz[other] *= (rest_hz + freed_hz) / rest_hz
         for sending in self._sending.values():
-            sending.rouse(aborted=False)
-
-    def abort(self, device: int) -> None:
-        """End what the device sends in this round: its attempt under way is aborted, and none follows."""
-        self._aborted.add(device)
-        if device in self._sending:
-            self._sending[device].rouse(aborted=True)
+            sending.rouse()
 
     def _goes_on(self, attempts: list[Attempt]) -> bool:
         outage = self._outage
@@ -149,19 +149,19 @@ class Band:
             and len(attempts) <= outage.retries
         )
 
-    def _attempt(self, device: int, bits: float) -> Generator[simpy.Event, Any, Attempt]:
+    def _attempt(
+        self, device: int, bits: float, leave_s: float, air_s: float
+    ) -> Generator[simpy.Event, Any, Attempt]:
         assert device not in self._sending, "a device sends one leg at a time"
-        sending = self._sending[device] = Sending(device, bits, self._env)
-        sending.aborted = device in self._aborted
+        sending = self._sending[device] = Sending(device, bits, leave_s, air_s, self._env)
         try:
-            while not sending.aborted:
+            while True:
                 self._set_out(sending)
                 yield sending.until_roused()
                 changed = sending.changed
                 sending.settle()
                 if not changed:
                     return sending.attempt(sending.course.status)
-            return sending.attempt("aborted")
         finally:
             del self._sending[device]
 
@@ -172,6 +172,8 @@ class Band:
         link = Link(share_hz, self._power_w(device, share_hz), self._noise_psd)
         left = sending.bits - sending.sent_bit
         sending.share_hz = share_hz
-        sending.course = course(
-            link, self._ahead, device, left, self._env.now, self._deadline_s, self._outage
-        )
+        leaves = sending.leave_s < self._deadline_s
+        until_s: float = sending.leave_s if leaves else self._deadline_s
+        cut: Cut = "aborted" if leaves else "late"
+        going = course(link, self._ahead, device, left, self._env.now, until_s, self._outage, cut)
+        sending.course = going.within(max(0.0, sending.air_s - sending.on_air_s))

@@ -36,16 +36,18 @@ class Attempt:
 class Sending:
     """An attempt under way: what was settled up to the last change of its share, and the course since."""
 
-    def __init__(self, device: int, bits: float, env: simpy.Environment) -> None:
-        self.device, self.bits, self._env = device, bits, env
+    def __init__(
+        self, device: int, bits: float, leave_s: float, air_s: float, env: simpy.Environment
+    ) -> None:
+        self.device, self.bits, self.leave_s, self.air_s, self._env = device, bits, leave_s, air_s, env
         self.start_s = self.since_s = float(env.now)
         self.sent_bit = self.on_air_s = self._hz_s = self.share_hz = 0.0
         self.course = Course((self.since_s,), (0.0,), "delivered")
-        self.aborted = self.changed = False
+        self.changed = False
         self._wake = env.event()
 
     def until_roused(self) -> simpy.Event:
-        """Return the event that comes at the end of the course, or earlier if something else is decided."""
+        """Return the event that comes at the end of the course, or earlier if its share changes."""
         wake = self._wake = self._env.event()
         alarm = wait(self._env, self.course.stop_s - self._env.now)
         assert alarm.callbacks is not None, "a new timeout has not been processed"
@@ -57,9 +59,9 @@ class Sending:
         alarm.callbacks.append(ring)
         return wake
 
-    def rouse(self, *, aborted: bool) -> None:
-        """End the course now: the attempt is aborted, or its share has changed."""
-        self.aborted, self.changed = self.aborted or aborted, True
+    def rouse(self) -> None:
+        """End the course now: the attempt's share has changed."""
+        self.changed = True
         if not self._wake.triggered:
             self._wake.succeed()
 

@@ -1,20 +1,24 @@
 """Tables that a user brings along: Parquet or CSV files of numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from netsim.errors import InputError
 
 
-def read_columns(path: str, names: Sequence[str], key: str) -> dict[str, Float[ndarray, " rows"]]:
+def read_columns(
+    path: str, names: Sequence[str], key: str, *, flags: Collection[str] = ()
+) -> dict[str, Float[ndarray, " rows"]]:
     """Return columns of a ``.parquet`` or ``.csv`` file as float64; other columns are ignored.
+
+    Those named in ``flags`` may also be true and false, which become 1 and 0.
 
     Raises:
         InputError: with the scenario ``key`` of the path; no such file, not a table, no rows, a column that is
@@ -29,7 +33,11 @@ def read_columns(path: str, names: Sequence[str], key: str) -> dict[str, Float[n
         )
     if not table.num_rows:
         raise InputError(key, f"{path} has no rows")
-    return {name: _numbers(table.column(name), path, name, key) for name in names}
+    columns = {name: table.column(name) for name in names}
+    for name in flags:
+        if pa.types.is_boolean(columns[name].type):
+            columns[name] = columns[name].cast(pa.int8())
+    return {name: _numbers(column, path, name, key) for name, column in columns.items()}
 
 
 def device_numbers(values: Float[ndarray, " rows"], path: str, key: str) -> Int[ndarray, " rows"]:
@@ -48,6 +56,20 @@ def block_numbers(values: Float[ndarray, " rows"], path: str, key: str) -> Int[n
         InputError: a number that is negative or not whole.
     """
     return _whole(values, "block", path, key)
+
+
+def truths(values: Float[ndarray, " rows"], name: str, path: str, key: str) -> Bool[ndarray, " rows"]:
+    """Return a column of ones and zeros as true and false.
+
+    Raises:
+        InputError: a number that is neither.
+    """
+    bad = np.flatnonzero((values != 0) & (values != 1))
+    if bad.size:
+        raise InputError(
+            key, f"{path}: column {name}, row {bad[0] + 1} is {values[bad[0]]:g}, neither 1 nor 0"
+        )
+    return values == 1
 
 
 def require_devices(present: Int[ndarray, " rows"], count: int, path: str, key: str) -> None:

@@ -78,7 +78,7 @@ def shares(runs: Runs, style: Style) -> "Figure":
 
 
 def energy(runs: Runs, style: Style) -> "Figure":
-    """Draw the transmit energy of all devices so far against the rounds and against simulated time."""
+    """Draw the energy of all devices so far against the rounds and against simulated time."""
     figure, rows = panels(style, 1, 2)
     for group in groups(runs):
         total = curves.totals(group, "energy_j")
@@ -86,8 +86,8 @@ def energy(runs: Runs, style: Style) -> "Figure":
         ends = curves.over_rounds(group, "rounds", "end_s")
         assert ends is not None, "every run has rounds"
         rows[0][1].plot(ends.mean, total.mean * 1e-3, label=group.name, **group.look)
-    rows[0][0].set(xlabel="round", ylabel="transmit energy so far (kJ)")
-    rows[0][1].set(xlabel="simulated time (s)", ylabel="transmit energy so far (kJ)")
+    rows[0][0].set(xlabel="round", ylabel="energy so far (kJ)")
+    rows[0][1].set(xlabel="simulated time (s)", ylabel="energy so far (kJ)")
     legend(figure, rows[0][0])
     return figure
 

@@ -27,7 +27,7 @@ _SUMMARY: Final = {
     "delay_budget_s": ("delay budget", "s"),
     "virtual_queue_per_budget": ("Q(T) / (T budget)", ""),
     "jain_fairness": ("Jain fairness", ""),
-    "energy_j": ("transmit energy", "J"),
+    "energy_j": ("energy", "J"),
     "accuracy_first": ("first test accuracy", "%"),
     "accuracy_last": ("last test accuracy", "%"),
     "simulated_s": ("simulated time", "s"),

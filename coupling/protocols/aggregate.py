@@ -55,7 +55,8 @@ class AggregateSettings(ProtocolSettings):
 class Aggregate(Protocol):
     """Each scheduled device sends its symbols (embedding, feature and gradient together) once, at the rate (5).
 
-    The gain is that of the round's channel block throughout, so the slowest device's delay is exactly (7).
+    The gain is that of the round's channel block throughout, so the slowest device's delay is exactly (7). A device
+    that leaves or runs empty before its end aborts; it has been on air until then, and the step goes without it.
     """
 
     env: simpy.Environment
@@ -74,36 +75,43 @@ class Aggregate(Protocol):
         bits, power_w, share_hz = state.bits[at], state.tx_power_w[at], plan.allocation.bandwidth_hz
         gain = np.array([plan.ahead.steady(device) for device in chosen.tolist()], float)
         rate_bps = phy.rate(share_hz, gain, state.noise_psd, power_w)
-        air_s = bits / rate_bps
-        start_s = self.env.now
-        pairs = zip(chosen.tolist(), air_s.tolist(), strict=True)
+        needed_s, start_s = bits / rate_bps, self.env.now
+        air_s = np.minimum(needed_s, np.minimum(plan.leave_s - start_s, plan.charge_j / power_w))
+        arrived = air_s >= needed_s
+        each = zip(chosen.tolist(), air_s.tolist(), arrived.tolist(), strict=True)
         yield self.env.all_of(
-            [self.env.process(self._participate(device, state.round, on_air)) for device, on_air in pairs]
+            [self.env.process(self._participate(device, state.round, *how)) for device, *how in each]
         )
+        everybody = bool(arrived.all())
         return Outcome(
-            arrived=np.ones(len(chosen), bool),
+            arrived=arrived,
             uplink_bits=bits,
             uplink_bps=rate_bps,
             air_s=air_s,
-            energy_j=power_w * air_s,
+            transmit_j=power_w * air_s,
             transfers=Transfers(
                 device=chosen,
                 leg="symbols",
                 direction="uplink",
                 bits=bits,
-                bits_delivered=bits,
+                bits_delivered=bits if everybody else np.where(arrived, bits, np.floor(rate_bps * air_s)),
                 start_s=start_s,
                 end_s=start_s + air_s,
                 bandwidth_hz=share_hz,
                 rate_bps=rate_bps,
-                status="delivered",
+                energy_j=power_w * air_s,
+                status="delivered" if everybody else np.where(arrived, "delivered", "aborted").astype(object),
             ),
         )
 
-    def _participate(self, device: int, round_: int, air_s: float) -> Generator[simpy.Event, Any, None]:
+    def _participate(
+        self, device: int, round_: int, air_s: float, arrives: bool
+    ) -> Generator[simpy.Event, Any, None]:
         """Carry one device through a round: its symbols travel, then its part of the step is due."""
         job = self.learning.embed(device, round_)
         yield wait(self.env, air_s)
+        if not arrives:
+            return
         self.learning.encode(job)
         self.learning.head_step(job)
         self.learning.backward(job)

@@ -38,11 +38,15 @@ class Payload:
 @final
 @dataclass(frozen=True)
 class Plan:
-    """The decision for a round: what the policy was shown, what it answered, and the gains ahead."""
+    """The decision for a round: what the policy was shown, what it answered, and what lies ahead."""
 
     state: RoundState
     allocation: Allocation
     ahead: Ahead
+    leave_s: Float[ndarray, " N"]
+    """When each scheduled device, in the allocation's order, becomes unavailable; inf if it never does."""
+    charge_j: Float[ndarray, " N"]
+    """What each one can spend before its battery is empty, in J; inf where it has none."""
 
 
 @final
@@ -60,6 +64,8 @@ class Transfers:
     bandwidth_hz: ndarray
     rate_bps: ndarray
     """NaN where the transfer took no time."""
+    energy_j: ndarray
+    """What the device spent on sending or receiving it."""
     status: ndarray | str
 
 
@@ -76,9 +82,13 @@ class Outcome:
     """Uplink bits sent over uplink air time, bit/s; 0 where nothing was on air."""
     air_s: Float[ndarray, " N"]
     """Time on air: the sum of the device's legs, in seconds."""
-    energy_j: Float[ndarray, " N"]
-    """Transmit energy of the device, lost bits included, in J."""
+    transmit_j: Float[ndarray, " N"]
+    """Energy that the device spent on sending, lost bits included, in J."""
     transfers: Transfers
+    receive_j: Float[ndarray, " N"] | None = None
+    """Energy that it spent on receiving; None where the protocol has no downlink."""
+    compute_j: Float[ndarray, " N"] | None = None
+    """Energy that it spent on its own steps; None where the protocol has none."""
     compute_s: Float[ndarray, " N"] | None = None
     """Service times of the device's steps, its own and the server's; None where the protocol has none."""
     wait_s: Float[ndarray, " N"] | None = None
@@ -88,8 +98,14 @@ class Outcome:
     def nobody() -> "Outcome":
         """Return the outcome of a round in which nobody was scheduled."""
         none = np.empty(0)
-        transfers = Transfers(np.empty(0, int), "", "", none, none, 0.0, none, none, none, "")
+        transfers = Transfers(np.empty(0, int), "", "", none, none, 0.0, none, none, none, none, "")
         return Outcome(np.empty(0, bool), none, none, none, none, transfers)
+
+    @property
+    def energy_j(self) -> Float[ndarray, " N"]:
+        """All that the device spent in the round, in J."""
+        parts = (self.transmit_j, self.receive_j, self.compute_j)
+        return np.sum([part for part in parts if part is not None], axis=0)
 
 
 class Protocol(ABC):

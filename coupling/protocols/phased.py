@@ -85,8 +85,9 @@ class PhasedSettings(OverTheAir):
 class Phased(Protocol):
     """Device embeds, sends the embedding; server encodes, sends the feature; device steps, sends the gradient.
 
-    A lost leg ends the device's round. The server encodes in order of arrival on a finite number of workers, and
-    goes backward when all devices have ended.
+    A lost leg ends the device's round. So does a device that leaves or runs empty: what it does is aborted at that
+    instant, or where it was computing or waiting, the leg that would have come next. The server encodes in order of
+    arrival on a finite number of workers, and goes backward when all devices have ended.
     """
 
     def __init__(
@@ -132,8 +133,8 @@ class Phased(Protocol):
             yield from resources.serve(visit, "encode")
             self._learning.encode(job)
             if (yield from resources.carry(visit, "feature", DOWNLINK, bits.feature[device])):
-                yield from resources.compute(visit, "head")
-                self._learning.head_step(job)
+                if (yield from resources.compute(visit, "head")):
+                    self._learning.head_step(job)
                 if (yield from resources.carry(visit, "gradient", UPLINK, bits.gradient[device])):
                     self._learning.backward(job)
                     visit.arrived = True

@@ -51,6 +51,10 @@ class Resources:
         outage, reallocate = protocol.outage, protocol.reallocate
         cell, count, noise = scenario.cell, scenario.devices.count, scenario.cell.noise_psd_w_per_hz
         power_w = np.full(count, scenario.devices.tx_power_w)
+        self._power_w: dict[Direction, float] = {
+            UPLINK: scenario.devices.tx_power_w,
+            DOWNLINK: scenario.devices.energy.receive_w,
+        }
         self._uplink = Band.uplink(
             env, cell.bandwidth_hz, noise, power_w, outage=outage, reallocate=reallocate
         )
@@ -91,8 +95,9 @@ class Resources:
         """Send one leg; return whether it was delivered."""
         band = self._uplink if direction == UPLINK else self._downlink
         assert band is not None, "validated with the protocol: there is a downlink"
-        attempts = yield from band.carry(visit.device, float(bits))
-        visit.legs += [(leg, direction, attempt) for attempt in attempts]
+        limits = visit.leave_s, visit.bearable_s(direction)
+        attempts = yield from band.carry(visit.device, float(bits), *limits)
+        visit.carried(leg, direction, attempts)
         return attempts[-1].status == "delivered"
 
     def release(self, visit: Visit) -> None:
@@ -101,12 +106,13 @@ class Resources:
         if self._downlink is not None:
             self._downlink.release(visit.device)
 
-    def compute(self, visit: Visit, step: str) -> Generator[simpy.Event, Any, None]:
-        """Let the device compute a step; one that takes no time is no event."""
+    def compute(self, visit: Visit, step: str) -> Generator[simpy.Event, Any, bool]:
+        """Let the device compute a step, and return whether it came to its end; one without time is no event."""
         if not visit.service_s[step]:
-            return
-        visit.compute_s += visit.service_s[step]
-        yield wait(self._env, visit.service_s[step])
+            return True
+        taken_s = visit.step_s(step, self._env.now)
+        yield wait(self._env, taken_s)
+        return visit.stepped(step, taken_s, self._env.now)
 
     def serve(self, visit: Visit, step: str) -> Generator[simpy.Event, Any, None]:
         """Let the server compute a step of the device, after those that came before."""
@@ -119,21 +125,30 @@ class Resources:
     def _visits(
         self, plan: Plan, on_device: Mapping[str, float], on_server: Mapping[str, float]
     ) -> list[Visit]:
-        """Return the scheduled devices with the service times of all their steps."""
+        """Return the scheduled devices with the service times of all their steps, and what their own ones cost."""
         device, round_ = plan.allocation.devices, plan.state.round
         times = {step: np.zeros(len(device)) for step in (*on_device, *on_server)}
+        costs = {step: np.zeros(len(device)) for step in on_device}
         if self._devices.compute is not None and self._speed_per_s is not None:
             for step, operations in on_device.items():
                 work, speed = np.full(len(device), operations), self._speed_per_s[device]
                 times[step] = self._devices.compute.service_s(
                     work, speed, device, round_, step, self._streams
                 )
+                costs[step] = self._devices.energy.compute_j(work, speed)
         if self._cell.compute is not None:
             for step, operations in on_server.items():
                 work = np.full(len(device), operations)
                 times[step] = self._cell.compute.service_s(work, device, round_, step, self._streams)
         return [
-            Visit(number, {step: float(service_s[row]) for step, service_s in times.items()})
+            Visit(
+                number,
+                {step: float(service_s[row]) for step, service_s in times.items()},
+                {step: float(cost_j[row]) for step, cost_j in costs.items()},
+                self._power_w,
+                float(plan.leave_s[row]),
+                float(plan.charge_j[row]),
+            )
             for row, number in enumerate(device.tolist())
         ]
 
@@ -144,14 +159,15 @@ class Resources:
         uplinks = [visit.attempts(UPLINK) for visit in visits]
         sent = np.array([sum(leg.bits_delivered for leg in uplink) for uplink in uplinks])
         up_s = np.array([visit.air_s(UPLINK) for visit in visits])
-        on_air_s = np.array([sum(leg.on_air_s for leg in uplink) for uplink in uplinks])
         rate_bps = [np.nan if attempt.rate_bps is None else attempt.rate_bps for attempt in attempts]
         return Outcome(
             arrived=np.array([visit.arrived for visit in visits]),
             uplink_bits=np.array([sum(leg.bits for leg in uplink) for uplink in uplinks]),
             uplink_bps=np.divide(sent, up_s, out=np.zeros_like(sent), where=up_s > 0),
             air_s=up_s + [visit.air_s(DOWNLINK) for visit in visits],
-            energy_j=self._devices.tx_power_w * on_air_s,
+            transmit_j=np.array([visit.spent_j(UPLINK) for visit in visits]),
+            receive_j=np.array([visit.spent_j(DOWNLINK) for visit in visits]),
+            compute_j=np.array([visit.compute_j for visit in visits]),
             compute_s=np.array([visit.compute_s for visit in visits]),
             wait_s=np.array([visit.wait_s for visit in visits]),
             transfers=Transfers(
@@ -164,6 +180,7 @@ class Resources:
                 end_s=np.array([attempt.end_s for attempt in attempts]),
                 bandwidth_hz=np.array([attempt.bandwidth_hz for attempt in attempts]),
                 rate_bps=np.array(rate_bps),
+                energy_j=np.array([self._power_w[way] * attempt.on_air_s for _, way, attempt in legs]),
                 status=np.array([attempt.status for attempt in attempts], dtype=object),
             ),
         )

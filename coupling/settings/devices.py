@@ -1,9 +1,13 @@
 """The ``[devices]`` table."""
 
-from typing import final
+from typing import Self, final
+
+from pydantic import model_validator
 
 from coupling.settings.table import Table
+from netsim.availability import Always, AnyAvailability
 from netsim.compute import DeviceCompute
+from netsim.energy import Battery, DeviceEnergy
 from netsim.mobility import AnyMobility, Static
 from netsim.parameters import Count, Positive
 from netsim.placement import AnyPlacement
@@ -23,3 +27,15 @@ class Devices(Table):
     """How they move."""
     compute: DeviceCompute | None = None
     """How fast a device computes; by default its steps take no time."""
+    energy: DeviceEnergy = DeviceEnergy()
+    """What a device spends on receiving and computing, where the protocol has it do so."""
+    battery: Battery | None = None
+    """What a device has to spend; by default as much as it likes."""
+    availability: AnyAvailability = Always()
+    """When a device can be reached; others are not offered to the policy."""
+
+    @model_validator(mode="after")
+    def _clock_known(self) -> Self:
+        if self.energy.kappa and self.compute is None:
+            raise ValueError("energy.kappa needs compute, whose speed is the f of kappa f^2")
+        return self

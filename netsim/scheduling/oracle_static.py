@@ -35,10 +35,11 @@ class OracleStatic(Policy):
         Only gains, payloads, powers and budgets of the states matter, so any policy's rounds in the same world do.
         A round with fewer reachable devices counts with the delay of all of these.
         """
-        delays, budgets = [], []
+        delays, budgets, states = [], [], list(states)
+        most = max((len(state.gain) for state in states), default=0)
         for state in states:
             reachable = reachable_by_gain(state)
-            counts = np.minimum(np.arange(1, len(state.gain) + 1), len(reachable))
+            counts = np.minimum(np.arange(1, most + 1), len(reachable))
             delays.append(
                 [fastest_set(state, reachable, count)[0].delay_s if count else 0.0 for count in counts]
             )

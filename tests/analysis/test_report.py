@@ -137,7 +137,7 @@ def test_the_slider_goes_through_the_rounds(browser: Browser, report: Path) -> N
 def test_the_selectors_change_what_is_shown(browser: Browser, report: Path) -> None:
     opened = Watched(browser, report, 1280, 900, "light")
     page = opened.page
-    energy = "dt:text-is('transmit energy') + dd"
+    energy = "dt:text-is('energy') + dd"
 
     assert page.locator(energy).inner_text() == "8 J"
     page.select_option("#run", label="policy greedy, seed 2")

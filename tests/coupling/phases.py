@@ -43,7 +43,8 @@ def go(scenario: Scenario, folder: Path, learning: Learning | None = None) -> Ro
     """Run all rounds into a folder, with a learner that the test keeps."""
     env = simpy.Environment()
     world, learning = World(scenario), learning or Learning()
-    state = RunState.initial(scenario.devices.count, 0.0)
+    count, battery = scenario.devices.count, scenario.devices.battery
+    state = RunState.initial(count, 0.0, battery.charge_j(count, world.streams) if battery else None)
     protocol = scenario.protocol.create(env, scenario, learning, world.streams)
     recorder = Recorder(folder)
     (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()))

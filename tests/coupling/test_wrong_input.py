@@ -40,6 +40,32 @@ VALUES = {
     "devices.count=-3": "devices.count = -3 is not at least 1",
     "devices.tx_power_w=0": "devices.tx_power_w = 0 is not greater than 0.0",
     "devices.tx_power_w=-1.0": "devices.tx_power_w = -1.0 is not greater than 0.0",
+    "devices.energy.kappa=-1e-28": "devices.energy.kappa = -1e-28 is not at least 0.0",
+    "devices.energy.receive_w=true": "devices.energy.receive_w = true is not a number",
+    "devices.energy.idle_w=0.1": "devices.energy.idle_w is unknown; known here: receive_w, kappa",
+    "devices.battery={}": "devices.battery.capacity_j is missing",
+    "devices.battery={capacity_j=0}": "devices.battery.capacity_j = 0 is not greater than 0.0",
+    "devices.battery={capacity_j=1, initial=[0, 1]}": (
+        "devices.battery.initial[0] = 0 is not greater than 0.0"
+    ),
+    "devices.battery={capacity_j=1, initial=[0.5, 1.1]}": (
+        "devices.battery.initial[1] = 1.1 is not at most 1.0"
+    ),
+    "devices.battery={capacity_j=1, initial=[1, 0.5]}": (
+        "devices.battery.initial: the lower bound 1.0 exceeds the upper bound 0.5"
+    ),
+    "devices.battery={capacity_j=1, recharge_w=-1}": ("devices.battery.recharge_w = -1 is not at least 0.0"),
+    "devices.availability={kind='sometimes'}": (
+        "devices.availability.kind = 'sometimes' is not one of 'always', 'markov', 'trace'"
+    ),
+    "devices.availability={mean_on_s=3}": (
+        "devices.availability.kind is missing: one of 'always', 'markov', 'trace'"
+    ),
+    "devices.availability={kind='markov', mean_on_s=3}": "devices.availability.mean_off_s is missing",
+    "devices.availability={kind='markov', mean_on_s=0, mean_off_s=1}": (
+        "devices.availability.mean_on_s = 0 is not greater than 0.0"
+    ),
+    "devices.availability={kind='trace'}": "devices.availability.path is missing",
     "devices.placement.radius_m=0.0": "devices.placement.radius_m = 0.0 is not greater than 0.0",
     "devices.placement.center_m=[nan, 0.0]": "devices.placement.center_m[0] = nan is not a finite number",
     "cell.bandwidth_hz=0": "cell.bandwidth_hz = 0 is not greater than 0.0",
@@ -127,6 +153,7 @@ def test_a_wrong_value_ends_in_one_line_with_key_value_and_what_is_allowed(
 
 KINDS = {
     "devices.placement={kind='disk', radius_m=5.0}": "devices.placement.kind = 'disk' is not one of 'disc'",
+    "devices.availability={kind='trace', path='none.csv'}": "devices.availability.path: ",
     "devices.mobility={kind='dynamic'}": "devices.mobility.kind = 'dynamic' is not one of 'static'",
     "channel.path_loss={kind='power'}": "channel.path_loss.kind = 'power' is not one of 'power_law'",
     "channel.path_loss.kind=true": "channel.path_loss.kind = true is not one of 'power_law'",
@@ -203,6 +230,10 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "both budgets": (
         NETWORK + "delay_budget_s = 50.0\n",
         "wrong.toml: scheduler: delay_budget_s and delay_budget_s_per_bit exclude each other; keep one",
+    ),
+    "computing energy without a clock": (
+        NETWORK.replace("[devices]", "[devices]\nenergy = { kappa = 1e-28 }"),
+        "wrong.toml: devices: energy.kappa needs compute, whose speed is the f of kappa f^2",
     ),
     "an array of tables": (
         NETWORK.replace("[cell]", "[[cell]]"),
@@ -349,6 +380,9 @@ def test_a_wrong_learner_is_told_even_where_nothing_is_learned(
 
 FEDAVG = "protocol={kind='fedavg_lora', payload_bit=14_548_992}"
 FEDERATED = {
+    "learner.codec.default.kind=int8": (
+        "learner.codec is for a split step, which protocol.kind = 'fedavg_lora' has not"
+    ),
     "protocol.local_steps=0": "protocol.local_steps = 0 is not at least 1",
     "protocol.local_steps=1.5": "protocol.local_steps = 1.5 is not a whole number",
     "protocol.payload_bit=0": "protocol.payload_bit = 0 is not at least 1.0 and is not one of 'actual'",
@@ -394,6 +428,9 @@ def test_what_does_not_fit_federated_averaging_is_told(
 
 CENTRALISED = "protocol={kind='centralised', payload_bit=1_000_000}"
 ON_THE_SERVER = {
+    "learner.codec.default.kind=int8": (
+        "learner.codec is for a split step, which protocol.kind = 'centralised' has not"
+    ),
     "protocol.payload_bit=1.5": "protocol.payload_bit: 1.5 is not a whole number of bits",
     "protocol.local_steps=2": (
         "protocol.local_steps is unknown; known here: outage, reallocate, deadline_s, kind, payload_bit, operations"
@@ -419,18 +456,6 @@ def test_what_does_not_fit_centralised_training_is_told(
     told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings)
 
     assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
-
-
-def test_bits_that_the_learner_would_know_are_refused_where_nothing_is_learned(
-    folder: Path, airtune: Airtune
-) -> None:
-    settings = ["protocol.payload_bit=actual", "scheduler={kind='exact', delay_budget_s=1.0}"]
-
-    told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *_set(settings))
-
-    assert told == (
-        "learning.toml: protocol.payload_bit: 'actual' is not known without learning; give the bits (from --set)"
-    )
 
 
 def _set(settings: list[str]) -> list[str]:

@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -110,6 +111,18 @@ def test_learning_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, obj
     assert len(set(losses)) > 3, "something was learned"
 
 
+def test_learning_over_codecs_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, object]) -> None:
+    codec = {"default": {"kind": "int8"}, "gradient": {"kind": "top_k", "k": 4}, "skip_padding": True}
+    actual = {**MOVING, "protocol": {"kind": "phased", "payload_bit": "actual"}}
+    scenario = network(tmp_path, rounds=8, every=3, learner=tiny_learner | {"codec": codec}, **actual)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5))
+
+    assert_same_tables(resumed, whole)
+    assert tables(whole)["rounds"]["train_loss"].drop_null().to_pylist()
+
+
 def test_the_learner_that_goes_on_has_the_weights_of_one_never_stopped(
     tmp_path: Path, tiny_learner: dict[str, object]
 ) -> None:
@@ -141,6 +154,15 @@ def test_a_request_that_comes_before_the_first_round_leaves_a_run_that_can_begin
         run(scenario, tmp_path / "stopped", stop=lambda: True)
 
     assert_same_tables(resume(tmp_path / "stopped"), whole)
+
+
+def test_the_line_that_resumes_can_be_given_to_a_shell(tmp_path: Path) -> None:
+    note, stop = after(2)
+
+    with pytest.raises(Interrupted) as caught:
+        run(network(tmp_path), tmp_path / "two words", on_round=note, stop=stop)
+
+    assert shlex.split(str(caught.value))[-3:] == ["airtune", "resume", str(tmp_path / "two words")]
 
 
 def test_without_a_checkpoint_the_run_begins_again_and_says_so(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import simpy
 
 from netsim import phy
 from netsim.ahead import Ahead, Blocks, Steady, Varying
-from netsim.clock import wait
 from netsim.course import Outage
 from netsim.errors import StalledError
 from netsim.fdma import Band
@@ -43,26 +42,21 @@ def sent(
     shares_hz: dict[int, float] | None = None,
     deadline_s: float = float("inf"),
     start_s: float = 0.0,
-    abort_s: float | None = None,
+    leave_s: float = float("inf"),
+    air_s: float = float("inf"),
 ) -> dict[int, list[Attempt]]:
-    """Return the attempts of devices that each send once and then give their share back."""
+    """Return the attempts of devices that each send once and then give their share back; 0 may leave."""
     env = simpy.Environment(start_s)
     channel = band(env)
     channel.open(shares_hz or {device: BAND_HZ / len(bits) for device in bits}, ahead, deadline_s)
     attempts: dict[int, list[Attempt]] = {}
 
     def device(number: int) -> Generator[simpy.Event, Any, None]:
-        attempts[number] = yield from channel.carry(number, bits[number])
+        limits = () if number else (leave_s, air_s)
+        attempts[number] = yield from channel.carry(number, bits[number], *limits)
         channel.release(number)
 
-    def leave() -> Generator[simpy.Event, Any, None]:
-        assert abort_s is not None
-        yield wait(env, abort_s)
-        channel.abort(0)
-
     processes = [env.process(device(number)) for number in bits]
-    if abort_s is not None:
-        env.process(leave())
     env.run(simpy.AllOf(env, processes))
     return attempts
 
@@ -214,10 +208,54 @@ def test_a_retry_that_could_not_begin_before_the_deadline_is_not_made() -> None:
     assert rows(attempts) == [(0.0, 1.0, 1e6, "lost")]
 
 
-def test_an_aborted_device_stops_where_it_is() -> None:
-    attempts = sent(uplink(), varying([[UNIT, 3 * UNIT]]), {0: 9e6}, abort_s=1.25)[0]
+@pytest.mark.parametrize("limit", ["leave_s", "air_s"])
+def test_a_device_that_leaves_or_runs_empty_stops_where_it_is(limit: str) -> None:
+    channel = varying([[UNIT, 3 * UNIT]])
 
-    assert rows(attempts) == [(0.0, 1.25, 1.5e6, "aborted")]
+    aborted = sent(uplink(), channel, {0: 9e6}, **{limit: 1.25})[0]
+    steady = sent(uplink(), Steady(np.array([UNIT])), {0: 9e6}, **{limit: 1.25})[0]
+    in_time = sent(uplink(), channel, {0: 1.5e6}, **{limit: 1.25})[0]
+    late = sent(uplink(), channel, {0: 9e6}, **{limit: 1.25}, deadline_s=1.0)[0]
+
+    assert rows(aborted) == [(0.0, 1.25, 1.5e6, "aborted")]
+    assert rows(steady) == [(0.0, 1.25, 1.25e6, "aborted")]
+    assert rows(in_time) == [(0.0, 1.25, 1.5e6, "delivered")]
+    assert rows(late) == [(0.0, 1.0, 1e6, "late")]
+
+
+def test_a_device_that_has_left_sends_nothing() -> None:
+    attempts = sent(uplink(), varying([[UNIT]]), {0: 9e6}, leave_s=3.0, start_s=4.0)[0]
+
+    assert rows(attempts) == [(4.0, 4.0, 0.0, "aborted")]
+
+
+def test_a_battery_lasts_through_the_blocks_in_which_nothing_is_sent() -> None:
+    outage = Outage(min_gain_db=OUTAGE_DB, action="skip")
+    channel = varying([[UNIT, BAD, BAD, UNIT]])
+
+    within = sent(uplink(outage=outage), channel, {0: 9e6}, air_s=1.5)[0]
+    at_the_edge = sent(uplink(outage=outage), channel, {0: 9e6}, air_s=1.0)[0]
+
+    assert rows(within) == [(0.0, 3.5, 1.5e6, "aborted")]
+    assert rows(at_the_edge) == [(0.0, 1.0, 1e6, "aborted")]
+    assert [attempt.on_air_s for attempt in within + at_the_edge] == [1.5, 1.0]
+
+
+def test_what_a_battery_can_bear_is_that_of_all_attempts_of_a_leg() -> None:
+    outage = Outage(min_gain_db=OUTAGE_DB, action="retry")
+
+    attempts = sent(uplink(outage=outage), varying([[UNIT, BAD, BAD, UNIT]]), {0: 2e6}, air_s=1.75)[0]
+
+    assert rows(attempts) == [(0.0, 1.0, 1e6, "lost"), (3.0, 3.75, 0.75e6, "aborted")]
+
+
+def test_what_a_battery_can_bear_goes_on_where_the_share_changes() -> None:
+    channel = Steady(np.array([UNIT, UNIT]))
+
+    alone = sent(uplink(reallocate=True), channel, {0: 9e6, 1: 0.25e6}, air_s=1.25)[0]
+
+    assert alone[0].end_s == 1.25
+    assert alone[0].status == "aborted"
 
 
 def test_nothing_to_send_takes_no_time() -> None:

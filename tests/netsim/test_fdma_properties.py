@@ -122,7 +122,8 @@ class Witness:
     length_s=st.floats(0.003, 0.7),
     action=st.sampled_from(["drop", "retry", "skip"]),
     deadline_s=st.one_of(st.just(50.0), st.floats(0.6, 3.0)),
-    abort_s=st.one_of(st.none(), st.floats(0.0, 2.0)),
+    leave_s=st.one_of(st.just(np.inf), st.floats(0.0, 2.0)),
+    air_s=st.one_of(st.just(np.inf), st.floats(0.0, 2.0)),
     reallocate=st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
@@ -133,7 +134,8 @@ def test_bits_offered_are_delivered_dropped_or_under_way_at_every_event(
     length_s: float,
     action: Any,
     deadline_s: float,
-    abort_s: float | None,
+    leave_s: float,
+    air_s: float,
     reallocate: bool,
 ) -> None:
     table, env, count = np.array(gain), simpy.Environment(), len(gain)
@@ -145,17 +147,12 @@ def test_bits_offered_are_delivered_dropped_or_under_way_at_every_event(
 
     def device(number: int) -> Generator[simpy.Event, Any, None]:
         yield wait(env, begin_s[number])
-        attempts[number] = yield from band.carry(number, offered_bit[number])
+        limits = () if number else (leave_s, air_s)
+        attempts[number] = yield from band.carry(number, offered_bit[number], *limits)
         band.release(number)
-
-    def leave(at_s: float) -> Generator[simpy.Event, Any, None]:
-        yield wait(env, at_s)
-        band.abort(0)
 
     for number in range(count):
         env.process(device(number))
-    if abort_s is not None:
-        env.process(leave(abort_s))
     witness = Witness(env, band, table, length_s)
     witness.look(offered_bit)
     while env.peek() < np.inf:
@@ -175,3 +172,12 @@ def test_bits_offered_are_delivered_dropped_or_under_way_at_every_event(
             cause_s = row.end_s
         assert all(row.status == "lost" for row in rows[:-1])
         assert rows[-1].status in {"delivered", "lost", "late", "aborted"}
+        if number:
+            assert rows[-1].status != "aborted"
+            continue
+        on_air_s = sum(row.on_air_s for row in rows)
+        assert on_air_s <= air_s + 1e-9
+        # A leg whose turn comes after its device has left is over when it begins.
+        assert rows[-1].end_s <= max(leave_s, begin_s[number]) * (1 + 1e-12)
+        if rows[-1].status == "aborted":
+            assert rows[-1].end_s >= leave_s * (1 - 1e-12) or on_air_s >= air_s - 1e-9

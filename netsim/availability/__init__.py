@@ -1,0 +1,14 @@
+"""When the devices can be reached: one file a model."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from netsim.availability.always import Always
+from netsim.availability.base import Availability, Presence
+from netsim.availability.markov import Markov
+from netsim.availability.trace import Trace
+
+AnyAvailability = Annotated[Always | Markov | Trace, Field(discriminator="kind")]
+
+__all__ = ["Always", "AnyAvailability", "Availability", "Markov", "Presence", "Trace"]

@@ -1,0 +1,39 @@
+"""Devices that can always be reached."""
+
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.availability.base import Availability, Presence
+from netsim.parameters import CONFIG
+from netsim.streams import Streams
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Always(Availability):
+    """Every device can be reached at any time, as in the paper."""
+
+    kind: Literal["always"] = "always"
+
+    @override
+    def presence(self, count: int, streams: Streams) -> Presence:
+        return _Everybody(count)
+
+
+@final
+class _Everybody(Presence):
+    def __init__(self, count: int) -> None:
+        self._available = np.broadcast_to(True, count)
+
+    @override
+    def at(self, time_s: float) -> Bool[ndarray, " K"]:
+        return self._available
+
+    @override
+    def change_s(self, device: Int[ndarray, " n"], time_s: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+        return np.full(len(device), np.inf)

@@ -1,0 +1,76 @@
+"""Devices that come and go as a file says."""
+
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.availability.base import Availability
+from netsim.availability.turns import Timetable, Turns
+from netsim.errors import InputError
+from netsim.parameters import CONFIG, Name
+from netsim.streams import Streams
+from netsim.tables import device_numbers, read_columns, require_devices, truths
+
+_KEY = "devices.availability.path"
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Trace(Availability):
+    """Availability from a file: each row holds from its time until the device's next row, the last one for ever.
+
+    Before its first row a device is away. Devices of the file beyond the scenario's number are ignored.
+    """
+
+    kind: Literal["trace"]
+    path: Name
+    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s`` and ``available``
+    (true or false, 1 or 0); in any order."""
+
+    @override
+    def presence(self, count: int, streams: Streams) -> Turns:
+        columns = read_columns(self.path, ("device", "time_s", "available"), _KEY, flags=("available",))
+        device = device_numbers(columns["device"], self.path, _KEY)
+        available = truths(columns["available"], "available", self.path, _KEY)
+        require_devices(device, count, self.path, _KEY)
+        order = np.lexsort((columns["time_s"], device))
+        order = order[device[order] < count]
+        device, time_s, available = device[order], columns["time_s"][order], available[order]
+        twice = np.flatnonzero((np.diff(device) == 0) & (np.diff(time_s) == 0))
+        if twice.size:
+            at = twice[0]
+            raise InputError(_KEY, f"{self.path} has device {device[at]} twice at time_s = {time_s[at]:g}")
+        new = _changes(device, available)
+        return Turns(_Rows(np.searchsorted(device[new], np.arange(count + 1)), time_s[new]), count)
+
+
+def _changes(device: Int[ndarray, " rows"], available: Bool[ndarray, " rows"]) -> Bool[ndarray, " rows"]:
+    """Return which rows change their device's state, which before its first row is to be away."""
+    before = np.concatenate([[False], available[:-1] & (device[1:] == device[:-1])])
+    return available != before
+
+
+@final
+class _Rows(Timetable):
+    """Changes of all devices, one device after the other, and the row at which each one begins."""
+
+    def __init__(self, first_row: Int[ndarray, " bounds"], time_s: Float[ndarray, " rows"]) -> None:
+        self._first_row = first_row
+        self._time_s = np.append(time_s, np.inf)
+
+    @override
+    def first(self, device: Int[ndarray, " n"]) -> Int[ndarray, " n"]:
+        return np.ones(len(device), np.int64)
+
+    @override
+    def end_s(
+        self, device: Int[ndarray, " n"], turn: Int[ndarray, " n"], begin_s: Float[ndarray, " n"]
+    ) -> Float[ndarray, " n"]:
+        row = self._first_row[device] + turn - 1
+        return np.where(
+            row < self._first_row[device + 1], self._time_s[np.minimum(row, len(self._time_s) - 1)], np.inf
+        )

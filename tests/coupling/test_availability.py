@@ -1,0 +1,281 @@
+"""Devices that come and go: who is offered, what becomes of a transfer, and that nothing else changes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from coupled import NETWORK
+from phases import go, phased
+
+from coupling import Scenario, run
+from coupling.world import World
+from netsim.scheduling import POLICIES
+
+MARKOV = {"kind": "markov", "mean_on_s": 120.0, "mean_off_s": 80.0}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "random": {"count": 3},
+    "round_robin": {"count": 3},
+    "proportional_fair": {"count": 3},
+    "latency_first": {"count": 3},
+    "oracle_static": {"count": 3},
+    "knapsack_energy": {"energy_budget_j": 20.0},
+}
+
+
+def network(folder: Path, **changes: object) -> Scenario:
+    (folder / "network.toml").write_text(NETWORK)
+    return Scenario.load(
+        folder / "network.toml", {key.replace("__", "."): value for key, value in changes.items()}
+    )
+
+
+def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    return tuple(pd.read_parquet(folder / name) for name in ("rounds", "devices", "transfers"))
+
+
+def trace_file(folder: Path, rows: list[tuple[int, float, int]]) -> dict[str, str]:
+    path = folder / "availability.csv"
+    pd.DataFrame(rows, columns=["device", "time_s", "available"]).to_csv(path, index=False)
+    return {"kind": "trace", "path": str(path)}
+
+
+def scheduler(kind: str) -> dict[str, Any]:
+    return {"kind": kind, "delay_budget_s_per_bit": 1e-6, "queue_initial_budgets": 1} | OPTIONS.get(kind, {})
+
+
+@pytest.mark.parametrize("protocol", ["aggregate", "phased"])
+@pytest.mark.parametrize("kind", POLICIES)
+def test_every_policy_schedules_those_only_who_are_there_and_is_told_of_them_by_their_numbers(
+    tmp_path: Path, kind: str, protocol: str
+) -> None:
+    changes: dict[str, Any] = {
+        "rounds": 25,
+        "devices__count": 9,
+        "devices__availability": MARKOV,
+        "scheduler": scheduler(kind) | {"diagnose": "devices"},
+    }
+    if protocol == "phased":
+        go(phased(tmp_path, **changes), tmp_path)
+    else:
+        run(network(tmp_path, **changes), tmp_path / "run")
+
+    rounds, devices, transfers = tables(tmp_path if protocol == "phased" else tmp_path / "run")
+    assert 0 < devices.available.mean() < 1
+    assert not (devices.scheduled & ~devices.available).any()
+    assert devices.scheduled.any()
+    assert devices.marginal_objective[~devices.available].isna().all()
+    took_part = devices[devices.scheduled][["round", "device"]].apply(tuple, axis=1)
+    assert set(transfers[["round", "device"]].apply(tuple, axis=1)) == set(took_part)
+    if protocol == "aggregate":
+        # Each row is the device's own: its rate follows from the gain and the band in the same row.
+        chosen = devices[devices.scheduled]
+        snr = chosen.gain / (chosen.bandwidth_hz * 1e-11)
+        np.testing.assert_allclose(chosen.rate_bps, chosen.bandwidth_hz * np.log2(1 + snr), rtol=1e-9)
+        arrived = (transfers.status == "delivered").groupby(transfers["round"]).sum()
+        assert rounds.arrived.tolist() == arrived.reindex(rounds["round"], fill_value=0).tolist()
+
+
+@pytest.mark.parametrize("kind", ["exact", "random", "round_robin", "knapsack_energy"])
+def test_devices_that_are_away_are_as_if_they_did_not_exist(tmp_path: Path, kind: str) -> None:
+    """Those that are there are the first ones, so that numbers, gains and the policy's draws are the same."""
+    away = trace_file(tmp_path, [(n, 0.0, n < 4) for n in range(9)])
+    common = {"rounds": 12, "scheduler": scheduler(kind)}
+
+    run(network(tmp_path, devices__count=4, **common), tmp_path / "few")
+    run(network(tmp_path, devices__count=9, devices__availability=away, **common), tmp_path / "many")
+
+    few, many = tables(tmp_path / "few"), tables(tmp_path / "many")
+    wall = [column for column in few[0] if "wall" in column]
+    pd.testing.assert_frame_equal(few[0].drop(columns=wall), many[0].drop(columns=wall), check_exact=True)
+    same = many[1][many[1].device < 4].reset_index(drop=True)
+    pd.testing.assert_frame_equal(few[1], same, check_exact=True)
+    pd.testing.assert_frame_equal(few[2], many[2], check_exact=True)
+
+
+def test_one_that_leaves_during_a_transfer_aborts_it_with_the_bits_sent_until_then(tmp_path: Path) -> None:
+    away = trace_file(tmp_path, [(0, 0, 1), (1, 0, 1), (2, 0, 1), (3, 0, 1), (2, 4.5, 0), (2, 4.75, 1)])
+    run(network(tmp_path, scheduler__kind="all_in", devices__availability=away), tmp_path / "run")
+
+    rounds, devices, transfers = tables(tmp_path / "run")
+    leaver = transfers[(transfers["round"] == 1) & (transfers.device == 2)].iloc[0]
+    assert (leaver.status, leaver.start_s, leaver.end_s) == ("aborted", 0.0, 4.5)
+    assert leaver.bits_delivered == np.floor(4.5 * leaver.rate_bps) < leaver.bits
+    assert leaver.energy_j == 4.5
+    others = transfers.drop(leaver.name)
+    assert (others.status == "delivered").all()
+    assert (others.bits_delivered == others.bits).all()
+    # D(t) is the largest time on air, which is that of the others; the step is theirs alone.
+    assert rounds.arrived.tolist() == [3, 4, 4]
+    assert rounds.delay_s[0] == pytest.approx(rounds.delay_predicted_s[0], rel=1e-12)
+    assert rounds.delay_s[0] > 4.5
+    assert devices.available.all()
+
+
+def test_a_round_that_everybody_leaves_ends_with_the_last_of_them(tmp_path: Path) -> None:
+    rows = [(n, 0, 1) for n in range(4)] + [(n, 2.0 + n, 0) for n in range(4)]
+    away = trace_file(tmp_path, rows)
+    run(network(tmp_path, scheduler__kind="all_in", devices__availability=away), tmp_path / "run")
+
+    rounds, devices, transfers = tables(tmp_path / "run")
+    assert rounds.arrived.tolist() == [0, 0, 0]
+    assert rounds.delay_s.tolist() == [5.0, 0.0, 0.0]
+    assert transfers.end_s.sort_values().tolist() == [2.0, 3.0, 4.0, 5.0]
+    assert not devices.available[devices["round"] > 1].any()
+    assert rounds.scheduled.tolist() == [4, 0, 0]
+    budget_s = rounds.delay_budget_s[0]
+    np.testing.assert_allclose(rounds.end_s, [5.0, 5.0 + budget_s, 5.0 + 2 * budget_s])
+    assert rounds.virtual_queue_s.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", POLICIES)
+@pytest.mark.parametrize("coherence", ["round", 2.0])
+def test_a_round_without_anybody_is_a_round_and_the_clock_advances(
+    tmp_path: Path, kind: str, coherence: str | float
+) -> None:
+    away = trace_file(tmp_path, [(n, 0.0, 0) for n in range(4)])
+    changes: dict[str, Any] = {"devices__availability": away, "scheduler": scheduler(kind)}
+    changes["scheduler"]["diagnose"] = "devices"
+    go(phased(tmp_path, channel__coherence=coherence, **changes), tmp_path)
+
+    rounds, devices, transfers = tables(tmp_path)
+    assert rounds.scheduled.tolist() == [0, 0, 0]
+    assert transfers.empty
+    assert not devices.available.any()
+    np.testing.assert_allclose(np.diff(rounds.start_s), 44.0 if coherence == "round" else 2.0)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "leg", "status", "computed_s"),
+    [(1.0, "embedding", "aborted", 1.0), (3.0, "embedding", "aborted", 2.0)],
+    ids=["computing", "sending"],
+)
+def test_a_device_that_leaves_amid_the_split_step_is_out_for_the_round(
+    tmp_path: Path, left_s: float, leg: str, status: str, computed_s: float
+) -> None:
+    rows = [(n, 0, 1) for n in range(4)] + [(1, left_s, 0), (1, left_s + 0.5, 1)]
+    scenario = phased(
+        tmp_path,
+        rounds=2,
+        scheduler__kind="all_in",
+        devices__availability=trace_file(tmp_path, rows),
+        devices__compute={"speed_per_s": 2e9},
+        protocol__operations={"embed": 4e9, "head": 1e9},
+    )
+    go(scenario, tmp_path)
+
+    rounds, devices, transfers = tables(tmp_path)
+    own = transfers[(transfers["round"] == 1) & (transfers.device == 1)]
+    assert own[["leg", "status", "end_s"]].to_numpy().tolist() == [[leg, status, left_s]]
+    row = devices[(devices["round"] == 1) & (devices.device == 1)].iloc[0]
+    assert row.compute_s == computed_s
+    assert rounds.arrived.tolist() == [3, 4]
+    # It is back before the next round, and is offered then.
+    assert devices.available.all()
+
+
+def test_one_that_leaves_while_the_server_encodes_has_its_feature_aborted(tmp_path: Path) -> None:
+    rows = [(n, 0, 1) for n in range(4)]
+    quick = {"protocol__payload_bit": {"embedding": 1000, "feature": 1000, "gradient": 1000}}
+    scenario = phased(
+        tmp_path,
+        rounds=1,
+        scheduler__kind="all_in",
+        devices__availability=trace_file(tmp_path, [*rows, (3, 5.0, 0)]),
+        cell__compute={"speed_per_s": 1e9, "workers": 4},
+        protocol__operations={"encode": 10e9},
+        **quick,
+    )
+    go(scenario, tmp_path)
+
+    _, _, transfers = tables(tmp_path)
+    own = transfers[transfers.device == 3]
+    assert own.leg.tolist() == ["embedding", "feature"]
+    assert own.status.tolist() == ["delivered", "aborted"]
+    assert own.bits_delivered.tolist() == [1000, 0]
+    assert own.start_s.iloc[1] == own.end_s.iloc[1] > 10.0
+
+
+def test_the_share_of_one_that_left_goes_to_the_others_where_shares_are_reallocated(tmp_path: Path) -> None:
+    rows = [(n, 0, 1) for n in range(4)]
+    ends = {}
+    for again in (False, True):
+        folder = tmp_path / str(again)
+        folder.mkdir()
+        away = trace_file(folder, [*rows, (1, 2.0, 0)])
+        scenario = phased(
+            folder,
+            rounds=1,
+            scheduler__kind="all_in",
+            devices__availability=away,
+            protocol__reallocate=again,
+        )
+        go(scenario, folder)
+        ends[again] = tables(folder)[0].end_s[0]
+
+    assert ends[True] < ends[False]
+
+
+def test_policies_meet_the_same_comings_and_goings_at_every_time(tmp_path: Path) -> None:
+    """Rounds last differently, so with the round's clock the same rounds have the same devices."""
+    clock = {"world_clock": "round", "round_period_s": 50.0, "devices__availability": MARKOV, "rounds": 20}
+    offered = {}
+    for kind in ("all_in", "greedy", "round_robin"):
+        run(network(tmp_path, scheduler=scheduler(kind), **clock), tmp_path / kind)
+        offered[kind] = tables(tmp_path / kind)[1].available
+
+    assert 0.2 < offered["all_in"].mean() < 1
+    assert offered["greedy"].equals(offered["all_in"])
+    assert offered["round_robin"].equals(offered["all_in"])
+
+
+def test_with_the_clock_of_the_round_a_departure_comes_so_long_after_its_start(tmp_path: Path) -> None:
+    rows = [(n, 0, 1) for n in range(4)] + [(2, 10_004.5, 0)]
+    scenario = network(
+        tmp_path,
+        world_clock="round",
+        round_period_s=10_000.0,
+        scheduler__kind="all_in",
+        devices__availability=trace_file(tmp_path, rows),
+    )
+    run(scenario, tmp_path / "run")
+
+    rounds, devices, transfers = tables(tmp_path / "run")
+    ended = transfers[transfers.status == "aborted"]
+    assert ended[["round", "device"]].to_numpy().tolist() == [[2, 2]]
+    assert ended.end_s.iloc[0] == pytest.approx(rounds.start_s[1] + 4.5, rel=1e-12)
+    assert rounds.start_s[1] not in (0.0, 10_000.0)
+    assert devices[devices["round"] == 3].available.tolist() == [True, True, False, True]
+
+
+def test_more_devices_and_another_policy_leave_who_is_there_as_it_is(tmp_path: Path) -> None:
+    one = World(network(tmp_path, devices__availability=MARKOV))
+    other = World(
+        network(tmp_path, devices__availability=MARKOV, devices__count=50, scheduler__kind="greedy")
+    )
+
+    for at_s in (0.0, 300.0, 20.0, 5e4):
+        assert (other.at(at_s, 1).available[:4] == one.at(at_s, 1).available).all()
+
+
+def test_late_and_noisy_knowledge_is_told_of_those_offered_only(tmp_path: Path) -> None:
+    for knowledge in ({"kind": "noisy", "std_db": 3.0}, {"kind": "delayed", "blocks": 2}):
+        folder = tmp_path / str(knowledge["kind"])
+        changes = {"rounds": 12, "devices__availability": MARKOV, "scheduler__knowledge": knowledge}
+        run(network(tmp_path, **changes), folder)
+        devices = tables(folder)[1]
+
+        assert 0 < devices.available.mean() < 1
+        assert devices.gain_known.notna().equals(devices.available)
+
+
+def test_a_trace_of_the_scheduled_devices_holds_just_their_rows(tmp_path: Path) -> None:
+    changes = {"rounds": 12, "devices__count": 9, "devices__availability": MARKOV}
+    changes["devices__battery"] = {"capacity_j": 300.0}
+    run(network(tmp_path, **changes), tmp_path / "every")
+    run(network(tmp_path, trace__devices="scheduled", **changes), tmp_path / "only")
+
+    every, only = tables(tmp_path / "every")[1], tables(tmp_path / "only")[1]
+    expected = every[every.scheduled].reset_index(drop=True).astype(only.dtypes)
+    pd.testing.assert_frame_equal(expected, only, check_exact=True)

@@ -1,0 +1,248 @@
+"""What devices spend: the legs and steps add up to the table, and a battery to what it can bear."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from coupled import NETWORK
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from phases import go, phased
+
+from coupling import Scenario, run
+
+Tables = dict[str, pd.DataFrame]
+
+
+def tables(folder: Path) -> Tables:
+    return {name: pd.read_parquet(folder / name) for name in ("rounds", "devices", "transfers")}
+
+
+def aggregate(folder: Path, **changes: object) -> Tables:
+    """Run the small network of the paper's protocol with some keys set (``__`` for dots)."""
+    (folder / "network.toml").write_text(NETWORK)
+    overrides = {key.replace("__", "."): value for key, value in changes.items()}
+    return tables(run(Scenario.load(folder / "network.toml", overrides), folder / "run"))
+
+
+def legs(folder: Path, **changes: object) -> Tables:
+    """Run the small network with the split step's legs and some keys set (``__`` for dots)."""
+    go(phased(folder, **changes), folder)
+    return tables(folder)
+
+
+COSTS: dict[str, Any] = {
+    "devices__compute": {"speed_per_s": 2e9},
+    "devices__energy": {"receive_w": 0.3, "kappa": 1e-28},
+    "protocol__operations": {"embed": 4e9, "head": 1e9},
+    "scheduler__kind": "all_in",
+}
+
+
+def test_sending_receiving_and_computing_each_cost_what_their_model_says(tmp_path: Path) -> None:
+    found = legs(tmp_path, rounds=3, devices__tx_power_w=0.5, **COSTS)
+
+    rows = found["devices"].set_index(["round", "device"])
+    took_s = found["transfers"].assign(took=lambda t: t.end_s - t.start_s)
+    by_way = took_s.pivot_table(index=["round", "device"], columns="direction", values="took", aggfunc="sum")
+    assert len(rows) == 12
+    np.testing.assert_allclose(rows.transmit_j, 0.5 * by_way.uplink, rtol=1e-9)
+    np.testing.assert_allclose(rows.receive_j, 0.3 * by_way.downlink, rtol=1e-9)
+    # kappa f^2 x cycles = 1e-28 x 4e18 x 5e9.
+    np.testing.assert_allclose(rows.compute_j, 2.0, rtol=1e-12)
+    np.testing.assert_allclose(rows.energy_j, rows.transmit_j + rows.receive_j + rows.compute_j, rtol=1e-12)
+
+
+def test_jitter_makes_a_step_longer_and_not_dearer(tmp_path: Path) -> None:
+    compute = {"speed_per_s": 2e9, "jitter": 0.5}
+
+    rows = legs(tmp_path, rounds=3, **(COSTS | {"devices__compute": compute}))["devices"]
+
+    assert rows.compute_s.nunique() == 12
+    np.testing.assert_allclose(rows.compute_j, 2.0, rtol=1e-12)
+
+
+def test_a_device_whose_battery_runs_empty_stops_at_that_instant_and_is_not_offered_again(
+    tmp_path: Path,
+) -> None:
+    found = aggregate(tmp_path, rounds=4, scheduler__kind="all_in", devices__battery={"capacity_j": 100.0})
+
+    rounds, devices, transfers = found["rounds"], found["devices"], found["transfers"]
+    # 4 devices with 1 W for 100 s: the payload of 52 Mbit takes all of them the same time, (7).
+    lasts_s = 0.0
+    for number, row in enumerate(rounds.itertuples(), 1):
+        ended = transfers[transfers["round"] == number]
+        full_s = row.delay_predicted_s
+        if lasts_s + full_s <= 100.0 and row.scheduled:
+            assert (ended.status == "delivered").all()
+            lasts_s += full_s
+        elif row.scheduled:
+            assert (ended.status == "aborted").all()
+            np.testing.assert_allclose(ended.end_s - ended.start_s, 100.0 - lasts_s, rtol=1e-9)
+            bits = (ended.rate_bps * (100.0 - lasts_s)).to_numpy()
+            assert (np.abs(ended.bits_delivered - bits) <= 1.0).all()
+            assert row.arrived == 0
+            assert row.delay_s == pytest.approx(100.0 - lasts_s)
+            lasts_s = 100.0
+    assert lasts_s == 100.0, "the batteries ran out"
+    assert devices.groupby("device").energy_j.sum().tolist() == pytest.approx([100.0] * 4)
+    last = devices[devices["round"] == 4]
+    assert not last.available.any()
+    assert (last.battery_j == 0).all()
+    assert rounds.scheduled.iloc[-1] == 0
+    assert (rounds.end_s > rounds.start_s).all()
+
+
+@pytest.mark.parametrize(("capacity_j", "computed_s"), [(1.8, 1.8), (3.2, 2.0)], ids=["computing", "sending"])
+def test_where_a_battery_runs_empty_is_where_the_trace_ends(
+    tmp_path: Path, capacity_j: float, computed_s: float
+) -> None:
+    """Embedding takes 2 s and 2 J to compute: 4e9 operations at 2e9 a second and 1.25e-28 of kappa."""
+    costs = COSTS | {"devices__energy": {"kappa": 1.25e-28}}
+
+    found = legs(tmp_path, rounds=2, devices__battery={"capacity_j": capacity_j}, **costs)
+
+    transfers, devices = found["transfers"], found["devices"]
+    assert (transfers.status == "aborted").all()
+    assert (transfers.leg == "embedding").all()
+    assert len(transfers) == 4
+    first = devices[devices["round"] == 1]
+    np.testing.assert_allclose(first.compute_s, computed_s, rtol=1e-12)
+    np.testing.assert_allclose(transfers.start_s, computed_s, rtol=1e-12)
+    np.testing.assert_allclose(first.energy_j, capacity_j, rtol=1e-9)
+    assert not devices[devices["round"] == 2].available.any()
+
+
+def test_a_charger_brings_a_device_back(tmp_path: Path) -> None:
+    battery = {"capacity_j": 50.0, "recharge_w": 0.2}
+
+    found = aggregate(tmp_path, rounds=30, scheduler__kind="all_in", devices__battery=battery)
+
+    available = found["devices"].pivot_table(index="round", columns="device", values="available").astype(bool)
+    assert (found["transfers"].status == "aborted").any()
+    assert available.all(axis=None), "what a round recharges is something to spend in the next one"
+    assert_batteries_follow(found, **battery)
+
+
+def assert_batteries_follow(
+    found: Tables, capacity_j: float, recharge_w: float = 0.0, idle_w: float = 0.0, **_: object
+) -> None:
+    """Check the law of the charge from each round to the next, and who is offered, from the tables alone."""
+    rounds, devices = found["rounds"], found["devices"]
+    count = devices.device.nunique()
+    charge_j = devices.battery_j.to_numpy().reshape(-1, count)
+    spent_j = devices.energy_j.fillna(0.0).to_numpy().reshape(-1, count)
+    lasts_s = (rounds.end_s - rounds.start_s).to_numpy()[:, None]
+
+    assert (charge_j >= 0).all()
+    assert (charge_j <= capacity_j).all()
+    assert (spent_j <= charge_j * (1 + 1e-9)).all()
+    after_j = np.clip(charge_j - spent_j + (recharge_w - idle_w) * lasts_s, 0.0, capacity_j)
+    np.testing.assert_allclose(charge_j[1:], after_j[:-1], atol=2e-6 * capacity_j)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 10_000),
+    moving=st.booleans(),
+    coherence=st.sampled_from(["round", 0.7, 11.0]),
+    action=st.sampled_from(["drop", "retry", "skip", None]),
+    min_gain_db=st.floats(-58.0, -48.0),
+    deadline_s=st.one_of(st.none(), st.floats(5.0, 100.0)),
+    reallocate=st.booleans(),
+    battery=st.one_of(
+        st.none(),
+        st.fixed_dictionaries(
+            {
+                "capacity_j": st.floats(1.0, 200.0),
+                "initial": st.just([0.1, 1.0]),
+                "recharge_w": st.sampled_from([0.0, 0.1]),
+                "idle_w": st.sampled_from([0.0, 0.05]),
+            }
+        ),
+    ),
+    markov=st.booleans(),
+    receive_w=st.sampled_from([0.0, 0.4]),
+    power_w=st.sampled_from([0.5, 1.0]),
+    round_clock=st.booleans(),
+)
+def test_in_any_world_the_legs_and_steps_add_up_to_the_table_and_to_the_round(
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    moving: bool,
+    coherence: str | float,
+    action: str | None,
+    min_gain_db: float,
+    deadline_s: float | None,
+    reallocate: bool,
+    battery: dict[str, Any] | None,
+    markov: bool,
+    receive_w: float,
+    power_w: float,
+    round_clock: bool,
+) -> None:
+    folder = tmp_path_factory.mktemp("energy")
+    changes: dict[str, Any] = {
+        "devices__compute": {"speed_per_s": 2e9, "jitter": 0.3},
+        "devices__energy": {"receive_w": receive_w, "kappa": 1e-28},
+        "devices__tx_power_w": power_w,
+        "protocol__operations": {"embed": 4e9, "head": 1e9},
+        "protocol__reallocate": reallocate,
+    }
+    if moving:
+        changes["devices__mobility"] = {"kind": "random_waypoint", "speed_mps": [0.5, 5.0]}
+    if action is not None:
+        changes["protocol__outage"] = {"min_gain_db": min_gain_db, "action": action, "retries": 2}
+    if deadline_s is not None:
+        changes["protocol__deadline_s"] = deadline_s
+    if battery is not None:
+        changes["devices__battery"] = battery
+    if markov:
+        changes["devices__availability"] = {"kind": "markov", "mean_on_s": 40.0, "mean_off_s": 20.0}
+    if round_clock:
+        changes["world_clock"], changes["round_period_s"] = "round", 30.0
+
+    found = legs(
+        folder, seed=seed, rounds=5, channel__coherence=coherence, scheduler__kind="exact", **changes
+    )
+
+    rounds, devices, transfers = found["rounds"], found["devices"], found["transfers"]
+    if transfers.empty:
+        assert (rounds.energy_j == 0).all()
+        return
+    took_s = transfers.end_s - transfers.start_s
+    uplink = transfers.direction == "uplink"
+    if action != "skip":
+        # Bits go all the time, so the duration of a leg is its time on air.
+        by_hand = took_s * np.where(uplink, power_w, receive_w)
+        np.testing.assert_allclose(transfers.energy_j, by_hand, rtol=1e-9, atol=1e-9)
+    else:
+        assert (transfers.energy_j <= took_s * np.where(uplink, power_w, receive_w) + 1e-9).all()
+    key = [transfers["round"], transfers.device]
+    rows = devices[devices.scheduled].set_index(["round", "device"])
+    for column, legs_j in (
+        ("transmit_j", transfers.energy_j.where(uplink, 0.0)),
+        ("receive_j", transfers.energy_j.where(~uplink, 0.0)),
+    ):
+        summed = legs_j.groupby(key).sum().reindex(rows.index, fill_value=0.0)
+        np.testing.assert_allclose(rows[column], summed, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(rows.energy_j, rows.transmit_j + rows.receive_j + rows.compute_j, rtol=1e-12)
+    of_round = rows.energy_j.groupby("round").sum().reindex(rounds["round"], fill_value=0.0)
+    np.testing.assert_allclose(rounds.energy_j, of_round, rtol=1e-12, atol=1e-12)
+    assert (rows.compute_j <= 2.0 + 1e-12).all()
+    # Whoever got its gradient through has computed all of it: 1e-28 x (2e9)^2 x 5e9.
+    through = transfers[(transfers.leg == "gradient") & (transfers.status == "delivered")]
+    done = rows.loc[pd.MultiIndex.from_frame(through[["round", "device"]])]
+    np.testing.assert_allclose(done.compute_j, 2.0, rtol=1e-12)
+
+    assert (devices.available | ~devices.scheduled).all()
+    aborted = transfers.status == "aborted"
+    assert not aborted.any() or battery is not None or markov
+    assert (transfers.bits_delivered[aborted] < transfers.bits[aborted]).all()
+    if battery is None:
+        assert devices.battery_j.isna().all()
+    else:
+        assert_batteries_follow(found, **battery)
+        assert (devices.battery_j[devices.available] > 0).all()
