@@ -38,6 +38,7 @@ class Page:
             "table": self.table,
             "ranking": self.ranking,
             "figure": self.figure,
+            "cost": self.cost,
         }
         return _DIRECTIVE.sub(lambda found: directives[found[1]](*found[2].split()), template)
 
@@ -51,7 +52,8 @@ class Page:
         for name in chosen:
             claim, found = self.claims[name], self.found(name)
             differences = "; ".join(_difference(entry) for entry in found) or "not run"
-            verdict = verdicts.together([entry.verdict for entry in found])
+            run = any(entry.interval.count for entry in found)
+            verdict = verdicts.together([entry.verdict for entry in found]) if run else "not run"
             lines.append(f"| {claim.says} | {claim.source} | {differences} | **{verdict}** |")
         return "\n".join(lines)
 
@@ -113,6 +115,14 @@ class Page:
         if stage not in self.tables:
             return f"*Not run: `make reproduce STAGE={stage}`.*"
         return f"![{' '.join(words)}](reproduction/{name}.png)\n\n`make reproduce STAGE={stage}`"
+
+    def cost(self) -> str:
+        """Return how long the runs of each stage took, added up."""
+        lines = ["| stage | runs | hours |", "|---|---|---|"]
+        hours = {stage: float(rows["wall_s"].sum()) / 3600 for stage, rows in self.tables.items()}
+        lines += [f"| {stage} | {len(self.tables[stage])} | {time:.2f} |" for stage, time in hours.items()]
+        total = sum(map(len, self.tables.values()))
+        return "\n".join([*lines, f"| together | {total} | {sum(hours.values()):.2f} |"])
 
 
 def _fits(name: str, pattern: str) -> bool:
