@@ -14,7 +14,7 @@ from coupling.display import Progress, summary_table
 from coupling.interrupt import stop_requests
 from coupling.live import tensorboard as live_scalars
 from coupling.problems import Interrupted, RunError, ScenarioError
-from coupling.scenario import Scenario, json_schema
+from coupling.scenario import Scenario, file_schema
 from coupling.simulation import check_free, resume, run
 from coupling.source import parse_set
 
@@ -108,7 +108,7 @@ def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(file_schema(), indent=2))
 
 
 def main(arguments: list[str] | None = None) -> int:
