@@ -34,11 +34,6 @@ class AggregateSettings(ProtocolSettings):
     def fixed_bits(self) -> float | None:
         return None if self.payload_bit == "actual" else self.payload_bit
 
-    @property
-    @override
-    def fixed_uplink_bits(self) -> float | None:
-        return self.fixed_bits
-
     @override
     def check(self, scenario: "Scenario") -> None:
         if scenario.channel.coherence != "round":

@@ -137,9 +137,9 @@ class ProtocolSettings(Table, ABC):
         """Bits of a device in a round, all legs together; None where they are the learner's."""
 
     @property
-    @abstractmethod
     def fixed_uplink_bits(self) -> float | None:
-        """Those of them that the device sends; None where they are the learner's."""
+        """Those of them that go up; all of them, but for protocols that count a leg down as well."""
+        return self.fixed_bits
 
     @abstractmethod
     def check(self, scenario: "Scenario") -> None:
