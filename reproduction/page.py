@@ -149,7 +149,8 @@ def _difference(found: Found) -> str:
     if not found.interval.count:
         return f"{name}: not run"
     across = found.interval
-    return f"{name}: {across.mean:.3g} ({across.low:.3g} to {across.high:.3g}; {across.count}) {_SIGNS[found.verdict]}"
+    numbers = f"{across.mean:.3g} ({across.low:.3g} to {across.high:.3g}; {across.count})"
+    return f"{name}: {numbers} {_SIGNS[found.verdict]}"
 
 
 def _short(names: list[str]) -> str:
