@@ -19,6 +19,7 @@ from reproduction.verdicts import Claim, Found
 
 TEMPLATE: Final = Path(__file__).parent / "page.md"
 _DIRECTIVE: Final = re.compile(r"^\{\{(\w+) ?([^}]*)\}\}$", re.MULTILINE)
+_SIGNS: Final = {"held": "✓", "not held": "✗", "undecided": "?"}
 _ORDER: Final = ("all_in", "algorithm1", "greedy", "aaba")
 """The paper's order of the policies, the best first."""
 
@@ -148,7 +149,8 @@ def _difference(found: Found) -> str:
     if not found.interval.count:
         return f"{name}: not run"
     across = found.interval
-    return f"{name}: {across.mean:.3g} ({across.low:.3g} to {across.high:.3g}; {across.count})"
+    numbers = f"{across.mean:.3g} ({across.low:.3g} to {across.high:.3g}; {across.count})"
+    return f"{name}: {numbers} {_SIGNS[found.verdict]}"
 
 
 def _short(names: list[str]) -> str:
