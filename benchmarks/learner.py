@@ -194,12 +194,16 @@ def memory() -> bool:
 
 
 def measure_memory(device_count: int) -> int:
-    """Print the peak memory of this process, in kB, after three rounds of 20 devices and an evaluation."""
+    """Print the peak memory of this process, in kB, after three rounds of 20 devices and an evaluation.
+
+    Batches are small: what passes through the encoder at once must not hide what the devices take.
+    """
     import resource
 
     torch.set_num_threads(1)
     data = {"path": str(DATA), "test_size": 50, "share": 0.05, "overlap": True}
-    subject = build(settings_of(data=data), device_count, streams())
+    settings = settings_of(data=data, batch_size=1, micro_batch_tokens=64)
+    subject = build(settings, device_count, streams())
     for number in range(3):
         go(subject, number)
     assert subject.evaluate().heads_trained == len(DEVICES)

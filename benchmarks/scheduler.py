@@ -15,9 +15,9 @@ import numpy as np
 from numpy import ndarray
 from scipy.special import lambertw
 
-from netsim import phy
-from netsim.channel import Channel
+from netsim import phy, world
 from netsim.fading import Rayleigh
+from netsim.mobility import Static
 from netsim.pathloss import PowerLaw
 from netsim.placement import Disc
 from netsim.queues import next_virtual_queue
@@ -47,11 +47,12 @@ class World:
 
     def gains(self, rounds: int) -> Iterator[ndarray]:
         """Yield the gains of each round."""
-        streams = Streams(self.seed)
-        place = Disc(center_m=(300.0, 0.0), radius_m=50.0).positions(self.count, streams)
-        channel = Channel(PowerLaw(exponent=3.5, reference_m=10.0), Rayleigh(), streams)
+        disc, power_law = Disc(center_m=(300.0, 0.0), radius_m=50.0), PowerLaw(exponent=3.5, reference_m=10.0)
+        radio = world.World.modelled(
+            disc, Static(), power_law, Rayleigh(), (0.0, 0.0), self.count, Streams(self.seed)
+        )
         for number in range(1, rounds + 1):
-            yield channel.gain(np.hypot(*place.T), number)
+            yield radio.gain(number, 0.0)
 
 
 def round_state(

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from coupling import cli_analysis, cli_compare, cli_sweep
 from coupling.display import Progress, summary_table
+from coupling.feasibility import warnings as feasibility_warnings
 from coupling.interrupt import stop_requests
 from coupling.live import tensorboard as live_scalars
 from coupling.problems import Interrupted, RunError, ScenarioError
-from coupling.scenario import Scenario, json_schema
+from coupling.scenario import Scenario, file_schema
 from coupling.simulation import check_free, resume, run
 from coupling.source import parse_set
 
@@ -100,7 +101,7 @@ def _summarise(folder: Path, *, as_json: bool) -> None:
 def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
     """Check a scenario file and say what in it is probably not wanted."""
     loaded = _load(scenario, settings)
-    for line in loaded.warnings():
+    for line in [*loaded.warnings(), *feasibility_warnings(loaded)]:
         _tell(f"warning: {line}")
     print(f"{scenario}: valid")
 
@@ -108,7 +109,7 @@ def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
-    print(json.dumps(json_schema(), indent=2))
+    print(json.dumps(file_schema(), indent=2))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich import progress
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from coupling import plan, standing
 from coupling.compare import parse_seeds
@@ -96,7 +96,7 @@ def list_runs(
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table("run", "state", "scenario", "seed", "round", "simulated", "wall time")
+    table = Table(_run_column(), "state", "scenario", "seed", "round", "simulated", "wall time")
     for row in rows:
         state = row["state"] if row["error"] is None else f"{row['state']}: {row['error']}"
         table.add_row(row["run"], state, row["scenario"], _text(row["seed"]), *_distance(row))
@@ -108,10 +108,19 @@ def record_world(
     out: Annotated[
         Path | None, typer.Option(help="Directory of the files; by default RUN_DIR/world.")
     ] = None,
+    until_s: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="World time that gains go on to, if later than the run's end."),
+    ] = None,
 ) -> None:
     """Write down the world that a run met, so that another run can be given the same."""
-    for path in record(run, run / "world" if out is None else out):
+    for path in record(run, run / "world" if out is None else out, until_s):
         print(path)
+
+
+def _run_column() -> Column:
+    """Return a column whose names are never cut off: they are what the next command is given."""
+    return Column("run", no_wrap=True)
 
 
 def _distance(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -158,7 +167,7 @@ def _summary(folder: Path) -> dict[str, Any]:
 def _print_rows(rows: Sequence[dict[str, Any]], keys: Sequence[str], place: str) -> None:
     numbers = [name for name in _SHOWN_NUMBERS if any(row.get(name) is not None for row in rows)]
     if len(rows) <= _SHOWN_ROWS:
-        table = Table("run", *keys, "seed", "state", *numbers)
+        table = Table(_run_column(), *keys, "seed", "state", *numbers)
         for row in rows:
             measured = (f"{row[name]:.4g}" if row.get(name) is not None else "" for name in numbers)
             table.add_row(row["run"], *(str(row[key]) for key in (*keys, "seed", "state")), *measured)

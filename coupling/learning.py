@@ -24,6 +24,8 @@ class Learning:
     """The split model's steps, with the wall-clock time that they take; without a learner they do nothing."""
 
     learner: "Learner | Central | None" = None
+    counted: "Learner | Central | None" = None
+    """Whose bits are counted where the network runs alone and they are not given."""
     wall_s: float = field(default=0.0, init=False)
     """Seconds spent in steps since it was last set to 0."""
 
@@ -124,20 +126,18 @@ class Learning:
         """The learner of protocols in which devices learn."""
         from learner.learner import Learner
 
-        assert isinstance(self.learner, Learner), (
-            "validated: actual bits need a learner; it is the protocol's own"
-        )
-        return self.learner
+        own = self.learner or self.counted
+        assert isinstance(own, Learner), "validated: actual bits need a learner; it is the protocol's own"
+        return own
 
     @property
     def _server(self) -> "Central":
         """The learner of protocols in which the server learns by itself."""
         from learner.central import Central
 
-        assert isinstance(self.learner, Central), (
-            "validated: actual bits need a learner; it is the protocol's own"
-        )
-        return self.learner
+        own = self.learner or self.counted
+        assert isinstance(own, Central), "validated: actual bits need a learner; it is the protocol's own"
+        return own
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

@@ -44,14 +44,18 @@ class FixedBits(LegBits):
 
 
 @final
-@dataclass(frozen=True)
 class ActualBits(LegBits):
     """The bits that the learner's payloads have: each device's own minibatch of the round."""
 
-    count: int
-    learning: Learning
+    def __init__(self, count: int, learning: Learning) -> None:
+        self._count = count
+        self._learning = learning
+        # A round asks for every device it schedules, and each answer draws the minibatches of all K.
+        self._latest: tuple[int, Bits] | None = None
 
     @override
     def of(self, round_: int) -> Bits:
-        legs = np.array([self.learning.payload(device, round_) for device in range(self.count)], float)
-        return Bits(legs[:, 0], legs[:, 1], legs[:, 2])
+        if self._latest is None or self._latest[0] != round_:
+            legs = np.array([self._learning.payload(device, round_) for device in range(self._count)], float)
+            self._latest = round_, Bits(legs[:, 0], legs[:, 1], legs[:, 2])
+        return self._latest[1]

@@ -84,6 +84,16 @@ class Provenance:
             raise RunError(f"{path}: has schema {facts.get('schema')}; this version knows {SCHEMA_VERSION}")
         return cls(facts, wall_s)
 
+    def other_software(self) -> str | None:
+        """Return in a line with which other commit and versions the run began; None if they are these."""
+        now = _software(_git("rev-parse", "HEAD"), _versions())
+        began = _software(self.facts["commit"], self.facts["versions"])
+        names = [name for name in began if name in now and began[name] != now[name]]
+        if not names:
+            return None
+        before, after = (", ".join(f"{name} {some[name]}" for name in names) for some in (began, now))
+        return f"was begun with {before}; goes on with {after}, and may end otherwise than in one go"
+
     def again(self, learning: Learning) -> "Provenance":
         """Return the facts of a run that goes on now, perhaps on another machine or with other versions."""
         resumed = [*self.facts["resumed"], {"at": _now(), **_circumstances(learning)}]
@@ -108,7 +118,7 @@ def _circumstances(learning: Learning) -> dict[str, Any]:
     status = _git("status", "--porcelain")
     torch = sys.modules.get("torch") if learning.learner else None
     return {
-        "versions": {"python": platform.python_version()} | _versions(),
+        "versions": _versions(),
         "commit": _git("rev-parse", "HEAD"),
         "dirty": None if status is None else bool(status),
         "host": platform.node(),
@@ -120,8 +130,12 @@ def _circumstances(learning: Learning) -> dict[str, Any]:
     }
 
 
+def _software(commit: str | None, versions: Mapping[str, str]) -> dict[str, str]:
+    return {**({"commit": commit[:7]} if commit else {}), **versions}
+
+
 def _versions() -> dict[str, str]:
-    found = {}
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -1,7 +1,7 @@
 """Rows of a run, buffered and written as Parquet parts."""
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, cast, final
 
@@ -18,10 +18,6 @@ _ROWS_PER_PART: Final = 200_000
 
 Values = float | int | str | ndarray | None
 """A scalar is repeated over the rows that are added with it; NaN and None in a nullable column become null."""
-
-
-Rows = tuple[int, Mapping[str, Values]]
-"""A number of rows and their columns."""
 
 
 @final
@@ -42,8 +38,7 @@ class Recorder:
         self._tables = {name: _Table(folder / name, name, (parts or {}).get(name, 0)) for name in TABLES}
         for table in self._tables.values():
             table.keep_only_complete()
-        self._round: list[tuple[str, Rows]] = []
-        self._complete: dict[str, list[Rows]] = {name: [] for name in TABLES}
+        self._round: list[tuple[str, int, Mapping[str, Values]]] = []
         self._waiting = 0
         self._writing = False
 
@@ -54,15 +49,15 @@ class Recorder:
     def add(self, table: str, rows: int, values: Mapping[str, Values]) -> None:
         """Append ``rows`` rows to those of the round under way; every column needs a value."""
         if rows:
-            self._round.append((table, (rows, values)))
+            self._round.append((table, rows, values))
 
     def end_round(self) -> None:
         """Count the rows of the round under way, and write parts if enough have gathered."""
         added, self._round = self._round, []
         self._writing = True
-        for table, rows in added:
-            self._complete[table].append(rows)
-            self._waiting += rows[0]
+        for name, rows, values in added:
+            self._tables[name].add(rows, values)
+            self._waiting += rows
         self._writing = False
         if self._waiting >= _ROWS_PER_PART:
             self.flush()
@@ -72,10 +67,8 @@ class Recorder:
         if self._writing:
             return
         self._writing = True
-        for name, rows in self._complete.items():
-            if rows:
-                self._tables[name].write(rows)
-                rows.clear()
+        for table in self._tables.values():
+            table.flush()
         self._waiting = 0
         self._writing = False
 
@@ -94,6 +87,10 @@ class _Table:
         self._folder = folder
         self._columns = TABLES[name]
         self._schema = schema(name)
+        self._row = itemgetter(*(column.name for column in self._columns))
+        # What the next part will hold: the number of rows that were added together, and each column's values.
+        self._counts: list[int] = []
+        self._values: list[list[Values]] = [[] for _ in self._columns]
 
     def keep_only_complete(self) -> None:
         """Make sure that the first parts can be read, and remove all other files."""
@@ -110,13 +107,19 @@ class _Table:
             if path.name not in kept:
                 path.unlink()
 
-    def write(self, added: Sequence[Rows]) -> None:
-        """Write rows as one more part."""
-        counts = np.array([rows for rows, _ in added])
-        row = itemgetter(*(column.name for column in self._columns))
-        by_column = zip(*(row(values) for _, values in added), strict=True)
+    def add(self, rows: int, values: Mapping[str, Values]) -> None:
+        """Keep rows for the next part."""
+        self._counts.append(rows)
+        for kept, value in zip(self._values, self._row(values), strict=True):
+            kept.append(value)
+
+    def flush(self) -> None:
+        """Write the rows that were kept as one more part, if there are any."""
+        if not self._counts:
+            return
+        counts = np.array(self._counts)
         arrays = [
-            _array(column, values, counts) for column, values in zip(self._columns, by_column, strict=True)
+            _array(column, values, counts) for column, values in zip(self._columns, self._values, strict=True)
         ]
         table = pa.Table.from_arrays(arrays, schema=self._schema)
         path = self._folder / _part(self.parts)
@@ -128,6 +131,9 @@ class _Table:
             raise
         partial.replace(path)
         self.parts += 1
+        self._counts.clear()
+        for values in self._values:
+            values.clear()
 
     def to_disk(self) -> None:
         for number in range(self._on_disk, self.parts):
@@ -173,11 +179,12 @@ def _flat(values: Sequence[Values], counts: ndarray) -> ndarray:
 
 def _joined(arrays: Sequence[ndarray]) -> ndarray:
     """Return arrays one after the other."""
-    if len(set(map(attrgetter("dtype"), arrays))) > 1:
+    kind = arrays[0].dtype
+    if not all([array.dtype is kind for array in arrays]):  # noqa: C419 -- a third of a generator's time
         return np.concatenate(arrays)
     try:
         # A fraction of what concatenate takes for thousands of arrays as short as a round of few devices.
-        return np.frombuffer(b"".join(cast(Sequence[bytes], arrays)), arrays[0].dtype)
+        return np.frombuffer(b"".join(cast(Sequence[bytes], arrays)), kind)
     except TypeError:  # one is not contiguous
         return np.concatenate(arrays)
 

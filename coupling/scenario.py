@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast, final
+from typing import Annotated, Any, Final, Literal, Self, cast, final
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
@@ -14,9 +14,12 @@ from coupling.problems import ScenarioError, describe
 from coupling.protocols import AnyProtocol
 from coupling.settings import Cell, Channel, Devices, Scheduler, Table, Trace
 from coupling.tables import SCHEMA_VERSION
-from learner.settings import LearnerSettings
+from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
 from netsim.parameters import Count, Positive
+
+_PART: Final = "-part"
+"""Ending of the name of a table's schema in files that extend others."""
 
 
 @final
@@ -133,11 +136,17 @@ class Scenario(Table):
 
     def warnings(self) -> list[str]:
         """Return what is allowed but probably not wanted, a line each."""
+        found = []
         if self.scheduler.queue_update == "algorithm1":
-            return [
+            found.append(
                 "scheduler.queue_update = 'algorithm1' does not satisfy the mean delay (8) with a descending zeta"
-            ]
-        return []
+            )
+        if self.learner and self.learner.codec != Codecs() and self.protocol.fixed_bits is not None:
+            found.append(
+                "learner.codec changes what is learned and not protocol.payload_bit, which is given; "
+                "'actual' counts the encoded bits"
+            )
+        return found
 
     def tables(self) -> dict[str, Any]:
         """Return the resolved scenario, defaults included, as plain tables without nulls."""
@@ -165,8 +174,41 @@ class Scenario(Table):
 
 @cache
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of scenario files."""
+    """Return the JSON Schema of a scenario that extends no other."""
     return Scenario.model_json_schema()
+
+
+def file_schema() -> dict[str, Any]:
+    """Return the JSON Schema of scenario files: one that extends another need not have what that one has."""
+    whole = json_schema()
+    tables = whole["$defs"]
+    top = {key: value for key, value in whole.items() if key != "$defs"}
+    part = _partial(top)
+    part["properties"]["extends"] = {
+        "type": "string",
+        "description": "Scenario file over which this one is laid.",
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "if": {"required": ["extends"]},
+        "then": part,
+        "else": top,
+        "$defs": tables | {f"{name}{_PART}": _partial(table) for name, table in tables.items()},
+    }
+
+
+def _partial(node: Any) -> Any:
+    """Return a schema in which no key is required, so that a table may also leave out its ``kind``."""
+    if isinstance(node, list):
+        return [_partial(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    part = {key: _partial(value) for key, value in node.items() if key not in ("required", "discriminator")}
+    if isinstance(node.get("$ref"), str):
+        part["$ref"] = f"{node['$ref']}{_PART}"
+    if "oneOf" in part:
+        part["anyOf"] = part.pop("oneOf")
+    return part
 
 
 def _digest(tables: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """A run: build the world and the learner of a scenario, go through the rounds, leave a run directory."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -49,9 +50,10 @@ def run(
 ) -> Path:
     """Run a scenario and return its run directory ``out``, which must be new or empty.
 
-    With ``learning`` false, or without a ``[learner]`` table, the network runs alone and PyTorch is not imported.
-    ``on_round`` is told of every round, ``on_save`` of the directory whenever its state was saved, and the run
-    ends after a round at which ``stop`` is true.
+    With ``learning`` false, or without a ``[learner]`` table, the network runs alone, and PyTorch is not imported
+    unless the bits on the air are those of the learner's payloads. ``on_round`` is told of
+    every round, ``on_save`` of the directory whenever its state was saved, and the run ends after a round at which
+    ``stop`` is true.
 
     Raises:
         ScenarioError: something that the scenario names cannot be had, or ``out`` cannot be used; nothing was
@@ -61,12 +63,8 @@ def run(
     """
     folder = Path(out)
     check_free(folder)
-    if not learning and scenario.protocol.fixed_bits is None:
-        raise scenario.problem(
-            "protocol.payload_bit", "'actual' is not known without learning; give the bits"
-        )
     world = build_world(scenario)
-    steps = Learning(build_learner(scenario) if learning else None)
+    steps = _steps(scenario, learning=learning)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -93,8 +91,8 @@ def resume(
 ) -> Path:
     """Continue a run from its checkpoint; the tables become those of a run that was never stopped.
 
-    A run that is finished is left as it is. One that was stopped before its first checkpoint begins again, which
-    ``tell`` is told.
+    A run that is finished is left as it is. One that was stopped before its first checkpoint begins again; ``tell``
+    is told of that, and of software that is no longer what the run began with.
 
     Raises:
         ScenarioError: no run directory, or the model or data can no longer be had.
@@ -109,11 +107,13 @@ def resume(
             raise RunError(f"{folder / SCENARIO}: is not the scenario that this run began with")
         if provenance.facts["state"] == "finished":
             return folder
+        if line := provenance.other_software():
+            tell(f"{folder}: {line}")
         found = checkpoint.load(folder, scenario.digest(), _initial(scenario))
         if found is None:
             tell(f"{folder}: has no checkpoint; the run begins again")
         world = build_world(scenario)
-        steps = Learning(build_learner(scenario) if provenance.facts["learning"] else None)
+        steps = _steps(scenario, learning=provenance.facts["learning"])
         # The number of threads changes the order of sums, and with it the last bits.
         steps.use_threads(provenance.facts["torch_threads"])
         state = _initial(scenario)
@@ -164,8 +164,15 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
         rounds.run()
     if state.round < scenario.rounds:
         raise Interrupted(
-            f"interrupted after round {state.round}; continue with: airtune resume {current.folder}"
+            f"interrupted after round {state.round}; "
+            f"continue with: airtune resume {shlex.quote(str(current.folder))}"
         )
+
+
+def _steps(scenario: Scenario, *, learning: bool) -> Learning:
+    if learning:
+        return Learning(build_learner(scenario))
+    return Learning(counted=build_learner(scenario) if scenario.protocol.fixed_bits is None else None)
 
 
 def _initial(scenario: Scenario) -> RunState:

@@ -71,12 +71,15 @@ def row(path: Path, root: Path) -> dict[str, Any]:
 
 
 def run_directories(root: Path) -> Iterator[Path]:
-    """Yield the run directories in and below a directory, in the order of their names; nothing below one."""
+    """Yield the run directories in and below a directory, in the order of their names; nothing below one.
+
+    A link is followed to a run directory only: one to a folder may lead round in a circle.
+    """
     if (root / _PROVENANCE).is_file():
         yield root
         return
     for path in sorted(root.iterdir()):
-        if path.is_dir():
+        if path.is_dir() and (not path.is_symlink() or (path / _PROVENANCE).is_file()):
             yield from run_directories(path)
 
 

@@ -71,11 +71,11 @@ class World:
         return self._presence.change_s(devices, np.full(len(devices), seen.time_s)) + shift_s
 
     def comings_and_goings(
-        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"]
+        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
     ) -> Iterator[tuple[Int[ndarray, " n"], Float[ndarray, " n"], Bool[ndarray, " n"]]]:
-        """Yield ``Presence.changes`` until the end of a run with rounds 1 to T."""
+        """Yield ``Presence.changes`` until the end of a run with rounds 1 to T, or ``until_s`` if that is later."""
         world_s = self._rounds_s(start_s)
-        return self._presence.changes(float((world_s + end_s - start_s).max()))
+        return self._presence.changes(max(until_s, float((world_s + end_s - start_s).max())))
 
     def gain_before(self, seen: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
         """Return the gains so many blocks before a snapshot; None where blocks are rounds, which keep no time."""
@@ -99,14 +99,17 @@ class World:
         return next_s - world_s
 
     def met(
-        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"]
+        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
     ) -> Iterator[tuple[Int[ndarray, " b"], Float[ndarray, "K b"]]]:
-        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all gains in them."""
+        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all gains in them.
+
+        Blocks that last seconds go on to the world's time ``until_s``, if that is later.
+        """
         world_s = self._rounds_s(start_s)
         if self._blocks is None:
             blocks, begin_s = np.arange(1, len(start_s) + 1), world_s
         else:
-            last = self._blocks.at(float((world_s + end_s - start_s).max()))
+            last = self._blocks.at(max(until_s, float((world_s + end_s - start_s).max())))
             blocks = np.arange(self._blocks.at(float(world_s[0])), last + 1)
             begin_s = self._blocks.start_s(blocks)
         everyone = np.arange(self._count)

@@ -7,6 +7,7 @@ from torch import nn
 
 from learner import optimizers
 from learner.arithmetic import Arithmetic, resolve
+from learner.codec import link_of
 from learner.data import Labelled, Partition, Samples, load, prepare, tokenize
 from learner.errors import InputError
 from learner.executor import Parts
@@ -30,6 +31,8 @@ def assemble(settings: LearnerSettings, device_count: int, rng: Streams) -> tupl
     compiled = torch.compile(family.encode, dynamic=True) if settings.compile else None
     split = Split(family, model, settings.pooling, adapters, arithmetic, compiled)
 
+    link = link_of(settings.codec, split.embedding_width, split.feature_width)
+
     # Before a set of the wrong kind is loaded, where its name tells.
     _require_input(family, settings.data.name in IMAGES if settings.data.is_known else None)
     labelled, labelled_test, classes = load(settings.data, rng)
@@ -45,6 +48,7 @@ def assemble(settings: LearnerSettings, device_count: int, rng: Streams) -> tupl
     matrices = [] if settings.lora.frozen else [m for pair in adapters for m in (pair.down, pair.up)]
     parts = Parts(
         split=split,
+        link=link,
         bank=_bank(settings, split, classes, arithmetic, rng),
         samples=samples,
         lora_optimizer=_optimizer(settings, matrices),

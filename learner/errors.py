@@ -26,6 +26,11 @@ class DivergedError(ArithmeticError):
 
 
 @final
+class CodecError(ArithmeticError):
+    """A payload holds a number that cannot cross the link, or a codec breaks its word; the text is one line."""
+
+
+@final
 class OutOfMemoryError(MemoryError):
     """The device has no room for what passes through the encoder at once."""
 

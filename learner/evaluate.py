@@ -81,6 +81,8 @@ def _score(
     """Return loss and accuracy of each head."""
     logits = bank.stack(devices).logits(pooled.expand(len(devices), -1, -1)).double()
     expected = labels.to(logits.device).expand(len(devices), -1)
-    loss = functional.cross_entropy(logits.mT, expected, reduction="none").mean(1)
+    # All heads' samples in a row: for more axes CUDA has no deterministic cross entropy.
+    each = functional.cross_entropy(logits.flatten(0, 1), expected.flatten(), reduction="none")
+    loss = each.view(expected.shape).mean(1)
     accuracy = (logits.argmax(2) == expected).double().mean(1)
     return torch.stack([loss, accuracy], dim=1).cpu().numpy()

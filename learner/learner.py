@@ -14,13 +14,12 @@ from jaxtyping import Int64
 
 from learner import micro_batches, state
 from learner.assembly import assemble
+from learner.codec.link import BITS_PER_NUMBER
 from learner.data import Minibatches, Samples
 from learner.evaluate import Evaluation, evaluate
 from learner.executor import Batched, Eager, Executor, Job, Local, Parts
 from learner.settings import LearnerSettings
 from learner.streams import Streams
-
-BITS_PER_NUMBER = 32
 
 
 @final
@@ -73,22 +72,22 @@ class Learner:
         self._executor = executor
         self._settings = settings
         self._stages: dict[Job, _Stage] = {}
+        self._busy: set[int] = set()
+        lengths = parts.samples.lengths
+        # Where all samples are as long, as images are, any minibatch tells the payload of all.
+        taken = settings.batch_size * settings.local_batches
+        self._alike = np.zeros(taken, np.int64) if (lengths == lengths[0]).all() else None
 
     def payload(self, device: int, round_: int) -> tuple[int, int, int]:
         """Return the bits of a device's embedding, feature and gradient in a round, whether it takes part or not.
 
         They depend on the shapes of its minibatch only, so nothing is computed.
         """
-        embedding_bits, pooled_bits = self._payload(self.partition.minibatch(device, round_))
-        return embedding_bits, pooled_bits, pooled_bits
+        return self._payload(self.partition.minibatch(device, round_) if self._alike is None else self._alike)
 
-    def _payload(self, rows: Int64[np.ndarray, " B"]) -> tuple[int, int]:
-        """Return the bits of the embedding of some samples, and those of their pooled outputs."""
-        split, tokens = self.parts.split, len(rows) * int(self.parts.samples.lengths[rows].max())
-        return (
-            tokens * split.embedding_width * BITS_PER_NUMBER,
-            len(rows) * split.feature_width * BITS_PER_NUMBER,
-        )
+    def _payload(self, rows: Int64[np.ndarray, " B"]) -> tuple[int, int, int]:
+        split, lengths = self.parts.split, self.parts.samples.lengths[rows]
+        return self.parts.link.bits(lengths, split.embedding_width, split.feature_width)
 
     @property
     def adapter_bits(self) -> int:
@@ -98,7 +97,8 @@ class Learner:
     def embed(self, device: int, round_: int) -> Job:
         """Let the device take its minibatches of the round and embed them."""
         job = self._job(device, round_)
-        assert all(other.device != device for other in self._stages), "a device has one job in a round"
+        assert device not in self._busy, "a device has one job in a round"
+        self._busy.add(device)
         self._stages[job] = _Stage.EMBEDDED
         with self._guarded():
             self._executor.embed(job)
@@ -127,10 +127,11 @@ class Learner:
 
         Where all heads train, those of the devices that took no part do it here, each on its own minibatch; where
         nobody took part this needs to be told the round. Raises DivergedError, LoRA unchanged, if a loss is not
-        finite, and OutOfMemoryError.
+        finite, CodecError if a number cannot cross the link, and OutOfMemoryError.
         """
         jobs, stages = list(self._stages), dict(self._stages)
         self._stages.clear()
+        self._busy.clear()
         with self._guarded():
             if self._settings.heads.train == "all":
                 self._train_others(jobs[0].round if jobs else round_, stages)
@@ -149,24 +150,26 @@ class Learner:
     def evaluate(self) -> Evaluation:
         """Return how well all devices' heads classify the test set, by one pass of it through the encoder.
 
-        Raises DivergedError where a head's loss is not finite, and OutOfMemoryError.
+        The samples cross the link as in training. Raises DivergedError where a head's loss is not finite,
+        CodecError where a number cannot cross, and OutOfMemoryError.
         """
         everything = np.arange(len(self.test))
         budget = self._settings.micro_batch_tokens
         with self._guarded():
-            pooled = micro_batches.encode(self.parts.split, self.test, everything, budget)
-            return evaluate(self.parts.bank, self.device_count, pooled, self.test.labels_of(everything))
+            split, link = self.parts.split, self.parts.link
+            features = micro_batches.encode(split, link, self.test, everything, budget)
+            return evaluate(self.parts.bank, self.device_count, features, self.test.labels_of(everything))
 
     def _job(self, device: int, round_: int) -> Job:
         rows = self.partition.minibatch(device, round_)
-        embedding_bits, pooled_bits = self._payload(rows)
+        embedding_bits, feature_bits, gradient_bits = self._payload(rows)
         by_samples = self._settings.weights == "samples"
         return Job(
             device=device,
             round=round_,
             embedding_bits=embedding_bits,
-            feature_bits=pooled_bits,
-            gradient_bits=pooled_bits,
+            feature_bits=feature_bits,
+            gradient_bits=gradient_bits,
             rows=rows,
             weight=float(self.partition.sizes[device]) if by_samples else 1.0,
         )

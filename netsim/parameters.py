@@ -41,6 +41,6 @@ Point = tuple[Number, Number]
 Points = Annotated[tuple[Point, ...], Field(min_length=1)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 """The least and the largest value; the same twice means no spread."""
-_Share = Annotated[float, Field(gt=0, le=1, strict=True)]
-Shares = Annotated[tuple[_Share, _Share], AfterValidator(_ascending)]
+Probability = Annotated[float, Field(gt=0, le=1, strict=True)]
+Shares = Annotated[tuple[Probability, Probability], AfterValidator(_ascending)]
 """The same for shares of a whole."""

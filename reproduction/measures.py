@@ -21,7 +21,7 @@ REAL: Final = (
     "simulated_s",
 )
 """Real numbers that the network alone decides; they come again to 1e-9."""
-WALL: Final = ("policy_wall_median_s", "policy_wall_p99_s", "policy_wall_margin_s")
+WALL: Final = ("policy_wall_median_s", "policy_wall_p99_s", "policy_wall_margin_s", "wall_s")
 """Wall-clock times, which never come again."""
 LEARNED: Final = (
     "train_loss",
@@ -33,6 +33,8 @@ LEARNED: Final = (
     "heads_trained",
 )
 """What was learned; with another number of threads its last digits differ."""
+COSTS: Final = ("bits", "time_s", "energy_j")
+"""What learning costs on the air; ``accuracy_equal_...`` is the accuracy when so much of it was spent."""
 
 
 def measures(run: Run) -> dict[str, Any]:
@@ -48,10 +50,27 @@ def measures(run: Run) -> dict[str, Any]:
     return _network(run) | (_learned(run) if run.has("evaluations", "accuracy") else {})
 
 
-def accuracy_in_time(run: Run, time_s: float) -> float:
-    """Return the test accuracy at a simulated time, linear between the evaluations before and after it."""
-    found = run.arrays("evaluations", "time_s", "accuracy")
-    return float(np.interp(time_s, found["time_s"], found["accuracy"]))
+def accuracy_at(run: Run, cost: str, amount: float) -> float:
+    """Return the test accuracy when so much was spent, linear between the evaluations before and after."""
+    return float(np.interp(amount, *spent(run, cost)))
+
+
+def spent(run: Run, cost: str) -> tuple[ndarray, ndarray]:
+    """Return how much was spent until each evaluation, and the accuracies found in them.
+
+    ``bits`` are those offered to the channel in both directions, lost ones included.
+    """
+    found = run.arrays("evaluations", "round", "time_s", "accuracy")
+    if cost == "time_s":
+        return found["time_s"], found["accuracy"]
+    rows = run.arrays(
+        *(("transfers", "round", "bits") if cost == "bits" else ("rounds", "round", "energy_j"))
+    )
+    each = np.bincount(
+        rows["round"], rows["bits" if cost == "bits" else "energy_j"], int(found["round"][-1]) + 1
+    )
+    total: ndarray = np.cumsum(each)[found["round"]]
+    return total, found["accuracy"]
 
 
 def _network(run: Run) -> dict[str, Any]:
@@ -66,6 +85,7 @@ def _network(run: Run) -> dict[str, Any]:
         "policy_wall_median_s": float(median_s),
         "policy_wall_p99_s": float(late_s),
         "policy_wall_margin_s": 0.01 * float(rounds["delay_budget_s"][0]) - float(late_s),
+        "wall_s": numbers["wall_s"],
     }
 
 

@@ -1,8 +1,8 @@
 """``python -m reproduction.shrink MODEL FOLDER``: a vision transformer for smaller images, which are cheaper.
 
-CIFAR-10's images have 32 x 32 pixels; at 224 x 224 a transformer with patches of 14 pixels spends 257 tokens on each
-of them. The copy takes 84 x 84 and spends 37. Its position embeddings are the model's, resampled to the coarser grid
-(bicubic, as DINOv2 does for sizes that it was not trained on); every other weight is the same.
+CIFAR-10's images have 32 x 32 pixels; at 224 x 224 a transformer with patches of 14 pixels spends 257 tokens on
+each of them. The copy takes 84 x 84 and spends 37. Its position embeddings are the model's, resampled to the
+coarser grid (bicubic, as DINOv2 does for sizes that it was not trained on); every other weight is the same.
 """
 
 import argparse

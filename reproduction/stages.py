@@ -24,6 +24,8 @@ class Sweep(_Table):
 
     set: dict[str, Any] = {}
     """Keys of the scenario that the variant sets."""
+    scenario: str | None = None
+    """The scenario file, if it is another one than the stage's."""
     vary: dict[str, list[Any]] | None = None
     """Values of keys, every combination of which is run; by default those of the stage."""
 
@@ -40,6 +42,9 @@ class Stage(_Table):
     """Whether anything is learned, or the network runs alone."""
     equal_delay: bool = False
     """Whether budgets are scaled until realised mean delays agree (``airtune compare``); the first policy leads."""
+    equal_cost: bool = False
+    """Whether accuracies are also compared where all runs of a seed have sent the same bits, or spent the same
+    simulated time or energy."""
     settings: list[str] = []
     """Names of tables of settings that hold for all variants, one after the other."""
     seeds: dict[Scale, str]
@@ -102,7 +107,7 @@ def commands(plan: Plan, name: str, scale: Scale, runs: Path, data: str | None, 
     for variant, sweep in stage.variants.items():
         folder = runs / scale / name / variant
         vary = dict(stage.vary if sweep.vary is None else sweep.vary)
-        arguments = ["compare" if stage.equal_delay else "sweep", stage.scenario]
+        arguments = ["compare" if stage.equal_delay else "sweep", sweep.scenario or stage.scenario]
         if stage.equal_delay:
             arguments += ["--equal-delay", "--policies", ",".join(vary.pop(POLICY))]
         for key, values in vary.items():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis import Run, load_many
 from analysis.runs import Runs, value
-from reproduction.measures import LEARNED, REAL, WALL, WHOLE, accuracy_in_time, measures
+from reproduction.measures import COSTS, LEARNED, REAL, WALL, WHOLE, accuracy_at, measures, spent
 from reproduction.stages import POLICY, Scale, Stage
 
 REFERENCE: Final = "algorithm1"
@@ -44,12 +44,18 @@ def variants(name: str, stage: Stage, scale: Scale, runs: Path) -> dict[str, Run
 def table(stage: Stage, found: dict[str, Runs]) -> pd.DataFrame:
     """Return the numbers of all runs of a stage, their variant, varied keys and seed in front."""
     keys = list(dict.fromkeys(key for variant in stage.variants for key in varied(stage, variant)))
+    equal = _equal_costs(found) if stage.equal_cost else {}
     rows = [
-        {"variant": variant} | {key: value(run, key) for key in keys} | {"seed": value(run, "seed")} | numbers
+        {"variant": variant}
+        | {key: value(run, key) for key in keys}
+        | {"seed": value(run, "seed")}
+        | numbers
+        | equal.get(run.path, {})
         for variant, runs in found.items()
         for run, numbers in zip(runs, _numbers(runs, keys), strict=True)
     ]
     names = ["variant", *keys, "seed", *WHOLE, *REAL, *WALL, *LEARNED, "accuracy_in_time"]
+    names += [f"accuracy_equal_{cost}" for cost in COSTS]
     frame = pd.DataFrame(rows)
     frame = frame[[name for name in names if name in frame]]
     return frame.sort_values(["variant", *keys, "seed"], ignore_index=True)
@@ -88,8 +94,22 @@ def _numbers(runs: Runs, keys: list[str]) -> list[dict[str, Any]]:
     for run, numbers in zip(runs, found, strict=True):
         if "accuracy" in numbers and (reference := ends.get(_world(run, keys))) is not None:
             end_s = float(reference.arrays("rounds", "end_s")["end_s"][-1])
-            numbers["accuracy_in_time"] = accuracy_in_time(run, end_s)
+            numbers["accuracy_in_time"] = accuracy_at(run, "time_s", end_s)
     return found
+
+
+def _equal_costs(found: dict[str, Runs]) -> dict[Path, dict[str, float]]:
+    """Return the accuracies of every run when it had spent as much as the cheapest run of its seed in all."""
+    by_seed: dict[int, list[Run]] = {}
+    for run in (run for runs in found.values() for run in runs):
+        by_seed.setdefault(value(run, "seed"), []).append(run)
+    numbers: dict[Path, dict[str, float]] = {}
+    for runs in by_seed.values():
+        for cost in COSTS:
+            least = min(float(spent(run, cost)[0][-1]) for run in runs)
+            for run in runs:
+                numbers.setdefault(run.path, {})[f"accuracy_equal_{cost}"] = accuracy_at(run, cost, least)
+    return numbers
 
 
 def _world(run: Run, keys: list[str]) -> tuple[Any, ...]:

@@ -77,6 +77,10 @@ class Ray(Engine):
             # Ray puts its own in their place.
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+        # A running cluster may grow; this one never will, and its runs would wait for ever.
+        if self.address is None and self.gpus_per_run > (found := ray.cluster_resources().get("GPU", 0)):
+            ray.shutdown()
+            raise ScenarioError(f"--gpus-per-run {self.gpus_per_run:g}: this machine has {found:g} GPUs")
 
 
 def _require_answer(address: str) -> None:

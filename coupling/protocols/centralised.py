@@ -14,7 +14,7 @@ from coupling.protocols.base import Outcome, Payload, Plan, Protocol
 from coupling.protocols.resources import OverTheAir, Resources
 from coupling.protocols.visit import UPLINK, Visit
 from coupling.settings.table import Table
-from learner.settings import LearnerSettings
+from learner.settings import Codecs, LearnerSettings
 from netsim.clock import wait
 from netsim.parameters import Bits, NonNegative
 from netsim.streams import Streams
@@ -56,6 +56,8 @@ class CentralisedSettings(OverTheAir):
     @override
     def check(self, scenario: "Scenario") -> None:
         learner = scenario.learner
+        if learner is not None and learner.codec != Codecs():
+            raise ValueError("learner.codec is for a split step, which protocol.kind = 'centralised' has not")
         if learner is not None and learner.local_batches != 1:
             raise ValueError(
                 f"learner.local_batches = {learner.local_batches} is not 1: with protocol.kind = 'centralised' "

@@ -12,7 +12,7 @@ from coupling.protocols.base import Outcome, Payload, Plan, Protocol
 from coupling.protocols.resources import OverTheAir, Resources
 from coupling.protocols.visit import DOWNLINK, UPLINK, Visit
 from coupling.settings.table import Table
-from learner.settings import LearnerSettings
+from learner.settings import Codecs, LearnerSettings
 from netsim.parameters import Bits, Count, NonNegative
 from netsim.streams import Streams
 
@@ -57,6 +57,8 @@ class FedAvgLoraSettings(OverTheAir):
         cell, learner = scenario.cell, scenario.learner
         if (cell.downlink_bandwidth_hz is None) != (cell.server_tx_power_w is None):
             raise ValueError("cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other")
+        if learner is not None and learner.codec != Codecs():
+            raise ValueError("learner.codec is for a split step, which protocol.kind = 'fedavg_lora' has not")
         if learner is not None and learner.local_batches != 1:
             raise ValueError(
                 f"learner.local_batches = {learner.local_batches} is not 1: with protocol.kind = 'fedavg_lora' "

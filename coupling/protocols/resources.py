@@ -27,7 +27,8 @@ class OverTheAir(ProtocolSettings):
     reallocate: Switch = False
     """Whether the share of a device that has ended goes to the others."""
     deadline_s: Positive | None = None
-    """Time after a round's start at which all its transfers end, delivered or not; by default none."""
+    """Time after a round's start at which all its transfers end, delivered or not; computing may go on
+    after it. By default none."""
 
 
 @final

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from learner import optimizers
+from learner.codec import Link
 from learner.data import Samples
 from learner.errors import DivergedError
 from learner.heads import HeadBank
@@ -37,9 +38,10 @@ class Job:
 @final
 @dataclass(frozen=True)
 class Parts:
-    """What an executor works on: the split model, the heads, the samples, and the server's update rule."""
+    """What an executor works on: the split model and its link, the heads, the samples, the server's update rule."""
 
     split: Split
+    link: Link
     bank: HeadBank
     samples: Samples
     lora_optimizer: torch.optim.Optimizer | None

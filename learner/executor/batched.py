@@ -12,6 +12,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from learner import micro_batches
+from learner.codec import Link
 from learner.executor.base import Job, require_finite
 from learner.executor.recorded import Recorded
 
@@ -22,7 +23,7 @@ class Batched(Recorded):
 
     Samples of all devices pass the encoder in length-sorted micro-batches, each of them forward, through all
     heads at once, and backward before the next, so that memory holds one at a time. What goes backward is the
-    *sum* of the devices' losses: it gives every head its own gradient, and, through ``WeightedGradient``, LoRA
+    *sum* of the devices' losses: it gives every head its own gradient, and, through ``Crossing``, LoRA
     the weighted mean over the arrived. What has not arrived is not carried backward through the encoder.
     """
 
@@ -48,6 +49,7 @@ class Batched(Recorded):
         parts = self._parts
         stack = parts.bank.stack(devices)
         flat, owners = rows.ravel(), np.repeat(np.arange(len(devices)), rows.shape[1])
+        whose = np.array(devices)[owners]
         losses = torch.zeros(rows.size, dtype=stack.weight.dtype, device=stack.weight.device)
         labels = parts.samples.labels_of(flat).to(losses.device)
         owner = torch.from_numpy(owners).to(losses.device)
@@ -55,9 +57,11 @@ class Batched(Recorded):
 
         for positions, learns in self._micro_batches(flat, weights[owners] > 0):
             with torch.set_grad_enabled(learns):
-                pooled = parts.split.encode(parts.split.embed(parts.samples.batch(flat[positions])))
+                sent = parts.split.embed(parts.samples.batch(flat[positions]))
+                pooled = parts.split.encode(parts.link.embedding(sent, whose[positions]))
             at = torch.from_numpy(positions).to(losses.device)
-            seen = WeightedGradient.apply(pooled, weight[at])  # type: ignore[no-untyped-call]
+            crossing = (pooled, weight[at], parts.link, whose[positions])
+            seen = Crossing.apply(*crossing)  # type: ignore[no-untyped-call]
             each = functional.cross_entropy(stack.logits_of(seen, owner[at]), labels[at], reduction="none")
             losses[at] = each.detach()
             # A device's loss is the mean over its own samples.
@@ -80,19 +84,31 @@ class Batched(Recorded):
                 yield chosen[batch], learns
 
 
-class WeightedGradient(torch.autograd.Function):
-    """The node between pooled output and heads: identity forward, a sample's gradient times its weight backward."""
+class Crossing(torch.autograd.Function):
+    """The node between pooled output and heads, where both cross the link.
+
+    Forward it gives what the devices read of the feature. Backward it gives what the server reads of a device's own
+    gradient, times the device's weight: the gradient at the feature that was read counts as that of the feature
+    itself (straight-through). Without codecs it is the identity forward.
+    """
 
     @override
     @staticmethod
-    def forward(ctx: Any, pooled: Float[Tensor, "S H"], weights: Float[Tensor, " S"]) -> Tensor:
-        """Return the pooled output as it is."""
+    def forward(
+        ctx: Any,
+        pooled: Float[Tensor, "S H"],
+        weights: Float[Tensor, " S"],
+        link: Link,
+        owners: Int[ndarray, " S"],
+    ) -> Tensor:
+        """Return the pooled output as the devices read it."""
         ctx.save_for_backward(weights)
-        return pooled.view_as(pooled)
+        ctx.link, ctx.owners = link, owners
+        return link.feature(pooled, owners).view_as(pooled)
 
     @override
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        """Return each sample's gradient times its weight."""
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        """Return each sample's gradient as the server reads it, times its weight."""
         (weights,) = ctx.saved_tensors
-        return gradients[0] * weights[:, None], None
+        return ctx.link.gradient(gradients[0], ctx.owners) * weights[:, None], None, None, None

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
@@ -16,7 +18,7 @@ from learner.families import Embedded
 @final
 @dataclass(frozen=True)
 class _Encoded:
-    """The server's pooled output with its graph, and the copy that the device receives."""
+    """The server's pooled output with its graph, and what the device reads of it."""
 
     output: Float[Tensor, "B H"]
     feature: Float[Tensor, "B H"]
@@ -38,13 +40,16 @@ class Eager(Executor):
 
     @override
     def embed(self, job: Job) -> None:
-        self._embedded[job] = self._parts.split.embed(self._parts.samples.batch(job.rows))
+        parts = self._parts
+        embedded = parts.split.embed(parts.samples.batch(job.rows))
+        self._embedded[job] = parts.link.embedding(embedded, _owners(job))
 
     @override
     def encode(self, job: Job) -> None:
         with torch.set_grad_enabled(self._parts.lora_optimizer is not None):
             output = self._parts.split.encode(self._embedded.pop(job))
-        self._encoded[job] = _Encoded(output, output.detach().requires_grad_())
+        feature = self._parts.link.feature(output.detach(), _owners(job))
+        self._encoded[job] = _Encoded(output, feature.requires_grad_())
 
     @override
     def head_step(self, job: Job) -> None:
@@ -66,7 +71,8 @@ class Eager(Executor):
         encoded = self._encoded.pop(job)
         self._arrived += job.weight
         if self._parts.lora_optimizer is not None and encoded.feature.grad is not None:
-            torch.autograd.backward(encoded.output, job.weight * encoded.feature.grad)
+            gradient = self._parts.link.gradient(encoded.feature.grad, _owners(job))
+            torch.autograd.backward(encoded.output, job.weight * gradient)
 
     @override
     def update(self) -> dict[int, float]:
@@ -80,3 +86,7 @@ class Eager(Executor):
                     matrix.grad /= arrived * self._parts.local_batches
             self._parts.step_lora()
         return losses
+
+
+def _owners(job: Job) -> Int[ndarray, " B"]:
+    return np.full(len(job.rows), job.device)

@@ -1,5 +1,6 @@
 """The ``[learner]`` table of a scenario; importing it needs no PyTorch."""
 
+from learner.settings.codec import AnyCodec, Codecs, Leg, installed
 from learner.settings.data import (
     IMAGES,
     AnyPartition,
@@ -18,8 +19,10 @@ from learner.settings.rules import AdamW, Optimizer, Sgd
 __all__ = [
     "IMAGES",
     "AdamW",
+    "AnyCodec",
     "AnyPartition",
     "ByColumn",
+    "Codecs",
     "Columns",
     "Data",
     "Dirichlet",
@@ -27,9 +30,11 @@ __all__ = [
     "Heads",
     "Iid",
     "LearnerSettings",
+    "Leg",
     "Lognormal",
     "Lora",
     "Optimizer",
     "Sgd",
     "Shards",
+    "installed",
 ]

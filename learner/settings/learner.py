@@ -6,6 +6,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field, field_validator, model_validator
 
 from learner.settings.base import Count, Name, Names, Positive, Table
+from learner.settings.codec import Codecs
 from learner.settings.data import Data
 from learner.settings.rules import Optimizer
 
@@ -102,6 +103,9 @@ class LearnerSettings(Table):
     """The labelled samples and their partition."""
     heads: Heads = Heads()
     """The task modules."""
+    codec: Codecs = Codecs()
+    """How what crosses the link is written, leg by leg; also in evaluations, and for heads that learn without a
+    transfer."""
     executor: Literal["batched", "eager"] = "batched"
     """Whether the steps of a round are recorded and run together, or each at once, device by device (slow,
     with the same result)."""
@@ -110,8 +114,8 @@ class LearnerSettings(Table):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model computes; `auto` takes a CUDA device where there is one."""
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
-    """Format of the arithmetic; `bfloat16` keeps weights, heads and sums in float32 (autocast). Payloads are
-    counted as 32-bit numbers in all."""
+    """Format of the arithmetic; `bfloat16` keeps weights, heads and sums in float32 (autocast). Payloads
+    without a codec are counted as 32-bit numbers in all."""
     attention: Literal["sdpa", "flash"] = "sdpa"
     """Attention of the encoder: PyTorch's own, or the package flash-attn (on CUDA, in bfloat16)."""
     compile: bool = False

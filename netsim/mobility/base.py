@@ -35,7 +35,3 @@ class Mobility(ABC):
         Raises:
             InputError: the model does not fit the placement, or its file does not fit the devices.
         """
-
-    def positions(self, start_m: Float[ndarray, "K 2"], time_s: float) -> Float[ndarray, "K 2"]:
-        """Return where devices that were placed at ``start_m`` are; only of models in which nobody moves."""
-        raise NotImplementedError(f"{type(self).__name__} needs a motion")

@@ -40,7 +40,3 @@ class Static(Mobility):
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Rest:
         return Rest(placement.positions(count, streams))
-
-    @override
-    def positions(self, start_m: Float[ndarray, "K 2"], time_s: float) -> Float[ndarray, "K 2"]:
-        return start_m

@@ -1,12 +1,11 @@
 """The fastest devices."""
 
-from typing import Annotated, Literal, final
+from typing import Literal, final
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, Count
 from netsim.scheduling.base import Allocation, Policy, RoundState
 from netsim.scheduling.prefixes import reachable_by_gain
 from netsim.scheduling.unequal import fastest_set
@@ -23,7 +22,7 @@ class LatencyFirst(Policy):
     """
 
     kind: Literal["latency_first"] = "latency_first"
-    count: Annotated[int, Field(ge=1)]
+    count: Count
     """Number of devices a round; all that have a gain where those are fewer."""
 
     @override

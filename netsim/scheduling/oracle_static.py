@@ -25,7 +25,7 @@ class OracleStatic(Policy):
     """
 
     kind: Literal["oracle_static"] = "oracle_static"
-    count: Annotated[int, Field(ge=0)]
+    count: Annotated[int, Field(ge=0, strict=True)]
     """Number of devices a round; all that have a gain where those are fewer."""
 
     @staticmethod

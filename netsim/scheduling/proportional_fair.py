@@ -1,14 +1,13 @@
 """Devices whose channel is good by their own standards."""
 
-from typing import Annotated, Literal, final
+from typing import Literal, final
 
 import numpy as np
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim import phy
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, Count
 from netsim.scheduling.base import Allocation, Policy, RoundState
 
 
@@ -26,7 +25,7 @@ class ProportionalFair(Policy):
     """
 
     kind: Literal["proportional_fair"] = "proportional_fair"
-    count: Annotated[int, Field(ge=1)]
+    count: Count
     """Number of devices a round; all that are offered where those are fewer."""
 
     @override

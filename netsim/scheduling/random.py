@@ -1,12 +1,12 @@
 """Devices drawn by lot."""
 
-from typing import Annotated, Literal, final
+from typing import Literal, final
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, Count, Probability
 from netsim.scheduling.base import Allocation, Policy, RoundState
 
 
@@ -21,9 +21,9 @@ class Random(Policy):
     """
 
     kind: Literal["random"] = "random"
-    count: Annotated[int, Field(ge=1)] | None = None
+    count: Count | None = None
     """Number of devices a round; all that are offered where those are fewer. Excludes ``probability``."""
-    probability: Annotated[float, Field(gt=0, le=1)] | None = None
+    probability: Probability | None = None
     """Probability of each device to take part in a round, without unit. Excludes ``count``."""
 
     @model_validator(mode="after")

@@ -1,13 +1,12 @@
 """Devices in turn."""
 
-from typing import Annotated, Literal, final
+from typing import Literal, final
 
 import numpy as np
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, Count
 from netsim.scheduling.base import Allocation, Policy, RoundState
 
 
@@ -23,7 +22,7 @@ class RoundRobin(Policy):
     """
 
     kind: Literal["round_robin"] = "round_robin"
-    count: Annotated[int, Field(ge=1)]
+    count: Count
     """Number of devices a round; all that are offered where those are fewer."""
 
     @override

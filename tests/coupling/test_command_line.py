@@ -1,14 +1,20 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from coupled import LEARNER, NETWORK, Airtune
+from jsonschema import Draft202012Validator
 
 import analysis
+from coupling import Scenario
 
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 RUN = ("run", "network.toml", "--no-learning")
+# Ten times the budget: the paper's radio is one in which the median device cannot meet its own.
+AMPLE = "scheduler.delay_budget_s_per_bit=1e-5"
 
 
 def test_json_is_all_that_stands_on_stdout_and_progress_goes_to_stderr(
@@ -85,14 +91,14 @@ def test_no_learning_runs_a_scenario_with_a_learner_as_the_network_alone(
 def test_validate_says_valid_and_writes_nothing(folder: Path, airtune: Airtune) -> None:
     before = sorted(folder.rglob("*"))
 
-    answer = airtune("validate", "learning.toml")
+    answer = airtune("validate", "learning.toml", "--set", AMPLE)
 
     assert (answer.status, answer.out, answer.err) == (0, "learning.toml: valid\n", "")
     assert sorted(folder.rglob("*")) == before
 
 
 def test_validate_warns_of_the_update_that_misses_the_mean_delay(folder: Path, airtune: Airtune) -> None:
-    answer = airtune("validate", "network.toml", "--set", "scheduler.queue_update=algorithm1")
+    answer = airtune("validate", "network.toml", "--set", "scheduler.queue_update=algorithm1", "--set", AMPLE)
 
     assert (answer.status, answer.out) == (0, "network.toml: valid\n")
     assert answer.err == (
@@ -116,21 +122,29 @@ def test_the_schema_knows_every_table_and_says_what_each_key_means(airtune: Airt
 
     schema = json.loads(answer.out)
     assert (answer.status, answer.err) == (0, "")
-    assert {
-        "seed",
-        "rounds",
-        "cell",
-        "devices",
-        "channel",
-        "protocol",
-        "scheduler",
-        "learner",
-        "trace",
-    } <= set(schema["properties"])
-    assert schema["additionalProperties"] is False
+    for part in (schema["then"], schema["else"]):
+        assert set(Scenario.model_fields) <= set(part["properties"])
+        assert part["additionalProperties"] is False
     for name, table in schema["$defs"].items():
         for key, value in table.get("properties", {}).items():
             assert key == "kind" or value.get("description"), f"{name}.{key} has no description"
+
+
+def test_the_schema_takes_every_scenario_file_and_refuses_what_validate_refuses(airtune: Airtune) -> None:
+    schema = Draft202012Validator(json.loads(airtune("schema").out))
+    whole = tomllib.loads(NETWORK)
+    wrong: list[dict[str, object]] = [
+        whole | {"seeds": 1},
+        whole | {"rounds": 0},
+        {key: value for key, value in whole.items() if key != "cell"},
+        {"extends": "base.toml", "cells": {}},
+        {"extends": "base.toml", "channel": {"fading": {"kind": "rayleighh"}}},
+    ]
+
+    for file in SCENARIOS.rglob("*.toml"):
+        assert not [error.message for error in schema.iter_errors(tomllib.loads(file.read_text()))], file
+    assert schema.is_valid(whole)
+    assert not [scenario for scenario in wrong if schema.is_valid(scenario)]
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "--help"]], ids=str)

@@ -10,6 +10,7 @@ from coupled import NETWORK
 import analysis
 import coupling
 from coupling import Scenario
+from coupling.recorder import Recorder
 from coupling.tables import SCHEMA_VERSION, TABLES, schema
 
 
@@ -88,3 +89,17 @@ def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
         "round", "time_s", "loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max",
         "heads_trained",
     } <= set(schema("evaluations").names)  # fmt: skip
+
+
+def test_rows_of_a_round_that_has_not_ended_are_not_written(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path)
+    evaluation = {column.name: 0 for column in TABLES["evaluations"]}
+    recorder.add("evaluations", 1, evaluation)
+
+    recorder.flush()
+    parts_before = recorder.parts()["evaluations"]
+    recorder.end_round()
+    recorder.flush()
+
+    assert (parts_before, recorder.parts()["evaluations"]) == (0, 1)
+    assert pq.read_table(tmp_path / "evaluations" / "part-000000.parquet").num_rows == 1

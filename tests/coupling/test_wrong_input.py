@@ -380,6 +380,9 @@ def test_a_wrong_learner_is_told_even_where_nothing_is_learned(
 
 FEDAVG = "protocol={kind='fedavg_lora', payload_bit=14_548_992}"
 FEDERATED = {
+    "learner.codec.default.kind=int8": (
+        "learner.codec is for a split step, which protocol.kind = 'fedavg_lora' has not"
+    ),
     "protocol.local_steps=0": "protocol.local_steps = 0 is not at least 1",
     "protocol.local_steps=1.5": "protocol.local_steps = 1.5 is not a whole number",
     "protocol.payload_bit=0": "protocol.payload_bit = 0 is not at least 1.0 and is not one of 'actual'",
@@ -425,6 +428,9 @@ def test_what_does_not_fit_federated_averaging_is_told(
 
 CENTRALISED = "protocol={kind='centralised', payload_bit=1_000_000}"
 ON_THE_SERVER = {
+    "learner.codec.default.kind=int8": (
+        "learner.codec is for a split step, which protocol.kind = 'centralised' has not"
+    ),
     "protocol.payload_bit=1.5": "protocol.payload_bit: 1.5 is not a whole number of bits",
     "protocol.local_steps=2": (
         "protocol.local_steps is unknown; known here: outage, reallocate, deadline_s, kind, payload_bit, operations"
@@ -450,18 +456,6 @@ def test_what_does_not_fit_centralised_training_is_told(
     told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings)
 
     assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
-
-
-def test_bits_that_the_learner_would_know_are_refused_where_nothing_is_learned(
-    folder: Path, airtune: Airtune
-) -> None:
-    settings = ["protocol.payload_bit=actual", "scheduler={kind='exact', delay_budget_s=1.0}"]
-
-    told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *_set(settings))
-
-    assert told == (
-        "learning.toml: protocol.payload_bit: 'actual' is not known without learning; give the bits (from --set)"
-    )
 
 
 def _set(settings: list[str]) -> list[str]:

@@ -38,8 +38,8 @@ def killed(process: BaseProcess, until: Callable[[], bool], delay_s: float) -> B
     return process
 
 
-def assert_nothing_lost(folder: Path, scenario: Scenario) -> int:
-    """Check that every part reads and holds the rounds up to the checkpoint; return the checkpoint's round."""
+def saved_parts(folder: Path, scenario: Scenario) -> dict[Path, int]:
+    """Check that every part reads and that the checkpoint's hold its rounds; return these and their times."""
     rounds = {
         name: [
             number
@@ -55,7 +55,9 @@ def assert_nothing_lost(folder: Path, scenario: Scenario) -> int:
     saved = 0 if found is None else found[0].round
     assert rounds["rounds"][:saved] == list(range(1, saved + 1))
     assert {number for number in rounds["devices"] if number <= saved} == set(range(1, saved + 1))
-    return saved
+    counts = {} if found is None else found[0].parts
+    parts = [folder / name / f"part-{n:06d}.parquet" for name, count in counts.items() for n in range(count)]
+    return {part: part.stat().st_mtime_ns for part in parts}
 
 
 def check(tmp_path: Path, context: ForkServerContext, scenario: Scenario, instants: list[float]) -> None:
@@ -75,11 +77,14 @@ def check(tmp_path: Path, context: ForkServerContext, scenario: Scenario, instan
             begun = folder / "scenario.toml"
             ended = killed(started(context, run, scenario, folder), begun.exists, delay_s)
             exitcode, delay_s = ended.exitcode or 0, delay_s / 2
-        saved.append(assert_nothing_lost(folder, scenario))
+        saved.append(saved_parts(folder, scenario))
 
         started(context, resume, folder).join()
 
         assert_same_tables(folder, whole)
+        assert {part: part.stat().st_mtime_ns for part in saved[-1]} == saved[-1], (
+            "it went on, not began again"
+        )
     assert any(saved), "some were killed after a checkpoint"
 
 
@@ -126,11 +131,12 @@ def test_a_run_killed_while_it_goes_on_can_go_on_again(tmp_path: Path, context: 
     run(scenario, whole)
     killed(started(context, run, scenario, folder), lambda: has_parts(folder, 4), 0.0)
     killed(started(context, resume, folder), lambda: has_parts(folder, 9), 0.0)
-    assert_nothing_lost(folder, scenario)
+    before = saved_parts(folder, scenario)
 
     started(context, resume, folder).join()
 
     assert_same_tables(folder, whole)
+    assert {part: part.stat().st_mtime_ns for part in before} == before
 
 
 def test_no_checkpoint_shows_up_before_it_is_complete(tmp_path: Path) -> None:

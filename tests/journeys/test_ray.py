@@ -72,6 +72,13 @@ def test_a_node_lost_in_mid_sweep_costs_no_run(tmp_path: Path, cluster: Cluster)
     for one, other in zip(there, here, strict=True):
         assert one.task.name == other.task.name
         assert_same_tables(Path(one.task.path), Path(other.task.path))
+    command = ["sweep", path, "--vary", "scheduler.kind=algorithm1,all_in", "--seeds", "0:7"]
+    more = start(
+        *command, "--engine", "ray", "--address", cluster.address, "--out", tmp_path / "ray", "--json"
+    )
+    out, err = more.communicate()
+    assert more.returncode == 0, err
+    assert [row["state"] for row in json.loads(out)] == ["finished"] * 14, "the command line adds two"
 
 
 def test_a_signal_ends_the_runs_of_a_cluster_with_their_states_saved(tmp_path: Path) -> None:
@@ -90,6 +97,18 @@ def test_a_signal_ends_the_runs_of_a_cluster_with_their_states_saved(tmp_path: P
     assert sorted(states.values()) == ["interrupted", "waiting"]
     begun = next(name for name, state in states.items() if state == "interrupted")
     assert standing(str(tmp_path / "sweep" / begun)).state == "interrupted"
+
+
+def test_runs_that_no_node_could_ever_take_are_refused(tmp_path: Path) -> None:
+    network(tmp_path)
+    process = start(
+        "sweep", "small.toml", "--engine", "ray", "--gpus-per-run", "64", "--out", "sweep", cwd=tmp_path
+    )
+
+    _, err = process.communicate()
+
+    assert process.returncode == 2, err
+    assert err.splitlines()[-1].startswith("--gpus-per-run 64: this machine has ")
 
 
 def test_a_cluster_that_does_not_answer_is_one_line(tmp_path: Path) -> None:

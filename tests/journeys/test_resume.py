@@ -1,9 +1,10 @@
 import json
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
-from small import COMING_AND_GOING, MOVING, NETWORK, after, assert_same_tables, network, tables
+from small import COMING_AND_GOING, MOVING, NETWORK, ROOT, after, assert_same_tables, network, tables
 
 from coupling import RunError, Scenario, run
 from coupling.problems import Interrupted
@@ -38,6 +39,37 @@ def test_a_moving_world_and_the_legs_of_the_split_step_go_on_bit_by_bit(tmp_path
 
     assert_same_tables(resumed, whole)
     assert {"embedding", "feature", "gradient"} <= set(tables(whole)["transfers"]["leg"].to_pylist())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("**/*.toml")), ids=lambda path: path.stem)
+def test_the_network_of_every_scenario_goes_on_bit_by_bit(tmp_path: Path, path: Path) -> None:
+    scenario = Scenario.load(path, {"rounds": 4})
+    whole = run(scenario, tmp_path / "whole", learning=False)
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 2, learning=False))
+
+    assert_same_tables(resumed, whole)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"kind": "random", "count": 2},
+        {"kind": "round_robin", "count": 2},
+        {"kind": "proportional_fair", "count": 2},
+        {"kind": "knapsack_energy", "energy_budget_j": 20.0},
+    ],
+    ids=lambda policy: policy["kind"],
+)
+def test_a_policy_that_looks_back_sees_the_rounds_before_the_stop(
+    tmp_path: Path, policy: dict[str, object]
+) -> None:
+    scenario = network(tmp_path, scheduler={"delay_budget_s": 60.0} | policy)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5))
+
+    assert_same_tables(resumed, whole)
 
 
 @pytest.mark.parametrize("at", [1, 7])
@@ -126,6 +158,18 @@ def test_learning_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, obj
     assert len(set(losses)) > 3, "something was learned"
 
 
+def test_learning_over_codecs_goes_on_bit_by_bit(tmp_path: Path, tiny_learner: dict[str, object]) -> None:
+    codec = {"default": {"kind": "int8"}, "gradient": {"kind": "top_k", "k": 4}, "skip_padding": True}
+    actual = {**MOVING, "protocol": {"kind": "phased", "payload_bit": "actual"}}
+    scenario = network(tmp_path, rounds=8, every=3, learner=tiny_learner | {"codec": codec}, **actual)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 5))
+
+    assert_same_tables(resumed, whole)
+    assert tables(whole)["rounds"]["train_loss"].drop_null().to_pylist()
+
+
 def test_the_learner_that_goes_on_has_the_weights_of_one_never_stopped(
     tmp_path: Path, tiny_learner: dict[str, object]
 ) -> None:
@@ -157,6 +201,15 @@ def test_a_request_that_comes_before_the_first_round_leaves_a_run_that_can_begin
         run(scenario, tmp_path / "stopped", stop=lambda: True)
 
     assert_same_tables(resume(tmp_path / "stopped"), whole)
+
+
+def test_the_line_that_resumes_can_be_given_to_a_shell(tmp_path: Path) -> None:
+    note, stop = after(2)
+
+    with pytest.raises(Interrupted) as caught:
+        run(network(tmp_path), tmp_path / "two words", on_round=note, stop=stop)
+
+    assert shlex.split(str(caught.value))[-3:] == ["airtune", "resume", str(tmp_path / "two words")]
 
 
 def test_without_a_checkpoint_the_run_begins_again_and_says_so(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from small import airtune, assert_same_tables, network, parts_in, start, until
+from small import airtune, assert_same_tables, network, parts_in, start, tables, until
+
+from coupling import run
+from coupling.simulation import resume
 
 
 def catches(process: "subprocess.Popen[str]", number: signal.Signals) -> bool:
@@ -52,8 +55,41 @@ def test_a_signal_while_the_model_loads_leaves_a_run_that_can_begin(
     _, err = process.communicate()
     assert process.returncode == 130
     assert err.strip().splitlines()[-1].endswith("airtune resume stopped")
-    assert airtune("resume", "stopped", cwd=tmp_path).returncode == 0
+    resume(tmp_path / "stopped")
     assert json.loads((tmp_path / "stopped" / "provenance.json").read_text())["state"] == "finished"
+
+
+def test_a_signal_during_an_evaluation_lets_it_come_to_its_end(
+    tmp_path: Path, tiny_learner: dict[str, object]
+) -> None:
+    """The evaluation after round 3 begins in earnest when the signal has come."""
+    scenario = network(tmp_path, every=None, learner=tiny_learner)
+    script = tmp_path / "slow.py"
+    script.write_text(
+        "import signal, sys, time, pathlib\n"
+        "from coupling.cli import main\n"
+        "from coupling.learning import Learning\n"
+        "whole, calls = Learning.evaluate, []\n"
+        "def evaluate(self):\n"
+        "    calls.append(self)\n"
+        "    if len(calls) == 2:\n"
+        "        pathlib.Path('here').touch()\n"
+        "        while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:\n"
+        "            time.sleep(0.01)\n"
+        "    return whole(self)\n"
+        "Learning.evaluate = evaluate\n"
+        "sys.exit(main())\n"
+    )
+    process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path, program=[script])
+    until((tmp_path / "here").exists, process)
+
+    process.send_signal(signal.SIGINT)
+
+    _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert err.strip().splitlines()[-1].startswith("interrupted after round 3;")
+    assert tables(tmp_path / "stopped")["evaluations"]["round"].to_pylist() == [0, 3]
+    assert_same_tables(resume(tmp_path / "stopped"), run(scenario, tmp_path / "whole"))
 
 
 def test_a_second_interrupt_ends_at_once_and_keeps_the_complete_rounds(tmp_path: Path) -> None:

@@ -171,3 +171,15 @@ def test_a_processor_that_does_not_fit_is_refused(tmp_path: Path, make_settings:
     key, problem = refused(make_settings, model, data)
     assert key == "learner.model"
     assert problem.startswith(f"'{model}' has no image processor that can be loaded: ")
+
+
+def test_payloads_of_pictures_are_those_of_their_jobs(tmp_path: Path, vit: Path, make_settings: Make) -> None:
+    data = save_pictures(tmp_path, 24, 3)
+    subject = build(settings_of(make_settings, vit, data, local_batches=2), 3, PhiloxStreams(1))
+
+    told = subject.payload(1, 4)
+    job = subject.embed(1, 4)
+
+    # Two batches of 2 pictures: 9 patches and [CLS] each, 16 numbers of 32 bits.
+    assert told == (4 * 10 * 16 * 32, 4 * 16 * 32, 4 * 16 * 32)
+    assert told == (job.embedding_bits, job.feature_bits, job.gradient_bits)

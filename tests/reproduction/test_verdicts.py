@@ -1,14 +1,20 @@
 """The rule by which claims are judged, and the claims and stages themselves."""
 
+import itertools
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from coupling import Scenario
+from coupling.plan import parse_vary
+from coupling.source import parse_set
 from reproduction import stages, verdicts
-from reproduction.measures import LEARNED, REAL, WALL, WHOLE
+from reproduction.measures import COSTS, LEARNED, REAL, WALL, WHOLE
 from reproduction.tables import varied
 from reproduction.verdicts import Claim, Contrast, Verdict
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 PLAN = stages.read()
 CLAIMS = verdicts.read()
 
@@ -62,6 +68,18 @@ def test_a_claim_is_held_if_all_its_differences_are(parts: list[Verdict], whole:
     assert verdicts.together(parts) == whole
 
 
+@pytest.mark.parametrize("scale", ["cpu", "full"])
+@pytest.mark.parametrize("name", PLAN.stages)
+def test_every_call_of_a_stage_is_of_valid_scenarios(name: str, scale: stages.Scale) -> None:
+    for command in stages.commands(PLAN, name, scale, Path("runs"), "../data", 2):
+        given = list(command.arguments)
+        settings = dict(parse_set(given[at + 1]) for at, word in enumerate(given) if word == "--set")
+        vary = parse_vary([given[at + 1] for at, word in enumerate(given) if word == "--vary"])
+        for values in itertools.product(*vary.values()):
+            scenario = Scenario.load(ROOT / given[1], settings | dict(zip(vary, values, strict=True)))
+            assert (scenario.learner is not None) or not PLAN.stages[name].learning
+
+
 def planned() -> set[str]:
     """Return the names of all runs that the stages make."""
     found = set()
@@ -78,6 +96,7 @@ def planned() -> set[str]:
 
 def test_every_claim_asks_for_runs_that_a_stage_makes_and_a_number_that_a_table_has() -> None:
     columns = {*WHOLE, *REAL, *WALL, *LEARNED, "accuracy_in_time"}
+    columns |= {f"accuracy_equal_{cost}" for cost in COSTS}
     runs = planned()
     for name, claim in CLAIMS.items():
         assert claim.contrasts, name

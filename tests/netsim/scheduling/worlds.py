@@ -9,13 +9,14 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from netsim import phy
-from netsim.channel import Channel
 from netsim.fading import Rayleigh
+from netsim.mobility import Static
 from netsim.pathloss import PowerLaw
 from netsim.placement import Disc
 from netsim.queues import next_virtual_queue
 from netsim.scheduling import History, Policy, RoundState
 from netsim.streams import Streams
+from netsim.world import World
 
 BITS = 51_904_512.0
 BANDWIDTH_HZ = 10e6
@@ -25,11 +26,9 @@ BUDGET_S = 1e-6 * BITS
 
 def paper_gains(seed: int, count: int, rounds: int) -> Float[ndarray, "rounds count"]:
     """Return the gains of section V-A: a disc 300 m away, exponent 3.5, Rayleigh fading a round."""
-    streams = Streams(seed)
-    place = Disc(center_m=(300.0, 0.0), radius_m=50.0).positions(count, streams)
-    channel = Channel(PowerLaw(exponent=3.5, reference_m=10.0), Rayleigh(), streams)
-    distance_m = np.hypot(*place.T)
-    return np.stack([channel.gain(distance_m, number) for number in range(1, rounds + 1)])
+    place, path_loss = Disc(center_m=(300.0, 0.0), radius_m=50.0), PowerLaw(exponent=3.5, reference_m=10.0)
+    world = World.modelled(place, Static(), path_loss, Rayleigh(), (0.0, 0.0), count, Streams(seed))
+    return np.stack([world.gain(number, 0.0) for number in range(1, rounds + 1)])
 
 
 def paper_state(

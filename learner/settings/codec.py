@@ -1,0 +1,133 @@
+"""The ``codec`` table: how the numbers of each leg are written for their way over the air."""
+
+import difflib
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Final, Literal, TypeAlias, final
+
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+
+from learner.settings.base import Count, Table
+
+ENTRY_POINTS: Final = "airtune.codecs"
+"""Group of entry points in which an installed package offers its codecs by name."""
+KINDS: Final = ("float64", "float32", "float16", "bfloat16", "int8", "int4", "top_k", "low_rank")
+_PLUG_IN: Final = "plug-in"
+Leg: TypeAlias = Literal["embedding", "feature", "gradient"]
+
+
+@final
+class Floats(Table):
+    """Every number rounded to a floating-point format."""
+
+    kind: Literal["float64", "float32", "float16", "bfloat16"]
+    """Name of the codec: the format."""
+
+
+@final
+class Integers(Table):
+    """Every number an integer of so many bits times the scale of its token (of its sample, after the encoder)."""
+
+    kind: Literal["int8", "int4"]
+    """Name of the codec: the format; a scale has 32 bits."""
+
+
+@final
+class TopK(Table):
+    """The largest numbers of every token or sample, 32 bits each and 16 for its place; 0 for the others."""
+
+    kind: Literal["top_k"]
+    """Name of the codec."""
+    k: Count
+    """Numbers that are kept of a token or sample."""
+
+
+@final
+class LowRank(Table):
+    """The T x E matrix of a sample's tokens as factors T x r and r x E of 32-bit numbers; for embeddings only."""
+
+    kind: Literal["low_rank"]
+    """Name of the codec."""
+    rank: Count
+    """Rank r of the approximation."""
+
+
+@final
+class PlugIn(Table):
+    """A codec from elsewhere; its own options stand beside ``kind``."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Annotated[str, Field(json_schema_extra={"not": {"enum": list(KINDS)}})]
+    """``package.module:ClassName``, or a name that an installed package offers."""
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        names = [*KINDS, *sorted(installed())]
+        if ":" not in kind and kind not in names:
+            near = difflib.get_close_matches(kind, names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"'{kind}' is not one of {', '.join(names)}, 'package.module:ClassName'{hint}")
+        return kind
+
+
+def installed() -> dict[str, EntryPoint]:
+    """Return the codecs that installed packages offer, by name."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+_TAGS: Final = {
+    **dict.fromkeys(("float64", "float32", "float16", "bfloat16"), "floats"),
+    **dict.fromkeys(("int8", "int4"), "integers"),
+    "top_k": "top_k",
+    "low_rank": "low_rank",
+}
+
+
+def _tag(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return _TAGS.get(kind, _PLUG_IN) if isinstance(kind, str) else _PLUG_IN
+
+
+AnyCodec: TypeAlias = Annotated[
+    Annotated[Floats, Tag("floats")]
+    | Annotated[Integers, Tag("integers")]
+    | Annotated[TopK, Tag("top_k")]
+    | Annotated[LowRank, Tag("low_rank")]
+    | Annotated[PlugIn, Tag(_PLUG_IN)],
+    Discriminator(_tag),
+]
+
+
+@final
+class Codecs(Table):
+    """How each leg's numbers are written; the other side computes with what it reads."""
+
+    default: AnyCodec | None = None
+    """Codec of the legs that are not named; by default numbers cross as they are, and count 32 bits each."""
+    embedding: AnyCodec | None = None
+    """Codec of the embedded tokens, device to server."""
+    feature: AnyCodec | None = None
+    """Codec of the pooled outputs, server to device."""
+    gradient: AnyCodec | None = None
+    """Codec of the gradients with respect to them, device to server."""
+    skip_padding: bool = False
+    """Whether only real tokens travel, and not the padding up to the device's longest sample."""
+
+    def of(self, leg: Leg) -> AnyCodec | None:
+        """Return the codec of a leg; None where its numbers cross as they are."""
+        own: AnyCodec | None = getattr(self, leg)
+        return own or self.default
+
+    @model_validator(mode="after")
+    def _ranked(self) -> "Codecs":
+        legs: tuple[Leg, ...] = ("feature", "gradient")
+        for leg in legs:
+            codec = self.of(leg)
+            if codec is not None and codec.kind == "low_rank":
+                key = leg if getattr(self, leg) else "default"
+                raise ValueError(
+                    f"{key}.kind = 'low_rank' needs the many tokens of an embedded sample; its {leg} is one vector"
+                )
+        return self

@@ -1,0 +1,154 @@
+"""What does not cross the link: numbers without room, and codecs that do not keep their word."""
+
+import numpy as np
+import pytest
+import torch
+from test_link import EXACT, LOSSY, linked
+from tiny import Make, PhiloxStreams, train
+from torch import Tensor
+
+from learner.codec import Codec, Encoded
+from learner.errors import CodecError, InputError
+from learner.families import Embedded
+from learner.learner import build
+
+
+@pytest.mark.parametrize("executor", ["batched", "eager"])
+def test_a_number_that_a_codec_has_no_room_for_names_leg_device_and_remedy(
+    make_settings: Make, rng: PhiloxStreams, executor: str
+) -> None:
+    subject = build(make_settings(executor=executor, codec={"feature": {"kind": "float16"}}), 6, rng)
+    pooler = subject.parts.split.model.pooler
+
+    pooler.register_forward_hook(lambda module, args, output: output * 1e6)
+
+    with pytest.raises(
+        CodecError, match=r"^the feature of device 3 holds -?\d+, which 'float16' cannot carry; take"
+    ):
+        train(subject, 1, [3])
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("name", [*LOSSY, *EXACT])
+def test_numbers_that_are_not_finite_are_refused(name: str, number: float) -> None:
+    link = linked(5, **(LOSSY | EXACT)[name])
+    hidden = torch.ones(2, 2, 5, dtype=torch.float64)
+    hidden[1, 0, 3] = number
+
+    with pytest.raises(
+        CodecError,
+        match=rf"^the embedding of device 8 holds {number}, which no codec carries; lower the learning rates$",
+    ):
+        link.embedding(Embedded(hidden, torch.tensor([[1, 1], [1, 0]])), np.array([7, 8]))
+
+
+@pytest.mark.parametrize("skip_padding", [False, True])
+def test_numbers_that_are_not_finite_in_padding_do_not_matter(skip_padding: bool) -> None:
+    hidden = torch.ones(2, 2, 5)
+    hidden[1, 1, 3] = torch.inf
+
+    link = linked(5, default={"kind": "int8"}, skip_padding=skip_padding)
+
+    read = link.embedding(Embedded(hidden, torch.tensor([[1, 1], [1, 0]])), None)
+    assert read.hidden[1, 1].tolist() == [0.0] * 5
+
+
+class Whole(Codec):
+    """One scale for the whole payload: what the two executors would not agree on."""
+
+    def bits(self, tokens: np.ndarray, width: int) -> int:
+        return int(tokens.sum()) * width * 32 + 32
+
+    def encode(self, vectors: Tensor, tokens: np.ndarray) -> Encoded:
+        scale = vectors.abs().max().float().reshape(1)
+        return (vectors / scale * 10).round().float(), scale
+
+    def decode(self, sent: Encoded, tokens: np.ndarray, width: int) -> Tensor:
+        return sent[0] * sent[1] / 10
+
+
+class Liar(Codec):
+    """Announces half of what it sends."""
+
+    def bits(self, tokens: np.ndarray, width: int) -> int:
+        return int(tokens.sum()) * width * 16
+
+    def encode(self, vectors: Tensor, tokens: np.ndarray) -> Encoded:
+        return (vectors.float(),)
+
+    def decode(self, sent: Encoded, tokens: np.ndarray, width: int) -> Tensor:
+        return sent[0]
+
+
+class Flat(Liar):
+    """Forgets the shape."""
+
+    def bits(self, tokens: np.ndarray, width: int) -> int:
+        return int(tokens.sum()) * width * 32
+
+    def decode(self, sent: Encoded, tokens: np.ndarray, width: int) -> Tensor:
+        return sent[0].flatten()
+
+
+class Crashing(Liar):
+    """Multiplies what does not fit."""
+
+    def encode(self, vectors: Tensor, tokens: np.ndarray) -> Encoded:
+        return (vectors @ vectors,)
+
+
+@pytest.mark.parametrize(
+    ("codecs", "key", "problem"),
+    [
+        (
+            {"gradient": {"kind": "test_refusals:Crashing"}},
+            "gradient",
+            "codec 'test_refusals:Crashing' fails on a trial payload: RuntimeError: mat1 and mat2 shapes cannot be "
+            "multiplied (3x16 and 3x16)",
+        ),
+        ({"default": {"kind": "top_k", "k": 17}}, "default", "k = 17 exceeds the 16 numbers of a vector"),
+        (
+            {"embedding": {"kind": "low_rank", "rank": 17}},
+            "embedding",
+            "rank = 17 exceeds the 16 numbers of a vector",
+        ),
+        (
+            {"feature": {"kind": "test_refusals:Whole"}},
+            "feature",
+            "codec 'test_refusals:Whole' makes something else of a sample when others travel with it",
+        ),
+        (
+            {"gradient": {"kind": "test_refusals:Liar"}},
+            "gradient",
+            "codec 'test_refusals:Liar' wrote 1536 bits of gradient and announced 768",
+        ),
+        (
+            {"gradient": {"kind": "test_refusals:Flat"}},
+            "gradient",
+            "codec 'test_refusals:Flat' read (48,) numbers of gradient where (3, 16) were sent",
+        ),
+        (
+            {"gradient": {"kind": "test_refusals:Liar", "k": 3}},
+            "gradient",
+            "codec 'test_refusals:Liar' cannot be created: Liar() takes no arguments",
+        ),
+        (
+            {"gradient": {"kind": "test_refusals:Nobody"}},
+            "gradient",
+            "codec 'test_refusals:Nobody' cannot be imported: module 'test_refusals' has no attribute 'Nobody'",
+        ),
+        (
+            {"gradient": {"kind": "test_refusals:LOSSY"}},
+            "gradient",
+            "codec 'test_refusals:LOSSY' is not a subclass of learner.codec.Codec",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
+)
+def test_a_codec_that_does_not_fit_or_keep_its_word_is_refused_before_the_first_round(
+    make_settings: Make, rng: PhiloxStreams, codecs: dict[str, object], key: str, problem: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        build(make_settings(codec=codecs), 6, rng)
+
+    assert str(refused.value) == f"learner.codec.{key}: {problem}"

@@ -1,0 +1,60 @@
+"""The committed tables: some of their rows, run again."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import analysis
+from coupling import Scenario, run
+from reproduction import stages, tables
+from reproduction.measures import REAL, WHOLE, measures
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PLAN = stages.read()
+TABLES = sorted((ROOT / "docs" / "reproduction").glob("*.csv"))
+
+
+def again(stage: str, row: "pd.Series[object]", folder: Path) -> dict[str, object]:
+    """Return what the network of a row of a stage's table comes to today."""
+    keys = {str(key): value for key, value in row.items() if "." in str(key) and not pd.isna(value)}
+    settings = stages.settings_of(PLAN, stage, str(row["variant"]), "cpu", None)
+    scenario = Scenario.load(
+        ROOT / PLAN.stages[stage].scenario, {**settings, **keys, "seed": int(row["seed"])}
+    )
+    return measures(analysis.load(run(scenario, folder, learning=False)))
+
+
+@pytest.mark.parametrize(
+    ("stage", "runs", "seed"),
+    [
+        ("radio", "start0/algorithm1", 4),
+        ("radio", "start5/greedy", 30),
+        ("sensitivity", "zeta-large/exact", 2),
+        ("sensitivity", "vehicular/algorithm1", 7),
+        ("budgets", "start5/aaba/4e-06", 11),
+        ("fig3-sst2", "all/algorithm1", 5),
+        ("order", "all/reproduction.ordered:Ordered/ascending", 1),
+    ],
+)
+def test_a_row_of_a_committed_table_comes_out_again(stage: str, runs: str, seed: int, tmp_path: Path) -> None:
+    table = tables.read(ROOT / "docs" / "reproduction" / f"{stage}.csv")
+    row = tables.groups(table)[runs].reset_index().set_index("seed", drop=False).loc[seed]
+
+    numbers = again(stage, row, tmp_path / "run")
+
+    for name in WHOLE:
+        assert numbers[name] == row[name], name
+    for name in REAL:
+        assert numbers[name] == pytest.approx(row[name], rel=1e-9, abs=1e-9), name
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_a_committed_table_has_every_run_that_its_stage_plans(path: Path) -> None:
+    stage = PLAN.stages[path.stem]
+    table = tables.read(path)
+    first, end = map(int, stage.seeds["cpu"].split(":"))
+
+    assert set(table["variant"]) == set(stage.variants)
+    for name, rows in tables.groups(table).items():
+        assert list(rows.index) == list(range(first, end)), name
