@@ -1,8 +1,9 @@
 """What a network-only round costs as the number of devices grows, against ``np.argsort`` of as many floats.
 
 K devices walk (random waypoint) through correlated fading of 8 waves; 20 of them are drawn to send their split
-step in three legs, and only those are written. Then memory, and the paper's radio with 20 devices in raw SimPy
-timeouts. CPU times after a warm-up round; what a round is compared with is timed between the rounds.
+step in three legs, and only those are written. Then the same with devices that come and go, memory, and the paper's
+radio with 20 devices in raw SimPy timeouts. CPU times after a warm-up round; what a round is compared with is timed
+between the rounds.
 """
 
 import subprocess
@@ -26,6 +27,7 @@ BASE = Path(__file__).resolve().parent.parent / "scenarios" / "paper" / "base.to
 COUNTS = (100, 1_000, 10_000, 100_000, 1_000_000)
 SCHEDULED = 20
 MOST_ARGSORTS = 20
+MOST_AVAILABILITY = 1.5
 MOST_BYTES = 400
 MOST_TIMEOUTS = 2_500
 TIMEOUTS_AT_ONCE = 5_000
@@ -98,6 +100,15 @@ def crowd(count: int) -> coupling.Scenario:
     return coupling.Scenario.load(BASE, CROWD | {"devices.count": count, "rounds": 8})
 
 
+def coming_and_going(count: int) -> coupling.Scenario:
+    """Return the same world with devices of which one in three is away, and batteries in all of them."""
+    more = {
+        "devices.availability": {"kind": "markov", "mean_on_s": 600.0, "mean_off_s": 300.0},
+        "devices.battery": {"capacity_j": 1000.0, "initial": [0.1, 1.0], "recharge_w": 0.01},
+    }
+    return coupling.Scenario.load(BASE, CROWD | more | {"devices.count": count, "rounds": 8})
+
+
 def peak_bytes(count: int) -> int:
     """Return the peak memory of a process that runs the crowd, in bytes."""
     command = [sys.executable, __file__, "peak", str(count)]
@@ -122,6 +133,12 @@ def main() -> int:
         bound = f" (at most {MOST_ARGSORTS})" if count == COUNTS[-1] else ""
         print(f"K = {count:>9,}: a round costs {ratio:,.1f} times np.argsort of K floats{bound}")
     missed |= ratio > MOST_ARGSORTS
+    coming_s, _ = round_cost(coming_and_going(COUNTS[-1]), argsort_of(COUNTS[-1]))
+    print(
+        f"K = {COUNTS[-1]:,}: with devices that come and go and batteries a round costs "
+        f"{coming_s / costs[-1]:.2f} times as much (at most {MOST_AVAILABILITY:g})"
+    )
+    missed |= coming_s > MOST_AVAILABILITY * costs[-1]
     growth = costs[-1] / costs[-2] / (COUNTS[-1] / COUNTS[-2])
     print(
         f"from K = {COUNTS[-2]:,} to {COUNTS[-1]:,} the cost grows {growth:.2f} times as fast as K (at most 1)"

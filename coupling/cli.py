@@ -11,6 +11,7 @@ from rich.console import Console
 
 from coupling import cli_analysis, cli_compare, cli_sweep
 from coupling.display import Progress, summary_table
+from coupling.feasibility import warnings as feasibility_warnings
 from coupling.interrupt import stop_requests
 from coupling.live import tensorboard as live_scalars
 from coupling.problems import Interrupted, RunError, ScenarioError
@@ -100,7 +101,7 @@ def _summarise(folder: Path, *, as_json: bool) -> None:
 def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
     """Check a scenario file and say what in it is probably not wanted."""
     loaded = _load(scenario, settings)
-    for line in loaded.warnings():
+    for line in [*loaded.warnings(), *feasibility_warnings(loaded)]:
         _tell(f"warning: {line}")
     print(f"{scenario}: valid")
 

@@ -1,6 +1,7 @@
 """``python -m reproduction``: run stages, judge the claims, write tables, figures and the page."""
 
 import argparse
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -56,11 +57,13 @@ def _write(plan: stages.Plan, names: list[str], scale: stages.Scale, docs: Path)
         found[name] = tables.variants(name, plan.stages[name], scale, RUNS)
         tables.write(tables.table(plan.stages[name], found[name]), folder / f"{name}.csv")
     for figure, drawing in FIGURES.items():
-        needed = {stage for stage, _ in drawing.of}
-        if needed & set(names):
-            for stage in needed - set(found):
-                found[stage] = tables.variants(stage, plan.stages[stage], scale, RUNS)
-            figures.draw(figure, found, folder)
+        needed = dict.fromkeys(stage for stage, _ in drawing.of)
+        if set(needed) & set(names):
+            with contextlib.suppress(tables.MissingRunsError):  # another stage's, which nobody asked for
+                for stage in needed:
+                    if stage not in found:
+                        found[stage] = tables.variants(stage, plan.stages[stage], scale, RUNS)
+                figures.draw(figure, found, folder)
     kept = {path.stem: tables.read(path) for path in sorted(folder.glob("*.csv"))}
     page = Page(kept, verdicts.read()).render(TEMPLATE.read_text(encoding="utf-8"))
     (docs / "reproduction.md").write_text(page, encoding="utf-8")

@@ -21,7 +21,7 @@ REAL: Final = (
     "simulated_s",
 )
 """Real numbers that the network alone decides; they come again to 1e-9."""
-WALL: Final = ("policy_wall_median_s", "policy_wall_p99_s", "policy_wall_margin_s")
+WALL: Final = ("policy_wall_median_s", "policy_wall_p99_s", "policy_wall_margin_s", "wall_s")
 """Wall-clock times, which never come again."""
 LEARNED: Final = (
     "train_loss",
@@ -85,6 +85,7 @@ def _network(run: Run) -> dict[str, Any]:
         "policy_wall_median_s": float(median_s),
         "policy_wall_p99_s": float(late_s),
         "policy_wall_margin_s": 0.01 * float(rounds["delay_budget_s"][0]) - float(late_s),
+        "wall_s": numbers["wall_s"],
     }
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, final
 
@@ -18,12 +19,9 @@ from reproduction.verdicts import Claim, Found
 
 TEMPLATE: Final = Path(__file__).parent / "page.md"
 _DIRECTIVE: Final = re.compile(r"^\{\{(\w+) ?([^}]*)\}\}$", re.MULTILINE)
-_NEIGHBOURS: Final = (
-    ("all_in", "algorithm1"),
-    ("exact", "algorithm1"),
-    ("algorithm1", "greedy"),
-    ("greedy", "aaba"),
-)
+_SIGNS: Final = {"held": "✓", "not held": "✗", "undecided": "?"}
+_ORDER: Final = ("all_in", "algorithm1", "greedy", "aaba")
+"""The paper's order of the policies, the best first."""
 
 
 @final
@@ -41,6 +39,7 @@ class Page:
             "table": self.table,
             "ranking": self.ranking,
             "figure": self.figure,
+            "cost": self.cost,
         }
         return _DIRECTIVE.sub(lambda found: directives[found[1]](*found[2].split()), template)
 
@@ -54,7 +53,8 @@ class Page:
         for name in chosen:
             claim, found = self.claims[name], self.found(name)
             differences = "; ".join(_difference(entry) for entry in found) or "not run"
-            verdict = verdicts.together([entry.verdict for entry in found])
+            run = any(entry.interval.count for entry in found)
+            verdict = verdicts.together([entry.verdict for entry in found]) if run else "not run"
             lines.append(f"| {claim.says} | {claim.source} | {differences} | **{verdict}** |")
         return "\n".join(lines)
 
@@ -99,21 +99,31 @@ class Page:
         rows = rows[rows["variant"] == variant]
         means = rows.groupby(POLICY)[measure].mean().sort_values(ascending=False)
         order = " > ".join(f"{label(policy)} {mean:.4g}" for policy, mean in means.items())
-        differences = []
-        for more, less in _NEIGHBOURS:
-            if more in means.index and less in means.index:
-                contrast = verdicts.Contrast(
-                    measure=measure, plus=[f"{stage}/{variant}/{more}"], minus=[f"{stage}/{variant}/{less}"]
-                )
-                claim = Claim(says="", source="ours", contrasts=[contrast])
-                differences.append(_difference(verdicts.decide(claim, self.numbers)[0]))
+        paper = [policy for policy in _ORDER if policy in means.index]
+        pairs = list(pairwise(paper))
+        if {"exact", "algorithm1"} <= set(means.index):
+            pairs.append(("exact", "algorithm1"))
+        differences = [self._against(f"{stage}/{variant}", *pair, measure) for pair in pairs]
         return f"| {stage}: {variant} | {rows['seed'].nunique()} | {order} | {'; '.join(differences)} |"
+
+    def _against(self, runs: str, more: str, less: str, measure: str) -> str:
+        contrast = verdicts.Contrast(measure=measure, plus=[f"{runs}/{more}"], minus=[f"{runs}/{less}"])
+        claim = Claim(says="", source="ours", contrasts=[contrast])
+        return _difference(verdicts.decide(claim, self.numbers)[0])
 
     def figure(self, name: str, stage: str, *words: str) -> str:
         """Return a figure with the command that draws it again."""
         if stage not in self.tables:
             return f"*Not run: `make reproduce STAGE={stage}`.*"
         return f"![{' '.join(words)}](reproduction/{name}.png)\n\n`make reproduce STAGE={stage}`"
+
+    def cost(self) -> str:
+        """Return how long the runs of each stage took, added up."""
+        lines = ["| stage | runs | hours |", "|---|---|---|"]
+        hours = {stage: float(rows["wall_s"].sum()) / 3600 for stage, rows in self.tables.items()}
+        lines += [f"| {stage} | {len(self.tables[stage])} | {time:.2f} |" for stage, time in hours.items()]
+        total = sum(map(len, self.tables.values()))
+        return "\n".join([*lines, f"| together | {total} | {sum(hours.values()):.2f} |"])
 
 
 def _fits(name: str, pattern: str) -> bool:
@@ -139,7 +149,8 @@ def _difference(found: Found) -> str:
     if not found.interval.count:
         return f"{name}: not run"
     across = found.interval
-    return f"{name}: {across.mean:.3g} ({across.low:.3g} to {across.high:.3g}; {across.count})"
+    numbers = f"{across.mean:.3g} ({across.low:.3g} to {across.high:.3g}; {across.count})"
+    return f"{name}: {numbers} {_SIGNS[found.verdict]}"
 
 
 def _short(names: list[str]) -> str:

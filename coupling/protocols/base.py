@@ -136,6 +136,11 @@ class ProtocolSettings(Table, ABC):
     def fixed_bits(self) -> float | None:
         """Bits of a device in a round, all legs together; None where they are the learner's."""
 
+    @property
+    def fixed_uplink_bits(self) -> float | None:
+        """Those of them that go up; all of them, but for protocols that count a leg down as well."""
+        return self.fixed_bits
+
     @abstractmethod
     def check(self, scenario: "Scenario") -> None:
         """Raise ValueError where the rest of a scenario lacks what the protocol needs."""

@@ -61,6 +61,12 @@ class PhasedSettings(OverTheAir):
         bits = self.payload_bit
         return None if bits == "actual" else bits.embedding + bits.feature + bits.gradient
 
+    @property
+    @override
+    def fixed_uplink_bits(self) -> float | None:
+        bits = self.payload_bit
+        return None if bits == "actual" else bits.embedding + bits.gradient
+
     @override
     def check(self, scenario: "Scenario") -> None:
         if scenario.cell.downlink_bandwidth_hz is None or scenario.cell.server_tx_power_w is None:

@@ -109,7 +109,7 @@ class Link:
         lengths = present.sum(1).cpu().numpy()
         tokens = self._travelling(lengths, hidden.shape[1])
         if tokens.sum() == present.numel():
-            sent = hidden * present[:, :, None]
+            sent = hidden.masked_fill(~present[:, :, None], 0.0)
             read = self._embedding.carry(sent.flatten(0, 1), tokens, owners)
             return Embedded(read.view(hidden.shape), embedded.mask)
         read = torch.zeros_like(hidden)

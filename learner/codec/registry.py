@@ -74,12 +74,19 @@ def _wire(codecs: Codecs, leg: Leg, width: int) -> Wire:
         return Wire(leg, "", None)
     key = f"learner.codec.{leg if getattr(codecs, leg) else 'default'}"
     try:
-        codec = create(**table.model_dump())
-        wire = Wire(leg, table.kind, codec)
+        wire = Wire(leg, table.kind, create(**table.model_dump()))
         _try(wire, width, several=leg == "embedding")
     except (ValueError, CodecError) as error:
-        raise InputError(key, str(error)) from None
+        raise InputError(key, _line(error)) from error
+    # What is wrong with a codec from elsewhere surfaces as anything.
+    except Exception as error:
+        problem = f"codec '{table.kind}' fails on a trial payload: {type(error).__name__}: {_line(error)}"
+        raise InputError(key, problem) from error
     return wire
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _try(wire: Wire, width: int, *, several: bool) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from by_hand import SPLIT, assert_weights, heads_of, learner_of, lora_of, stepped_by_hand
-from phases import go, phased
+from phases import go, laid_over, phased
 
 from coupling.learning import Learning
 
@@ -39,6 +39,77 @@ def test_lost_gradients_leave_the_weights_of_what_arrived(tmp_path: Path, tiny_l
     start = heads_of(learner_of(scenario))
     moved = {device for device in range(4) if not torch.equal(after[0][device], start[0][device])}
     assert moved == set(transfers[(transfers.leg == "feature") & (transfers.status == "delivered")].device)
+
+
+def test_devices_that_come_and_go_leave_the_weights_of_what_arrived(
+    tmp_path: Path, tiny_learner: str
+) -> None:
+    scenario = phased(
+        tmp_path,
+        tiny_learner,
+        rounds=30,
+        scheduler__kind="all_in",
+        protocol__payload_bit={"embedding": 20_000_000, "feature": 20_000_000, "gradient": 20_000_000},
+        devices__availability={"kind": "markov", "mean_on_s": 50.0, "mean_off_s": 20.0},
+        **SPLIT,
+    )
+    subject = learner_of(scenario)
+
+    go(scenario, tmp_path, Learning(subject))
+
+    transfers = pd.read_parquet(tmp_path / "transfers")
+    aborted = transfers[transfers.status == "aborted"]
+    assert set(aborted.leg) == {"embedding", "feature", "gradient"}, "every leg must be aborted somewhere"
+    expected = stepped_by_hand(
+        scenario, transfers, steps_after=("feature", "downlink"), counts_after=("gradient", "uplink")
+    )
+    assert_weights(subject, expected)
+
+
+def test_the_papers_round_goes_without_those_who_left(tmp_path: Path, tiny_learner: str) -> None:
+    changes = {
+        "rounds": 20,
+        "scheduler__kind": "all_in",
+        "devices__availability": {"kind": "markov", "mean_on_s": 60.0, "mean_off_s": 20.0},
+    }
+    scenario = laid_over(tmp_path, "", tiny_learner, changes | SPLIT)
+    subject = learner_of(scenario)
+
+    go(scenario, tmp_path, Learning(subject))
+
+    rounds, transfers = (pd.read_parquet(tmp_path / name) for name in ("rounds", "transfers"))
+    assert ((rounds.arrived > 0) & (rounds.arrived < rounds.scheduled)).any()
+    symbols = ("symbols", "uplink")
+    assert_weights(subject, stepped_by_hand(scenario, transfers, steps_after=symbols, counts_after=symbols))
+
+
+def test_a_head_whose_device_leaves_while_it_computes_stays_as_it_is(
+    tmp_path: Path, tiny_learner: str
+) -> None:
+    away = tmp_path / "away.csv"
+    rows = [f"{device},0,1" for device in range(4)]
+    # Legs of 1,000 bits take well below a second; the head's step takes 10 s from then on.
+    away.write_text("\n".join(["device,time_s,available", *rows, "2,5,0"]))
+    scenario = phased(
+        tmp_path,
+        tiny_learner,
+        rounds=1,
+        scheduler__kind="all_in",
+        protocol__payload_bit={"embedding": 1_000, "feature": 1_000, "gradient": 1_000},
+        protocol__operations={"head": 10e9},
+        devices__compute={"speed_per_s": 1e9},
+        devices__availability={"kind": "trace", "path": str(away)},
+        **SPLIT,
+    )
+    subject = learner_of(scenario)
+
+    go(scenario, tmp_path, Learning(subject))
+
+    transfers = pd.read_parquet(tmp_path / "transfers")
+    assert transfers[transfers.device == 2].leg.tolist() == ["embedding", "feature", "gradient"]
+    assert transfers[transfers.device == 2].status.tolist() == ["delivered", "delivered", "aborted"]
+    before, after = heads_of(learner_of(scenario))[0], heads_of(subject)[0]
+    assert [torch.equal(before[device], after[device]) for device in range(4)] == [False, False, True, False]
 
 
 def test_a_round_in_which_no_gradient_arrives_changes_no_lora_matrix(

@@ -65,6 +65,13 @@ MOVING = {
 }
 """Entries that make the small network a moving one with a fast channel and the split step's three legs."""
 
+COMING_AND_GOING = {
+    **NETWORK["devices"],
+    "availability": {"kind": "markov", "mean_on_s": 150.0, "mean_off_s": 60.0},
+    "battery": {"capacity_j": 120.0, "initial": [0.3, 1.0], "recharge_w": 0.4, "idle_w": 0.1},
+}
+"""Devices that come and go, with batteries that run empty and are charged."""
+
 
 def scenario_file(folder: Path, name: str = "small.toml", **tables: object) -> Path:
     """Write the small network as a scenario file, with some of its top-level entries replaced."""

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from small import assert_same_tables, network
+from small import COMING_AND_GOING, assert_same_tables, network
 
 from coupling import Scenario, checkpoint, run
 from coupling.checkpoint import RunState
 from coupling.learning import Learning
 from coupling.simulation import resume
 from coupling.tables import TABLES
+from netsim.streams import Streams
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,9 @@ def saved_parts(folder: Path, scenario: Scenario) -> dict[Path, int]:
         ]
         for name in TABLES
     }
-    initial = RunState.initial(scenario.devices.count, 0.0)
+    count, battery = scenario.devices.count, scenario.devices.battery
+    charge_j = battery.charge_j(count, Streams(scenario.seed)) if battery else None
+    initial = RunState.initial(count, 0.0, charge_j)
     found = checkpoint.load(folder, scenario.digest(), initial)
     saved = 0 if found is None else found[0].round
     assert rounds["rounds"][:saved] == list(range(1, saved + 1))
@@ -103,6 +106,14 @@ def test_a_network_killed_at_any_instant_goes_on_to_the_same_tables(
     scenario = network(tmp_path, rounds=40, every=2)
 
     check(tmp_path, context, scenario, random_instants(instants))
+
+
+def test_batteries_of_a_run_killed_at_any_instant_go_on_to_the_same_tables(
+    tmp_path: Path, context: ForkServerContext
+) -> None:
+    scenario = network(tmp_path, rounds=40, every=2, devices=COMING_AND_GOING)
+
+    check(tmp_path, context, scenario, random_instants(3))
 
 
 @pytest.mark.parametrize("instants", [1, pytest.param(3, marks=pytest.mark.slow)])

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from small import MOVING, after, assert_same_tables, network, tables
+from small import COMING_AND_GOING, MOVING, NETWORK, after, assert_same_tables, network, tables
 
 from coupling import RunError, Scenario, ScenarioError, cli, run
 from coupling.build import build_partition
@@ -78,6 +78,35 @@ def test_a_channel_that_changes_with_the_round_has_no_time_to_record_until(tmp_p
 
     with pytest.raises(ScenarioError, match=r"--until-s 5: .* has a channel block a round"):
         record(whole, tmp_path / "world", until_s=5.0)
+
+
+@pytest.mark.parametrize(
+    "clock", [{}, {"world_clock": "round", "round_period_s": 40.0}], ids=["time", "round"]
+)
+def test_who_was_there_is_recorded_and_replayed_with_the_departures_amid_transfers(
+    tmp_path: Path, clock: dict[str, object]
+) -> None:
+    availability = {"kind": "markov", "mean_on_s": 60.0, "mean_off_s": 30.0}
+    devices = NETWORK["devices"] | {"availability": availability}
+    whole = run(network(tmp_path, devices=devices, **clock), tmp_path / "whole")
+    gains, _, who = record(whole, tmp_path / "world")
+
+    trace = NETWORK["devices"] | {"availability": {"kind": "trace", "path": str(who)}}
+    again = run(replayed(tmp_path / "again", gains, devices=trace, **clock), tmp_path / "again" / "run")
+
+    assert who.name == "availability.parquet"
+    assert {"aborted", "delivered"} <= set(tables(whole)["transfers"]["status"].to_pylist())
+    assert_same_tables(again, whole)
+
+
+def test_the_batteries_are_no_part_of_the_world_that_is_recorded(tmp_path: Path) -> None:
+    whole = run(network(tmp_path, devices=COMING_AND_GOING), tmp_path / "whole")
+    gains, _, who = record(whole, tmp_path / "world")
+
+    trace = COMING_AND_GOING | {"availability": {"kind": "trace", "path": str(who)}}
+    again = run(replayed(tmp_path / "again", gains, devices=trace), tmp_path / "again" / "run")
+
+    assert_same_tables(again, whole)
 
 
 def test_gains_and_positions_are_those_that_the_run_met(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small import MOVING, NETWORK, ROOT, after, assert_same_tables, network, tables
+from small import COMING_AND_GOING, MOVING, NETWORK, ROOT, after, assert_same_tables, network, tables
 
 from coupling import RunError, Scenario, run
 from coupling.problems import Interrupted
@@ -116,6 +116,22 @@ def test_centralised_training_goes_on_bit_by_bit_with_the_data_that_had_arrived(
 
     assert_same_tables(resumed, whole)
     assert sorted(tables(whole)["transfers"]["device"].to_pylist()) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("at", [1, 4, 9])
+def test_batteries_and_who_is_there_go_on_bit_by_bit(tmp_path: Path, at: int) -> None:
+    scenario = network(tmp_path, devices=COMING_AND_GOING)
+    whole = run(scenario, tmp_path / "whole")
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", at))
+
+    assert_same_tables(resumed, whole)
+    devices = tables(whole)["devices"].to_pandas()
+    charge_j, there = devices.battery_j, devices.available
+    at_stake = charge_j[devices["round"] == at + 1]
+    assert at_stake[at_stake < 120.0].nunique() > 2, "devices have charges of their own to be remembered"
+    assert 0 < there.mean() < 1
+    assert "aborted" in tables(whole)["transfers"]["status"].to_pylist()
 
 
 def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: Path) -> None:

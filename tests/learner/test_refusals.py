@@ -42,11 +42,12 @@ def test_numbers_that_are_not_finite_are_refused(name: str, number: float) -> No
         link.embedding(Embedded(hidden, torch.tensor([[1, 1], [1, 0]])), np.array([7, 8]))
 
 
-def test_numbers_that_are_not_finite_in_padding_do_not_matter() -> None:
+@pytest.mark.parametrize("skip_padding", [False, True])
+def test_numbers_that_are_not_finite_in_padding_do_not_matter(skip_padding: bool) -> None:
     hidden = torch.ones(2, 2, 5)
     hidden[1, 1, 3] = torch.inf
 
-    link = linked(5, default={"kind": "int8"}, skip_padding=True)
+    link = linked(5, default={"kind": "int8"}, skip_padding=skip_padding)
 
     read = link.embedding(Embedded(hidden, torch.tensor([[1, 1], [1, 0]])), None)
     assert read.hidden[1, 1].tolist() == [0.0] * 5
@@ -89,9 +90,22 @@ class Flat(Liar):
         return sent[0].flatten()
 
 
+class Crashing(Liar):
+    """Multiplies what does not fit."""
+
+    def encode(self, vectors: Tensor, tokens: np.ndarray) -> Encoded:
+        return (vectors @ vectors,)
+
+
 @pytest.mark.parametrize(
     ("codecs", "key", "problem"),
     [
+        (
+            {"gradient": {"kind": "test_refusals:Crashing"}},
+            "gradient",
+            "codec 'test_refusals:Crashing' fails on a trial payload: RuntimeError: mat1 and mat2 shapes cannot be "
+            "multiplied (3x16 and 3x16)",
+        ),
         ({"default": {"kind": "top_k", "k": 17}}, "default", "k = 17 exceeds the 16 numbers of a vector"),
         (
             {"embedding": {"kind": "low_rank", "rank": 17}},

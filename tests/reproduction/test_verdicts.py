@@ -10,7 +10,7 @@ from coupling import Scenario
 from coupling.plan import parse_vary
 from coupling.source import parse_set
 from reproduction import stages, verdicts
-from reproduction.measures import LEARNED, REAL, WALL, WHOLE
+from reproduction.measures import COSTS, LEARNED, REAL, WALL, WHOLE
 from reproduction.tables import varied
 from reproduction.verdicts import Claim, Contrast, Verdict
 
@@ -96,6 +96,7 @@ def planned() -> set[str]:
 
 def test_every_claim_asks_for_runs_that_a_stage_makes_and_a_number_that_a_table_has() -> None:
     columns = {*WHOLE, *REAL, *WALL, *LEARNED, "accuracy_in_time"}
+    columns |= {f"accuracy_equal_{cost}" for cost in COSTS}
     runs = planned()
     for name, claim in CLAIMS.items():
         assert claim.contrasts, name

@@ -1,0 +1,89 @@
+"""A stage from its sweep to its page, small."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import analysis
+from coupling import Scenario, run
+from coupling.cli import main
+from reproduction import stages, tables
+from reproduction.measures import accuracy_at, measures, spent
+from reproduction.page import Page
+from reproduction.stages import Plan, Stage, Sweep
+from reproduction.verdicts import Claim, Contrast
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BASE = str(ROOT / "scenarios" / "paper" / "base.toml")
+STAGE = Stage(
+    title="",
+    scenario=BASE,
+    seeds={"cpu": "1:4"},
+    vary={"scheduler.kind": ["all_in", "aaba"]},
+    variants={"a": Sweep(set={"rounds": 5})},
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which a small stage has left its runs."""
+    folder = tmp_path_factory.mktemp("runs")
+    [command] = stages.commands(Plan(settings={}, stages={"small": STAGE}), "small", "cpu", folder, None, 1)
+    assert main(list(command.arguments)) == 0
+    return folder
+
+
+def test_a_stage_becomes_a_table_and_a_page_with_verdicts(runs: Path, tmp_path: Path) -> None:
+    table = tables.table(STAGE, tables.variants("small", STAGE, "cpu", runs))
+    tables.write(table, tmp_path / "small.csv")
+    kept = tables.read(tmp_path / "small.csv")
+
+    assert list(kept.seed) == [1, 2, 3] * 2
+    assert (kept[kept["scheduler.kind"] == "all_in"].scheduled_total == 100).all()
+    contrast = Contrast(measure="scheduled_mean", plus=["small/a/all_in"], minus=["small/a/aaba"])
+    claims = {"more": Claim(says="All-in schedules more", source="ours", contrasts=[contrast])}
+    page = Page({"small": kept}, claims).render("{{claims more}}\n\n{{table small scheduled_mean}}\n")
+    assert "| All-in schedules more | ours | All-in − AABA: " in page
+    assert "; 3) ✓ | **held** |" in page
+    assert "| a, All-in | 3 | 20 |" in page
+
+
+def test_a_stage_whose_runs_are_missing_names_the_command(runs: Path) -> None:
+    other = STAGE.model_copy(update={"variants": {"b": Sweep()}})
+
+    with pytest.raises(tables.MissingRunsError, match="has no runs; make reproduce STAGE=small"):
+        tables.variants("small", other, "cpu", runs)
+
+
+def test_numbers_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:
+    scenario = Scenario.load(BASE, {"rounds": 30, "scheduler.kind": "aaba", "trace.devices": "scheduled"})
+    found = analysis.load(run(scenario, tmp_path / "run", learning=False))
+
+    numbers = measures(found)
+
+    assert numbers["scheduled_total"] == found.devices.scheduled.sum()
+    own_m = found.devices.groupby("device").distance_m.first()
+    assert numbers["nearer_m"] == pytest.approx(own_m.mean() - found.devices.distance_m.mean())
+    assert numbers["scheduled_log"] == pytest.approx(np.log(found.rounds.scheduled.mean()))
+
+
+@pytest.mark.slow
+def test_the_full_scale_runs_shortened(tmp_path: Path) -> None:
+    settings = stages.settings_of(stages.read(), "fig3-sst2", "all", "full", None)
+    # BERT-base and SST-2 would have to be downloaded.
+    little = {
+        "learner.model": "minilm",
+        "learner.data": {"name": "movie_reviews", "test_size": 20},
+        "rounds": 2,
+    }
+    scenario = Scenario.load(ROOT / "scenarios" / "paper" / "sst2.toml", settings | little)
+    found = analysis.load(run(scenario, tmp_path / "run"))
+
+    assert scenario.learner is not None
+    assert scenario.learner.batch_size == 32
+    for cost in ("bits", "time_s", "energy_j"):
+        amounts, accuracies = spent(found, cost)
+        assert (np.diff(amounts) > 0).all()
+        assert accuracy_at(found, cost, 2 * amounts[-1]) == accuracies[-1]
+    assert np.diff(spent(found, "bits")[0]).sum() == 51_904_512 * found.rounds.scheduled.sum()
