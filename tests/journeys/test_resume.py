@@ -70,6 +70,8 @@ def test_a_policy_that_looks_back_sees_the_rounds_before_the_stop(
     resumed = resume(stopped(scenario, tmp_path / "stopped", 5))
 
     assert_same_tables(resumed, whole)
+    kept = "checkpoint/devices.safetensors"
+    assert (resumed / kept).read_bytes() == (whole / kept).read_bytes(), "what no policy here looks at"
 
 
 @pytest.mark.parametrize("at", [1, 7])

@@ -19,9 +19,8 @@ def again(stage: str, row: "pd.Series[object]", folder: Path) -> dict[str, objec
     """Return what the network of a row of a stage's table comes to today."""
     keys = {str(key): value for key, value in row.items() if "." in str(key) and not pd.isna(value)}
     settings = stages.settings_of(PLAN, stage, str(row["variant"]), "cpu", None)
-    scenario = Scenario.load(
-        ROOT / PLAN.stages[stage].scenario, {**settings, **keys, "seed": int(row["seed"])}
-    )
+    file = PLAN.stages[stage].variants[str(row["variant"])].scenario or PLAN.stages[stage].scenario
+    scenario = Scenario.load(ROOT / file, {**settings, **keys, "seed": int(row["seed"])})
     return measures(analysis.load(run(scenario, folder, learning=False)))
 
 
