@@ -32,6 +32,7 @@ check: $(VENV)/dev.stamp
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/worlds.py
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .

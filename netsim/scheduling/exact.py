@@ -18,6 +18,9 @@ from netsim.scheduling.unequal import best_set
 
 _ELEMENTS_AT_ONCE: Final = 512
 _ROWS_AT_LEAST: Final = 3
+_FEW: Final = 170
+_SOME: Final = 4096
+_KNOWN_WELL: Final = 0.5
 _TRIES: Final = 8
 
 
@@ -67,9 +70,38 @@ def best_prefix(state: RoundState, order: Int[ndarray, " n"], objective: Objecti
         rounding = 8.0 * last * prefixes.slack
         if open_counts.size == 1 or high.max() - certain <= rounding:
             return _best_of(prefixes, open_counts, high[open_counts - first], objective)
+        of = open_counts - first
         first, last = int(open_counts[0]), int(open_counts[-1])
-        rows = max(_ROWS_AT_LEAST, _ELEMENTS_AT_ONCE // max(last, 1))
-        prefixes.narrow(_spread(open_counts, rows), first, last)
+        if last <= _FEW:
+            rows = max(_ROWS_AT_LEAST, _ELEMENTS_AT_ONCE // max(last, 1))
+            prefixes.narrow(_spread(open_counts, rows), first, last)
+        else:
+            _look_closer(prefixes, open_counts, low[of], high[of], objective)
+
+
+def _look_closer(
+    prefixes: Prefixes,
+    counts: Int[ndarray, " n"],
+    low: Float[ndarray, " n"],
+    high: Float[ndarray, " n"],
+    objective: Objective,
+) -> None:
+    """Narrow the bounds around the prefix that is probably the best, and around the one that promises most.
+
+    ``counts`` are those that can still be the best, between ``low`` and ``high`` their J.
+    """
+    lower_s, upper_s = prefixes.bounds_s[:, counts]
+    guess_s = np.clip(prefixes.guess_s[counts], lower_s, upper_s)
+    likely = int(objective.value(counts, guess_s, prefixes.state).argmax())
+    hopeful = int(high.argmax())
+    first, last = int(counts[0]), int(counts[-1])
+    if last <= _SOME:
+        beyond_s = lower_s[hopeful] + np.array([1e-9, 0.2]) * (upper_s[hopeful] - lower_s[hopeful])
+        prefixes.probe(np.append(beyond_s, guess_s[[hopeful, likely]]), first, last)
+    elif high[likely] - low[likely] > _KNOWN_WELL * (high.max() - low.max()):
+        prefixes.probe(guess_s[[likely]], first, last)
+    else:
+        prefixes.probe(guess_s[[hopeful]], first, last)
 
 
 def _spread(counts: Int[ndarray, " n"], most: int) -> Int[ndarray, " m"]:

@@ -43,14 +43,26 @@ class Prefixes:
         alone = np.maximum.accumulate(self.bits / np.log1p(self.snr))
         scarcest = np.minimum.accumulate(self.snr / self.bits)
         unit = phy.LN2 / state.bandwidth_hz
-        # Rounding of a sum of N terms must not cut off the truth.
-        self.slack = _EPSILON * (64 + len(order))
+        # Rounding of a sum of N terms must not cut off the truth; demands are summed block by block.
+        slack = _EPSILON * (64 + len(order))
+        self.slack = min(slack, _EPSILON * (64 + _BLOCK + len(order) / _BLOCK))
         self.bounds_s = np.zeros((2, len(order) + 1))
         lower_s, upper_s = self.bounds_s[:, 1:]
         np.maximum(alone, together / np.log1p(self.snr.cumsum()), out=lower_s)
-        lower_s *= unit * (1.0 - self.slack)
+        lower_s *= unit * (1.0 - slack)
         np.divide(together, np.log1p(together * scarcest), out=upper_s)
-        upper_s *= unit * (1.0 + self.slack)
+        upper_s *= unit * (1.0 + slack)
+
+    @cached_property
+    def guess_s(self) -> Float[ndarray, " sets"]:
+        """Estimates of the least common delays, in seconds; not always between the bounds."""
+        lower_s, upper_s = self.bounds_s
+        return lower_s + _PART * (upper_s - lower_s)
+
+    @cached_property
+    def _far(self) -> Float[ndarray, " sets"]:
+        """How far each guess is from the delay that it comes from, as a part of that."""
+        return np.ones(len(self.counts))
 
     @cached_property
     def floor_s(self) -> Float[ndarray, " n"]:
@@ -78,14 +90,13 @@ class Prefixes:
         if counts[0] == 0:
             counts = counts[1:]
         lower_s, upper_s = self.bounds_s[:, counts]
-        apart_s = upper_s - lower_s
         if len(counts) * last <= _SMALL:
-            self._settle(counts, lower_s + _PART * apart_s)
-        elif (apart_s > _NARROW * upper_s).any():
-            self._probe(max(first, 1), last, lower_s + _PART * apart_s)
+            self._settle(counts, lower_s + _PART * (upper_s - lower_s))
+        elif (upper_s - lower_s > _NARROW * upper_s).any():
+            self.probe(np.clip(self.guess_s[counts], lower_s, upper_s), first, last)
         else:
-            for count in counts:
-                self.solve(int(count))
+            for count in counts.tolist():
+                self.solve(count)
 
     def _settle(self, counts: Int[ndarray, " some"], guess_s: Float[ndarray, " some"]) -> None:
         """Solve some prefixes together."""
@@ -104,40 +115,60 @@ class Prefixes:
         for count in counts[~exact].tolist():
             self.solve(count)
 
-    def _probe(self, first: int, last: int, delay_s: Float[ndarray, " m"]) -> None:
+    def probe(self, delay_s: Float[ndarray, " m"], first: int, last: int) -> None:
         """Narrow the bounds of the prefixes of ``first`` to ``last`` devices with their demands at some delays.
 
         A prefix's demand C falls with D, its slope rises and its curvature falls (see ``netsim.demand``). So where
         C(D) <= B the parabola at D lies below C towards smaller delays and reaches B too late: a lower bound
         of D_N. Where C(D) > B the parabola lies above and the tangent below: an upper and a lower bound.
         """
-        needed, fall, bend = self._moments(first, last, delay_s)
+        first = max(first, 1)
+        needed, fall, bend = self._moments(delay_s, first, last)
+        lower_s, upper_s = self.bounds_s[:, first : last + 1]
+        at_s = delay_s[:, None]
         # NaN stands where a floor is not exceeded and where a parabola ends above B; fmax and fmin pass it over.
         with np.errstate(invalid="ignore"):
             spare = self.state.bandwidth_hz - needed
-            crossing = 2.0 * spare / (fall + np.sqrt(fall * fall + 2.0 * bend * spare))
+            square, curve = fall * fall, bend * spare
+            crossing = 2.0 * spare / (fall + np.sqrt(square + 2.0 * curve))
             early = np.where(spare < 0, spare / fall, crossing)
             late = np.minimum(crossing, 0.0)
-            at_s = delay_s[:, None]
-            lower_s = np.fmax.reduce(at_s - at_s * early) * (1.0 - self.slack)
-            upper_s = np.fmin.reduce(at_s - at_s * late) * (1.0 + self.slack)
-            bounds_s = self.bounds_s[:, first : last + 1]
-            np.fmax(bounds_s[0], lower_s, out=bounds_s[0])
-            np.fmin(bounds_s[1], upper_s, out=bounds_s[1])
+            least_s = np.fmax.reduce(at_s - at_s * early) * (1.0 - self.slack)
+            most_s = np.fmin.reduce(at_s - at_s * late) * (1.0 + self.slack)
+            np.fmax(lower_s, least_s, out=lower_s)
+            np.fmin(upper_s, most_s, out=upper_s)
+            # Halley's step, exact for a hyperbola, which the demand of a device near its floor is.
+            step = 2.0 * spare * fall / (2.0 * square + curve)
+        self._guess(first, delay_s, step)
         self.iterations += 1
 
-    def _moments(self, first: int, last: int, delay_s: Float[ndarray, " m"]) -> Float[ndarray, "3 m sets"]:
+    def _guess(self, first: int, delay_s: Float[ndarray, " m"], step: Float[ndarray, "m sets"]) -> None:
+        """Keep what the nearest delay says of the prefixes from ``first`` on, where none was nearer before."""
+        of = slice(first, first + step.shape[1])
+        far = np.abs(step)
+        np.copyto(far, np.inf, where=np.isnan(far))
+        row, column = far.argmin(axis=0), np.arange(step.shape[1])
+        far = far[row, column]
+        nearer = far < self._far[of]
+        np.copyto(self._far[of], far, where=nearer)
+        np.copyto(self.guess_s[of], delay_s[row] * (1.0 - step[row, column]), where=nearer)
+
+    def _moments(self, delay_s: Float[ndarray, " m"], first: int, last: int) -> Float[ndarray, "3 m sets"]:
         """Return the ``demand.demand_moments`` of the prefixes of ``first`` to ``last`` devices."""
+        below = first - 1
         if last <= _BLOCK:
             moments = demand.demand_moments(self.bits[:last], self.log_floor[:last], delay_s)
-            return moments.cumsum(axis=2)[:, :, first - 1 :]
+            sums = moments[:, :, below:]
+            if below:
+                sums[:, :, 0] += moments[:, :, :below].sum(axis=2)
+            return sums.cumsum(axis=2)
         # In blocks that stay in the cache, and of those below ``first`` nothing but the sum.
-        edges = [*range(0, first - 1, _BLOCK), *range(first - 1, last, _BLOCK), last]
-        total, sums = np.zeros((3, len(delay_s), 1)), np.empty((3, len(delay_s), last - first + 1))
+        edges = [*range(0, below, _BLOCK), *range(below, last, _BLOCK), last]
+        total, sums = np.zeros((3, len(delay_s), 1)), np.empty((3, len(delay_s), last - below))
         for start, end in pairwise(edges):
             moments = demand.demand_moments(self.bits[start:end], self.log_floor[start:end], delay_s)
-            if start >= first - 1:
-                block = sums[:, :, start - first + 1 : end - first + 1]
+            if start >= below:
+                block = sums[:, :, start - below : end - below]
                 np.add(moments.cumsum(axis=2, out=moments), total, out=block)
                 total = block[:, :, -1:]
             else:
@@ -152,7 +183,7 @@ class Prefixes:
                 self.bits[:count],
                 self.floor_s[:count],
                 self.state.bandwidth_hz,
-                lower_s + _PART * (upper_s - lower_s),
+                min(max(float(self.guess_s[count]), lower_s), upper_s),
             )
             self.bounds_s[:, count] = lower_s
             self.iterations += steps

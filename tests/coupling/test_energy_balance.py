@@ -115,6 +115,22 @@ def test_where_a_battery_runs_empty_is_where_the_trace_ends(
     assert not devices[devices["round"] == 2].available.any()
 
 
+def test_a_device_that_ran_empty_while_it_computed_does_not_wait_for_a_better_channel(tmp_path: Path) -> None:
+    found = legs(
+        tmp_path,
+        rounds=1,
+        channel__coherence=1000.0,
+        protocol__outage={"min_gain_db": 0.0, "action": "skip"},
+        protocol__deadline_s=500.0,
+        devices__battery={"capacity_j": 1.6},
+        **(COSTS | {"devices__energy": {"kappa": 1.25e-28}}),
+    )
+
+    transfers = found["transfers"]
+    assert (transfers.status == "aborted").all()
+    np.testing.assert_allclose(transfers.end_s, 1.6, rtol=1e-12)
+
+
 def test_a_charger_brings_a_device_back(tmp_path: Path) -> None:
     battery = {"capacity_j": 50.0, "recharge_w": 0.2}
 

@@ -36,7 +36,11 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def test_the_adapter_comes_down_is_trained_and_goes_up(tmp_path: Path) -> None:
-    compute = {"devices__compute": {"speed_per_s": 1e9}, "protocol__operations": {"local_step": 2e9}}
+    compute = {
+        "devices__compute": {"speed_per_s": 1e9},
+        "devices__energy": {"receive_w": 0.5, "kappa": 1e-28},
+        "protocol__operations": {"local_step": 2e9},
+    }
     go(fedavg(tmp_path, rounds=20, protocol__local_steps=3, **compute), tmp_path)
 
     rounds, devices, transfers = tables(tmp_path)
@@ -58,8 +62,10 @@ def test_the_adapter_comes_down_is_trained_and_goes_up(tmp_path: Path) -> None:
     np.testing.assert_allclose(start.uplink - end.downlink, 6.0, rtol=1e-9)
     scheduled = devices[devices.scheduled].set_index(["round", "device"])
     np.testing.assert_allclose(scheduled.compute_s, 6.0)
-    on_air_s = (end - start).uplink
-    np.testing.assert_allclose(scheduled.energy_j.loc[on_air_s.index], on_air_s * 1.0, rtol=1e-9)
+    on_air_s = end - start
+    # 1 W to send, and kappa f^2 for each of 6e9 operations.
+    spent_j = on_air_s.uplink * 1.0 + on_air_s.downlink * 0.5 + 1e-28 * 1e9**2 * 6e9
+    np.testing.assert_allclose(scheduled.energy_j.loc[spent_j.index], spent_j, rtol=1e-9)
 
 
 @pytest.mark.parametrize("downlink", [True, False])

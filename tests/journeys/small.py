@@ -156,13 +156,13 @@ def environment() -> dict[str, str]:
 
 
 def start(
-    *arguments: object, cwd: Path = ROOT, program: Sequence[object] = AIRTUNE
+    *arguments: object, cwd: Path = ROOT, program: Sequence[object] = AIRTUNE, threads: int = 1
 ) -> "subprocess.Popen[str]":
     """Start airtune as a process of its own."""
     return subprocess.Popen(
         [sys.executable, *map(str, program), *map(str, arguments)],
         cwd=cwd,
-        env=environment(),
+        env=environment() | {"OMP_NUM_THREADS": str(threads)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -53,19 +53,24 @@ def test_a_fast_channel_is_recorded_in_its_own_blocks_and_replayed_in_them(tmp_p
 
 def test_a_moving_world_with_a_fast_channel_meets_another_policy_as_the_models_would(tmp_path: Path) -> None:
     """The other policy's rounds take longer, so more of the world is recorded than the run met."""
-    whole = run(network(tmp_path, **MOVING), tmp_path / "whole")
-    gains, _ = record(whole, tmp_path / "world", until_s=1000.0)
-    other = MOVING | {"scheduler": {"kind": "round_robin", "count": 2, "delay_budget_s": 2.0}}
+    leaving = {"kind": "markov", "mean_on_s": 60.0, "mean_off_s": 20.0}
+    moving = MOVING | {"devices": {**MOVING["devices"], "availability": leaving}}
+    whole = run(network(tmp_path, **moving), tmp_path / "whole")
+    gains, _, availability = record(whole, tmp_path / "world", until_s=2000.0)
+    other = moving | {"scheduler": {"kind": "round_robin", "count": 2, "delay_budget_s": 2.0}}
     for name in ("models", "again"):
         (tmp_path / name).mkdir()
     modelled = run(network(tmp_path / "models", **other), tmp_path / "models" / "run")
 
     channel = {"gains": {"path": str(gains)}, "coherence": 0.5}
-    again = run(network(tmp_path / "again", **(other | {"channel": channel})), tmp_path / "again" / "run")
+    devices = MOVING["devices"] | {"availability": {"kind": "trace", "path": str(availability)}}
+    replay = other | {"channel": channel, "devices": devices}
+    again = run(network(tmp_path / "again", **replay), tmp_path / "again" / "run")
 
     assert_same_tables(again, modelled)
     ended_s, longer_s = (tables(folder)["rounds"]["end_s"].to_pylist()[-1] for folder in (whole, modelled))
-    assert ended_s < longer_s < 1000.0
+    assert ended_s < longer_s < 2000.0
+    assert set(tables(modelled)["transfers"]["status"].to_pylist()) > {"delivered"}, "somebody left"
 
 
 def test_a_channel_that_changes_with_the_round_has_no_time_to_record_until(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small import COMING_AND_GOING, MOVING, NETWORK, after, assert_same_tables, network, tables
+from small import COMING_AND_GOING, MOVING, NETWORK, ROOT, after, assert_same_tables, network, tables
 
 from coupling import RunError, Scenario, run
 from coupling.problems import Interrupted
@@ -41,6 +41,16 @@ def test_a_moving_world_and_the_legs_of_the_split_step_go_on_bit_by_bit(tmp_path
     assert {"embedding", "feature", "gradient"} <= set(tables(whole)["transfers"]["leg"].to_pylist())
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("**/*.toml")), ids=lambda path: path.stem)
+def test_the_network_of_every_scenario_goes_on_bit_by_bit(tmp_path: Path, path: Path) -> None:
+    scenario = Scenario.load(path, {"rounds": 4})
+    whole = run(scenario, tmp_path / "whole", learning=False)
+
+    resumed = resume(stopped(scenario, tmp_path / "stopped", 2, learning=False))
+
+    assert_same_tables(resumed, whole)
+
+
 @pytest.mark.parametrize(
     "policy",
     [
@@ -60,6 +70,8 @@ def test_a_policy_that_looks_back_sees_the_rounds_before_the_stop(
     resumed = resume(stopped(scenario, tmp_path / "stopped", 5))
 
     assert_same_tables(resumed, whole)
+    kept = "checkpoint/devices.safetensors"
+    assert (resumed / kept).read_bytes() == (whole / kept).read_bytes(), "what no policy here looks at"
 
 
 @pytest.mark.parametrize("at", [1, 7])

@@ -8,6 +8,9 @@ from netsim import phy
 from netsim.scheduling import Objective, RoundState, create
 from netsim.scheduling.prefixes import Prefixes, reachable_by_gain
 
+SOLVER = 4e-15
+"""Where bounds have met they are a solution, and two of them differ by the rounding of ln D."""
+
 
 def objective_of(kind: str, state: RoundState, drift: str) -> float:
     policy = create(kind, drift=drift)
@@ -99,8 +102,8 @@ def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds_before_and_aft
         true_s = [state.min_delay(prefixes.order[:count])[0] for count in range(1, 41)]
         for _ in range(10):
             lower_s, upper_s = prefixes.bounds_s[:, 1:]
-            assert (lower_s <= true_s).all()
-            assert (upper_s >= true_s).all()
+            assert (lower_s <= np.array(true_s) * (1 + SOLVER)).all()
+            assert (upper_s >= np.array(true_s) * (1 - SOLVER)).all()
             before = float((upper_s / lower_s).max())
             prefixes.narrow(np.arange(41), 0, 40)
 
@@ -122,8 +125,8 @@ def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -
         for _ in range(4):
             prefixes.narrow(np.arange(count + 1), 0, count)
 
-            assert (prefixes.bounds_s[0, 1:] <= true_s * (1 + 1e-15)).all()
-            assert (prefixes.bounds_s[1, 1:] >= true_s * (1 - 1e-15)).all()
+            assert (prefixes.bounds_s[0, 1:] <= true_s * (1 + SOLVER)).all()
+            assert (prefixes.bounds_s[1, 1:] >= true_s * (1 - SOLVER)).all()
 
 
 def test_with_an_empty_queue_delay_costs_nothing_and_everybody_with_a_gain_takes_part() -> None:
