@@ -36,8 +36,10 @@ def finished(folder: Path) -> Runs:
 
 
 def variants(name: str, stage: Stage, scale: Scale, runs: Path) -> dict[str, Runs]:
-    """Return the runs of each variant of a stage; MissingRunsError as ``finished``."""
-    found = {variant: finished(runs / scale / name / variant) for variant in stage.variants}
+    """Return the runs of the variants of a stage that were run, one at least; MissingRunsError as ``finished``."""
+    folders = {variant: runs / scale / name / variant for variant in stage.variants}
+    begun = {key: folder for key, folder in folders.items() if folder.is_dir()} or folders
+    found = {variant: finished(folder) for variant, folder in begun.items()}
     return {key: _equal_delay(entry) if stage.equal_delay else entry for key, entry in found.items()}
 
 
