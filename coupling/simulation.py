@@ -11,6 +11,7 @@ import tomli_w
 from coupling import checkpoint, files
 from coupling.build import build_learner, build_world
 from coupling.checkpoint import RunState
+from coupling.foresight import fitted
 from coupling.journey import Journey
 from coupling.learning import Learning
 from coupling.lock import locked
@@ -156,7 +157,8 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
 
     env = simpy.Environment(initial_time=state.time_s)
     protocol = scenario.protocol.create(env, scenario, steps, world.streams)
-    rounds = Rounds(env, scenario, world, scenario.policy(), protocol, steps, recorder, state, after)
+    policy = fitted(scenario.policy(), scenario, world, protocol)
+    rounds = Rounds(env, scenario, world, policy, protocol, steps, recorder, state, after)
     current.note("running")
     if stop():
         current.save()

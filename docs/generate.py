@@ -54,8 +54,9 @@ def scenario_page() -> str:
     lines = [
         f"{_NOTE}# Scenario files\n",
         'A scenario is a TOML file. `extends = "base.toml"` lays it over another one: tables merge key by key, '
-        "and a table whose `kind` changes is replaced. `--set key=value` sets one key on the command line. Every "
-        "key named `path` is relative to the file that names it. Where a key has no default it must be given. "
+        "and a table whose `kind` changes is replaced. `--set key=value` sets one key on the command line, and "
+        "`--set key=` takes one away. Every key named `path` is relative to the file that names it. Where a key "
+        "has no default it must be given. "
         "A source is the `paper`, a work that is `cited` by the table or policy, or `airtune`.\n",
     ]
     schema = json_schema()

@@ -181,7 +181,7 @@ def test_an_unknown_kind_or_key_is_told_with_those_that_there_are(
 ARGUMENTS = {
     "": "--set : is not key=value",
     "seed": "--set seed: is not key=value",
-    "seed=": "--set seed=: '' is neither a TOML value nor a bare word",
+    "sed=": "--set sed=: there is no such key to take away",
     "=1": "--set : a key is names joined by dots, such as devices.count",
     "devices..count=3": "--set devices..count: a key is names joined by dots, such as devices.count",
     "devices.=3": "--set devices.: a key is names joined by dots, such as devices.count",
