@@ -25,10 +25,17 @@ class Partition(Minibatches):
     """
 
     def __init__(
-        self, data: Data, labelled: Labelled, *, device_count: int, batch_size: int, rng: Streams
+        self,
+        data: Data,
+        labelled: Labelled,
+        *,
+        device_count: int,
+        batch_size: int,
+        local_batches: int = 1,
+        rng: Streams,
     ) -> None:
         self._labels = labelled.labels
-        self._batch_size = batch_size
+        self._batch_size = batch_size * local_batches
         self._rng = rng
         # None where shares overlap: they are drawn when they are looked at, so that K of them cost nothing.
         self._shares = _deal(data, labelled, device_count, rng)
@@ -37,7 +44,7 @@ class Partition(Minibatches):
             if self._shares is None
             else np.array([len(share) for share in self._shares])
         )
-        _require_batch(self.sizes, batch_size)
+        _require_batch(self.sizes, batch_size, local_batches)
         self._kind = data.partition.kind
 
     def share(self, device: int) -> Int[ndarray, " S"]:
@@ -134,18 +141,19 @@ def _mean_size(data: Data, samples: int, device_count: int) -> int:
     return size
 
 
-def _require_batch(sizes: Int[ndarray, " K"], batch_size: int) -> None:
-    """Make sure that every device can fill a minibatch."""
-    device = int(sizes.argmin())
+def _require_batch(sizes: Int[ndarray, " K"], batch_size: int, local_batches: int) -> None:
+    """Make sure that every device can fill the minibatches of a round."""
+    device, taken = int(sizes.argmin()), batch_size * local_batches
     fewest = int(sizes[device])
-    if batch_size <= fewest:
+    if taken <= fewest:
         return
+    asked = f"{taken}" if local_batches == 1 else f"{batch_size} x {local_batches} local batches"
     if fewest == sizes.max():
-        problem = f"{batch_size} is more than the {fewest} training samples that a device holds"
+        problem = f"{asked} is more than the {fewest} training samples that a device holds"
     else:
-        too_small = int((sizes < batch_size).sum())
+        too_small = int((sizes < taken).sum())
         problem = (
-            f"{batch_size} is more than the {fewest} training samples that device {device} holds; "
+            f"{asked} is more than the {fewest} training samples that device {device} holds; "
             f"{too_small} of {len(sizes)} devices hold too few"
         )
     raise InputError("learner.batch_size", problem)
