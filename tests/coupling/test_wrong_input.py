@@ -37,6 +37,7 @@ VALUES = {
     "rounds=0": "rounds = 0 is not at least 1",
     "rounds=-5": "rounds = -5 is not at least 1",
     "devices.count=0": "devices.count = 0 is not at least 1",
+    "devices.count=1099511627777": "devices.count = 1099511627777 is not at most 1099511627776",
     "devices.count=-3": "devices.count = -3 is not at least 1",
     "devices.tx_power_w=0": "devices.tx_power_w = 0 is not greater than 0.0",
     "devices.tx_power_w=-1.0": "devices.tx_power_w = -1.0 is not greater than 0.0",
