@@ -11,6 +11,7 @@ from coupling.problems import RunError
 
 if TYPE_CHECKING:
     from learner.central import Central
+    from learner.data import Partition
     from learner.evaluate import Evaluation
     from learner.learner import Learner
 
@@ -88,6 +89,11 @@ class Learning:
     def evaluate(self) -> "Evaluation | None":
         """Return the test loss and accuracy; None without a learner."""
         return None if self.learner is None else self.learner.evaluate()
+
+    @property
+    def partition(self) -> "Partition | None":
+        """Which device holds which training samples; None without a learner."""
+        return None if self.learner is None else self.learner.parts.partition
 
     @property
     def device(self) -> str | None:

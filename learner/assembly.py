@@ -52,6 +52,7 @@ def assemble(settings: LearnerSettings, device_count: int, rng: Streams) -> tupl
         link=link,
         bank=_bank(settings, split, classes, arithmetic, rng),
         samples=samples,
+        partition=partition,
         lora_optimizer=_optimizer(settings, matrices),
         lora_rule=settings.optimizer,
         micro_batch_tokens=settings.micro_batch_tokens,

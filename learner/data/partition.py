@@ -1,6 +1,6 @@
 """Which device holds which training samples, and which of them it takes in a round."""
 
-from typing import final
+from typing import TypedDict, final
 
 import numpy as np
 from jaxtyping import Int
@@ -13,6 +13,15 @@ from learner.data.minibatches import Minibatches
 from learner.errors import InputError
 from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
 from learner.streams import Streams
+
+
+class Held(TypedDict):
+    """How many samples of a class a device holds, a row each."""
+
+    device: Int[ndarray, " rows"]
+    label: Int[ndarray, " rows"] | None
+    """None where shares may overlap: they are drawn from all samples alike."""
+    samples: Int[ndarray, " rows"]
 
 
 @final
@@ -65,16 +74,13 @@ class Partition(Minibatches):
         """Return how many samples of each class every device holds."""
         return deal.counts([self.share(device) for device in range(len(self.sizes))], self._labels)
 
-    def table(self) -> dict[str, Int[ndarray, " rows"]]:
-        """Return columns to store: `device`, `label` and `samples`, without empty rows.
-
-        Shares that may overlap are drawn from all samples alike: of them, only `device` and `samples`.
-        """
+    def table(self) -> Held:
+        """Return columns to store, without empty rows."""
         if self._shares is None:
-            return {"device": np.arange(len(self.sizes)), "samples": self.sizes}
+            return Held(device=np.arange(len(self.sizes)), label=None, samples=self.sizes)
         held = self.class_counts()
         device, label = np.nonzero(held)
-        return {"device": device, "label": label, "samples": held[device, label]}
+        return Held(device=device, label=label, samples=held[device, label])
 
     def summary(self) -> str:
         """Return a line on the shares: how they were made, their sizes and, where disjoint, their classes."""
