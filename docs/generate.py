@@ -1,5 +1,6 @@
 """Write the reference pages that are generated from code: ``python docs/generate.py``; a test compares them."""
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -158,7 +159,25 @@ def _toml(value: object) -> str:
     return repr(value).replace("'", '"')
 
 
-PAGES = {"trace.md": trace_page, "scenarios.md": scenario_page}
+def files_page() -> str:
+    """Return docs/files.md: every module, with the first line of its docstring."""
+    lines = [f"{_NOTE}# Files\n", "Every module, in the words that it begins with.\n"]
+    for package in ("netsim", "learner", "coupling", "analysis", "reproduction", "benchmarks"):
+        for path in sorted((FOLDER.parent / package).rglob("*.py"), key=_folder_first):
+            said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+            if said:
+                lines.append(
+                    f"- `{path.relative_to(FOLDER.parent)}`: {said.splitlines()[0].replace('``', '`')}"
+                )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _folder_first(path: Path) -> tuple[str, bool, str]:
+    return str(path.parent), path.name != "__init__.py", path.name
+
+
+PAGES = {"trace.md": trace_page, "scenarios.md": scenario_page, "files.md": files_page}
 
 
 def main() -> None:
