@@ -44,6 +44,8 @@ class Parts:
     def read(self, columns: Sequence[str] | None, rounds: Rounds | None) -> pa.Table:
         """Return the rows of the rounds; parts and row groups of other rounds are not read.
 
+        A table that does not go by rounds is read whole.
+
         Raises:
             TraceError: a damaged part, one of another schema version, or no such column.
         """
@@ -64,7 +66,7 @@ class Parts:
             self._check_columns(file.schema_arrow.names, columns)
             wanted = list(columns) if columns is not None else list(file.schema_arrow.names)
             try:
-                if rounds is None:
+                if rounds is None or "round" not in file.schema_arrow.names:
                     return file.read(columns=wanted)
                 groups = _groups(file, rounds)
                 found = file.read_row_groups(groups, columns=list(dict.fromkeys([*wanted, "round"])))

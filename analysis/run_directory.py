@@ -55,6 +55,11 @@ class Run:
         return self.table("transfers")
 
     @cached_property
+    def shares(self) -> pd.DataFrame:
+        """One row a device and class: the training samples that it holds."""
+        return self.table("shares")
+
+    @cached_property
     def evaluations(self) -> pd.DataFrame:
         """One row an evaluation; round 0 is before training."""
         return self.table("evaluations")

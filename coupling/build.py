@@ -62,7 +62,8 @@ def build_partition(scenario: Scenario) -> "Partition | None":
             settings.data,
             labelled,
             device_count=scenario.devices.count,
-            batch_size=settings.batch_size * scenario.protocol.minibatches(settings),
+            batch_size=settings.batch_size,
+            local_batches=scenario.protocol.minibatches(settings),
             rng=streams,
         )
     except LearnerInputError as error:

@@ -68,7 +68,7 @@ def run_command(
             if tensorboard
             else progress.show
         )
-        run(loaded, folder, learning=not no_learning, on_round=show, stop=stopping)
+        run(loaded, folder, learning=not no_learning, on_round=show, stop=stopping, tell=_tell)
     _summarise(folder, as_json=as_json)
 
 

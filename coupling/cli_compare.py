@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from coupling.compare import Comparison, parse_seeds
+from coupling.compare import Comparison, parse_seeds, settings_for
 from coupling.problems import ScenarioError
 from coupling.scenario import Scenario
-from coupling.source import parse_set
+from coupling.source import parse_set, read
 
 
 def register(app: typer.Typer) -> None:
@@ -40,14 +40,17 @@ def compare(
     """Run policies in the same worlds and print one table with intervals."""
     given = dict(parse_set(argument) for argument in settings or [])
 
-    def load(overrides: dict[str, object]) -> Scenario:
-        return Scenario.load(scenario, given | overrides)
-
     names = [name for name in policies.split(",") if name]
     if len(set(names)) < len(names) or not names:
         raise ScenarioError(f"--policies {policies}: needs names joined by commas, each once")
+
+    own = settings_for(names, given, read(scenario).raw.get("scheduler", {}))
+
+    def load(policy: str, overrides: dict[str, object]) -> Scenario:
+        return Scenario.load(scenario, own[policy] | {"scheduler.kind": policy} | overrides)
+
     for name in names:
-        load({"scheduler.kind": name})
+        load(name, {})
     with _folder(out) as folder, Status("", console=Console(stderr=True)) as status:
         comparison = Comparison(load, parse_seeds(seeds), folder, not no_learning, status.update)
         folders = (comparison.at_equal_delay if equal_delay else comparison.at_equal_budget)(names)

@@ -75,7 +75,12 @@ def sweep(
     )
     several = Sweep(runs, retry=retry)
     with _Bar(several) as bar, stop_requests() as stop:
-        several.run(_engine(engine, jobs, address, gpus_per_run), stop, bar.show)
+        try:
+            several.run(_engine(engine, jobs, address, gpus_per_run), stop, bar.show)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted at once; the same command goes on with every run from its last checkpoint"
+            ) from None
         rows = write_table(several.results, place, _summary)
     if as_json:
         print(json.dumps(rows, indent=2))

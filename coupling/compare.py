@@ -1,6 +1,6 @@
 """Policies in the same worlds: one network-only run for each policy and seed, at equal budgets or equal delays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, final
@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from coupling.problems import ScenarioError
 from coupling.scenario import Scenario
+from coupling.settings import Scheduler
+from coupling.settings.scheduler import options_of
 from coupling.simulation import run
 
 TOLERANCE: Final = 0.01
@@ -23,11 +25,11 @@ _NARROWEST, _WIDEST = 1e-3, 1e3
 class Comparison:
     """Runs of several policies with the same seeds.
 
-    ``load`` returns the scenario with some keys set otherwise. Runs go to ``out``, a folder each; ``told`` hears of
-    each.
+    ``load`` returns the scenario with a policy and some keys set otherwise. Runs go to ``out``, a folder each;
+    ``told`` hears of each.
     """
 
-    load: Callable[[dict[str, object]], Scenario]
+    load: Callable[[str, dict[str, object]], Scenario]
     seeds: Sequence[int]
     out: Path
     learning: bool = False
@@ -76,18 +78,38 @@ class Comparison:
     def _runs(self, policy: str, scale: float) -> list[Path]:
         folders = []
         for seed in self.seeds:
-            scenario = self.load({"seed": seed, "scheduler.kind": policy} | self._budget(scale))
+            scenario = self.load(policy, {"seed": seed} | self._budget(policy, scale))
             folder = self.out / f"{policy.replace(':', '.')}-{seed}-x{scale:.6g}"
             self.told(f"{policy}, seed {seed}, budget x {scale:.4g}")
             folders.append(folder if folder.exists() else run(scenario, folder, learning=self.learning))
         return folders
 
-    def _budget(self, scale: float) -> dict[str, object]:
+    def _budget(self, policy: str, scale: float) -> dict[str, object]:
         if scale == 1.0:
             return {}
-        scheduler = self.load({}).scheduler
+        scheduler = self.load(policy, {}).scheduler
         name = "delay_budget_s" if scheduler.delay_budget_s is not None else "delay_budget_s_per_bit"
         return {f"scheduler.{name}": getattr(scheduler, name) * scale}
+
+
+def settings_for(
+    policies: Sequence[str], given: Mapping[str, object], written: Collection[str]
+) -> dict[str, dict[str, object]]:
+    """Return the settings with which each policy runs: those given, but for what only others of the policies have.
+
+    ``written`` are the keys of the scenario's ``[scheduler]``.
+
+    Raises:
+        ScenarioError: there is no such policy.
+    """
+    options = {policy: options_of(policy) for policy in policies}
+    special = set().union(*options.values()) - set(Scheduler.model_fields)
+    found = {}
+    for policy, own in options.items():
+        foreign = {f"scheduler.{key}" for key in special - own}
+        kept = {key: value for key, value in given.items() if key not in foreign}
+        found[policy] = kept | {key: None for key in foreign if key.removeprefix("scheduler.") in written}
+    return found
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 from coupling.problems import RunError
 
 if TYPE_CHECKING:
     from learner.central import Central
+    from learner.data import Partition
     from learner.evaluate import Evaluation
     from learner.learner import Learner
 
@@ -90,6 +91,11 @@ class Learning:
         return None if self.learner is None else self.learner.evaluate()
 
     @property
+    def partition(self) -> "Partition | None":
+        """Which device holds which training samples; None without a learner."""
+        return None if self.learner is None else self.learner.parts.partition
+
+    @property
     def device(self) -> str | None:
         """Where the server's part of the model computes; None without a learner."""
         return None if self.learner is None else self.learner.device
@@ -121,22 +127,21 @@ class Learning:
         except StateError as error:
             raise RunError(str(error)) from None
 
+    # Which of the two it is, the protocol has said: it made the learner (``ProtocolSettings.learner``).
     @property
     def _devices(self) -> "Learner":
         """The learner of protocols in which devices learn."""
-        from learner.learner import Learner
-
-        own = self.learner or self.counted
-        assert isinstance(own, Learner), "validated: actual bits need a learner; it is the protocol's own"
-        return own
+        return cast("Learner", self._own)
 
     @property
     def _server(self) -> "Central":
         """The learner of protocols in which the server learns by itself."""
-        from learner.central import Central
+        return cast("Central", self._own)
 
+    @property
+    def _own(self) -> "Learner | Central":
         own = self.learner or self.counted
-        assert isinstance(own, Central), "validated: actual bits need a learner; it is the protocol's own"
+        assert own is not None, "validated: actual bits need a learner"
         return own
 
     @contextmanager

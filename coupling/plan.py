@@ -78,6 +78,8 @@ def parse_vary(arguments: Sequence[str]) -> dict[str, list[object]]:
             found[key] = [parse_set(f"{key}={value}")[1] for value in _split(text)]
         except ScenarioError as error:
             raise ScenarioError(str(error).replace("--set", "--vary", 1)) from None
+        if None in found[key]:
+            raise ScenarioError(f"--vary {argument}: a value is missing")
         if key == "seed":
             raise ScenarioError(f"--vary {argument}: use --seeds")
     return found

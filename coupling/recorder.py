@@ -155,11 +155,9 @@ def _array(column: Column, values: Sequence[Values], counts: ndarray) -> pa.Arra
     """Return one column of a part."""
     if pa.types.is_string(column.type):
         return _texts(values, counts)
-    flat = _flat(values, counts)
-    if not column.nullable:
-        return pa.array(flat).cast(column.type)
-    missing = np.isnan(flat.astype(float, copy=False))
-    return pa.array(np.where(missing, 0, flat), mask=missing).cast(column.type)
+    if column.nullable and set(map(type, values)) == {type(None)}:
+        return pa.nulls(int(counts.sum()), column.type)
+    return pa.array(_flat(values, counts), from_pandas=column.nullable).cast(column.type)
 
 
 def _flat(values: Sequence[Values], counts: ndarray) -> ndarray:

@@ -16,7 +16,7 @@ from coupling.learning import Learning
 from coupling.problems import RunError
 from coupling.protocols import Outcome, Payload, Plan, Protocol
 from coupling.recorder import Recorder
-from coupling.rows import device_rows, round_row, transfer_rows
+from coupling.rows import device_rows, round_row, share_rows, transfer_rows
 from coupling.scenario import Scenario
 from coupling.world import Snapshot, World
 from netsim.clock import wait
@@ -89,6 +89,7 @@ class Rounds:
 
     def _all(self) -> Generator[simpy.Event, Any, None]:
         if self.state.round == 0:
+            self._recorder.add(*share_rows(self._learning.partition))
             self._evaluate(0)
             self._recorder.end_round()
         for number in range(self.state.round + 1, self._scenario.rounds + 1):

@@ -1,7 +1,7 @@
 """Rows of the tables from what happened in a round."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,6 +11,9 @@ from coupling.protocols import Outcome, Transfers
 from coupling.recorder import Values
 from coupling.world import Snapshot
 from netsim.scheduling import Allocation, Objective, RoundState
+
+if TYPE_CHECKING:
+    from learner.data import Partition
 
 Rows = tuple[str, int, dict[str, Values]]
 """Table, number of rows, and the columns."""
@@ -33,6 +36,19 @@ def round_row(
         "objective": float(objective.value(count, delay_s, state)),
         "energy_j": float(outcome.energy_j.sum()),
     }
+
+
+def share_rows(partition: "Partition | None") -> Rows:
+    """Return the ``shares`` table; no rows where nobody learns."""
+    if partition is None:
+        return "shares", 0, {}
+    held = partition.table()
+    columns: dict[str, Values] = {
+        "device": held["device"],
+        "label": held["label"],
+        "samples": held["samples"],
+    }
+    return "shares", len(held["device"]), columns
 
 
 def device_rows(

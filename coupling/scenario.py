@@ -109,12 +109,27 @@ class Scenario(Table):
         """
         raw = self._source.raw
         try:
-            return self.scheduler.create()
+            policy = self.scheduler.create()
         except ScenarioError as error:
             raise ScenarioError(self._source.line(("scheduler", "kind"), str(error))) from None
         except ValidationError as error:
             path, text = describe(error, raw, json_schema(), ("scheduler",))
             raise ScenarioError(self._source.line(path, text)) from None
+        if isinstance(policy, scheduling.OracleStatic) and policy.count is None and not self._foreseeable():
+            text = (
+                "scheduler.count is missing: the best one can be found beforehand only where gains depend on the "
+                "round alone (channel.coherence = 'round'; devices at rest or world_clock = 'round') and all "
+                "devices are always there"
+            )
+            raise ScenarioError(self._source.line(("scheduler", "kind"), text))
+        return policy
+
+    def _foreseeable(self) -> bool:
+        """Return whether the gains of each round are the same whatever the rounds before were like."""
+        waves = self.channel.fading and self.channel.fading.waves()
+        still = self.devices.mobility.kind == "static" and not (waves and waves.scatterer_speed_mps)
+        always = self.devices.availability.kind == "always" and self.devices.battery is None
+        return always and self.channel.coherence == "round" and (still or self.world_clock == "round")
 
     def problem(self, key: str, text: str) -> ScenarioError:
         """Return the error that tells the user about the value of a key."""

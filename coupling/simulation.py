@@ -11,6 +11,7 @@ import tomli_w
 from coupling import checkpoint, files
 from coupling.build import build_learner, build_world
 from coupling.checkpoint import RunState
+from coupling.foresight import fitted
 from coupling.journey import Journey
 from coupling.learning import Learning
 from coupling.lock import locked
@@ -47,13 +48,14 @@ def run(
     on_round: OnRound = _nothing,
     on_save: OnSave = _nothing,
     stop: Stop = _never,
+    tell: Tell = _nothing,
 ) -> Path:
     """Run a scenario and return its run directory ``out``, which must be new or empty.
 
     With ``learning`` false, or without a ``[learner]`` table, the network runs alone, and PyTorch is not imported
     unless the bits on the air are those of the learner's payloads. ``on_round`` is told of
     every round, ``on_save`` of the directory whenever its state was saved, and the run ends after a round at which
-    ``stop`` is true.
+    ``stop`` is true. ``tell`` is told how the training samples are shared out.
 
     Raises:
         ScenarioError: something that the scenario names cannot be had, or ``out`` cannot be used; nothing was
@@ -77,6 +79,8 @@ def run(
             # Last of the two: a directory with a scenario is one that can be resumed.
             current.note("running")
             files.write(folder / SCENARIO, tomli_w.dumps(scenario.tables()))
+            if steps.partition is not None:
+                tell(steps.partition.summary())
             _go(current, world, on_round, stop)
     return folder
 
@@ -156,7 +160,8 @@ def _go(current: Journey, world: World, on_round: OnRound, stop: Stop) -> None:
 
     env = simpy.Environment(initial_time=state.time_s)
     protocol = scenario.protocol.create(env, scenario, steps, world.streams)
-    rounds = Rounds(env, scenario, world, scenario.policy(), protocol, steps, recorder, state, after)
+    policy = fitted(scenario.policy(), scenario, world, protocol)
+    rounds = Rounds(env, scenario, world, policy, protocol, steps, recorder, state, after)
     current.note("running")
     if stop():
         current.save()

@@ -70,7 +70,10 @@ class Source:
                 self.origins[path] = origin
 
     def override(self, key: str, value: object) -> None:
-        """Set one key, as ``--set`` does; a table is merged, anything else takes the place of what was there."""
+        """Set one key, as ``--set`` does; a table is merged, anything else takes the place of what was there.
+
+        None takes the key away, as ``--set key=`` does.
+        """
         parts = key.split(".")
         if not all(parts):
             raise ScenarioError(f"{SET} {key}: a key is names joined by dots, such as devices.count")
@@ -78,12 +81,16 @@ class Source:
             raise ScenarioError(f"{SET} {key}: only a file can extend another one")
         table = self.raw
         for index, part in enumerate(parts[:-1]):
-            if part not in table:
+            if part not in table and value is not None:
                 table[part] = {}
                 self.origins[tuple(parts[: index + 1])] = SET
-            table = table[part]
-            if not isinstance(table, dict):
+            below = table.get(part)
+            if not isinstance(below, dict):
                 raise ScenarioError(f"{SET} {key}: {'.'.join(parts[: index + 1])} is not a table")
+            table = below
+        if value is None:
+            self._remove(parts, table)
+            return
         self.merge({parts[-1]: value}, SET, tuple(parts[:-1]))
 
     def resolve_paths(self) -> None:
@@ -106,6 +113,13 @@ class Source:
             resolved = (folder / value).resolve()
             if path[-1] == "path" or resolved.is_dir():
                 table[str(path[-1])] = str(resolved)
+
+    def _remove(self, parts: list[str], table: dict[str, Any]) -> None:
+        """Take a key away from the table that holds it."""
+        if parts[-1] not in table:
+            raise ScenarioError(f"{SET} {'.'.join(parts)}=: there is no such key to take away")
+        del table[parts[-1]]
+        self._forget(tuple(parts))
 
     def _forget(self, path: KeyPath) -> None:
         for known in [known for known in self.origins if known[: len(path)] == path]:
@@ -132,7 +146,7 @@ def read(path: Path) -> Source:
 
 
 def parse_set(argument: str) -> tuple[str, object]:
-    """Return the key and the value of ``key=value``; values are TOML, and a bare word is a string.
+    """Return the key and the value of ``key=value``; values are TOML, a bare word is a string, and nothing is None.
 
     Raises:
         ScenarioError: no ``=``, or a value that is neither.
@@ -140,6 +154,8 @@ def parse_set(argument: str) -> tuple[str, object]:
     key, equals, text = argument.partition("=")
     if not equals:
         raise ScenarioError(f"{SET} {argument}: is not key=value")
+    if not text.strip():
+        return key.strip(), None
     try:
         table = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):

@@ -124,6 +124,13 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
             "delivered, lost (outage), late (deadline), aborted (device left or ran empty).",
         ),
     ),
+    "shares": (
+        _DEVICE,
+        Column(
+            "label", _INT, "1", "Class of the samples; null where shares of all classes may overlap.", True
+        ),
+        Column("samples", _INT, "1", "Training samples of this class that the device holds."),
+    ),
     "evaluations": (
         Column("round", _INT, "1", "Round after which the test set was evaluated; 0 is before training."),
         Column("time_s", _REAL, "s", "Simulated time of the evaluation."),

@@ -1,5 +1,6 @@
 """Write the reference pages that are generated from code: ``python docs/generate.py``; a test compares them."""
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -54,8 +55,9 @@ def scenario_page() -> str:
     lines = [
         f"{_NOTE}# Scenario files\n",
         'A scenario is a TOML file. `extends = "base.toml"` lays it over another one: tables merge key by key, '
-        "and a table whose `kind` changes is replaced. `--set key=value` sets one key on the command line. Every "
-        "key named `path` is relative to the file that names it. Where a key has no default it must be given. "
+        "and a table whose `kind` changes is replaced. `--set key=value` sets one key on the command line, and "
+        "`--set key=` takes one away. Every key named `path` is relative to the file that names it. Where a key "
+        "has no default it must be given. "
         "A source is the `paper`, a work that is `cited` by the table or policy, or `airtune`.\n",
     ]
     schema = json_schema()
@@ -157,7 +159,25 @@ def _toml(value: object) -> str:
     return repr(value).replace("'", '"')
 
 
-PAGES = {"trace.md": trace_page, "scenarios.md": scenario_page}
+def files_page() -> str:
+    """Return docs/files.md: every module, with the first line of its docstring."""
+    lines = [f"{_NOTE}# Files\n", "Every module, in the words that it begins with.\n"]
+    for package in ("netsim", "learner", "coupling", "analysis", "reproduction", "benchmarks"):
+        for path in sorted((FOLDER.parent / package).rglob("*.py"), key=_folder_first):
+            said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+            if said:
+                lines.append(
+                    f"- `{path.relative_to(FOLDER.parent)}`: {said.splitlines()[0].replace('``', '`')}"
+                )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _folder_first(path: Path) -> tuple[str, bool, str]:
+    return str(path.parent), path.name != "__init__.py", path.name
+
+
+PAGES = {"trace.md": trace_page, "scenarios.md": scenario_page, "files.md": files_page}
 
 
 def main() -> None:

@@ -65,9 +65,12 @@ def resolve(settings: LearnerSettings) -> Arithmetic:
     if settings.attention == "flash" and device.type == "cpu":
         problem = "'flash' runs on a CUDA device, and PyTorch finds none here; take 'sdpa'"
         raise InputError("learner.attention", problem)
-    compiler = os.environ.get("CXX", "g++")
-    if settings.compile and device.type == "cpu" and shutil.which(compiler) is None:
-        raise InputError("learner.compile", f"needs a C++ compiler, and '{compiler}' is not found")
+    # Inductor builds C++ for a CPU; for CUDA, Triton builds the C that starts its kernels.
+    language, compiler = (
+        ("C++", os.environ.get("CXX", "g++")) if device.type == "cpu" else ("C", os.environ.get("CC", "gcc"))
+    )
+    if settings.compile and shutil.which(compiler) is None:
+        raise InputError("learner.compile", f"needs a {language} compiler, and '{compiler}' is not found")
     return Arithmetic(
         device=device,
         dtype=torch.float64 if settings.precision == "float64" else torch.float32,

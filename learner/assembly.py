@@ -41,7 +41,8 @@ def assemble(settings: LearnerSettings, device_count: int, rng: Streams) -> tupl
         settings.data,
         labelled,
         device_count=device_count,
-        batch_size=settings.batch_size * settings.local_batches,
+        batch_size=settings.batch_size,
+        local_batches=settings.local_batches,
         rng=rng,
     )
     samples, test = _read(settings, family, model, labelled, labelled_test)
@@ -51,6 +52,7 @@ def assemble(settings: LearnerSettings, device_count: int, rng: Streams) -> tupl
         link=link,
         bank=_bank(settings, split, classes, arithmetic, rng),
         samples=samples,
+        partition=partition,
         lora_optimizer=_optimizer(settings, matrices),
         lora_rule=settings.optimizer,
         micro_batch_tokens=settings.micro_batch_tokens,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 from transformers.utils import is_flash_attn_2_available, logging
 
@@ -57,11 +58,15 @@ def load_model(settings: LearnerSettings, arithmetic: Arithmetic) -> tuple[Famil
                 output_loading_info=True,
                 **family.options(pooler=pooler),
             )
-        except (OSError, ValueError, RuntimeError, ImportError) as error:
+        except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
             raise InputError(KEY, f"the weights of '{model}' cannot be loaded: {_line(error)}") from error
     _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
     encoder.requires_grad_(requires_grad=False)
-    return family, encoder.eval().to(arithmetic.device)
+    try:
+        return family, encoder.eval().to(arithmetic.device)
+    except torch.OutOfMemoryError as error:
+        problem = f"'{model}' does not fit into the memory of the device ({arithmetic.device}); take 'cpu'"
+        raise InputError("learner.device", problem) from error
 
 
 def _find_family(model: str, config: Any, *, pooler: bool) -> Family:
@@ -72,6 +77,8 @@ def _find_family(model: str, config: Any, *, pooler: bool) -> Family:
             f"{', '.join(FAMILIES)}; docs/adding-a-model.md says what to implement"
         )
         raise InputError(KEY, problem)
+    if getattr(config, "is_decoder", False):
+        raise InputError(KEY, f"'{model}' is a decoder; an encoder, whose tokens see each other, is needed")
     if pooler and not family.has_pooler:
         problem = f"models of the type {config.model_type} have no pooler; take 'mean' or 'cls'"
         raise InputError("learner.pooling", problem)
@@ -129,16 +136,19 @@ def _minilm() -> str:
 
 
 def _load_config(model: str, source: str) -> Any:
+    unreadable = f"the config.json of '{model}' cannot be read"
     try:
         return AutoConfig.from_pretrained(source)
     except OSError as error:
+        if Path(source).is_dir():
+            raise InputError(KEY, f"{unreadable}: {_line(error)}") from error
         problem = (
             f"'{model}' is neither a local directory nor a model that the Hugging Face hub answers for; "
             "'minilm' needs no download"
         )
         raise InputError(KEY, problem) from error
     except ValueError as error:
-        raise InputError(KEY, f"the config.json of '{model}' cannot be read: {_line(error)}") from error
+        raise InputError(KEY, f"{unreadable}: {_line(error)}") from error
 
 
 def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:

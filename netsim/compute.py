@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from netsim.parameters import CONFIG, Count, NonNegative, Positive
+from netsim.parameters import CONFIG, Count, NonNegative, Positive, Probability
 from netsim.streams import Streams, normal_pairs, uniform
 
 
@@ -17,7 +17,7 @@ from netsim.streams import Streams, normal_pairs, uniform
 class DeviceClass:
     """Devices of one speed."""
 
-    share: Annotated[float, Field(gt=0, le=1, strict=True)]
+    share: Probability
     """Probability that a device is of this class."""
     speed_per_s: Positive
     """Operations per second."""

@@ -199,11 +199,11 @@ def page_writer(name: str = "generate") -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["scenario", "trace"])
+@pytest.mark.parametrize("page", ["files.md", "scenarios.md", "trace.md"])
 def test_the_reference_pages_are_those_that_the_code_gives(page: str) -> None:
-    written = (ROOT / "docs" / ("scenarios.md" if page == "scenario" else "trace.md")).read_text()
+    written = (ROOT / "docs" / page).read_text()
 
-    assert written == getattr(page_writer(), f"{page}_page")(), "run python docs/generate.py"
+    assert written == page_writer().PAGES[page](), "run python docs/generate.py"
 
 
 def test_the_page_of_worlds_lists_every_one_of_them_with_its_map() -> None:

@@ -1,8 +1,8 @@
 """The ``[devices]`` table."""
 
-from typing import Self, final
+from typing import Annotated, Self, final
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from coupling.settings.table import Table
 from netsim.availability import Always, AnyAvailability
@@ -17,7 +17,7 @@ from netsim.placement import AnyPlacement
 class Devices(Table):
     """The edge devices."""
 
-    count: Count
+    count: Annotated[Count, Field(le=2**40)]
     """Number of devices K."""
     tx_power_w: Positive = 1.0
     """Transmit power of a device in W; the paper has none, its ``|h|^2`` carries 1 W."""

@@ -25,6 +25,21 @@ def _add_policy_options(schema: dict[str, Any]) -> None:
             known["policies"].append(kind)
 
 
+def options_of(kind: str) -> set[str]:
+    """Return the names of a policy's own options.
+
+    Raises:
+        ScenarioError: there is no such policy.
+    """
+    try:
+        found = scheduling.policy_class(kind)
+    except ValueError as error:
+        if ":" in kind:
+            raise ScenarioError(f"scheduler.kind: {error}") from None
+        raise ScenarioError(unknown("scheduler.kind", kind, list(scheduling.POLICIES))) from None
+    return set(inspect.signature(found).parameters) - {"kind"}
+
+
 @final
 class Scheduler(Table):
     """Who takes part in a round; a policy's own options stand beside these keys."""
@@ -71,7 +86,7 @@ class Scheduler(Table):
             ScenarioError: an unknown kind, or a queue update that needs a zeta where the policy has none.
             ValidationError: an option that the policy does not have, or a value that it does not allow.
         """
-        own = set(inspect.signature(self._policy_class()).parameters)
+        own = options_of(self.kind)
         if self.queue_update == "algorithm1" and "zeta" not in own:
             raise ScenarioError(
                 f"scheduler.queue_update = 'algorithm1' needs a policy with a zeta, which {self.kind!r} has not"
@@ -82,11 +97,3 @@ class Scheduler(Table):
             return scheduling.create(self.kind, **options)
         except TypeError as error:
             raise ScenarioError(f"scheduler.kind = {self.kind!r} cannot be created: {error}") from None
-
-    def _policy_class(self) -> type[scheduling.Policy]:
-        try:
-            return scheduling.policy_class(self.kind)
-        except ValueError as error:
-            if ":" in self.kind:
-                raise ScenarioError(f"scheduler.kind: {error}") from None
-            raise ScenarioError(unknown("scheduler.kind", self.kind, list(scheduling.POLICIES))) from None

@@ -80,7 +80,10 @@ def _labels(
         return column.map(numbers).to_numpy(np.int64)
     labels = column.to_numpy()
     if not np.issubdtype(labels.dtype, np.integer):
-        problem = f"column '{column.name}' of the {split} split holds no class numbers"
+        problem = (
+            f"column '{column.name}' of the {split} split holds no class numbers; "
+            "learner.data.columns.classes may name the classes"
+        )
         raise InputError(key, problem)
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):

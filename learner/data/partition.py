@@ -1,6 +1,6 @@
 """Which device holds which training samples, and which of them it takes in a round."""
 
-from typing import final
+from typing import TypedDict, final
 
 import numpy as np
 from jaxtyping import Int
@@ -15,6 +15,15 @@ from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
 from learner.streams import Streams
 
 
+class Held(TypedDict):
+    """How many samples of a class a device holds, a row each."""
+
+    device: Int[ndarray, " rows"]
+    label: Int[ndarray, " rows"] | None
+    """None where shares may overlap: they are drawn from all samples alike."""
+    samples: Int[ndarray, " rows"]
+
+
 @final
 class Partition(Minibatches):
     """The share of every device: disjoint, unless each draws its own from all samples.
@@ -25,10 +34,17 @@ class Partition(Minibatches):
     """
 
     def __init__(
-        self, data: Data, labelled: Labelled, *, device_count: int, batch_size: int, rng: Streams
+        self,
+        data: Data,
+        labelled: Labelled,
+        *,
+        device_count: int,
+        batch_size: int,
+        local_batches: int = 1,
+        rng: Streams,
     ) -> None:
         self._labels = labelled.labels
-        self._batch_size = batch_size
+        self._batch_size = batch_size * local_batches
         self._rng = rng
         # None where shares overlap: they are drawn when they are looked at, so that K of them cost nothing.
         self._shares = _deal(data, labelled, device_count, rng)
@@ -37,7 +53,7 @@ class Partition(Minibatches):
             if self._shares is None
             else np.array([len(share) for share in self._shares])
         )
-        _require_batch(self.sizes, batch_size)
+        _require_batch(self.sizes, batch_size, local_batches)
         self._kind = data.partition.kind
 
     def share(self, device: int) -> Int[ndarray, " S"]:
@@ -58,16 +74,13 @@ class Partition(Minibatches):
         """Return how many samples of each class every device holds."""
         return deal.counts([self.share(device) for device in range(len(self.sizes))], self._labels)
 
-    def table(self) -> dict[str, Int[ndarray, " rows"]]:
-        """Return columns to store: `device`, `label` and `samples`, without empty rows.
-
-        Shares that may overlap are drawn from all samples alike: of them, only `device` and `samples`.
-        """
+    def table(self) -> Held:
+        """Return columns to store, without empty rows."""
         if self._shares is None:
-            return {"device": np.arange(len(self.sizes)), "samples": self.sizes}
+            return Held(device=np.arange(len(self.sizes)), label=None, samples=self.sizes)
         held = self.class_counts()
         device, label = np.nonzero(held)
-        return {"device": device, "label": label, "samples": held[device, label]}
+        return Held(device=device, label=label, samples=held[device, label])
 
     def summary(self) -> str:
         """Return a line on the shares: how they were made, their sizes and, where disjoint, their classes."""
@@ -134,18 +147,19 @@ def _mean_size(data: Data, samples: int, device_count: int) -> int:
     return size
 
 
-def _require_batch(sizes: Int[ndarray, " K"], batch_size: int) -> None:
-    """Make sure that every device can fill a minibatch."""
-    device = int(sizes.argmin())
+def _require_batch(sizes: Int[ndarray, " K"], batch_size: int, local_batches: int) -> None:
+    """Make sure that every device can fill the minibatches of a round."""
+    device, taken = int(sizes.argmin()), batch_size * local_batches
     fewest = int(sizes[device])
-    if batch_size <= fewest:
+    if taken <= fewest:
         return
+    asked = f"{taken}" if local_batches == 1 else f"{batch_size} x {local_batches} local batches"
     if fewest == sizes.max():
-        problem = f"{batch_size} is more than the {fewest} training samples that a device holds"
+        problem = f"{asked} is more than the {fewest} training samples that a device holds"
     else:
-        too_small = int((sizes < batch_size).sum())
+        too_small = int((sizes < taken).sum())
         problem = (
-            f"{batch_size} is more than the {fewest} training samples that device {device} holds; "
+            f"{asked} is more than the {fewest} training samples that device {device} holds; "
             f"{too_small} of {len(sizes)} devices hold too few"
         )
     raise InputError("learner.batch_size", problem)

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from learner import optimizers
 from learner.codec import Link
-from learner.data import Samples
+from learner.data import Partition, Samples
 from learner.errors import DivergedError
 from learner.heads import HeadBank
 from learner.settings import AdamW, Sgd
@@ -44,6 +44,8 @@ class Parts:
     link: Link
     bank: HeadBank
     samples: Samples
+    partition: Partition
+    """Which device holds which of them."""
     lora_optimizer: torch.optim.Optimizer | None
     """None where LoRA is frozen."""
     lora_rule: Sgd | AdamW

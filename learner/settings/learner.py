@@ -119,7 +119,8 @@ class LearnerSettings(Table):
     attention: Literal["sdpa", "flash"] = "sdpa"
     """Attention of the encoder: PyTorch's own, or the package flash-attn (on CUDA, in bfloat16)."""
     compile: bool = False
-    """Whether the encoder is compiled, which takes minutes before the first round and needs a C++ compiler."""
+    """Whether the encoder is compiled, which takes minutes before the first round and needs a C++ compiler (on
+    CUDA, a C compiler)."""
     deterministic: bool = False
     """Whether only algorithms are used that give the same bits again; on a CPU runs do anyway, at one number of
     threads."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass as plain
 from importlib.util import find_spec
-from typing import Final, Literal, Self, final
+from typing import Final, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -76,7 +76,7 @@ class Tr38901(PathLoss):
     """Kind of indoor office, ``mixed`` by default; with ``scenario = "inh"`` only."""
 
     @model_validator(mode="after")
-    def _within_the_standard(self) -> Self:
+    def _within_the_standard(self) -> "Tr38901":
         limits, site = _RANGES[self.scenario], self._site()
         if self.office is not None and self.scenario != "inh":
             raise ValueError(f"office is of scenario = 'inh', not of {self.scenario!r}")

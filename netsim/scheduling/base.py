@@ -36,14 +36,14 @@ class History:
     mean_energy_j: Float[ndarray, " n"] | None = None
     """Mean over all rounds so far of the energy that the device spent on transmission, 0 in rounds without it."""
 
-    def only(self, offered: Bool[ndarray, " n"]) -> "History":
-        """Return what is remembered of some of the devices."""
+    def only(self, at: Int[ndarray, " m"]) -> "History":
+        """Return what is remembered of the devices at some positions."""
         energy_j = self.mean_energy_j
         return History(
-            self.times_scheduled[offered],
-            self.last_round[offered],
-            self.mean_rate_bps[offered],
-            None if energy_j is None else energy_j[offered],
+            self.times_scheduled[at],
+            self.last_round[at],
+            self.mean_rate_bps[at],
+            None if energy_j is None else energy_j[at],
         )
 
 
@@ -79,15 +79,16 @@ class RoundState:
 
     def only(self, offered: Bool[ndarray, " n"]) -> "RoundState":
         """Return the state of the same round in which some of the devices are offered, and the others are not."""
-        history = self.history
+        # Positions, because NumPy takes several times as long for a mask, and there are many arrays.
+        at, history = np.flatnonzero(offered), self.history
         return replace(
             self,
-            device=self.device[offered],
-            gain=self.gain[offered],
-            bits=self.bits[offered],
-            tx_power_w=self.tx_power_w[offered],
-            downlink_bits=None if self.downlink_bits is None else self.downlink_bits[offered],
-            history=None if history is None else history.only(offered),
+            device=self.device[at],
+            gain=self.gain[at],
+            bits=self.bits[at],
+            tx_power_w=self.tx_power_w[at],
+            downlink_bits=None if self.downlink_bits is None else self.downlink_bits[at],
+            history=None if history is None else history.only(at),
         )
 
     def by_gain(self) -> Int[ndarray, " n"]:

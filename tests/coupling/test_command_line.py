@@ -62,6 +62,19 @@ def test_a_run_that_learns_tells_its_loss_and_first_and_last_accuracy(
     assert "loss 0." in answer.err
 
 
+def test_who_holds_what_is_told_and_stored(folder: Path, tiny_learner: str, airtune: Airtune) -> None:
+    (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
+
+    answer = airtune("run", "tiny.toml", "--out", "out", "--set", "rounds=1")
+
+    shares = analysis.load("out").shares
+    # 120 sentences, as many of each class.
+    assert "iid partition: 4 devices with 30 samples each, 120 of 120 in all" in answer.err
+    assert shares.groupby("device").samples.sum().tolist() == [30] * 4
+    assert shares.groupby("label").samples.sum().tolist() == [60, 60]
+    assert len(analysis.load("out", rounds=(1, 1)).shares) == len(shares)
+
+
 def test_runs_without_a_name_are_numbered(folder: Path, airtune: Airtune) -> None:
     assert airtune(*RUN).status == 0
     assert airtune(*RUN).status == 0

@@ -76,6 +76,62 @@ def test_runs_are_kept_where_asked_and_a_rerun_uses_them(folder: Path, airtune: 
     assert again == first
 
 
+def test_an_option_that_one_policy_has_does_not_stop_the_others(folder: Path, airtune: Airtune) -> None:
+    # As --set, and in the file.
+    (folder / "three.toml").write_text(
+        'extends = "network.toml"\n[scheduler]\nkind = "random"\ncount = 3\ndelay_budget_s_per_bit = 1e-6\n'
+    )
+    policies = ("--policies", "exact,random,knapsack_energy", "--seeds", "0:2")
+    energy = ("--set", "scheduler.energy_budget_j=20")
+    by_set = rows(airtune, *policies, *energy, "--set", "scheduler.count=3", "--set", "scheduler.drift=paper")
+    answer = airtune("compare", "three.toml", *COMPARE[2:], *policies, *energy)
+    in_file = {row["policy"]: row for row in json.loads(answer.out)}
+
+    assert by_set["random"]["scheduled_mean"] == 3
+    assert in_file == by_set
+    refused = airtune(*COMPARE, "--policies", "exact,algorithm1", "--set", "scheduler.count=3")
+    assert (refused.status, refused.out) == (2, "")
+    assert "scheduler.count is unknown" in refused.err
+
+
+def test_the_oracle_finds_the_largest_fixed_number_that_keeps_the_budget_in_its_rounds(
+    folder: Path, airtune: Airtune
+) -> None:
+    found = rows(
+        airtune, "--policies", "oracle_static,latency_first", "--seeds", "3", "--set", "scheduler.count=1"
+    )
+    alone = found["oracle_static"]
+    best = json.loads(airtune(*COMPARE, "--policies", "oracle_static", "--seeds", "3").out)[0]
+    number = int(best["scheduled_mean"])
+    one_more = ("--set", f"scheduler.count={number + 1}")
+    more = rows(airtune, "--policies", "latency_first", "--seeds", "3", *one_more)
+
+    assert alone["scheduled_mean"] == 1
+    assert 1 < number == best["scheduled_mean"] < 12
+    assert best["delay_mean_s"] <= best["delay_budget_s"] < more["latency_first"]["delay_mean_s"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("devices.mobility={kind='random_waypoint',speed_mps=[1.0,2.0]}",),
+        ("channel.fading.correlation={carrier_hz=2e9,scatterer_speed_mps=1.0}",),
+    ],
+)
+def test_an_oracle_cannot_foresee_gains_that_depend_on_how_long_rounds_last(
+    settings: tuple[str, ...], folder: Path, airtune: Airtune
+) -> None:
+    oracle = ("--set", "scheduler.kind=oracle_static", *(p for s in settings for p in ("--set", s)))
+    by_round = ("--set", "world_clock=round", "--set", "round_period_s=60.0")
+
+    refused = airtune("validate", "network.toml", *oracle)
+
+    assert (refused.status, refused.out) == (2, "")
+    assert "scheduler.count is missing: the best one can be found beforehand only where" in refused.err
+    assert airtune("validate", "network.toml", *oracle, *by_round).status == 0
+    assert airtune("validate", "network.toml", *oracle, "--set", "scheduler.count=3").status == 0
+
+
 @pytest.mark.parametrize("text", ["", "a:b", "3:3", "1,1", "-1", "1:2:3"])
 def test_seeds_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ScenarioError, match="--seeds"):

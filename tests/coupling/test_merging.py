@@ -92,12 +92,34 @@ def test_files_extend_each_other_in_a_chain_and_the_nearest_wins(folder: Path) -
         ("learner.model=google-bert/bert-base-uncased", "learner.model", "google-bert/bert-base-uncased"),
         ("learner.data.path=/data/sst2", "learner.data.path", "/data/sst2"),
         ("learner.data.path=../sst2", "learner.data.path", "../sst2"),
+        ("scheduler.drift=", "scheduler.drift", None),
         ("learner.lora.targets=['query']", "learner.lora.targets", ["query"]),
         ("learner.optimizer={kind='sgd',lr=0.1}", "learner.optimizer", {"kind": "sgd", "lr": 0.1}),
     ],
 )
 def test_set_takes_toml_values_and_bare_words(argument: str, key: str, value: object) -> None:
     assert parse_set(argument) == (key, value)
+
+
+def test_set_without_a_value_takes_a_key_away(folder: Path, airtune: Airtune) -> None:
+    default = Scenario.load(folder / "network.toml", {"scheduler.drift": None})
+    instead = Scenario.load(
+        folder / "network.toml",
+        {"channel.path_loss": None, "channel.fading": None, "channel.gains": {"path": "gains.parquet"}},
+    )
+
+    assert Scenario.load(folder / "network.toml").scheduler.drift == "full"
+    assert default.scheduler.drift == "paper"
+    assert instead.channel.gains is not None
+    for key, line in (
+        ("cell.bandwidth_hz", "network.toml: cell.bandwidth_hz is missing\n"),
+        ("cell.bandwith_hz", "--set cell.bandwith_hz=: there is no such key to take away\n"),
+        ("cell.compute.workers", "--set cell.compute.workers: cell.compute is not a table\n"),
+    ):
+        answer = airtune("validate", "network.toml", "--set", f"{key}=")
+        assert (answer.status, answer.out, answer.err) == (2, "", line)
+    answer = airtune("sweep", "network.toml", "--vary", "devices.count=2,,4", "--seeds", "0:1", "--out", "s")
+    assert (answer.status, answer.err) == (2, "--vary devices.count=2,,4: a value is missing\n")
 
 
 def test_another_policy_by_set_keeps_the_keys_that_all_policies_share(folder: Path) -> None:

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from coupling.learning import Learning
 from coupling.payloads import ActualBits
 
 
 class Counting:
-    """A learner whose payloads tell device and round, and that counts how often it is asked."""
+    """Payloads that tell device and round, and how often they were asked for."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -19,14 +18,14 @@ class Counting:
 
 
 def test_a_round_asks_for_every_payload_once() -> None:
-    learner = Counting()
-    bits = ActualBits(4, Learning(learner))  # type: ignore[arg-type]
+    learning = Counting()
+    bits = ActualBits(4, learning)  # type: ignore[arg-type]
 
     first = [bits.of(1) for _ in range(3)]
     second = bits.of(2)
     again = bits.of(1)
 
-    assert learner.asked == 3 * 4
+    assert learning.asked == 3 * 4
     assert first[2].embedding.tolist() == again.embedding.tolist() == [1000, 1001, 1002, 1003]
     assert second.embedding.tolist() == [2000, 2001, 2002, 2003]
     assert np.array_equal(second.gradient, np.full(4, 3.0))

@@ -37,6 +37,7 @@ VALUES = {
     "rounds=0": "rounds = 0 is not at least 1",
     "rounds=-5": "rounds = -5 is not at least 1",
     "devices.count=0": "devices.count = 0 is not at least 1",
+    "devices.count=1099511627777": "devices.count = 1099511627777 is not at most 1099511627776",
     "devices.count=-3": "devices.count = -3 is not at least 1",
     "devices.tx_power_w=0": "devices.tx_power_w = 0 is not greater than 0.0",
     "devices.tx_power_w=-1.0": "devices.tx_power_w = -1.0 is not greater than 0.0",
@@ -181,7 +182,7 @@ def test_an_unknown_kind_or_key_is_told_with_those_that_there_are(
 ARGUMENTS = {
     "": "--set : is not key=value",
     "seed": "--set seed: is not key=value",
-    "seed=": "--set seed=: '' is neither a TOML value nor a bare word",
+    "sed=": "--set sed=: there is no such key to take away",
     "=1": "--set : a key is names joined by dots, such as devices.count",
     "devices..count=3": "--set devices..count: a key is names joined by dots, such as devices.count",
     "devices.=3": "--set devices.: a key is names joined by dots, such as devices.count",

@@ -14,7 +14,7 @@ from typing_extensions import override
 from analysis import load
 from analysis.metrics import summary
 from coupling import Scenario, ScenarioError, cli, run
-from coupling.engines import Ending, Engine, Task
+from coupling.engines import Ending, Engine, Local, Task
 from coupling.engines.base import Stop
 from coupling.engines.carry import outcome
 from coupling.engines.local import cores
@@ -215,6 +215,23 @@ def test_a_signal_ends_all_runs_after_their_rounds_with_their_states_saved(
         assert standing(str(folder)).state == "interrupted"
         saved = json.loads((folder / "checkpoint" / "state.json").read_text())
         assert saved["round"] == json.loads((folder / "provenance.json").read_text())["round"]
+
+
+def test_a_second_interrupt_ends_a_sweep_at_once_and_says_what_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second SIGINT is Python's own interrupt, wherever the engine is."""
+    network(tmp_path)
+
+    def interrupted(*_: object) -> Iterator[Ending]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Local, "work", interrupted)
+
+    assert swept(tmp_path) == 130
+
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line == "interrupted at once; the same command goes on with every run from its last checkpoint"
 
 
 def test_workers_whose_sweep_was_killed_save_their_states_and_end(

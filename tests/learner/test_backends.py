@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import Make, PhiloxStreams, arrays, train
+from transformers import PreTrainedModel
 
 from learner import pretrained
 from learner.arithmetic import resolve
@@ -134,6 +135,26 @@ def test_compiling_without_a_compiler_is_refused(
         build(make_settings(compile=True, device="cpu"), DEVICES, PhiloxStreams(1))
 
     assert str(caught.value) == "learner.compile: needs a C++ compiler, and 'no-such-compiler' is not found"
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("CC", "no-such-c-compiler")
+    with pytest.raises(InputError) as caught:
+        resolve(make_settings(compile=True))
+    assert str(caught.value) == "learner.compile: needs a C compiler, and 'no-such-c-compiler' is not found"
+
+
+def test_a_model_that_does_not_fit_onto_the_card_is_refused(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings()
+    monkeypatch.setattr(PreTrainedModel, "to", lambda *_: cuda_is_full())
+
+    with pytest.raises(InputError) as caught:
+        build(settings, DEVICES, PhiloxStreams(1))
+
+    assert str(caught.value) == (
+        f"learner.device: '{settings.model}' does not fit into the memory of the device (cpu); take 'cpu'"
+    )
 
 
 def cuda_is_full() -> None:

@@ -176,6 +176,18 @@ def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: 
         "learner.model",
         f"the config.json of '{tmp_path}' cannot be read: ...",
     )
+    (tmp_path / "config.json").write_text("{no JSON")
+    refuse(
+        make_settings(model=str(tmp_path)),
+        "learner.model",
+        f"the config.json of '{tmp_path}' cannot be read: ...",
+    )
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "is_decoder": True}))
+    refuse(
+        make_settings(model=str(tmp_path)),
+        "learner.model",
+        f"'{tmp_path}' is a decoder; an encoder, whose tokens see each other, is needed",
+    )
 
 
 def test_a_model_that_lacks_weights_is_refused(make_settings: Make, tiny_model: Path, tmp_path: Path) -> None:
@@ -201,6 +213,11 @@ def test_a_model_that_lacks_weights_is_refused(make_settings: Make, tiny_model: 
         make_settings(model=str(folder), pooling="mean"),
         "learner.model",
         f"'{folder}' lacks 1 weights, the first of them encoder.layer.1.output.dense.bias",
+    )
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    refuse(
+        make_settings(model=str(folder)), "learner.model", f"the weights of '{folder}' cannot be loaded: ..."
     )
     (folder / "model.safetensors").unlink()
     refuse(
@@ -289,6 +306,11 @@ def test_shares_that_exceed_the_data_are_refused(make_settings: Make, tiny_data:
         "learner.batch_size",
         "21 is more than the 20 training samples that a device holds",
     )
+    refuse(
+        make_settings(batch_size=7, local_batches=3),
+        "learner.batch_size",
+        "7 x 3 local batches is more than the 20 training samples that a device holds",
+    )
 
 
 def test_a_data_directory_that_does_not_hold_is_refused(make_settings: Make, tmp_path: Path) -> None:
@@ -333,7 +355,8 @@ def test_a_data_directory_that_does_not_hold_is_refused(make_settings: Make, tmp
             {"sentence": ["a", "b"], "label": ["no", "yes"]},
             {},
             "path",
-            "column 'label' of the train split holds no class numbers",
+            "column 'label' of the train split holds no class numbers; learner.data.columns.classes may name "
+            "the classes",
         ),
         (
             {"sentence": ["a", None], "label": [0, 1]},
