@@ -131,7 +131,7 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _told(name: str) -> str:
-    return ", ".join(label(part) for part in name.split("/") if part != "all")
+    return ", ".join(label(part) for part in name.split("/") if part != "all" and ":" not in part)
 
 
 def _cell(values: pd.Series) -> str:
@@ -144,7 +144,9 @@ def _cell(values: pd.Series) -> str:
 
 
 def _difference(found: Found) -> str:
-    plus, minus = (_short(names) for names in (found.contrast.plus, found.contrast.minus))
+    both = found.contrast.plus, found.contrast.minus
+    apart = len({name.split("/")[1] for names in both for name in names}) > 1
+    plus, minus = (_short(names, apart=apart) for names in both)
     name = f"{plus} − {minus}" if minus else plus
     if not found.interval.count:
         return f"{name}: not run"
@@ -153,6 +155,7 @@ def _difference(found: Found) -> str:
     return f"{name}: {numbers} {_SIGNS[found.verdict]}"
 
 
-def _short(names: list[str]) -> str:
-    parts = [_told("/".join(name.split("/")[2:])) for name in names]
+def _short(names: list[str], *, apart: bool) -> str:
+    """Return the names of some runs; with their variant where that sets runs of one difference apart."""
+    parts = [_told("/".join(name.split("/")[1 if apart else 2 :])) for name in names]
     return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})" if parts else ""

@@ -28,6 +28,8 @@ class Sweep(_Table):
     """The scenario file, if it is another one than the stage's."""
     vary: dict[str, list[Any]] | None = None
     """Values of keys, every combination of which is run; by default those of the stage."""
+    seeds: dict[Scale, str] | None = None
+    """Seeds at each scale, as ``first:end``; by default those of the stage."""
 
 
 @final
@@ -42,9 +44,9 @@ class Stage(_Table):
     """Whether anything is learned, or the network runs alone."""
     equal_delay: bool = False
     """Whether budgets are scaled until realised mean delays agree (``airtune compare``); the first policy leads."""
-    equal_cost: bool = False
-    """Whether accuracies are also compared where all runs of a seed have sent the same bits, or spent the same
-    simulated time or energy."""
+    equal_cost: list[str] = []
+    """Variants among which the cheapest run of a seed sets the bits, the simulated time and the energy at which the
+    accuracies of all variants are compared."""
     settings: list[str] = []
     """Names of tables of settings that hold for all variants, one after the other."""
     seeds: dict[Scale, str]
@@ -114,7 +116,7 @@ def commands(plan: Plan, name: str, scale: Scale, runs: Path, data: str | None, 
             arguments += ["--vary", f"{key}={','.join(map(toml, values))}"]
         for key, entry in settings_of(plan, name, variant, scale, data).items():
             arguments += ["--set", f"{key}={toml(entry)}"]
-        arguments += ["--seeds", stage.seeds[scale], "--out", str(folder)]
+        arguments += ["--seeds", (sweep.seeds or stage.seeds)[scale], "--out", str(folder)]
         arguments += [] if stage.learning else ["--no-learning"]
         arguments += [] if stage.equal_delay else ["--jobs", str(jobs)]
         found.append(Command(name, variant, tuple(arguments), folder))

@@ -46,7 +46,7 @@ def variants(name: str, stage: Stage, scale: Scale, runs: Path) -> dict[str, Run
 def table(stage: Stage, found: dict[str, Runs]) -> pd.DataFrame:
     """Return the numbers of all runs of a stage, their variant, varied keys and seed in front."""
     keys = list(dict.fromkeys(key for variant in stage.variants for key in varied(stage, variant)))
-    equal = _equal_costs(found) if stage.equal_cost else {}
+    equal = _equal_costs(found, stage.equal_cost) if stage.equal_cost else {}
     rows = [
         {"variant": variant}
         | {key: value(run, key) for key in keys}
@@ -100,16 +100,16 @@ def _numbers(runs: Runs, keys: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _equal_costs(found: dict[str, Runs]) -> dict[Path, dict[str, float]]:
-    """Return the accuracies of every run when it had spent as much as the cheapest run of its seed in all."""
-    by_seed: dict[int, list[Run]] = {}
-    for run in (run for runs in found.values() for run in runs):
-        by_seed.setdefault(value(run, "seed"), []).append(run)
+def _equal_costs(found: dict[str, Runs], among: list[str]) -> dict[Path, dict[str, float]]:
+    """Return the accuracies of every run when it had spent as much as the cheapest run of some variants in all."""
+    by_seed: dict[int, list[tuple[str, Run]]] = {}
+    for variant, run in ((variant, run) for variant, runs in found.items() for run in runs):
+        by_seed.setdefault(value(run, "seed"), []).append((variant, run))
     numbers: dict[Path, dict[str, float]] = {}
     for runs in by_seed.values():
         for cost in COSTS:
-            least = min(float(spent(run, cost)[0][-1]) for run in runs)
-            for run in runs:
+            least = min(float(spent(run, cost)[0][-1]) for variant, run in runs if variant in among)
+            for _, run in runs:
                 numbers.setdefault(run.path, {})[f"accuracy_equal_{cost}"] = accuracy_at(run, cost, least)
     return numbers
 
