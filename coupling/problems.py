@@ -90,6 +90,12 @@ def describe(
     value = _value(raw, path)
     match details[0]["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
+            owners = _resolve(schema, _node(schema, raw, path), None).get("policies")
+            if owners:
+                return (
+                    path,
+                    f"{key_of(path)} is unknown to this policy; it is an option of {', '.join(owners)}",
+                )
             return (
                 path,
                 f"{key_of(path)} is unknown; {_nearest(str(path[-1]), known_keys(schema, raw, path[:-1]))}",

@@ -64,7 +64,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Write the complete rounds since the last part; nothing if an exception has broken off a flush before."""
-        if self._writing:
+        if self._writing or not self._waiting:
             return
         self._writing = True
         for table in self._tables.values():
@@ -114,14 +114,13 @@ class _Table:
             kept.append(value)
 
     def flush(self) -> None:
-        """Write the rows that were kept as one more part, if there are any."""
-        if not self._counts:
+        """Write the rows that were kept as one more part, if there are any; the first part is there in any case.
+
+        So a table that stays empty has its columns too.
+        """
+        if not self._counts and self.parts:
             return
-        counts = np.array(self._counts)
-        arrays = [
-            _array(column, values, counts) for column, values in zip(self._columns, self._values, strict=True)
-        ]
-        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        table = self._table() if self._counts else self._schema.empty_table()
         path = self._folder / _part(self.parts)
         partial = path.with_suffix(".partial")
         try:
@@ -134,6 +133,14 @@ class _Table:
         self._counts.clear()
         for values in self._values:
             values.clear()
+
+    def _table(self) -> pa.Table:
+        """Return the rows that were kept."""
+        counts = np.array(self._counts)
+        arrays = [
+            _array(column, values, counts) for column, values in zip(self._columns, self._values, strict=True)
+        ]
+        return pa.Table.from_arrays(arrays, schema=self._schema)
 
     def to_disk(self) -> None:
         for number in range(self._on_disk, self.parts):

@@ -21,7 +21,7 @@ from coupling.scenario import Scenario
 from coupling.world import Snapshot, World
 from netsim.clock import wait
 from netsim.queues import next_virtual_queue
-from netsim.scheduling import Allocation, AllocationError, History, Policy, RoundState, checked
+from netsim.scheduling import Allocation, AllocationError, History, Policy, RoundState, ask, checked
 
 
 @final
@@ -109,10 +109,10 @@ class Rounds:
         offered = available & (self.state.times_arrived == 0) if payload.once else available
         # Everybody, the usual case, takes no copies.
         state = everyone if offered.all() else everyone.only(offered)
-        asked = perf_counter()
-        answer = self._policy.schedule(state) if len(state.device) else Allocation.nobody()
+        name, asked = self._scenario.scheduler.kind, perf_counter()
+        answer = ask(self._policy, state, name) if len(state.device) else Allocation.nobody()
         policy_wall_s = perf_counter() - asked
-        allocation = checked(answer, state, self._scenario.scheduler.kind)
+        allocation = checked(answer, state, name)
         if len(allocation.devices):
             outcome = yield from self._protocol.exchange(self._plan(state, allocation, seen))
         else:

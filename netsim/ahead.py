@@ -32,10 +32,9 @@ class Blocks:
     def at(self, time_s: float) -> int:
         """Return the block that holds at a time; it agrees with ``start_s`` to the last bit."""
         block = int(time_s // self.length_s)
-        # The quotient may round across the boundary.
-        if (block + 1) * self.length_s <= time_s:
-            return block + 1
-        return block - 1 if block * self.length_s > time_s else block
+        # Times of boundaries are rounded, the quotient is not: a block may seem not to have begun,
+        # but never to be over.
+        return block + 1 if (block + 1) * self.length_s <= time_s else block
 
 
 class Ahead(ABC):

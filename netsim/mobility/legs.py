@@ -118,7 +118,6 @@ class Journey(Motion):
         lost = over[~remembered]
         if lost.size:
             legs.put(lost, self._itinerary.first(device[lost]))
-            before.depart_s[lost] = np.inf
         due = np.flatnonzero(legs.until_s <= time_s)
         while due.size:
             left = legs.of(due)

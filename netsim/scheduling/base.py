@@ -36,6 +36,14 @@ class History:
     mean_energy_j: Float[ndarray, " n"] | None = None
     """Mean over all rounds so far of the energy that the device spent on transmission, 0 in rounds without it."""
 
+    def __post_init__(self) -> None:
+        """Show the server's own arrays to read and not to write."""
+        for name, values in vars(self).items():
+            if values is not None:
+                shown = values.view()
+                shown.flags.writeable = False
+                object.__setattr__(self, name, shown)
+
     def only(self, at: Int[ndarray, " m"]) -> "History":
         """Return what is remembered of the devices at some positions."""
         energy_j = self.mean_energy_j
@@ -52,9 +60,10 @@ class History:
 class RoundState:
     """Everything a policy is shown at the start of a round.
 
-    The arrays have one entry for each device offered, in ascending order of ``device``: power gain (no unit),
-    payload (bit), transmit power (W). ``virtual_queue_s`` is the queue before the round. The rest describes the
-    downlink of the phased protocol, randomness (``rng``, keyed by seed, policy and round) and memory.
+    The arrays, to read and not to write, have one entry for each device offered, in ascending order of ``device``:
+    power gain (no unit), payload (bit), transmit power (W). ``virtual_queue_s`` is the queue before the round. The
+    rest describes the downlink of the phased protocol, randomness (``rng``, keyed by seed, policy and round) and
+    memory.
     """
 
     round: int
@@ -76,6 +85,9 @@ class RoundState:
     def __post_init__(self) -> None:
         if not self.device.size:
             object.__setattr__(self, "device", np.arange(len(self.gain)))
+        # The gains are those that the transfers will meet: a policy that writes into them would change the world.
+        for values in (self.gain, self.bits, self.tx_power_w, self.device):
+            values.flags.writeable = False
 
     def only(self, offered: Bool[ndarray, " n"]) -> "RoundState":
         """Return the state of the same round in which some of the devices are offered, and the others are not."""

@@ -1,17 +1,39 @@
 """Nothing that a policy returns reaches the radio unless it could be sent."""
 
 import math
+from pathlib import Path
+from traceback import extract_tb
 from typing import Final
 
 import numpy as np
 
-from netsim.scheduling.base import Allocation, RoundState
+from netsim.scheduling.base import Allocation, Policy, RoundState
 
 _ROUNDING: Final = 1e-9
 
 
 class AllocationError(ValueError):
-    """A policy broke a rule of ``Allocation``; the text names the policy, the round and the rule."""
+    """A policy broke a rule of ``Allocation``, or broke down; the text names the policy, the round and the rule."""
+
+
+def ask(policy: Policy, state: RoundState, name: str) -> object:
+    """Return what a policy answers, whatever it is.
+
+    Raises:
+        AllocationError: the policy raised an exception of its own; the text says where.
+        ArithmeticError, MemoryError: as the policy raised them: numbers too extreme, devices too many.
+    """
+    try:
+        return policy.schedule(state)
+    except (ArithmeticError, MemoryError):
+        raise
+    except Exception as error:  # a policy is anybody's code and may raise anything
+        place = extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise AllocationError(
+            f"policy {name!r}, round {state.round}: schedule() raised {what} ({where})"
+        ) from error
 
 
 def checked(allocation: object, state: RoundState, policy: str) -> Allocation:

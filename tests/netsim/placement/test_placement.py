@@ -83,7 +83,7 @@ def test_clusters_are_normal_around_centres_that_are_uniform_in_the_disc() -> No
     half_width = 4 * sigma_m / np.sqrt(2 * count)
     assert half_width < 0.05 * sigma_m
     assert (abs(offset_m.std(axis=0) - sigma_m) < half_width).all()
-    assert stats.chisquare(np.bincount(nearest)).pvalue > 0.001
+    assert stats.chisquare(np.bincount(nearest, minlength=4)).pvalue > 0.001
     seeds = [Clusters(radius_m=400.0, clusters=1, sigma_m=1.0).centers(Streams(s))[0] for s in range(2000)]
     assert uniform_p_value((np.array(seeds) ** 2).sum(axis=1) / 400.0**2) > 0.001
 

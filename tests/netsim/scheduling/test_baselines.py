@@ -91,6 +91,10 @@ def test_round_robin_takes_those_who_waited_longest_and_then_the_lowest_numbers(
 
     assert sorted(create("round_robin", count=1).schedule(state).devices.tolist()) == [1]
     assert sorted(create("round_robin", count=3).schedule(state).devices.tolist()) == [1, 2, 3]
+    # How often a device was served counts only between those that were last served together.
+    often = replace(state, history=replace(history, times_scheduled=np.array([3, 5, 2, 2])))
+    assert sorted(create("round_robin", count=1).schedule(often).devices.tolist()) == [3]
+    assert sorted(create("round_robin", count=3).schedule(often).devices.tolist()) == [1, 2, 3]
 
 
 def test_round_robin_goes_round() -> None:

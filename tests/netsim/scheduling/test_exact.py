@@ -7,6 +7,7 @@ from worlds import BANDWIDTH_HZ, NOISE_PSD, all_delays, course, paper_gains, pap
 from netsim import phy
 from netsim.scheduling import Objective, RoundState, create
 from netsim.scheduling.prefixes import Prefixes, reachable_by_gain
+from netsim.scheduling.unequal import fastest_set
 
 SOLVER = 4e-15
 """Where bounds have met they are a solution, and two of them differ by the rounding of ln D."""
@@ -60,6 +61,32 @@ def test_exact_is_the_best_of_all_subsets_where_payloads_differ_little_and_an_in
         )
         inner += 0 < len(answer.devices) < count
     assert inner > 30
+
+
+def test_exact_leaves_out_no_number_of_devices_whose_fastest_set_is_better() -> None:
+    # J falls and rises again over N: two numbers far apart are nearly as good, and too tight a bound drops one.
+    # In every other round the band is scarce and not the power: there the demands bound each other closely.
+    rng, rivals = np.random.default_rng(8), 0
+    for index in range(160):
+        count = int(rng.integers(8, 25))
+        low, high = (-7, -3) if index % 2 else (4, 7)
+        state = replace(
+            paper_state(10 ** rng.uniform(low, high, count)), bits=5e7 * 10 ** rng.uniform(-0.5, 0.5, count)
+        )
+        reachable = reachable_by_gain(state)
+        delays_s = np.array([fastest_set(state, reachable, n)[0].delay_s for n in range(1, count + 1)])
+        # The queue with which two of the numbers are worth the same.
+        few, many = np.sort(rng.choice(count, 2, replace=False))
+        price = (many - few) / (delays_s[many] - delays_s[few]) * rng.uniform(0.98, 1.02)
+        state = replace(state, delay_budget_s=1.0, virtual_queue_s=price)
+        values = np.append(0.0, np.arange(1, count + 1) - price * delays_s)
+
+        answer = create("exact").schedule(state)
+
+        value = float(Objective().value(len(answer.devices), answer.delay_s, state))
+        assert value == pytest.approx(values.max(), rel=1e-9, abs=1e-9)
+        rivals += (values > values.max() - 0.2).sum() > 1
+    assert rivals > 30, "too few rounds in which another number is nearly as good"
 
 
 @pytest.mark.parametrize("drift", ["paper", "full"])

@@ -14,6 +14,7 @@ from netsim.scheduling import (
     AllocationError,
     Policy,
     RoundState,
+    ask,
     checked,
     create,
     registry,
@@ -143,6 +144,46 @@ def test_nonsense_is_stopped_with_the_policy_the_round_and_the_rule(answer: obje
         checked(Returning(answer).schedule(state), state, "ours:Returning")
 
     assert str(error.value) == f"policy 'ours:Returning', round 17: {rule}"
+
+
+class Careless(Policy):
+    """A policy that writes into what it is shown."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def schedule(self, state: RoundState) -> Allocation:
+        values = getattr(state if hasattr(state, self.name) else state.memory(), self.name)
+        values[0] = 1
+        return Allocation.nobody()
+
+
+@pytest.mark.parametrize("name", ["gain", "bits", "tx_power_w", "device", "times_scheduled", "mean_rate_bps"])
+def test_a_policy_cannot_change_the_world_or_the_server_s_memory(name: str) -> None:
+    state = with_memory(paper_state(np.full(3, 1e-6), number=4))
+
+    with pytest.raises(AllocationError) as error:
+        ask(Careless(name), state, "ours:Careless")
+
+    assert re.fullmatch(
+        r"policy 'ours:Careless', round 4: schedule\(\) raised ValueError: assignment destination is read-only "
+        r"\(test_plugins.py, line \d+\)",
+        str(error.value),
+    )
+
+
+class Dividing(Policy):
+    """A policy that divides by a number that has become 0."""
+
+    def schedule(self, state: RoundState) -> Allocation:
+        raise ZeroDivisionError("too extreme")
+
+
+def test_numbers_that_are_too_extreme_are_no_fault_of_a_policy() -> None:
+    state = paper_state(np.full(3, 1e-6))
+
+    with pytest.raises(ZeroDivisionError):
+        ask(Dividing(), state, "ours:Dividing")
 
 
 def test_a_sound_allocation_passes_unchanged() -> None:
