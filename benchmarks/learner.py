@@ -62,7 +62,8 @@ def main() -> int:
         "cuda": on_cuda,
     }
     chosen = sys.argv[1:] or list(parts)
-    return 0 if all([parts[name]() for name in chosen]) else 1
+    results = [parts[name]() for name in chosen]
+    return 0 if all(results) else 1
 
 
 def settings_of(**changes: object) -> LearnerSettings:
