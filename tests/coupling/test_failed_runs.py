@@ -26,6 +26,7 @@ class Diverging:
     round: int = 0
     evaluated: int = 0
     jobs: list[int] = field(default_factory=list)
+    parts: Any = field(default_factory=lambda: SimpleNamespace(partition=None))
 
     def embed(self, device: int, round_: int) -> object:
         self.round = round_

@@ -44,7 +44,9 @@ def saved_parts(folder: Path, scenario: Scenario) -> dict[Path, int]:
         name: [
             number
             for part in sorted((folder / name).glob("part-*.parquet"))
-            for number in pq.read_table(part)["round"].to_pylist()
+            for table in [pq.read_table(part)]
+            if "round" in table.column_names
+            for number in table["round"].to_pylist()
         ]
         for name in TABLES
     }

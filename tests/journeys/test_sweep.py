@@ -298,7 +298,7 @@ def test_values_are_toml_and_commas_inside_them_do_not_part_them() -> None:
         (["devices.count"], "--vary devices.count: is not key=value,value"),
         (["a=1", "a=2"], "--vary a=2: a is varied twice"),
         (["seed=1,2"], "--vary seed=1,2: use --seeds"),
-        (["a=1,,2"], "--vary a=: "),
+        (["a=1,,2"], "--vary a=1,,2: a value is missing"),
     ],
 )
 def test_a_value_that_cannot_be_varied_is_one_line(arguments: list[str], told: str) -> None:
