@@ -27,13 +27,16 @@ def log_ratio_of(y: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
     small = y < _SERIES_END
     if not small.any():
         return far
-    square = np.minimum(y, _SERIES_END) ** 2
+    # Near 0 the logarithms cancel; of many devices few are there.
+    near = y[small]
+    square = near * near
     series = _SERIES[-1] * square
     for coefficient in _SERIES[-2::-1]:
         series += coefficient
         series *= square
-    series += y / 2
-    return np.where(small, series, far)
+    far = np.asarray(far)
+    far[small] = series + near / 2
+    return far
 
 
 def scalar_log_ratio(y: float) -> float:
