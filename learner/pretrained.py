@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 from transformers.utils import is_flash_attn_2_available, logging
@@ -138,7 +139,8 @@ def _minilm() -> str:
 def _load_config(model: str, source: str) -> Any:
     unreadable = f"the config.json of '{model}' cannot be read"
     try:
-        return AutoConfig.from_pretrained(source)
+        with _quiet():
+            return AutoConfig.from_pretrained(source)
     except OSError as error:
         if Path(source).is_dir():
             raise InputError(KEY, f"{unreadable}: {_line(error)}") from error
@@ -164,13 +166,16 @@ def _line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the loading report and its progress bar off stderr, which belongs to the run's own progress."""
+    """Keep reports, progress bars and retries off stderr, which belongs to the run's own progress."""
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    of_hub = hub_logging.get_verbosity()
     logging.set_verbosity_error()
+    hub_logging.set_verbosity(hub_logging.ERROR)
     logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(of_hub)
         if bar:
             logging.enable_progress_bar()

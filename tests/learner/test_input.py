@@ -1,6 +1,7 @@
 """What a user can get wrong is told in one line: the key, the value, what is allowed."""
 
 import json
+import logging
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from tiny import Make, PhiloxStreams, write_parquet
-from transformers import BertTokenizerFast
+from transformers import AutoConfig, BertTokenizerFast
 
 from learner.errors import InputError
 from learner.learner import build
@@ -160,6 +161,20 @@ def test_a_model_that_is_not_there_is_refused(make_settings: Make, tmp_path: Pat
         "'nobody/nothing' is neither a local directory nor a model that the Hugging Face hub answers for; "
         "'minilm' needs no download",
     )
+
+
+def test_a_hub_that_does_not_answer_is_told_in_the_one_line(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(_: str) -> None:
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+        raise OSError("no answer")
+
+    monkeypatch.setattr(AutoConfig, "from_pretrained", unreachable)
+
+    with pytest.raises(InputError):
+        build(make_settings(model="nobody/nothing"), 6, PhiloxStreams(1))
+    assert capfd.readouterr().err == ""
 
 
 def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: Path) -> None:
