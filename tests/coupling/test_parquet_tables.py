@@ -103,3 +103,14 @@ def test_rows_of_a_round_that_has_not_ended_are_not_written(tmp_path: Path) -> N
 
     assert (parts_before, recorder.parts()["evaluations"]) == (0, 1)
     assert pq.read_table(tmp_path / "evaluations" / "part-000000.parquet").num_rows == 1
+
+
+def test_a_table_without_rows_has_its_columns(folder: Path) -> None:
+    # A queue so long that nobody is scheduled, and no learner that is evaluated.
+    scenario = Scenario.load(folder / "network.toml", {"scheduler.queue_initial_budgets": 1e9})
+
+    trace = analysis.load(coupling.run(scenario, folder / "out"))
+
+    assert len(trace.transfers) == len(trace.evaluations) == 0
+    assert list(trace.transfers) == [column.name for column in TABLES["transfers"]]
+    assert list(trace.evaluations) == [column.name for column in TABLES["evaluations"]]
