@@ -34,13 +34,6 @@ class Parts:
     def __bool__(self) -> bool:
         return bool(self._paths)
 
-    def names(self) -> tuple[str, ...]:
-        """Return the names of the columns."""
-        if not self._paths:
-            return ()
-        with self._open(self._paths[0]) as file:
-            return tuple(file.schema_arrow.names)
-
     def read(self, columns: Sequence[str] | None, rounds: Rounds | None) -> pa.Table:
         """Return the rows of the rounds; parts and row groups of other rounds are not read.
 

@@ -90,9 +90,10 @@ class Run:
         read = self._parts(name).read(columns, self._rounds)
         return {column: read[column].to_numpy() for column in columns}
 
-    def has(self, name: str, *columns: str) -> bool:
-        """Return whether the run has a table, and these columns in it."""
-        return set(columns) <= set(names) if (names := self._parts(name).names()) else False
+    @property
+    def learned(self) -> bool:
+        """Whether the run has evaluations; without a learner their table has no rows."""
+        return bool(self.arrays("evaluations", "round")["round"].size)
 
     @property
     def device_count(self) -> int:

@@ -47,7 +47,7 @@ def measures(run: Run) -> dict[str, Any]:
     trained; ``test_loss`` and ``accuracy`` are those of the last evaluation, ``accuracy_curve`` the mean of all
     evaluations after the first round, ``accuracy_spread`` the best head's last accuracy less the worst's.
     """
-    return _network(run) | (_learned(run) if run.has("evaluations", "accuracy") else {})
+    return _network(run) | (_learned(run) if run.learned else {})
 
 
 def accuracy_at(run: Run, cost: str, amount: float) -> float:

@@ -24,7 +24,7 @@ def learning(runs: Runs, style: Style) -> "Figure":
 
     Figures 3 and 4 of the paper, which has the rounds only.
     """
-    named = {name: found for name, found in tasks(runs).items() if any(map(_learned, found))}
+    named = {name: found for name, found in tasks(runs).items() if any(run.learned for run in found)}
     if not named:
         raise TraceError(f"{runs[0].path}: holds no evaluation; the figure needs runs with learning")
     figure, rows = panels(style, 2, 2 * len(named))
@@ -55,7 +55,7 @@ def budget(runs: Runs, style: Style) -> "Figure":
     last 5 % of the rounds. Bars are 95 % intervals over seeds.
     """
     numbers = {"devices scheduled (mean)": scheduled_mean}
-    if any(map(_learned, runs)):
+    if any(run.learned for run in runs):
         numbers = {
             "final training loss (nat)": final_loss,
             "final test accuracy (%)": final_accuracy,
@@ -114,7 +114,3 @@ def _against_budget(axes: "Axes", group: Group, number: object, *, per_bit: bool
 
 def _per_bit(runs: Runs) -> bool:
     return all(value(run, BUDGETS[1]) is not None for run in runs)
-
-
-def _learned(run: Run) -> bool:
-    return run.has("evaluations", "accuracy")

@@ -151,7 +151,9 @@ def test_the_table_of_a_sweep_elsewhere_has_its_summaries(tmp_path: Path) -> Non
     assert outcome(runs[0].task, lambda: False) == ("finished", None)
 
     rows = write_table(
-        Sweep(runs, retry=False).results, URL, lambda folder: {"parts": len(list(folder.rglob("part-*")))}
+        Sweep(runs, retry=False).results,
+        URL,
+        lambda folder: {"parts": len(list(folder.glob("rounds/part-*")))},
     )
 
     assert [(row["state"], row.get("parts")) for row in rows] == [("finished", 1), ("waiting", None)]
