@@ -69,7 +69,8 @@ class Ray(Engine):
         )
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            ray.init(address=self.address or "local", logging_level="ERROR", **own)
+            # What nodes print, Ray among them, would come out on stdout, where the answer belongs.
+            ray.init(address=self.address or "local", logging_level="ERROR", log_to_driver=False, **own)
         except (ConnectionError, ValueError, RuntimeError) as error:
             place = "this machine" if self.address is None else f"--address {self.address}"
             raise ScenarioError(f"{place}: no Ray cluster answers: {_first_line(error)}") from None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small import ENDLESS, assert_same_tables, environment, network, parts_in, scenario_file, start, until
+from small import ENDLESS, assert_same_tables, environment, network, scenario_file, start, until
 
 from coupling.engines import Local
 from coupling.engines.ray import Ray
@@ -40,9 +40,17 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     found.shutdown()
 
 
+def saved_round(folder: Path) -> int:
+    """Return the round of a run's checkpoint; 0 where there is none, or none at the moment."""
+    try:
+        return int(json.loads((folder / "checkpoint" / "state.json").read_text())["round"])
+    except OSError:
+        return 0
+
+
 def test_a_node_lost_in_mid_sweep_costs_no_run(tmp_path: Path, cluster: Cluster) -> None:
-    rounds = 400
-    path = scenario_file(tmp_path, rounds=rounds, trace={"checkpoint_every": 20})
+    rounds = 6000
+    path = scenario_file(tmp_path, rounds=rounds, trace={"checkpoint_every": 200})
     kinds = {"scheduler.kind": ["algorithm1", "all_in"]}
     lost, _ = (cluster.add_node(num_cpus=1) for _ in range(2))
     there, here = (
@@ -54,16 +62,16 @@ def test_a_node_lost_in_mid_sweep_costs_no_run(tmp_path: Path, cluster: Cluster)
     killed: list[str] = []
 
     def stop() -> bool:
-        """Use the engine's regular question to lose a node once both have begun."""
-        begun = [one.task.path for one in there if list(parts_in(Path(one.task.path)))]
-        if len(begun) >= 2 and not killed:
-            killed.extend(begun)
+        """Use the engine's regular question to lose a node while both are amid a run that has a checkpoint."""
+        amid = [one.task.path for one in there if 0 < saved_round(Path(one.task.path)) < rounds / 2]
+        if len(amid) == 2 and not killed:
+            killed.extend(amid)
             cluster.remove_node(lost, allow_graceful=False)
         return False
 
     several.run(engine, stop, lambda _: None)
 
-    assert len(killed) >= 2
+    assert len(killed) == 2
     assert [result.state for result in several.results] == ["finished"] * 12, several.results
     resumed = [json.loads((Path(one.task.path) / "provenance.json").read_text())["resumed"] for one in there]
     assert sum(map(len, resumed)) >= 1, "a run was taken up by the other node"
@@ -97,6 +105,26 @@ def test_a_signal_ends_the_runs_of_a_cluster_with_their_states_saved(tmp_path: P
     assert sorted(states.values()) == ["interrupted", "waiting"]
     begun = next(name for name, state in states.items() if state == "interrupted")
     assert standing(str(tmp_path / "sweep" / begun)).state == "interrupted"
+
+
+def test_what_nodes_print_does_not_stand_in_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "talking.py").write_text(
+        "from netsim.scheduling import Policy, create\n"
+        "class Talking(Policy):\n"
+        "    def schedule(self, state):\n"
+        "        print('round', state.round, flush=True)\n"
+        "        return create('all_in').schedule(state)\n"
+    )
+    network(tmp_path, rounds=200)
+    process = start(
+        "sweep", "small.toml", "--engine", "ray", "--jobs", "1", "--seeds", "0:2", "--out", "sweep", "--json",
+        "--set", "scheduler.kind='talking:Talking'", cwd=tmp_path,
+    )  # fmt: skip
+
+    out, err = process.communicate()
+
+    assert process.returncode == 0, err
+    assert [row["state"] for row in json.loads(out)] == ["finished"] * 2
 
 
 def test_runs_that_no_node_could_ever_take_are_refused(tmp_path: Path) -> None:
