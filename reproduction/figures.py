@@ -41,6 +41,7 @@ _THREE: Final = _PAPER[1:]
 
 FIGURES: Final = {
     "fig3-sst2": Drawing("fig3", (("fig3-sst2", "all"),), _PAPER, _time_in_decades),
+    "fig3-sst2-sgd": Drawing("fig3", (("fig3-sst2-sgd", "all"),), _PAPER, _time_in_decades),
     "fig3-mrpc": Drawing("fig3", (("fig3-mrpc", "all"),), _PAPER, _time_in_decades),
     "fig4-cifar10": Drawing("fig4", (("fig4-cifar10", "all"),), _PAPER, _time_in_decades),
     "fig5-sst2": Drawing("fig5", (("fig5-sst2", "all"), ("fig3-sst2", "all")), _THREE),
