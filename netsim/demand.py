@@ -1,24 +1,71 @@
-"""The demands of many devices at many delays, and the least common delays of many small sets at once.
+"""What sets of devices need of the band at many delays at once, and bounds of the delays at which they fill it.
 
-The terms are those of ``netsim.phy``. With ``g = y / (1 - exp(-y)) - 1`` the derivatives of the bandwidth in the
-delay are
+The terms are those of ``netsim.phy``: the devices of a set end together at the delay D where their loads
+``sum(bits_k / y_k)`` come to ``D B / ln2``. As a function of D each ``1 / y`` is a mixture, with positive
+weights, of ``1 / (D - t)`` with t at most the capacity floor: y, the inverse of ``D = f (exp(y) - 1) / y``, maps
+the upper half of the complex plane into itself, and so ``-1 / y`` does. Of such a mixture, let ``load``, ``fall``
+and ``curve`` be its value, ``-D`` times its slope and ``D^2 / 2`` times its second derivative at a delay D. Then
 
-    -D B' / B = 1 + 1/g            D^2 B'' / B = (1 + 1/g) (2 + y / g^2)
+    load at D (1 + z) = load - fall z / (1 + c z)
 
-and both fall as D grows (g is convex in y), so that B' < 0, B'' > 0 and B''' < 0: bounds can rest on these signs.
+with some c between ``fall / load`` and ``curve / fall`` where z > 0, and between ``curve / fall`` and
+``D / (D - f)``, f the largest floor, where z < 0 (means of ``D / (D - t)`` under heavier and heavier weights).
 """
 
+import math
 from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from netsim.efficiency import fast_efficiency, rough_efficiency
-from netsim.phy import LN2
+from netsim.efficiency import change_of, fast_efficiency, rough_efficiency
 
+_LN2: Final = float(np.log(2.0))
 _CLOSE_TOGETHER: Final = 2e-4
 _CLEAR_OF_FLOOR: Final = 1e-3
+
+
+def load_moments(
+    bits: Float[ndarray, " n"], log_floor: Float[ndarray, " n"], delay_s: float
+) -> Float[ndarray, "3 n"]:
+    """Return each device's load ``bits / y``, its fall and its curve (see above) at a delay, all in bit.
+
+    ``log_floor`` is the logarithm of the capacity floor in seconds. NaN where no bandwidth suffices, that is
+    where the delay does not exceed the floor.
+    """
+    moments = np.empty((3, len(bits)))
+    load, fall, curve = moments
+    above = math.log(delay_s) - log_floor
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        y, growth = fast_efficiency(np.maximum(above, 0.0, out=above))
+        np.divide(bits, y, out=load)
+        inverse = np.divide(1.0, growth, out=growth)
+        np.multiply(load, inverse, out=fall)
+        np.multiply(fall, inverse, out=curve)
+        curve *= y
+        inverse += 1.0
+        inverse *= 0.5
+        curve *= inverse
+    return moments
+
+
+def crossing(
+    excess: float | Float[ndarray, "*shape"],
+    fall: float | Float[ndarray, "*shape"],
+    bend: float | Float[ndarray, "*shape"],
+    target: float | Float[ndarray, "*shape"],
+) -> Float[ndarray, "*shape"]:
+    """Return the z at which ``load - fall z / (1 + bend z)`` comes to ``target (1 + z)``.
+
+    ``excess`` is ``load - target`` in bit, ``bend`` the c of the module's text, without unit. The z rises with it.
+    """
+    bent = bend * excess
+    slope = target + fall - bent
+    # The discriminant as a sum of what is positive.
+    least = target + fall - np.abs(bent)
+    square = least * least + 4.0 * np.abs(bent) * np.where(excess > 0, target, fall)
+    return np.asarray(2.0 * excess / (slope + np.sqrt(square)))
 
 
 def prefix_delays(
@@ -41,67 +88,39 @@ def prefix_delays(
         log_ratio[~member] = 1.0
         for find in (rough_efficiency, rough_efficiency, fast_efficiency):
             y, growth = find(log_ratio)
-            step = _halley_steps(load, y, growth, bandwidth_hz / LN2 * delay_s)
-            delay_s = delay_s * (1.0 + step)
-            moved = np.log1p(step)[:, None]
+            change = _changes(load, y, growth, bandwidth_hz / _LN2 * delay_s)
+            delay_s = delay_s * (1.0 + change)
+            moved = np.log1p(change)[:, None]
             log_ratio += moved
         # y to second order in the last step: what is missing is cubic in it, as in D itself.
-        pace = moved / growth
-        curl = 1.0 - (1.0 + 1.0 / growth) * (y - growth)
-        y *= 1.0 + pace + 0.5 * curl * pace * pace
-        close = np.maximum.reduce(np.abs(pace), axis=1) < _CLOSE_TOGETHER
+        paces = change_of(moved, y, growth)
+        y *= 1.0 + paces
+        close = np.maximum.reduce(np.abs(paces), axis=1) < _CLOSE_TOGETHER
         # Below a floor the equations have another root, of negative y; close above it y has fewer digits.
         close &= np.minimum.reduce(y, axis=1) > _CLEAR_OF_FLOOR
         delay_s = np.where(close, delay_s, np.nan)
-        return delay_s, load * (LN2 / delay_s)[:, None] / y
+        return delay_s, load * (_LN2 / delay_s)[:, None] / y
 
 
-def _halley_steps(
+def _changes(
     load: Float[ndarray, "m n"],
     y: Float[ndarray, "m n"],
     growth: Float[ndarray, "m n"],
     target: Float[ndarray, " m"],
 ) -> Float[ndarray, " m"]:
-    """Return the relative steps in D that bring each set's demand ``sum(load / y)`` to its target.
-
-    Halley's method, exact for a hyperbola, which the demand of a device near its floor is.
-    """
+    """Return by which part each set's delay has to change for its loads ``load / y`` to come to its target."""
     moments = np.empty((3, *y.shape))
-    demand, first, second = moments
+    loads, falls, curves = moments
     inverse = 1.0 / growth
-    np.divide(load, y, out=demand)
-    np.multiply(demand, inverse, out=first)
-    first += demand
-    np.multiply(y, inverse, out=second)
-    second *= inverse
-    second += 2.0
-    second *= first
-    total, fall, bend = np.add.reduce(moments, axis=2)
-    total -= target
-    step: Float[ndarray, " m"] = 2.0 * total * fall / (2.0 * fall * fall - total * bend)
-    return step
-
-
-def demand_moments(
-    bits: Float[ndarray, " n"], log_floor: Float[ndarray, " n"], delay_s: Float[ndarray, " m"]
-) -> Float[ndarray, "3 m n"]:
-    """Return the bandwidth ``B`` of each device at each delay, ``-D B'`` and ``D^2 B''``, all in Hz.
-
-    ``log_floor`` is the logarithm of the capacity floor in seconds. NaN where no bandwidth suffices, that is
-    where the delay does not exceed the floor.
-    """
-    above = np.subtract.outer(np.log(delay_s), log_floor)
-    moments = np.empty((3, *above.shape))
-    band_hz, first, second = moments
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        y, growth = fast_efficiency(np.maximum(above, 0.0, out=above))
-        np.multiply.outer(LN2 / delay_s, bits, out=band_hz)
-        band_hz /= y
-        np.divide(1.0, growth, out=growth)
-        np.multiply(growth, band_hz, out=first)
-        first += band_hz
-        y *= growth
-        y *= growth
-        y += 2.0
-        np.multiply(y, first, out=second)
-    return moments
+    np.divide(load, y, out=loads)
+    np.multiply(loads, inverse, out=falls)
+    np.multiply(falls, inverse, out=curves)
+    curves *= y
+    inverse += 1.0
+    curves *= inverse
+    excess, slope, curve = np.add.reduce(moments, axis=2)
+    excess -= target
+    slope += target
+    # Halley's: of the same order as ``crossing`` and cheaper, but less sure from far away.
+    change: Float[ndarray, " m"] = excess * slope / (slope * slope - 0.5 * curve * excess)
+    return change

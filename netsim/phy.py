@@ -18,19 +18,16 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from netsim.efficiency import (
-    efficiency,
-    fast_efficiency,
-    growth_of,
-    log_ratio_of,
-    scalar_log_ratio,
-)
+from netsim.demand import crossing
+from netsim.efficiency import change_of, efficiency, fast_efficiency, scalar_efficiency, scalar_log_ratio
 
 LN2: Final = float(np.log(2.0))
 
-_NEWTON_LIMIT: Final = 100
-# What is left after a step is cubic in it, and squared by the last one: below rounding.
-_CLOSE: Final = 1e-3
+_BLOCK: Final = 8192
+_STEPS_LIMIT: Final = 100
+# Relative changes of y. What a step leaves is cubic in it: after a close one less than rounding.
+_CLOSE: Final = 4e-6
+_SHORT: Final = 1e-2
 
 
 def rate(
@@ -118,7 +115,7 @@ def common_delay(
 
     With ``y_k`` as in the module's text and ``w`` the device of the largest floor, the shares sum to the band
     when ``sum(bits_k / y_k) = B D / ln2``, and ``ln(D / f_k) = ln(D / f_w) + ln(f_w / f_k)`` needs no
-    subtraction near a floor. Newton runs on ``ln y_w``.
+    subtraction near a floor. The iteration runs on ``y_w``, with steps of third order (``netsim.demand``).
     """
     weakest = int(floor_s.argmax())
     worst_s = float(floor_s[weakest])
@@ -128,66 +125,60 @@ def common_delay(
     least = math.log1p(bits[weakest] / band)
     most = math.inf
     worst_y = least * math.sqrt(len(bits))
-    above = scalar_log_ratio(worst_y)
     if guess_s is not None:
-        above = max(math.log(guess_s / worst_s), scalar_log_ratio(least))
-    for iteration in range(1, _NEWTON_LIMIT + 1):
-        y, growth = fast_efficiency(above + apart)
-        if iteration > 1:
-            # Taken as it is: near its floor, going through ln(D / f) would blur it.
-            y[weakest] = worst_y
-        worst_y, worst_growth = float(y[weakest]), float(growth[weakest])
-        step = _common_step(bits / y, y, growth, band, above, 0.1 * worst_growth)
-        pace = step / worst_growth
-        if abs(pace) < _CLOSE and abs(step) < _CLOSE:
-            above, y, growth = _refined(y, growth, apart, weakest, step)
-            step = _common_step(bits / y, y, growth, band, above, 0.0)
-            y *= 1.0 + step / growth
-            delay_s = worst_s * math.exp(above + step)
-            return delay_s, bits * (LN2 / delay_s) / y, iteration
+        worst_y = max(scalar_efficiency(math.log(guess_s / worst_s)), least)
+    y, growth = np.empty(len(bits)), np.empty(len(bits))
+    for iteration in range(1, _STEPS_LIMIT + 1):
+        above = scalar_log_ratio(worst_y)
+        # Of the weakest y is taken as it is: near its floor, going through ln(D / f) would blur it.
+        load, fall, curve = _load_moments(bits, above + apart, y, growth, weakest, worst_y)
+        target = band * math.exp(above)
+        change = float(crossing(load - target, fall, curve / fall, target))
+        step = math.log1p(change) if change > -1.0 else -math.inf
+        pace = abs(step) / float(growth[weakest])
+        if pace < _CLOSE:
+            y *= 1.0 + change_of(step, y, growth)
+            share_hz = np.divide(bits, y, out=y)
+            total = float(share_hz.sum())
+            share_hz *= bandwidth_hz / total
+            return total * LN2 / bandwidth_hz, share_hz, iteration
         least, most = (worst_y, most) if step > 0 else (least, worst_y)
-        worst_y *= math.exp(max(min(pace, 3.0), -3.0))
+        if pace < _SHORT:
+            worst_y *= 1.0 + float(change_of(step, y[weakest, None], growth[weakest, None])[0])
+        else:
+            worst_y = scalar_efficiency(above + step)
         if not least <= worst_y <= most:
             worst_y = math.sqrt(least * most)
-        above = scalar_log_ratio(worst_y)
-    raise ArithmeticError(f"no common delay found in {_NEWTON_LIMIT} steps")
+    raise ArithmeticError(f"no common delay found in {_STEPS_LIMIT} steps")
 
 
-def _refined(
+def _load_moments(
+    bits: Float[ndarray, " n"],
+    above: Float[ndarray, " n"],
     y: Float[ndarray, " n"],
     growth: Float[ndarray, " n"],
-    apart: Float[ndarray, " n"],
     weakest: int,
-    step: float,
-) -> tuple[float, Float[ndarray, " n"], Float[ndarray, " n"]]:
-    """Return ``ln(D / f_w)``, every ``y`` and every ``g`` after a small step in ``ln D``, all consistent."""
-    worst_y, worst_growth = float(y[weakest]), float(growth[weakest])
-    pace = step / worst_growth
-    curl = 1.0 - (1.0 + worst_growth) * (worst_y - worst_growth) / worst_growth
-    worst_y *= 1.0 + pace + 0.5 * curl * pace * pace
-    above = scalar_log_ratio(worst_y)
-    y = y * (1.0 + step / growth)
-    growth = growth_of(y)
-    y += (above + apart - log_ratio_of(y)) * y / growth
-    y[weakest] = worst_y
-    return above, y, growth
+    worst_y: float,
+) -> tuple[float, float, float]:
+    """Return the moments of ``netsim.demand`` summed over devices, and write each one's y and g into arrays.
 
-
-def _common_step(
-    load: Float[ndarray, " n"],
-    y: Float[ndarray, " n"],
-    growth: Float[ndarray, " n"],
-    band: float,
-    above: float,
-    near: float,
-) -> float:
-    """Return the step in ``ln D`` that brings the demand to the band: Newton's, and Halley's up to ``near``."""
-    total = float(load.sum())
-    steep = load / growth
-    fall = float(steep.sum()) / total
-    step = (math.log(total / band) - above) / (1.0 + fall)
-    if abs(step) > near:
-        return step
-    steep /= growth
-    bend = float((steep * (1.0 + (1.0 + 1.0 / growth) * (y - growth))).sum()) / total - fall * fall
-    return step * (1.0 + 0.5 * bend * step / (1.0 + fall))
+    ``above`` is ``ln(D / f)``; the y of one device is known better than from it. In blocks that stay in the cache.
+    """
+    sums = np.zeros(3)
+    for start in range(0, len(bits), _BLOCK):
+        of = slice(start, start + _BLOCK)
+        found, inverse = fast_efficiency(above[of])
+        growth[of] = inverse
+        if start <= weakest < start + _BLOCK:
+            found[weakest - start] = worst_y
+        y[of] = found
+        load = bits[of] / found
+        np.divide(1.0, inverse, out=inverse)
+        falls = load * inverse
+        found *= falls
+        found *= inverse
+        inverse += 1.0
+        found *= inverse
+        sums += load.sum(), falls.sum(), 0.5 * found.sum()
+    load_sum, fall, curve = sums.tolist()
+    return load_sum, fall, curve

@@ -5,6 +5,8 @@ from functools import cached_property
 from typing import Final, Literal, final
 
 import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
@@ -42,7 +44,7 @@ class Algorithm1(Policy):
             return Allocation.nobody()
         prefixes = Prefixes(state, order)
         count = _peak(prefixes, self.objective)
-        allocation = prefixes.solve(count) if count else Allocation.nobody()
+        allocation = prefixes.solve(count)
         return allocation.with_certificate(None, prefixes.iterations)
 
 
@@ -58,7 +60,19 @@ def _peak(prefixes: Prefixes, objective: Objective) -> int:
             doubtful = np.flatnonzero(low[1 : end + 1] < high[:end]) + first
             if not doubtful.size:
                 break
-            prefixes.narrow(np.arange(doubtful[0], doubtful[-1] + 2), first, last)
+            _look_closer(prefixes, np.arange(doubtful[0], doubtful[-1] + 2), first, last)
         if certain.size:
             return first + end
     return most
+
+
+def _look_closer(prefixes: Prefixes, counts: Int[ndarray, " some"], first: int, last: int) -> None:
+    """Narrow the bounds of some of the prefixes of ``first`` to ``last`` devices."""
+    if prefixes.few(counts):
+        prefixes.settle(counts)
+        return
+    unknown = counts[~prefixes.known(counts)]
+    if unknown.size:
+        prefixes.probe(float(prefixes.guess_s(unknown[len(unknown) // 2])), first, last)
+    for count in () if unknown.size else counts.tolist():
+        prefixes.solve(count)

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Final, Literal, final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -16,11 +16,6 @@ from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrt, Objective
 from netsim.scheduling.prefixes import Prefixes, reachable_by_gain
 from netsim.scheduling.unequal import best_set
 
-_ELEMENTS_AT_ONCE: Final = 512
-_ROWS_AT_LEAST: Final = 3
-_FEW: Final = 170
-_SOME: Final = 4096
-_KNOWN_WELL: Final = 0.5
 _TRIES: Final = 8
 
 
@@ -67,48 +62,43 @@ def best_prefix(state: RoundState, order: Int[ndarray, " n"], objective: Objecti
         low, high = prefixes.objective_bounds(objective, first, last)
         certain = float(low.max())
         open_counts = np.flatnonzero(high >= certain) + first
+        promise = high[open_counts - first]
         rounding = 8.0 * last * prefixes.slack
-        if open_counts.size == 1 or high.max() - certain <= rounding:
-            return _best_of(prefixes, open_counts, high[open_counts - first], objective)
-        of = open_counts - first
+        if open_counts.size == 1 or promise.max() - certain <= rounding:
+            return _best_of(prefixes, open_counts, promise, objective)
         first, last = int(open_counts[0]), int(open_counts[-1])
-        if last <= _FEW:
-            rows = max(_ROWS_AT_LEAST, _ELEMENTS_AT_ONCE // max(last, 1))
-            prefixes.narrow(_spread(open_counts, rows), first, last)
-        else:
-            _look_closer(prefixes, open_counts, low[of], high[of], objective)
+        if prefixes.few(open_counts):
+            prefixes.settle(open_counts)
+            continue
+        unknown = ~prefixes.known(open_counts)
+        if not unknown.any():
+            return _best_of(prefixes, open_counts, promise, objective)
+        prefixes.probe(_where_to_look(prefixes, open_counts, promise, unknown, objective), first, last)
 
 
-def _look_closer(
+def _where_to_look(
     prefixes: Prefixes,
     counts: Int[ndarray, " n"],
-    low: Float[ndarray, " n"],
-    high: Float[ndarray, " n"],
+    promise: Float[ndarray, " n"],
+    unknown: Bool[ndarray, " n"],
     objective: Objective,
-) -> None:
-    """Narrow the bounds around the prefix that is probably the best, and around the one that promises most.
+) -> float:
+    """Return a delay in seconds: where the prefix that is probably the best is, or must be to be beaten.
 
-    ``counts`` are those that can still be the best, between ``low`` and ``high`` their J.
+    ``counts`` are those that can still be the best, ``promise`` the upper bounds of their J. Once the probable one
+    is known well enough, the one of the ``unknown`` that promises most is looked at where it would be no better.
     """
-    lower_s, upper_s = prefixes.bounds_s[:, counts]
-    guess_s = np.clip(prefixes.guess_s[counts], lower_s, upper_s)
-    likely = int(objective.value(counts, guess_s, prefixes.state).argmax())
-    hopeful = int(high.argmax())
-    first, last = int(counts[0]), int(counts[-1])
-    if last <= _SOME:
-        beyond_s = lower_s[hopeful] + np.array([1e-9, 0.2]) * (upper_s[hopeful] - lower_s[hopeful])
-        prefixes.probe(np.append(beyond_s, guess_s[[hopeful, likely]]), first, last)
-    elif high[likely] - low[likely] > _KNOWN_WELL * (high.max() - low.max()):
-        prefixes.probe(guess_s[[likely]], first, last)
-    else:
-        prefixes.probe(guess_s[[hopeful]], first, last)
-
-
-def _spread(counts: Int[ndarray, " n"], most: int) -> Int[ndarray, " m"]:
-    """Return at most ``most`` of some counts, evenly spread, with the first and the last one."""
-    if len(counts) <= most:
-        return counts
-    return counts[np.arange(most) * (len(counts) - 1) // (most - 1)]
+    state = prefixes.state
+    guess_s = prefixes.guess_s(counts)
+    values = objective.value(counts, guess_s, state)
+    likely = int(values.argmax())
+    value = float(values[likely])
+    least = float(objective.value(counts[likely], prefixes.bounds_s[1, counts[likely]], state))
+    if unknown[likely] and value - least >= promise.max() - value:
+        return float(guess_s[likely])
+    hopeful = int(counts[np.where(unknown, promise, -np.inf).argmax()])
+    lower_s, upper_s = prefixes.bounds_s[:, hopeful].tolist()
+    return min(max(objective.delay_s(hopeful, value, state), lower_s), upper_s)
 
 
 def _best_of(
@@ -122,7 +112,7 @@ def _best_of(
             bound = float(promise[index])
             break
         count = int(counts[index])
-        candidate = prefixes.solve(count) if count else Allocation.nobody()
+        candidate = prefixes.solve(count)
         value = float(objective.value(count, candidate.delay_s, prefixes.state))
         if value > best or (value == best and count > len(allocation.devices)):
             best, allocation = value, candidate

@@ -1,5 +1,6 @@
 """The drift-plus-penalty objective J of problem P1, equation (22), with the readings of the paper notes."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import field
 from typing import Annotated, Literal, final
@@ -103,3 +104,14 @@ class Objective:
         if self.drift == "full":
             return np.asarray(count - weight * (state.virtual_queue_s + delay_s / 2) * delay_s)
         return np.asarray(count - (weight * state.virtual_queue_s) * delay_s)
+
+    def delay_s(self, count: int, value: float, state: RoundState) -> float:
+        """Return the delay in seconds at which a set of ``count`` devices, worth more, comes down to a value of J.
+
+        Infinite where no delay brings it down to that.
+        """
+        worth = (count - value) * state.delay_budget_s**2 / self.zeta.at(state.round)
+        queue_s = state.virtual_queue_s
+        if self.drift == "full":
+            return 2.0 * worth / (queue_s + math.sqrt(queue_s**2 + 2.0 * worth))
+        return worth / queue_s if queue_s > 0 else math.inf

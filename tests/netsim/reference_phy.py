@@ -6,15 +6,20 @@ import numpy as np
 mp.mp.dps = 100
 
 
-def snr_of_ratio(log_ratio: mp.mpf) -> mp.mpf:
-    """Return s with ln(s / ln(1 + s)) = log_ratio, by Newton in ln(1 + s)."""
+def y_of(log_ratio: mp.mpf) -> mp.mpf:
+    """Return y with ln((exp(y) - 1) / y) = log_ratio, by Newton."""
     y = 2 * log_ratio if log_ratio < 1 else log_ratio + mp.log(1 + log_ratio)
     for _ in range(100):
         change = (mp.log(mp.expm1(y) / y) - log_ratio) / (mp.exp(y) / mp.expm1(y) - 1 / y)
         y -= change
         if abs(change) < mp.mpf(10) ** -50 * y:
-            return mp.expm1(y)
-    raise ArithmeticError(f"no SNR for {log_ratio}")
+            return y
+    raise ArithmeticError(f"no y for {log_ratio}")
+
+
+def snr_of_ratio(log_ratio: mp.mpf) -> mp.mpf:
+    """Return s with ln(s / ln(1 + s)) = log_ratio."""
+    return mp.expm1(y_of(log_ratio))
 
 
 def bandwidth(bits: float, delay_s: mp.mpf, gain: float, noise_psd: float, power_w: float = 1.0) -> mp.mpf:

@@ -1,4 +1,6 @@
+import mpmath as mp
 import numpy as np
+import pytest
 from numpy import ndarray
 
 from netsim import demand, phy
@@ -37,7 +39,7 @@ def test_prefixes_solved_together_have_the_delays_and_bandwidths_of_each_alone()
 
 def test_from_a_bad_guess_the_answer_is_right_or_marked_but_never_wrong() -> None:
     rng, marked, right = np.random.default_rng(3), 0, 0
-    for _ in range(300):
+    for _ in range(600):
         bits, floor_s, counts = random_set(rng)
         true_s = np.array([phy.common_delay(bits[:n], floor_s[:n], BAND_HZ)[0] for n in counts])
 
@@ -52,8 +54,30 @@ def test_from_a_bad_guess_the_answer_is_right_or_marked_but_never_wrong() -> Non
     assert right > 30
 
 
-def test_a_demand_below_a_floor_is_not_a_number_and_all_others_are() -> None:
-    moments = demand.demand_moments(np.ones(3), np.log([1.0, 2.0, 3.0]), np.array([2.0, 2.5]))
+def test_a_load_below_a_floor_is_not_a_number_and_all_others_are() -> None:
+    floors = np.log([1.0, 2.0, 3.0])
 
-    np.testing.assert_array_equal(np.isnan(moments[0]), [[False, True, True], [False, False, True]])
-    assert np.nanmin(moments) > 0
+    for delay_s, below in ((2.0, [False, True, True]), (2.5, [False, False, True])):
+        moments = demand.load_moments(np.ones(3), floors, delay_s)
+
+        np.testing.assert_array_equal(np.isnan(moments), [below] * 3)
+        assert np.nanmin(moments) > 0
+
+
+def test_the_crossing_is_where_the_curve_meets_what_the_band_carries() -> None:
+    rng = np.random.default_rng(4)
+    load, target, fall = 10 ** rng.uniform(-2, 2, (3, 500))
+    for bend in (0.0, 0.3, 2.0, 30.0):
+        z = demand.crossing(load - target, fall, np.full(500, bend), target)
+
+        assert (1 + bend * z > 0).all()
+        for index in np.flatnonzero((z > -0.5) & (bend * z < 8)):
+            with mp.workdps(40):
+                start, wanted, steep = (mp.mpf(float(given[index])) for given in (load, target, fall))
+                excess = mp.mpf(float(load[index] - target[index]))
+                slope = wanted + steep - bend * excess
+                true = 2 * excess / (slope + mp.sqrt(slope**2 + 4 * wanted * bend * excess))
+                assert start - steep * true / (1 + bend * true) == pytest.approx(
+                    wanted * (1 + true), abs=1e-12
+                )
+                assert abs(float(z[index]) - true) < 1e-14 * (1 + abs(true))

@@ -3,7 +3,8 @@
 import mpmath as mp
 import numpy as np
 import pytest
-from reference_phy import bandwidth, shared_delay, snr_of_ratio
+from numpy import ndarray
+from reference_phy import bandwidth, shared_delay, snr_of_ratio, y_of
 
 from netsim import demand, phy
 
@@ -62,25 +63,48 @@ def test_500_least_delays_are_right_to_1e_9_and_their_bandwidths_to_8_ulp_times_
     assert near_floor > 10, "too few instances near the floor to show anything there"
 
 
-def test_the_demand_falls_convexly_and_its_curvature_falls_as_the_bounds_assume() -> None:
-    bits, floor_s = np.array([3.0]), np.array([2.0])
-    delay_s = 2.0 * (1 + np.geomspace(1e-6, 1e6, 60))
+def test_the_moments_of_a_load_are_its_value_and_derivatives() -> None:
+    delay_s = 2.0 * (1 + np.geomspace(1e-6, 1e6, 40))
 
-    band, first, second = demand.demand_moments(bits, np.log(floor_s), delay_s)[:, :, 0]
+    for delay in delay_s:
+        load, fall, curve = demand.load_moments(np.array([3.0]), np.log([2.0]), float(delay))[:, 0]
 
-    with mp.workdps(60):
-        for index, delay in enumerate(delay_s):
-            derivatives = [
-                mp.diff(
-                    lambda d: 1 / snr_of_ratio(mp.log(d / 2)),
-                    mp.mpf(delay),
-                    order,
-                    h=delay * mp.mpf(10) ** -15,
-                )
-                for order in range(4)
-            ]
-            unit = mp.mpf(3) * mp.log(2) / 2
-            assert float(unit * derivatives[0]) == pytest.approx(band[index], rel=1e-8)
-            assert float(-unit * delay * derivatives[1]) == pytest.approx(first[index], rel=1e-8)
-            assert float(unit * delay**2 * derivatives[2]) == pytest.approx(second[index], rel=1e-8)
-            assert derivatives[3] < 0
+        with mp.workdps(60):
+            value, slope, second = (
+                mp.diff(lambda d: 3 / y_of(mp.log(d / 2)), mp.mpf(delay), order, h=delay * mp.mpf(10) ** -15)
+                for order in range(3)
+            )
+            assert float(value) == pytest.approx(load, rel=1e-8)
+            assert float(-delay * slope) == pytest.approx(fall, rel=1e-8)
+            assert float(delay**2 / 2 * second) == pytest.approx(curve, rel=1e-8)
+
+
+def test_the_load_of_a_set_lies_between_the_curves_that_bound_its_delay() -> None:
+    rng, tight = np.random.default_rng(3), 0
+    for _ in range(300):
+        count = int(rng.integers(1, 6))
+        bits, floor_s = 10 ** rng.uniform(0, 2, count), 10 ** rng.uniform(-3, 0, count)
+        delay_s = float(floor_s.max() * (1 + 10 ** rng.uniform(-3, 3)))
+        z = mp.mpf(rng.uniform(-1, 1)) * (1 - mp.mpf(floor_s.max()) / delay_s if rng.uniform() < 0.7 else 3)
+        later = mp.mpf(delay_s) * (1 + z)
+        if later <= mp.mpf(floor_s.max()):
+            continue
+
+        def load_at(d: mp.mpf, bits: ndarray = bits, floor_s: ndarray = floor_s) -> mp.mpf:
+            return mp.fsum(
+                mp.mpf(b) / y_of(mp.log(d / mp.mpf(f))) for b, f in zip(bits, floor_s, strict=True)
+            )
+
+        with mp.workdps(60):
+            load, slope, second = (
+                mp.diff(load_at, mp.mpf(delay_s), order, h=mp.mpf(delay_s) * mp.mpf(10) ** -15)
+                for order in range(3)
+            )
+            fall, curve = -delay_s * slope, mp.mpf(delay_s) ** 2 / 2 * second
+            steepest = 1 / (1 - mp.mpf(floor_s.max()) / delay_s)
+            ends = (fall / load, curve / fall) if z > 0 else (curve / fall, steepest)
+            least, most = (load - fall * z / (1 + bend * z) for bend in ends)
+            rounding = mp.mpf(10) ** -20 * load
+            assert least - rounding <= load_at(later) <= most + rounding
+            tight += most < 1.01 * least
+    assert tight > 30, "bounds that are never close show nothing"

@@ -127,14 +127,13 @@ def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds_before_and_aft
         state = paper_state(gain)
         prefixes = Prefixes(state, reachable_by_gain(state))
         true_s = [state.min_delay(prefixes.order[:count])[0] for count in range(1, 41)]
-        for _ in range(10):
+        for count in (20, 40, 1, 30, 10, *range(1, 41)):
             lower_s, upper_s = prefixes.bounds_s[:, 1:]
             assert (lower_s <= np.array(true_s) * (1 + SOLVER)).all()
             assert (upper_s >= np.array(true_s) * (1 - SOLVER)).all()
-            before = float((upper_s / lower_s).max())
-            prefixes.narrow(np.arange(41), 0, 40)
+            prefixes.probe(float(prefixes.guess_s(count)), 0, 40)
 
-        assert before < 1 + 1e-6
+        assert float((upper_s / lower_s).max()) < 1.01
 
 
 def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -> None:
@@ -149,11 +148,26 @@ def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -
         prefixes = Prefixes(state, reachable_by_gain(state))
         true_s = np.array([state.min_delay(prefixes.order[:n])[0] for n in range(1, count + 1)])
 
-        for _ in range(4):
-            prefixes.narrow(np.arange(count + 1), 0, count)
+        for _ in range(6):
+            near = int(rng.integers(1, count + 1))
+            prefixes.probe(float(prefixes.guess_s(near)), int(rng.integers(0, near)), count)
 
             assert (prefixes.bounds_s[0, 1:] <= true_s * (1 + SOLVER)).all()
             assert (prefixes.bounds_s[1, 1:] >= true_s * (1 - SOLVER)).all()
+
+
+def test_prefixes_longer_than_a_block_are_probed_as_one() -> None:
+    gain = paper_gains(4, 20_000, 1)[0]
+    state = paper_state(gain)
+    prefixes = Prefixes(state, reachable_by_gain(state))
+
+    prefixes.probe(float(prefixes.guess_s(19_000)), 18_500, 19_500)
+
+    for count in (18_500, 19_000, 19_499):
+        true_s = state.min_delay(prefixes.order[:count])[0]
+        lower_s, upper_s = prefixes.bounds_s[:, count]
+        assert lower_s * (1 - 1e-12) <= true_s <= upper_s * (1 + 1e-12)
+        assert upper_s / lower_s < 1.05
 
 
 def test_with_an_empty_queue_delay_costs_nothing_and_everybody_with_a_gain_takes_part() -> None:
