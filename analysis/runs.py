@@ -22,7 +22,9 @@ class Runs:
         self._runs = tuple(runs)
         if not self._runs:
             raise TraceError("no run directory was given; name at least one")
-        scenarios = [flat(run.scenario) for run in self._runs]
+        self.scenarios = _scenarios(self._runs)
+        """The scenario of each run as dotted keys."""
+        scenarios = self.scenarios
         different = [
             key for key in _union(scenarios) if len({scenario.get(key) for scenario in scenarios}) > 1
         ]
@@ -125,6 +127,20 @@ def flat(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
         else:
             found[name] = str(entry) if isinstance(entry, list) else entry
     return found
+
+
+def _scenarios(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the scenario of each run as dotted keys.
+
+    Of runs with one setup some may have keys at their defaults that the others' version did not know yet: they all
+    get them.
+    """
+    own = [flat(run.scenario) for run in runs]
+    setups = [run.provenance.get("setup_sha256", at) for at, run in enumerate(runs)]
+    fullest: dict[Any, dict[str, Any]] = {}
+    for setup, scenario in zip(setups, own, strict=True):
+        fullest[setup] = max(fullest.get(setup, scenario), scenario, key=len)
+    return [fullest[setup] | scenario for setup, scenario in zip(setups, own, strict=True)]
 
 
 def _union(scenarios: list[dict[str, Any]]) -> list[str]:

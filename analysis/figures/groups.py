@@ -7,7 +7,7 @@ from typing import Any, final
 
 from analysis.figures import style
 from analysis.run_directory import Run
-from analysis.runs import Runs, value
+from analysis.runs import SHORT, Runs
 
 
 @final
@@ -23,10 +23,10 @@ class Group:
 
 def groups(runs: Runs, besides: Iterable[str] = ()) -> list[Group]:
     """Return runs by policy and by every key in which they differ, but the seed and the keys ``besides``."""
-    keys = ["policy", *(key for key in runs.keys.columns if key not in {"policy", "seed", *besides})]
+    keys = [SHORT["policy"], *(key for key in runs.keys.columns if key not in {"policy", "seed", *besides})]
     found: dict[tuple[Any, ...], list[Run]] = {}
-    for run in runs:
-        found.setdefault(tuple(value(run, key) for key in keys), []).append(run)
+    for run, scenario in zip(runs, runs.scenarios, strict=True):
+        found.setdefault(tuple(map(scenario.get, keys)), []).append(run)
     policies = [group[0] for group in found]
     return [
         Group(

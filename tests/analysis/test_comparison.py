@@ -10,6 +10,7 @@ import pytest
 from made_runs import SCENARIO, four_rounds
 
 import analysis
+from analysis.figures.groups import groups
 
 
 def scenario(policy: str, seed: int, **scheduler: Any) -> dict[str, Any]:
@@ -143,4 +144,8 @@ def test_a_key_that_an_older_version_did_not_know_is_no_difference_where_the_set
             facts = json.loads((folder / "provenance.json").read_text())
             (folder / "provenance.json").write_text(json.dumps(facts | {"setup_sha256": policy}))
 
-    assert set(analysis.compare(analysis.load_many(tmp_path)).pairs) == {2}
+    runs = analysis.load_many(tmp_path)
+
+    assert set(analysis.compare(runs).pairs) == {2}
+    assert list(runs.keys) == ["policy", "seed"]
+    assert [len(group.runs) for group in groups(runs)] == [2, 2]
