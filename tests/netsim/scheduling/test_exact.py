@@ -148,12 +148,28 @@ def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -
         prefixes = Prefixes(state, reachable_by_gain(state))
         true_s = np.array([state.min_delay(prefixes.order[:n])[0] for n in range(1, count + 1)])
 
-        for _ in range(6):
+        for turn in range(12):
             near = int(rng.integers(1, count + 1))
-            prefixes.probe(float(prefixes.guess_s(near)), int(rng.integers(0, near)), count)
+            # Every other look is far from where the search would ever look.
+            off = 10 ** rng.uniform(-14, 14) if turn % 2 else 1.0
+            prefixes.probe(float(prefixes.guess_s(near) * off), int(rng.integers(0, near)), count)
 
             assert (prefixes.bounds_s[0, 1:] <= true_s * (1 + SOLVER)).all()
             assert (prefixes.bounds_s[1, 1:] >= true_s * (1 - SOLVER)).all()
+
+
+def test_the_bounds_hold_when_the_look_is_much_closer_to_a_floor_than_the_delay() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(400):
+        gain = np.append(10 ** rng.uniform(-3, 0, 3), 10 ** rng.uniform(-9, -6))
+        state = replace(paper_state(gain), bandwidth_hz=10 ** rng.uniform(2, 9))
+        prefixes = Prefixes(state, reachable_by_gain(state))
+        true_s = state.min_delay(prefixes.order)[0]
+
+        prefixes.probe(float(prefixes.floor_s[-1]) * (1 + 10 ** rng.uniform(-12, 0)), 4, 4)
+
+        assert prefixes.bounds_s[0, 4] <= true_s * (1 + SOLVER)
+        assert prefixes.bounds_s[1, 4] >= true_s * (1 - SOLVER)
 
 
 def test_prefixes_longer_than_a_block_are_probed_as_one() -> None:
