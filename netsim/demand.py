@@ -51,10 +51,10 @@ def load_moments(
 
 
 def crossing(
-    excess: float | Float[ndarray, "*shape"],
-    fall: float | Float[ndarray, "*shape"],
-    bend: float | Float[ndarray, "*shape"],
-    target: float | Float[ndarray, "*shape"],
+    excess: Float[ndarray, "*#shape"],
+    fall: Float[ndarray, "*#shape"],
+    bend: Float[ndarray, "*shape"],
+    target: float | Float[ndarray, "*#shape"],
 ) -> Float[ndarray, "*shape"]:
     """Return the z at which ``load - fall z / (1 + bend z)`` comes to ``target (1 + z)``.
 
@@ -62,10 +62,21 @@ def crossing(
     """
     bent = bend * excess
     slope = target + fall - bent
+    np.abs(bent, out=bent)
     # The discriminant as a sum of what is positive.
-    least = target + fall - np.abs(bent)
-    square = least * least + 4.0 * np.abs(bent) * np.where(excess > 0, target, fall)
-    return np.asarray(2.0 * excess / (slope + np.sqrt(square)))
+    square = np.square(target + fall - bent)
+    bent *= np.where(excess > 0, 4.0 * target, 4.0 * fall)
+    square += bent
+    slope += np.sqrt(square, out=square)
+    return 2.0 * excess / slope
+
+
+def scalar_crossing(excess: float, fall: float, bend: float, target: float) -> float:
+    """Return ``crossing`` of one set, without the cost of NumPy for it."""
+    bent = bend * excess
+    least = target + fall - abs(bent)
+    square = least * least + 4.0 * abs(bent) * (target if excess > 0 else fall)
+    return 2.0 * excess / (target + fall - bent + math.sqrt(square))
 
 
 def prefix_delays(

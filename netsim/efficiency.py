@@ -59,8 +59,10 @@ def scalar_efficiency(log_ratio: float) -> float:
 
 
 def change_of(
-    step: float | Float[ndarray, "*#shape"], y: Float[ndarray, "*shape"], growth: Float[ndarray, "*shape"]
-) -> Float[ndarray, "*shape"]:
+    step: float | Float[ndarray, "*#shape"],
+    y: float | Float[ndarray, "*shape"],
+    growth: float | Float[ndarray, "*shape"],
+) -> float | Float[ndarray, "*shape"]:
     """Return the relative change of ``y``, whose ``g`` is known, in a small step of ``ln D``: to second order."""
     pace = step / growth
     curl = 1.0 - (1.0 + growth) * (y - growth) / growth

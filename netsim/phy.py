@@ -18,7 +18,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
 
-from netsim.demand import crossing
+from netsim.demand import scalar_crossing
 from netsim.efficiency import change_of, efficiency, fast_efficiency, scalar_efficiency, scalar_log_ratio
 
 LN2: Final = float(np.log(2.0))
@@ -133,7 +133,7 @@ def common_delay(
         # Of the weakest y is taken as it is: near its floor, going through ln(D / f) would blur it.
         load, fall, curve = _load_moments(bits, above + apart, y, growth, weakest, worst_y)
         target = band * math.exp(above)
-        change = float(crossing(load - target, fall, curve / fall, target))
+        change = scalar_crossing(load - target, fall, curve / fall, target)
         step = math.log1p(change) if change > -1.0 else -math.inf
         pace = abs(step) / float(growth[weakest])
         if pace < _CLOSE:
@@ -144,7 +144,7 @@ def common_delay(
             return total * LN2 / bandwidth_hz, share_hz, iteration
         least, most = (worst_y, most) if step > 0 else (least, worst_y)
         if pace < _SHORT:
-            worst_y *= 1.0 + float(change_of(step, y[weakest, None], growth[weakest, None])[0])
+            worst_y *= 1.0 + float(change_of(step, worst_y, float(growth[weakest])))
         else:
             worst_y = scalar_efficiency(above + step)
         if not least <= worst_y <= most:

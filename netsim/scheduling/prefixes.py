@@ -148,18 +148,23 @@ class Prefixes:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             excess = load - target
             late = excess > 0
-            middle = curve / fall
-            steepest = -1.0 / np.expm1(self._worst_log_floor[of] - math.log(delay_s))
-            low, high = np.where(late, fall / load, middle), np.where(late, middle, steepest)
-            least = demand.crossing(excess, fall, low, target)
-            most = demand.crossing(excess, fall, high, target)
+            steep = np.expm1(self._worst_log_floor[of] - math.log(delay_s))
+            bends = np.empty((2, len(load)))
+            low, high = bends
+            low[:] = high[:] = curve / fall
+            np.divide(fall, load, out=low, where=late)
+            np.divide(-1.0, steep, out=high, where=~late)
+            change = demand.crossing(excess, fall, bends, target)
+            least, most = change
             # Far from the delay the digits of a crossing cancel.
-            least = np.where(least < _EARLY, -1.0, np.minimum(least, _LATE / low))
-            most = np.where(high * most > _LATE, np.inf, np.maximum(most, _EARLY))
-            least += 1.0
-            least *= delay_s * (1.0 - self.slack)
-            most += 1.0
-            most *= delay_s * (1.0 + self.slack)
+            np.minimum(least, _LATE / low, out=least)
+            np.copyto(least, -1.0, where=least < _EARLY)
+            np.copyto(most, np.inf, where=high * most > _LATE)
+            np.maximum(most, _EARLY, out=most)
+            change += 1.0
+            change *= delay_s
+            least *= 1.0 - self.slack
+            most *= 1.0 + self.slack
             np.fmax(lower_s, least, out=lower_s)
             np.fmin(upper_s, most, out=upper_s)
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import analysis
+from analysis.comparison import interval
 from coupling import Scenario, run
 from reproduction import stages, tables
 from reproduction.measures import REAL, WHOLE, measures
@@ -25,13 +26,16 @@ ROWS = [
 ]
 
 
-def again(stage: str, row: "pd.Series[object]", folder: Path) -> dict[str, object]:
-    """Return what the network of a row of a stage's table comes to today."""
+LEARNED = [("fig3-sst2", "all/aaba", 3), ("fig3-sst2-sgd", "all/greedy", 12)]
+
+
+def again(stage: str, row: "pd.Series[object]", folder: Path, data: Path | None = None) -> dict[str, object]:
+    """Return what a row of a stage's table comes to today: its network, and with data what is learned."""
     keys = {str(key): value for key, value in row.items() if "." in str(key) and not pd.isna(value)}
-    settings = stages.settings_of(PLAN, stage, str(row["variant"]), "cpu", None)
+    settings = stages.settings_of(PLAN, stage, str(row["variant"]), "cpu", str(data) if data else None)
     file = PLAN.stages[stage].variants[str(row["variant"])].scenario or PLAN.stages[stage].scenario
     scenario = Scenario.load(ROOT / file, {**settings, **keys, "seed": int(row["seed"])})
-    return measures(analysis.load(run(scenario, folder, learning=False)))
+    return measures(analysis.load(run(scenario, folder, learning=data is not None)))
 
 
 @pytest.mark.parametrize(("stage", "runs", "seed"), [row for row in ROWS if row[0] in COMMITTED])
@@ -45,6 +49,21 @@ def test_a_row_of_a_committed_table_comes_out_again(stage: str, runs: str, seed:
         assert numbers[name] == row[name], name
     for name in REAL:
         assert numbers[name] == pytest.approx(row[name], rel=1e-9, abs=1e-9), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "runs", "seed"), LEARNED)
+def test_a_row_of_a_learning_table_comes_out_again_within_its_interval(
+    stage: str, runs: str, seed: int, tmp_path: Path, shared_data: Path
+) -> None:
+    rows = tables.groups(tables.read(ROOT / "docs" / "reproduction" / f"{stage}.csv"))[runs]
+    row = rows.reset_index().set_index("seed", drop=False).loc[seed]
+
+    numbers = again(stage, row, tmp_path / "run", shared_data)
+
+    for name in ("train_loss", "test_loss", "accuracy"):
+        half = interval(rows[name].to_numpy(float)).high - rows[name].mean()
+        assert numbers[name] == pytest.approx(row[name], abs=half), name
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
