@@ -15,6 +15,7 @@ from numpy import ndarray
 # Taylor coefficients of ln(sinh(y/2) / (y/2)) in y**2: B_2n / (2n (2n)!), B_2n the Bernoulli numbers.
 _SERIES: Final = (1 / 24, -1 / 2880, 1 / 181440, -1 / 9676800)
 _SERIES_END: Final = 0.1
+_CANCELS: Final = 1e-4
 
 
 def log_ratio_of(y: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
@@ -28,15 +29,19 @@ def log_ratio_of(y: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
     if not small.any():
         return far
     # Near 0 the logarithms cancel; of many devices few are there.
-    near = y[small]
-    square = near * near
+    far = np.asarray(far)
+    far[small] = _series(y[small])
+    return far
+
+
+def _series(y: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+    """Return ``log_ratio_of`` near 0."""
+    square = y * y
     series = _SERIES[-1] * square
     for coefficient in _SERIES[-2::-1]:
         series += coefficient
         series *= square
-    far = np.asarray(far)
-    far[small] = series + near / 2
-    return far
+    return series + y / 2
 
 
 def scalar_log_ratio(y: float) -> float:
@@ -78,7 +83,7 @@ def growth_of(y: Float[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
 def rough_efficiency(
     log_ratio: Float[ndarray, "*shape"],
 ) -> tuple[Float[ndarray, "*shape"], Float[ndarray, "*shape"]]:
-    """Return the ``y`` of a given ``log_ratio_of > 0`` to a relative 2.4e-5, and its ``g`` to that times 1 + y.
+    """Return the ``y`` of a given ``log_ratio_of > 0`` to a relative 2.4e-5, and its ``g`` to 4e-5 times 1 + y.
 
     As ``y = log_ratio + ln(1 + g)``, it is enough to know g: a fitted fraction, exact near 0.
     """
@@ -101,12 +106,12 @@ def rough_efficiency(
 
 
 def fast_efficiency(
-    log_ratio: Float[ndarray, "*shape"],
+    log_ratio: Float[ndarray, "*shape"], *, near_floor: bool = False
 ) -> tuple[Float[ndarray, "*shape"], Float[ndarray, "*shape"]]:
     """Return the ``y`` of a given ``log_ratio_of > 0`` to a few 1e-16 of ``ln D``, and its ``g``, in one pass.
 
     One step of third order (Halley) from the first guess. Near 0, where the logarithm cancels, y has fewer digits
-    than ``efficiency`` gives it. NaN where ``log_ratio`` is 0.
+    than ``efficiency`` gives it, but ``near_floor`` takes care of that. NaN where ``log_ratio`` is 0.
     """
     # In few arrays: of large ones, getting the memory costs as much as the arithmetic.
     y, minus = rough_efficiency(log_ratio)
@@ -119,6 +124,10 @@ def fast_efficiency(
     np.maximum(growth, half, out=growth)
     np.log(decay, out=decay)
     decay += y
+    if near_floor:
+        small = y < _CANCELS
+        decay[small] = _series(y[small])
+        growth[small] = half[small] * (1.0 + y[small] / 6.0)
     step = np.subtract(log_ratio, decay, out=decay)  # Newton's, as a part of y
     step /= growth
     change = np.subtract(y, growth, out=half)  # dg / d ln y = (1 + g) (y - g)

@@ -25,6 +25,7 @@ LN2: Final = float(np.log(2.0))
 
 _BLOCK: Final = 8192
 _STEPS_LIMIT: Final = 100
+_NEAR_FLOOR: Final = 1e-4
 # Relative changes of y. What a step leaves is cubic in it: after a close one less than rounding.
 _CLOSE: Final = 4e-6
 _SHORT: Final = 1e-2
@@ -119,12 +120,12 @@ def common_delay(
     """
     weakest = int(floor_s.argmax())
     worst_s = float(floor_s[weakest])
-    apart = np.log(worst_s / floor_s)
+    apart = np.log1p((worst_s - floor_s) / floor_s)
     band = bandwidth_hz / LN2 * worst_s
     # The weakest device never has more than the whole band, and about 1/n of it where all are alike.
     least = math.log1p(bits[weakest] / band)
     most = math.inf
-    worst_y = least * math.sqrt(len(bits))
+    worst_y = min(least * math.sqrt(len(bits)), least + math.log(len(bits)))
     if guess_s is not None:
         worst_y = max(scalar_efficiency(math.log(guess_s / worst_s)), least)
     y, growth = np.empty(len(bits)), np.empty(len(bits))
@@ -167,7 +168,7 @@ def _load_moments(
     sums = np.zeros(3)
     for start in range(0, len(bits), _BLOCK):
         of = slice(start, start + _BLOCK)
-        found, inverse = fast_efficiency(above[of])
+        found, inverse = fast_efficiency(above[of], near_floor=worst_y < _NEAR_FLOOR)
         growth[of] = inverse
         if start <= weakest < start + _BLOCK:
             found[weakest - start] = worst_y

@@ -68,11 +68,11 @@ def _peak(prefixes: Prefixes, objective: Objective) -> int:
 
 def _look_closer(prefixes: Prefixes, counts: Int[ndarray, " some"], first: int, last: int) -> None:
     """Narrow the bounds of some of the prefixes of ``first`` to ``last`` devices."""
-    if prefixes.few(counts):
-        prefixes.settle(counts)
-        return
     unknown = counts[~prefixes.known(counts)]
-    if unknown.size:
+    if not unknown.size:
+        for count in counts.tolist():
+            prefixes.solve(count)
+    elif prefixes.few(unknown):
+        prefixes.settle(unknown)
+    else:
         prefixes.probe(float(prefixes.guess_s(unknown[len(unknown) // 2])), first, last)
-    for count in () if unknown.size else counts.tolist():
-        prefixes.solve(count)

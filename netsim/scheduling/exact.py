@@ -69,7 +69,8 @@ def best_prefix(state: RoundState, order: Int[ndarray, " n"], objective: Objecti
         first, last = int(open_counts[0]), int(open_counts[-1])
         if prefixes.few(open_counts):
             prefixes.settle(open_counts)
-            continue
+            promise = objective.value(open_counts, prefixes.bounds_s[0, open_counts], state)
+            return _best_of(prefixes, open_counts, promise, objective)
         unknown = ~prefixes.known(open_counts)
         if not unknown.any():
             return _best_of(prefixes, open_counts, promise, objective)
@@ -113,7 +114,8 @@ def _best_of(
             break
         count = int(counts[index])
         candidate = prefixes.solve(count)
-        value = float(objective.value(count, candidate.delay_s, prefixes.state))
+        # The delay of the uplink, which P1 is about; what is predicted has that of a downlink in it too.
+        value = float(objective.value(count, prefixes.bounds_s[0, count], prefixes.state))
         if value > best or (value == best and count > len(allocation.devices)):
             best, allocation = value, candidate
     return allocation.with_certificate(max(best, bound), prefixes.iterations)

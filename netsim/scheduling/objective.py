@@ -106,10 +106,12 @@ class Objective:
         return np.asarray(count - (weight * state.virtual_queue_s) * delay_s)
 
     def delay_s(self, count: int, value: float, state: RoundState) -> float:
-        """Return the delay in seconds at which a set of ``count`` devices, worth more, comes down to a value of J.
+        """Return the delay in seconds at which a set of ``count`` devices comes down to a value of J.
 
-        Infinite where no delay brings it down to that.
+        Infinite where no delay brings it down to that, and 0 where it is never worth more.
         """
+        if count <= value:
+            return 0.0
         worth = (count - value) * state.delay_budget_s**2 / self.zeta.at(state.round)
         queue_s = state.virtual_queue_s
         if self.drift == "full":

@@ -13,7 +13,7 @@ from netsim.scheduling.base import Allocation, RoundState
 from netsim.scheduling.objective import Objective
 
 _EPSILON: Final = float(np.finfo(float).eps)
-_NARROW: Final = 1e-11
+_NARROW: Final = 1e-9
 _SMALL: Final = 512
 # Where to look between a lower and an upper bound: the closed forms are closer from below.
 _PART: Final = 0.2
@@ -99,22 +99,23 @@ class Prefixes:
         return len(counts) * int(counts[-1]) <= _SMALL
 
     def settle(self, counts: Int[ndarray, " some"]) -> None:
-        """Solve some prefixes together; ``counts`` ascend."""
+        """Solve some prefixes together, or nearly so; ``counts`` ascend."""
         if counts[0] == 0:
             counts = counts[1:]
         most = int(counts[-1])
-        delay_s, share_hz = demand.prefix_delays(
+        delay_s, share_hz, error = demand.prefix_delays(
             self.bits[:most], self.floor_s[:most], counts, self.state.bandwidth_hz, self.guess_s(counts)
         )
         self.iterations += 3
-        exact = delay_s > 0
-        if exact.all():
+        if not error.any():
             self.bounds_s[:, counts] = delay_s
             self._solved.update(zip(counts.tolist(), share_hz, strict=True))
             return
-        self.bounds_s[:, counts[exact]] = delay_s[exact]
+        exact, near = error == 0.0, error > 0.0
         self._solved.update(zip(counts[exact].tolist(), share_hz[exact], strict=True))
-        for count in counts[~exact].tolist():
+        self.bounds_s[:, counts[exact]] = delay_s[exact]
+        self.bounds_s[:, counts[near]] = delay_s[near] * np.array([1.0 - error[near], 1.0 + error[near]])
+        for count in counts[np.isnan(error)].tolist():
             self.solve(count)
 
     def probe(self, delay_s: float, first: int, last: int) -> None:

@@ -162,3 +162,16 @@ def test_a_weaker_or_additional_device_never_shortens_the_common_delay(
 
     assert fewer_s <= delay_s * (1 + 1e-14)
     assert weaker_s >= delay_s * (1 - 1e-14)
+
+
+@pytest.mark.parametrize("count", [2, 100, 3600])
+@pytest.mark.parametrize("log_snr", [-20, -12, -3, 0, 6, 30, 100])
+def test_many_equal_devices_share_the_band_from_the_faintest_to_the_strongest(
+    count: int, log_snr: int
+) -> None:
+    bits, gain = np.full(count, 1e6), np.full(count, 1e7 * 1e-11 * 10.0**log_snr)
+
+    delay_s, share_hz = phy.min_delay(bits, gain, 1e7, 1e-11)
+
+    np.testing.assert_allclose(share_hz, 1e7 / count, rtol=1e-10)
+    np.testing.assert_allclose(bits / phy.rate(share_hz, gain, 1e-11), delay_s, rtol=1e-13)

@@ -262,3 +262,34 @@ def test_algorithm_1_stops_where_the_literal_one_does() -> None:
             before, count = value, size
 
         assert loop.scheduled[number - 1] == count
+
+
+def test_the_certificate_is_no_less_than_what_another_set_comes_to() -> None:
+    gain = np.append(4.156, np.full(10, 3.238e-4))
+    state = replace(
+        paper_state(gain), bits=np.full(11, 1e7), bandwidth_hz=1e7, noise_psd=1e-11, delay_budget_s=1.0
+    )
+    one_s, all_s = (state.min_delay(state.by_gain()[:count])[0] for count in (1, 11))
+    for near in (0.999, 1.0, 1.001):
+        priced = replace(state, virtual_queue_s=near * 10 / (all_s - one_s))
+
+        answer = create("exact").schedule(priced)
+
+        assert answer.objective_bound is not None
+        for count, delay_s in ((1, one_s), (11, all_s)):
+            value = float(Objective().value(count, delay_s, priced))
+            assert value <= answer.objective_bound + 1e-13 * abs(value)
+        assert answer.bandwidth_hz.sum() == pytest.approx(1e7, rel=1e-14)
+
+
+def test_two_numbers_of_one_worth_do_not_stop_the_search_under_the_full_drift() -> None:
+    gain = np.repeat([6.141269849527916e-2, 3.198702246983722e-2, 6.613435182805627e-13], [20, 2, 500])
+    state = replace(paper_state(gain), bits=np.full(522, 1e7), bandwidth_hz=1e7, noise_psd=1e-11)
+    few_s, many_s = (state.min_delay(state.by_gain()[:count])[0] for count in (22, 522))
+    state = replace(
+        state, round=1, virtual_queue_s=0.0, delay_budget_s=float(np.sqrt((many_s**2 - few_s**2) / 1000))
+    )
+
+    answer = create("exact", drift="full").schedule(state)
+
+    assert len(answer.devices) in {22, 522}
