@@ -21,7 +21,6 @@ from numpy import ndarray
 
 from netsim.efficiency import change_of, fast_efficiency, rough_efficiency
 
-_LN2: Final = float(np.log(2.0))
 # Largest relative change of y in the last step that is taken, and below which an error of 1e-12 is not passed.
 _CLOSE: Final = 2e-4
 _CLOSEST: Final = 6e-5
@@ -73,12 +72,12 @@ def crossing(
     return 2.0 * excess / slope
 
 
-def scalar_crossing(excess: float, fall: float, bend: float, target: float) -> float:
-    """Return ``crossing`` of one set, without the cost of NumPy for it."""
+def scalar_crossing(excess: float, fall: float, bend: float) -> float:
+    """Return ``crossing`` of one set in units of its target, without the cost of NumPy for it."""
     bent = bend * excess
-    least = target + fall - abs(bent)
-    square = least * least + 4.0 * abs(bent) * (target if excess > 0 else fall)
-    return 2.0 * excess / (target + fall - bent + math.sqrt(square))
+    least = 1.0 + fall - abs(bent)
+    square = least * least + 4.0 * abs(bent) * (1.0 if excess > 0 else fall)
+    return 2.0 * excess / (1.0 + fall - bent + math.sqrt(square))
 
 
 def prefix_delays(
@@ -102,7 +101,7 @@ def prefix_delays(
         log_ratio[~member] = 1.0
         for find in (rough_efficiency, rough_efficiency, fast_efficiency):
             y, growth = find(log_ratio)
-            change = _changes(load, y, growth, bandwidth_hz / _LN2 * delay_s)
+            change = _changes(load, y, growth, bandwidth_hz / math.log(2.0) * delay_s)
             delay_s = delay_s * (1.0 + change)
             moved = np.log1p(change)[:, None]
             log_ratio += moved
@@ -118,7 +117,7 @@ def prefix_delays(
         share_hz = load / y
         total = np.add.reduce(share_hz, axis=1)
         share_hz *= (bandwidth_hz / total)[:, None]
-        return total * (_LN2 / bandwidth_hz), share_hz, error
+        return total * (math.log(2.0) / bandwidth_hz), share_hz, error
 
 
 def _changes(

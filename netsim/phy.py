@@ -134,7 +134,7 @@ def common_delay(
         # Of the weakest y is taken as it is: near its floor, going through ln(D / f) would blur it.
         load, fall, curve = _load_moments(bits, above + apart, y, growth, weakest, worst_y)
         target = band * math.exp(above)
-        change = scalar_crossing(load - target, fall, curve / fall, target)
+        change = scalar_crossing(load / target - 1.0, fall / target, curve / fall)
         step = math.log1p(change) if change > -1.0 else -math.inf
         pace = abs(step) / float(growth[weakest])
         if pace < _CLOSE:

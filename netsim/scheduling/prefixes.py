@@ -89,7 +89,7 @@ class Prefixes:
         return low, high
 
     def known(self, counts: Int[ndarray, " some"]) -> Bool[ndarray, " some"]:
-        """Return of which prefixes the bounds have met, up to little more than rounding."""
+        """Return of which prefixes the bounds have met, up to a relative 1e-9."""
         lower_s, upper_s = self.bounds_s[:, counts]
         return np.asarray(upper_s - lower_s <= _NARROW * upper_s)
 

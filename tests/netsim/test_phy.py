@@ -165,7 +165,7 @@ def test_a_weaker_or_additional_device_never_shortens_the_common_delay(
 
 
 @pytest.mark.parametrize("count", [2, 100, 3600])
-@pytest.mark.parametrize("log_snr", [-20, -12, -3, 0, 6, 30, 100])
+@pytest.mark.parametrize("log_snr", [-20, -12, -3, 0, 6, 30, 100, 300])
 def test_many_equal_devices_share_the_band_from_the_faintest_to_the_strongest(
     count: int, log_snr: int
 ) -> None:
