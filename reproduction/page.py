@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.comparison import interval
 from analysis.figures.style import label
 from reproduction import verdicts
+from reproduction.figures import FIGURES
 from reproduction.stages import POLICY
 from reproduction.tables import groups
 from reproduction.verdicts import Claim, Found
@@ -111,11 +112,13 @@ class Page:
         claim = Claim(says="", source="ours", contrasts=[contrast])
         return _difference(verdicts.decide(claim, self.numbers)[0])
 
-    def figure(self, name: str, stage: str, *words: str) -> str:
-        """Return a figure with the command that draws it again."""
-        if stage not in self.tables:
-            return f"*Not run: `make reproduce STAGE={stage}`.*"
-        return f"![{' '.join(words)}](reproduction/{name}.png)\n\n`make reproduce STAGE={stage}`"
+    def figure(self, name: str, *words: str) -> str:
+        """Return a figure with the command that draws it again, from all stages whose runs it shows."""
+        stages = dict.fromkeys(stage for stage, _ in FIGURES[name].of)
+        command = f"`make reproduce STAGE={','.join(stages)}`"
+        if not set(stages) <= set(self.tables):
+            return f"*Not run: {command}.*"
+        return f"![{' '.join(words)}](reproduction/{name}.png)\n\n{command}"
 
     def cost(self) -> str:
         """Return how long the runs of each stage took, added up."""
