@@ -10,7 +10,7 @@ from analysis.metrics import (
     summaries,
     summary,
 )
-from analysis.parts import SCHEMA_VERSION
+from analysis.partitioned_table import SCHEMA_VERSION
 from analysis.run_directory import Run, load
 from analysis.runs import Runs, load_many
 from analysis.targets import bits_to, energy_to, rounds_to, time_to

@@ -29,7 +29,9 @@ METRICS: Final = (
 @final
 @dataclass(frozen=True)
 class Interval:
-    """A mean over some seeds with its 95 % interval by Student's t; without one (NaN) where one seed is all."""
+    """A mean over some seeds with its 95 % interval by Student's t; without one (NaN) where one
+    seed is all.
+    """
 
     mean: float
     low: float
@@ -38,7 +40,9 @@ class Interval:
 
 
 def interval(values: Sequence[float] | ndarray) -> Interval:
-    """Return the mean of values and the 95 % interval of that mean, for independent and about normal values."""
+    """Return the mean of values and the 95 % interval of that mean, for independent and about
+    normal values.
+    """
     known = np.asarray(values, float)
     known = known[~np.isnan(known)]
     if not len(known):
@@ -49,7 +53,9 @@ def interval(values: Sequence[float] | ndarray) -> Interval:
 
 
 def half_width(deviation: float, count: int) -> float:
-    """Return half the width of the 95 % interval of a mean of ``count`` values with this standard deviation."""
+    """Return half the width of the 95 % interval of a mean of ``count`` values with this standard
+    deviation.
+    """
     from scipy.special import stdtrit
 
     return float(stdtrit(count - 1, 0.975)) * deviation / count**0.5
@@ -58,16 +64,17 @@ def half_width(deviation: float, count: int) -> float:
 def compare(
     runs: Runs, by: str = "policy", *, baseline: Any = None, metrics: Sequence[str] = METRICS
 ) -> pd.DataFrame:
-    """Return how each value of a key differs from the baseline, paired over seeds, one row a value and metric.
+    """Return how each value of a key differs from the baseline, paired over seeds, one row a value
+    and metric.
 
-    ``difference`` is value minus baseline, the mean over the seeds that both have; ``low`` and ``high`` are its
-    95 % interval (Student's t), NaN where one seed is all. Two policies with one seed meet the same world, so the
-    pair removes what the world did. A metric that no pair has is left out. The first value met is the baseline
-    unless one is given. Policies differ in their mean delay too: compare them at equal ``delay_mean_s`` before
-    concluding anything.
+    ``difference`` is value minus baseline, the mean over the seeds that both have; ``low`` and
+    ``high`` are its 95 % interval (Student's t), NaN where one seed is all. Two policies with one
+    seed meet the same world, so the pair removes what the world did. A metric that no pair has is
+    left out. The first value met is the baseline unless one is given. Policies differ in their mean
+    delay too: compare them at equal ``delay_mean_s`` before concluding anything.
 
-    Raises:
-        TraceError: fewer than two values, no such baseline, no seed in common, two runs of one value and seed, or
+    Raises: TraceError: fewer than two values, no such baseline, no seed in common, two runs of one
+        value and seed, or
             runs of one value that differ in more than the seed.
     """
     groups = {name: _by_seed(name, found) for name, found in runs.groups(by).items()}
@@ -76,7 +83,9 @@ def compare(
     first = next(iter(groups)) if baseline is None else baseline
     if first not in groups:
         raise TraceError(f"no run has {by} = {first!r}; there is {', '.join(map(repr, groups))}")
-    numbers = {name: {seed: summary(run) for seed, run in found.items()} for name, found in groups.items()}
+    numbers = {
+        name: {seed: summary(run) for seed, run in found.items()} for name, found in groups.items()
+    }
     rows = [
         _row(by, name, metric, numbers[name], numbers[first])
         for name in groups
@@ -87,11 +96,17 @@ def compare(
 
 
 def _row(
-    by: str, name: Any, metric: str, ours: dict[Any, dict[str, Any]], theirs: dict[Any, dict[str, Any]]
+    by: str,
+    name: Any,
+    metric: str,
+    ours: dict[Any, dict[str, Any]],
+    theirs: dict[Any, dict[str, Any]],
 ) -> dict[str, Any]:
     seeds = [seed for seed in ours if seed in theirs]
     if not seeds:
-        raise TraceError(f"{by} = {name!r} has no seed in common with the baseline; run both with one seed")
+        raise TraceError(
+            f"{by} = {name!r} has no seed in common with the baseline; run both with one seed"
+        )
     mine = _numbers(ours, seeds, metric)
     base = _numbers(theirs, seeds, metric)
     found = interval(mine - base)
@@ -120,7 +135,11 @@ def _by_seed(name: Any, runs: list[Run]) -> dict[Any, Run]:
             difference = _differing(found[seed], run)
             raise TraceError(
                 f"{found[seed].path} and {run.path} are both {name!r} with seed {seed}"
-                + (f" and differ in {difference}; compare by that, or leave one out" if difference else "")
+                + (
+                    f" and differ in {difference}; compare by that, or leave one out"
+                    if difference
+                    else ""
+                )
             )
         found[seed] = run
         if difference := _differing(runs[0], run):
@@ -134,10 +153,13 @@ def _by_seed(name: Any, runs: list[Run]) -> dict[Any, Run]:
 def _differing(first: Run, second: Run) -> str | None:
     """Return a key other than the seed in which two scenarios differ.
 
-    One of two runs may have a key at its default that the other's version did not know yet; their setups agree.
+    One of two runs may have a key at its default that the other's version did not know yet; their
+    setups agree.
     """
     setups = {run.provenance.get("setup_sha256") for run in (first, second)}
     if len(setups) == 1 and setups != {None}:
         return None
     left, right = flat(first.scenario), flat(second.scenario)
-    return next((key for key in left | right if key != "seed" and left.get(key) != right.get(key)), None)
+    return next(
+        (key for key in left | right if key != "seed" and left.get(key) != right.get(key)), None
+    )

@@ -13,14 +13,16 @@ from analysis.runs import Runs
 _ROUNDS = ("scheduled", "delay_s", "delay_budget_s", "virtual_queue_s", "energy_j", "end_s")
 
 ROUNDING = 1e-9
-"""A delay that exceeds its budget by no more than this share meets it: policies that aim at the budget round."""
+"""A delay that exceeds its budget by no more than this share meets it: policies that aim at the
+budget round.
+"""
 
 
 def summary(run: Run) -> dict[str, Any]:
     """Return what a run came to, one number a key; ``None`` where there is no such number.
 
-    ``virtual_queue_per_budget`` is Q(T) / (T D_budget): it falls towards 0 where the mean delay meets the budget.
-    ``jain_fairness`` is that of how often each device was scheduled.
+    ``virtual_queue_per_budget`` is Q(T) / (T D_budget): it falls towards 0 where the mean delay
+    meets the budget. ``jain_fairness`` is that of how often each device was scheduled.
 
     Raises:
         TraceError: the run has no complete round.
@@ -52,7 +54,9 @@ def summary(run: Run) -> dict[str, Any]:
 def summaries(runs: Runs) -> pd.DataFrame:
     """Return the summaries of many runs, one row a run, their keys in front."""
     found = pd.DataFrame([summary(run) for run in runs])
-    return pd.concat([runs.keys, found.drop(columns=list(runs.keys.columns), errors="ignore")], axis=1)
+    return pd.concat(
+        [runs.keys, found.drop(columns=list(runs.keys.columns), errors="ignore")], axis=1
+    )
 
 
 def warnings(run: Run) -> list[str]:
@@ -72,10 +76,11 @@ def warnings(run: Run) -> list[str]:
 
 
 def delay_statistics(run: Run) -> dict[str, float]:
-    """Return mean, quantiles and maximum of the delay of a round in seconds, and its share of the budget.
+    """Return mean, quantiles and maximum of the delay of a round in seconds, and its share of the
+    budget.
 
-    ``mean_per_budget`` above 1 violates (8); ``over_budget`` is the share of rounds that took longer than the
-    budget. Rounds that scheduled nobody count with delay 0, as in (8).
+    ``mean_per_budget`` above 1 violates (8); ``over_budget`` is the share of rounds that took
+    longer than the budget. Rounds that scheduled nobody count with delay 0, as in (8).
     """
     rounds = _rounds(run, "delay_s", "delay_budget_s")
     delay_s, budget_s = rounds["delay_s"], rounds["delay_budget_s"]
@@ -120,11 +125,15 @@ def times_scheduled(run: Run) -> ndarray:
     rows = run.arrays("devices", "device", "scheduled")
     if not len(rows["device"]):
         return np.zeros(run.device_count, int)
-    return np.bincount(rows["device"][np.flatnonzero(rows["scheduled"])], minlength=run.device_count)
+    return np.bincount(
+        rows["device"][np.flatnonzero(rows["scheduled"])], minlength=run.device_count
+    )
 
 
 def jain(shares: ndarray) -> float | None:
-    """Return Jain's index ``(sum x)^2 / (K sum x^2)``: 1 is equal, 1/K is all for one; None if all are 0."""
+    """Return Jain's index ``(sum x)^2 / (K sum x^2)``: 1 is equal, 1/K is all for one; None if all
+    are 0.
+    """
     amounts = np.asarray(shares, float)
     squares = float((amounts**2).sum())
     return float(amounts.sum()) ** 2 / (len(amounts) * squares) if squares else None
@@ -133,5 +142,7 @@ def jain(shares: ndarray) -> float | None:
 def _rounds(run: Run, *columns: str) -> dict[str, ndarray]:
     found = run.arrays("rounds", *columns)
     if not len(found[columns[0]]):
-        raise TraceError(f"{run.path}: has no complete round; let the run go on with airtune resume")
+        raise TraceError(
+            f"{run.path}: has no complete round; let the run go on with airtune resume"
+        )
     return found

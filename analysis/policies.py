@@ -20,12 +20,13 @@ _LEAST_TAIL: Final = 20
 def policy_table(runs: Runs, by: str = "policy") -> pd.DataFrame:
     """Return one row a policy (or value of another key), the first one met first.
 
-    ``delay_pXX_s`` are quantiles over the rounds of all seeds, ``_low`` and ``_high`` their 95 % bootstrap interval
-    with whole seeds resampled. The mean delay has a Student interval over seeds, or none, and then the reason in
-    ``delay_mean_note``: where everybody is always scheduled under Rayleigh fading, or where Hill's estimate of the
-    tail index is below 2, the delay has no variance to estimate. ``over_budget`` is the share of rounds above the
-    budget, ``virtual_queue_per_budget`` is Q(T) / (T D_budget). ``scheduled_difference`` is the mean N less that of
-    the first policy, paired over seeds, with its 95 % interval.
+    ``delay_pXX_s`` are quantiles over the rounds of all seeds, ``_low`` and ``_high`` their 95 %
+    bootstrap interval with whole seeds resampled. The mean delay has a Student interval over seeds,
+    or none, and then the reason in ``delay_mean_note``: where everybody is always scheduled under
+    Rayleigh fading, or where Hill's estimate of the tail index is below 2, the delay has no
+    variance to estimate. ``over_budget`` is the share of rounds above the budget,
+    ``virtual_queue_per_budget`` is Q(T) / (T D_budget). ``scheduled_difference`` is the mean N less
+    that of the first policy, paired over seeds, with its 95 % interval.
 
     Raises:
         TraceError: as ``compare``.
@@ -44,10 +45,11 @@ def policy_table(runs: Runs, by: str = "policy") -> pd.DataFrame:
 
 
 def hill(values: ndarray, share: float = _TAIL_SHARE) -> float | None:
-    """Return Hill's estimate (1975) of the tail index from the largest ``share`` of some positive values.
+    """Return Hill's estimate (1975) of the tail index from the largest ``share`` of some positive
+    values.
 
-    A distribution with an index below 2 has no variance, below 1 no mean. None where fewer than 20 values are in
-    the tail, or where they are all alike.
+    A distribution with an index below 2 has no variance, below 1 no mean. None where fewer than 20
+    values are in the tail, or where they are all alike.
     """
     positive = np.sort(values[values > 0])
     tail = max(int(len(positive) * share), 0)
@@ -77,7 +79,10 @@ def _row(runs: list[Run]) -> dict[str, Any]:
     for quantile, low, high, value in _quantiles(delays):
         name = f"delay_p{quantile * 100:g}"
         row |= {f"{name}_s": value, f"{name}_low_s": low, f"{name}_high_s": high}
-    over = [(delay > budget * (1 + ROUNDING)).mean() for delay, budget in zip(delays, budgets, strict=True)]
+    over = [
+        (delay > budget * (1 + ROUNDING)).mean()
+        for delay, budget in zip(delays, budgets, strict=True)
+    ]
     return row | {
         "over_budget": float(np.mean(over)),
         "virtual_queue_per_budget": float(numbers.virtual_queue_per_budget.mean()),
@@ -95,7 +100,9 @@ def _heavy(runs: list[Run], delay_s: ndarray) -> str | None:
     if always_all and fading == "rayleigh":
         return "N = K under Rayleigh fading: the delay has no finite mean"
     index = hill(delay_s)
-    return None if index is None or index >= 2 else f"heavy tail: Hill's index is {index:.2f}, below 2"
+    return (
+        None if index is None or index >= 2 else f"heavy tail: Hill's index is {index:.2f}, below 2"
+    )
 
 
 def _quantiles(delays: list[ndarray]) -> list[tuple[float, float, float, float]]:
@@ -107,6 +114,8 @@ def _quantiles(delays: list[ndarray]) -> list[tuple[float, float, float, float]]
     )
     values = np.quantile(np.concatenate(delays), QUANTILES)
     if not len(resampled):
-        return [(q, np.nan, np.nan, float(value)) for q, value in zip(QUANTILES, values, strict=True)]
+        return [
+            (q, np.nan, np.nan, float(value)) for q, value in zip(QUANTILES, values, strict=True)
+        ]
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
     return [(q, float(low[i]), float(high[i]), float(values[i])) for i, q in enumerate(QUANTILES)]

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy import ndarray
 
 from analysis.errors import TraceError
-from analysis.parts import SCHEMA_VERSION, Parts, Rounds, other_version
+from analysis.partitioned_table import SCHEMA_VERSION, PartitionedTable, Rounds, other_version
 
 __all__ = ["SCHEMA_VERSION", "Run", "TraceError", "load"]
 
@@ -20,8 +20,8 @@ __all__ = ["SCHEMA_VERSION", "Run", "TraceError", "load"]
 class Run:
     """One run directory; each table is read when it is first asked for.
 
-    Columns, units and meanings are in the Parquet field metadata and in ``docs/trace.md``. What is null in the
-    files is NaN here. A table that the run has not is empty.
+    Columns, units and meanings are in the Parquet field metadata and in ``docs/trace.md``. What is
+    null in the files is NaN here. A table that the run has not is empty.
     """
 
     def __init__(
@@ -72,7 +72,8 @@ class Run:
     def table(
         self, name: str, columns: Sequence[str] | None = None, rounds: Rounds | None = None
     ) -> pd.DataFrame:
-        """Return a table, or some columns of it, or some rounds; by default the selection given to ``load``.
+        """Return a table, or some columns of it, or some rounds; by default the selection given to
+        ``load``.
 
         Raises:
             TraceError: a damaged file, one of another schema version, or no such column.
@@ -100,10 +101,13 @@ class Run:
         """Number of devices K."""
         return int(self.scenario["devices"]["count"])
 
-    def _parts(self, name: str) -> Parts:
-        # While a run goes on, and after it was killed, it has more parts than it had when it last wrote them down.
-        written = None if self.provenance.get("state") == "running" else self.provenance.get("parts")
-        return Parts(self.path, name, None if written is None else written.get(name, 0))
+    def _parts(self, name: str) -> PartitionedTable:
+        # While a run goes on, and after it was killed, it has more parts than it had when it last
+        # wrote them down.
+        written = (
+            None if self.provenance.get("state") == "running" else self.provenance.get("parts")
+        )
+        return PartitionedTable(self.path, name, None if written is None else written.get(name, 0))
 
     def _scenario(self) -> dict[str, Any]:
         try:
@@ -139,8 +143,8 @@ def load(
 ) -> Run:
     """Return a run directory; nothing but its scenario and provenance is read yet.
 
-    ``columns`` names the columns of some tables, ``rounds`` the first and the last round; the others are not
-    read.
+    ``columns`` names the columns of some tables, ``rounds`` the first and the last round; the
+    others are not read.
 
     Raises:
         TraceError: no run directory, a damaged one, or one of another schema version.

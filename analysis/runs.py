@@ -7,7 +7,7 @@ from typing import Any, Final, final
 import pandas as pd
 
 from analysis.errors import TraceError
-from analysis.parts import Rounds
+from analysis.partitioned_table import Rounds
 from analysis.run_directory import Run
 
 SHORT: Final = {"policy": "scheduler.kind", "budget_s": "scheduler.delay_budget_s"}
@@ -16,7 +16,9 @@ SHORT: Final = {"policy": "scheduler.kind", "budget_s": "scheduler.delay_budget_
 
 @final
 class Runs:
-    """Some runs and their keys: ``policy``, ``seed``, and every key in which their scenarios differ."""
+    """Some runs and their keys: ``policy``, ``seed``, and every key in which their scenarios
+    differ.
+    """
 
     def __init__(self, runs: Iterable[Run]) -> None:
         self._runs = tuple(runs)
@@ -26,7 +28,9 @@ class Runs:
         """The scenario of each run as dotted keys."""
         scenarios = self.scenarios
         different = [
-            key for key in _union(scenarios) if len({scenario.get(key) for scenario in scenarios}) > 1
+            key
+            for key in _union(scenarios)
+            if len({scenario.get(key) for scenario in scenarios}) > 1
         ]
         names = {"policy": "scheduler.kind", "seed": "seed"}
         names |= {key: key for key in different if key not in names.values()}
@@ -77,19 +81,23 @@ def load_many(
     columns: Mapping[str, Sequence[str]] | None = None,
     rounds: Rounds | None = None,
 ) -> Runs:
-    """Return the runs in some directories: run directories, or folders such as a sweep's that hold them.
+    """Return the runs in some directories: run directories, or folders such as a sweep's that hold
+    them.
 
     Raises:
         TraceError: as ``load``, or a folder without any run directory.
     """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     return Runs(
-        Run(found, columns=columns, rounds=rounds) for path in given for found in run_directories(Path(path))
+        Run(found, columns=columns, rounds=rounds)
+        for path in given
+        for found in run_directories(Path(path))
     )
 
 
 def run_directories(path: Path) -> list[Path]:
-    """Return a run directory itself, or the run directories below a folder in the order of their names.
+    """Return a run directory itself, or the run directories below a folder in the order of their
+    names.
 
     Raises:
         TraceError: there is none.
@@ -98,12 +106,16 @@ def run_directories(path: Path) -> list[Path]:
         return [path]
     found = sorted(file.parent for file in path.glob("**/provenance.json"))
     if not found:
-        raise TraceError(f"{path}: is not a run directory, and holds none: no provenance.json in it")
+        raise TraceError(
+            f"{path}: is not a run directory, and holds none: no provenance.json in it"
+        )
     return found
 
 
 def value(run: Run, key: str) -> Any:
-    """Return the value of a key of the scenario; ``policy`` is ``scheduler.kind``; None where it is not set."""
+    """Return the value of a key of the scenario; ``policy`` is ``scheduler.kind``; None where it is
+    not set.
+    """
     if key == "budget_s":
         return delay_budget_s(run)
     return flat(run.scenario).get(SHORT.get(key, key))
@@ -113,12 +125,16 @@ def delay_budget_s(run: Run) -> float:
     """Return the mean delay that the constraint (8) allows, in seconds, as the run recorded it."""
     recorded = run.arrays("rounds", "delay_budget_s")["delay_budget_s"]
     if not len(recorded):
-        raise TraceError(f"{run.path}: has no complete round; let the run go on with airtune resume")
+        raise TraceError(
+            f"{run.path}: has no complete round; let the run go on with airtune resume"
+        )
     return float(recorded[0])
 
 
 def flat(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return nested tables as dotted keys; a list becomes its text, so that every value can be compared."""
+    """Return nested tables as dotted keys; a list becomes its text, so that every value can be
+    compared.
+    """
     found: dict[str, Any] = {}
     for key, entry in tables.items():
         name = f"{above}{key}"
@@ -132,8 +148,8 @@ def flat(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def _scenarios(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Return the scenario of each run as dotted keys.
 
-    Of runs with one setup some may have keys at their defaults that the others' version did not know yet: they all
-    get them.
+    Of runs with one setup some may have keys at their defaults that the others' version did not
+    know yet: they all get them.
     """
     own = [flat(run.scenario) for run in runs]
     setups = [run.provenance.get("setup_sha256", at) for at, run in enumerate(runs)]

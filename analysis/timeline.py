@@ -5,7 +5,7 @@ from typing import Any, Final
 import pandas as pd
 
 from analysis.errors import TraceError
-from analysis.parts import Rounds
+from analysis.partitioned_table import Rounds
 from analysis.run_directory import Run
 
 Event = dict[str, Any]
@@ -18,7 +18,9 @@ _BETWEEN: Final = {
     (None, "adapter uplink"): ("local steps", _DEVICES),
     ("adapter downlink", "adapter uplink"): ("local steps", _DEVICES),
 }
-"""What happens between two legs of a device's round: the transfers bound it, the trace has no row for it."""
+"""What happens between two legs of a device's round: the transfers bound it, the trace has no row
+for it.
+"""
 
 _LEG: Final = (
     "round",
@@ -36,16 +38,21 @@ _LEG: Final = (
 def timeline(run: Run, rounds: Rounds | None = None) -> dict[str, Any]:
     """Return some rounds of a run as a trace document; simulated seconds become its microseconds.
 
-    Process 1 has the rounds as slices, and N and the virtual queue as counters; process 2 a track for every
-    device, with its legs and the computing between them; process 3 the server. Computing that takes no time has
-    no slice. The server's slices overlap where it has several workers, so they are asynchronous events.
+    Process 1 has the rounds as slices, and N and the virtual queue as counters; process 2 a track
+    for every device, with its legs and the computing between them; process 3 the server. Computing
+    that takes no time has no slice. The server's slices overlap where it has several workers, so
+    they are asynchronous events.
 
     Raises:
         TraceError: the run has none of these rounds.
     """
     table = run.table("rounds", rounds=rounds)
     if table.empty:
-        wanted = "a complete round" if rounds is None else f"any of the rounds {rounds[0]} to {rounds[1]}"
+        wanted = (
+            "a complete round"
+            if rounds is None
+            else f"any of the rounds {rounds[0]} to {rounds[1]}"
+        )
         raise TraceError(f"{run.path}: does not have {wanted}")
     transfers = run.table("transfers", [*_LEG, "start_s", "end_s"], rounds)
     events = _names(transfers) + _rounds(table)
@@ -58,7 +65,9 @@ def timeline(run: Run, rounds: Rounds | None = None) -> dict[str, Any]:
 
 def _names(transfers: pd.DataFrame) -> list[Event]:
     named = [(_ROUNDS, 0, "rounds"), (_SERVER, 0, "server")]
-    named += [(_DEVICES, int(device), f"device {device}") for device in sorted(transfers.device.unique())]
+    named += [
+        (_DEVICES, int(device), f"device {device}") for device in sorted(transfers.device.unique())
+    ]
     processes = {_ROUNDS: "rounds", _DEVICES: "devices", _SERVER: "server"}
     return [
         {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}}
@@ -88,7 +97,9 @@ def _rounds(table: pd.DataFrame) -> list[Event]:
             )
         )
         events.append(_counter("devices scheduled", values.start_s, int(values.scheduled)))
-        events.append(_counter("virtual queue (s)", values.start_s, float(values.virtual_queue_before_s)))
+        events.append(
+            _counter("virtual queue (s)", values.start_s, float(values.virtual_queue_before_s))
+        )
     last: Any = table.iloc[-1]
     events.append(_counter("virtual queue (s)", last.end_s, float(last.virtual_queue_s)))
     events.append(_counter("devices scheduled", last.end_s, 0))
@@ -122,24 +133,40 @@ def _device(device: int, legs: pd.DataFrame, start_s: float) -> list[Event]:
 def _computing(name: str, process: int, device: int, start_s: float, end_s: float) -> list[Event]:
     if process == _DEVICES:
         return [_slice(name, (process, device), start_s, end_s, {})]
-    shared = {"cat": "server", "name": f"{name} (device {device})", "id": device, "pid": process, "tid": 0}
+    shared = {
+        "cat": "server",
+        "name": f"{name} (device {device})",
+        "id": device,
+        "pid": process,
+        "tid": 0,
+    }
     return [{"ph": "b", "ts": start_s * 1e6, **shared}, {"ph": "e", "ts": end_s * 1e6, **shared}]
 
 
 def _backward(table: pd.DataFrame, transfers: pd.DataFrame) -> list[Event]:
-    """Return the server's last step of each round: from the last gradient that arrived to the round's end."""
+    """Return the server's last step of each round: from the last gradient that arrived to the
+    round's end.
+    """
     arrived = transfers[(transfers.leg == "gradient") & (transfers.status == "delivered")]
     ends = arrived.groupby("round").end_s.max()
     found = []
-    for round_, end_s in zip(table["round"], table.end_s, strict=True):
-        if round_ in ends.index and end_s > ends[round_]:
+    for round_number, end_s in zip(table["round"], table.end_s, strict=True):
+        if round_number in ends.index and end_s > ends[round_number]:
             found.append(
-                _slice("backward and update", (_SERVER, 0), ends[round_], end_s, {"round": int(round_)})
+                _slice(
+                    "backward and update",
+                    (_SERVER, 0),
+                    ends[round_number],
+                    end_s,
+                    {"round": int(round_number)},
+                )
             )
     return found
 
 
-def _slice(name: str, track: tuple[int, int], start_s: float, end_s: float, arguments: Event) -> Event:
+def _slice(
+    name: str, track: tuple[int, int], start_s: float, end_s: float, arguments: Event
+) -> Event:
     place = {"pid": track[0], "tid": track[1]}
     start_us = float(start_s) * 1e6
     return {
@@ -153,4 +180,10 @@ def _slice(name: str, track: tuple[int, int], start_s: float, end_s: float, argu
 
 
 def _counter(name: str, time_s: float, value: float) -> Event:
-    return {"ph": "C", "name": name, "pid": _ROUNDS, "ts": float(time_s) * 1e6, "args": {name: value}}
+    return {
+        "ph": "C",
+        "name": name,
+        "pid": _ROUNDS,
+        "ts": float(time_s) * 1e6,
+        "args": {name: value},
+    }

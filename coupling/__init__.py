@@ -1,7 +1,7 @@
 """Scenarios, and the protocols that couple the radio to the learner."""
 
-from coupling.problems import RunError, ScenarioError
-from coupling.scenario import Scenario
-from coupling.simulation import run
+from coupling.scenario.errors import RunError, ScenarioError
+from coupling.scenario.scenario import Scenario
+from coupling.simulation.run import run
 
 __all__ = ["RunError", "Scenario", "ScenarioError", "run"]

@@ -1,4 +1,6 @@
-"""Write the reference pages that are generated from code: ``python docs/generate.py``; a test compares them."""
+"""Write the reference pages that are generated from code: ``python docs/generate.py``; a test
+compares them.
+"""
 
 import ast
 import re
@@ -6,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from coupling.scenario import json_schema
-from coupling.tables import SCHEMA_VERSION, TABLES
+from coupling.run_directory.schema import SCHEMA_VERSION, TABLES
+from coupling.scenario.scenario import json_schema
 from netsim import scheduling
 
 FOLDER = Path(__file__).resolve().parent
@@ -41,7 +43,11 @@ def trace_page() -> str:
         f"schema version (`{SCHEMA_VERSION}`) in the file metadata. Null means not applicable or not yet.\n",
     ]
     for name, columns in TABLES.items():
-        lines += [f"## {name}\n", "| column | type | unit | null | meaning |", "|---|---|---|---|---|"]
+        lines += [
+            f"## {name}\n",
+            "| column | type | unit | null | meaning |",
+            "|---|---|---|---|---|",
+        ]
         lines += [
             f"| `{c.name}` | {c.type} | {c.unit} | {'yes' if c.nullable else ''} | {c.description} |"
             for c in columns
@@ -71,10 +77,22 @@ def scenario_page() -> str:
         required = node.get("required", [])
         for key, value in node.get("properties", {}).items():
             default = "" if key in required else f"`{_toml(value.get('default'))}`"
-            whose = "".join(f"`{kind}`: " for kind in [", ".join(value.get("policies", []))] if kind)
-            cells = (f"`{key}`", _type(schema, value), _unit(key), default, f"{whose}{_meaning(value)}")
-            policies = [scheduling.POLICIES[kind].__doc__ or "" for kind in value.get("policies", [])]
-            lines.append(f"| {' | '.join(cells)} | {_source(_meaning(value), *policies, _meaning(node))} |")
+            whose = "".join(
+                f"`{kind}`: " for kind in [", ".join(value.get("policies", []))] if kind
+            )
+            cells = (
+                f"`{key}`",
+                _type(schema, value),
+                _unit(key),
+                default,
+                f"{whose}{_meaning(value)}",
+            )
+            policies = [
+                scheduling.POLICIES[kind].__doc__ or "" for kind in value.get("policies", [])
+            ]
+            lines.append(
+                f"| {' | '.join(cells)} | {_source(_meaning(value), *policies, _meaning(node))} |"
+            )
         lines.append("")
     return "\n".join(lines)
 
@@ -93,7 +111,9 @@ def _tables(schema: Node) -> Iterator[tuple[str, Node]]:
                 continue
             seen.add(name)
             kind = node["properties"].get("kind", {})
-            kinds = " or ".join(f'"{name}"' for name in kind.get("enum", [kind.get("const")]) if name)
+            kinds = " or ".join(
+                f'"{name}"' for name in kind.get("enum", [kind.get("const")]) if name
+            )
             yield f"{path}, kind = {kinds}" if kinds else path, node
             below += [(f"{path}.{key}", entry) for key, entry in node["properties"].items()]
         queue = below + queue
@@ -105,7 +125,11 @@ def _references(value: Node) -> list[str]:
         return [value["$ref"].rsplit("/", 1)[-1]]
     if value.get("type") == "array":
         return _references(value.get("items", {}))
-    return [name for branch in value.get("anyOf", value.get("oneOf", [])) for name in _references(branch)]
+    return [
+        name
+        for branch in value.get("anyOf", value.get("oneOf", []))
+        for name in _references(branch)
+    ]
 
 
 def _type(schema: Node, value: Node) -> str:
@@ -115,7 +139,9 @@ def _type(schema: Node, value: Node) -> str:
         return f"`{value['const']}`"
     branches = value.get("anyOf", value.get("oneOf"))
     if branches:
-        return " or ".join(dict.fromkeys(_type(schema, b) for b in branches if b.get("type") != "null"))
+        return " or ".join(
+            dict.fromkeys(_type(schema, b) for b in branches if b.get("type") != "null")
+        )
     if "$ref" in value:
         node = schema["$defs"][value["$ref"].rsplit("/", 1)[-1]]
         return "table" if "properties" in node else _type(schema, node)
@@ -123,10 +149,17 @@ def _type(schema: Node, value: Node) -> str:
         entries = value.get("prefixItems") or [value.get("items", {})]
         inner = _type(schema, entries[0])
         return f"list of {len(entries)}: {inner}" if "prefixItems" in value else f"list of {inner}"
-    words = {"number": "number", "integer": "whole number", "string": "string", "boolean": "true or false"}
+    words = {
+        "number": "number",
+        "integer": "whole number",
+        "string": "string",
+        "boolean": "true or false",
+    }
     bounds = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
     limits = [f"{sign} {value[name]:g}" for name, sign in bounds.items() if name in value]
-    return " ".join([words.get(value.get("type", ""), value.get("type", "any")), ", ".join(limits)]).strip()
+    return " ".join(
+        [words.get(value.get("type", ""), value.get("type", "any")), ", ".join(limits)]
+    ).strip()
 
 
 def _meaning(value: Node) -> str:
@@ -154,7 +187,9 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items() if entry is not None)
+        inner = ", ".join(
+            f"{key} = {_toml(entry)}" for key, entry in value.items() if entry is not None
+        )
         return f"{{ {inner} }}"
     return repr(value).replace("'", '"')
 

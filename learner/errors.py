@@ -17,7 +17,9 @@ class InputError(ValueError):
 
 @final
 class DivergedError(ArithmeticError):
-    """A device's loss is no longer a finite number: a step along its gradient would ruin the model."""
+    """A device's loss is no longer a finite number: a step along its gradient would ruin the
+    model.
+    """
 
     def __init__(self, device: int, loss: float) -> None:
         super().__init__(f"the loss of device {device} became {loss}; lower the learning rates")
@@ -27,7 +29,9 @@ class DivergedError(ArithmeticError):
 
 @final
 class CodecError(ArithmeticError):
-    """A payload holds a number that cannot cross the link, or a codec breaks its word; the text is one line."""
+    """A payload holds a number that cannot cross the link, or a codec breaks its word; the text is
+    one line.
+    """
 
 
 @final

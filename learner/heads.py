@@ -1,4 +1,6 @@
-"""The task modules: one linear classifier per device, updated when its device trains, and never averaged."""
+"""The task modules: one linear classifier per device, updated when its device trains, and never
+averaged.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +11,21 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from learner import optimizers
-from learner.arithmetic import Arithmetic
+from learner.precision import Precision
+from learner.rng import RngFactory
 from learner.settings import AdamW, Heads, Sgd
-from learner.streams import Streams
 
-# BERT's own initializer_range: small against the features, so an untrained head is close to a coin toss.
+# BERT's own initializer_range: small against the features, so an untrained head is close to a coin
+# toss.
 SPREAD = 0.02
 
 
 @final
 @dataclass(frozen=True)
-class Stack:
-    """The heads of some devices as one batched matrix; a copy, so that its gradient is every head's own."""
+class StackedHeads:
+    """The heads of some devices as one batched matrix; a copy, so that its gradient is every head's
+    own.
+    """
 
     weight: Float[Tensor, "N C H"]
     bias: Float[Tensor, "N C"]
@@ -29,7 +34,9 @@ class Stack:
         """Return what each head makes of its own samples."""
         return torch.baddbmm(self.bias[:, None], pooled, self.weight.mT)
 
-    def logits_of(self, pooled: Float[Tensor, "S H"], owners: Int[Tensor, " S"]) -> Float[Tensor, "S C"]:
+    def logits_of(
+        self, pooled: Float[Tensor, "S H"], owners: Int[Tensor, " S"]
+    ) -> Float[Tensor, "S C"]:
         """Return what the heads make of samples in any order; owners are positions in the stack."""
         # index_select adds up its gradient in a fixed order, which indexing does not.
         weight, bias = self.weight.index_select(0, owners), self.bias.index_select(0, owners)
@@ -38,7 +45,7 @@ class Stack:
 
 @final
 @dataclass(frozen=True)
-class Trained:
+class TrainedHead:
     """A head that has made a step, and the optimizer that is its own."""
 
     weight: nn.Parameter
@@ -50,8 +57,9 @@ class Trained:
 class HeadBank:
     """The heads of all devices, of which only those that ever trained are kept.
 
-    The others are drawn again from their streams when they are looked at, so a bank of any size starts empty.
-    Every kept head has an optimizer of its own, whose step count and moments rest while its device does.
+    The others are drawn again from their streams when they are looked at, so a bank of any size
+    starts empty. Every kept head has an optimizer of its own, whose step count and moments rest
+    while its device does.
     """
 
     def __init__(
@@ -61,33 +69,34 @@ class HeadBank:
         classes: int,
         heads: Heads,
         optimizer: Sgd | AdamW,
-        arithmetic: Arithmetic,
-        rng: Streams,
+        precision: Precision,
+        rng: RngFactory,
     ) -> None:
         self.classes = classes
         self.equal_start = heads.init == "equal"
         self._shape = (classes, hidden)
         self._optimizer = optimizer
         self._learns = heads.train != "none"
-        self._arithmetic = arithmetic
+        self._arithmetic = precision
         self._rng = rng
-        self._trained: dict[int, Trained] = {}
+        self._trained: dict[int, TrainedHead] = {}
 
     @property
     def trained(self) -> list[int]:
         """The devices whose head has made a step, in order."""
         return sorted(self._trained)
 
-    def stack(self, devices: Sequence[int]) -> Stack:
+    def stack(self, devices: Sequence[int]) -> StackedHeads:
         """Return the present heads of the devices as leaves of a new graph."""
         pairs = [self._values(device) for device in devices]
-        return Stack(
+        return StackedHeads(
             torch.stack([weight for weight, _ in pairs]).requires_grad_(),
             torch.stack([bias for _, bias in pairs]).requires_grad_(),
         )
 
-    def step(self, devices: Sequence[int], stack: Stack) -> None:
-        """Let each device's optimizer make one step along the gradient that its part of the stack holds.
+    def step(self, devices: Sequence[int], stack: StackedHeads) -> None:
+        """Let each device's optimizer make one step along the gradient that its part of the stack
+        holds.
 
         Frozen heads stay as they are.
         """
@@ -96,15 +105,17 @@ class HeadBank:
         assert stack.weight.grad is not None, "a head steps after its loss went backward"
         assert stack.bias.grad is not None, "a head steps after its loss went backward"
         for device, weight, bias in zip(devices, stack.weight.grad, stack.bias.grad, strict=True):
-            head = self.keep(device)
+            head = self.get_or_create(device)
             head.weight.grad, head.bias.grad = weight, bias
             optimizers.step(head.optimizer, self._optimizer)
 
-    def keep(self, device: int) -> Trained:
+    def get_or_create(self, device: int) -> TrainedHead:
         """Return a device's head to work on; from now on it counts as trained."""
         if device not in self._trained:
             weight, bias = (nn.Parameter(value) for value in self._start(device))
-            self._trained[device] = Trained(weight, bias, optimizers.create(self._optimizer, [weight, bias]))
+            self._trained[device] = TrainedHead(
+                weight, bias, optimizers.create(self._optimizer, [weight, bias])
+            )
         return self._trained[device]
 
     def _values(self, device: int) -> tuple[Tensor, Tensor]:

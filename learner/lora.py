@@ -11,10 +11,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
+from learner.architectures import SplitArchitecture
 from learner.errors import InputError
-from learner.families import Family
+from learner.rng import RngFactory
 from learner.settings import Lora
-from learner.streams import Streams
 
 KEY = "learner.lora.targets"
 
@@ -29,7 +29,7 @@ class Adapter:
     up: nn.Parameter
 
 
-def attach(model: Any, family: Family, lora: Lora, rng: Streams) -> list[Adapter]:
+def attach(model: Any, family: SplitArchitecture, lora: Lora, rng: RngFactory) -> list[Adapter]:
     """Put adapters into ``model``, in place, and return them in the order of its modules.
 
     B starts at 0 and A uniform in ``+-1 / sqrt(inputs)``, as in peft, but from our own streams.
@@ -45,17 +45,23 @@ def attach(model: Any, family: Family, lora: Lora, rng: Streams) -> list[Adapter
     # peft draws from torch's global generator, which is nobody's to change.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # peft 0.21 asks transformers 5.23 by a name that the latter deprecates.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        warnings.filterwarnings(
+            "ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning
+        )
         get_peft_model(model, config).eval()
-    adapters = [_start(name, model.get_submodule(name), rng("lora", n)) for n, name in enumerate(modules)]
+    adapters = [
+        _start(name, model.get_submodule(name), rng("lora", n)) for n, name in enumerate(modules)
+    ]
     for adapter in adapters:
         adapter.down.requires_grad_(not lora.frozen)
         adapter.up.requires_grad_(not lora.frozen)
     return adapters
 
 
-def find_targets(model: Any, family: Family, lora: Lora) -> list[str]:
-    """Return the full names of the server's linear modules that get LoRA; InputError where one is not there."""
+def find_targets(model: Any, family: SplitArchitecture, lora: Lora) -> list[str]:
+    """Return the full names of the server's linear modules that get LoRA; InputError where one is
+    not there.
+    """
     linear = [
         name
         for name, module in model.named_modules()

@@ -9,19 +9,21 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from learner.codec import Link
-from learner.data import Samples
+from learner.codec import SplitLink
+from learner.data import Dataset
 from learner.split import Split
 
-# A micro-batch takes time beside that for its tokens: about as much as this share of a full one's tokens.
+# A micro-batch takes time beside that for its tokens: about as much as this share of a full one's
+# tokens.
 START: Final = 1 / 16
 
 
 def by_length(lengths: Int[ndarray, " S"], token_budget: int) -> Iterator[Int[ndarray, " B"]]:
-    """Yield positions, shortest samples first, so that each batch with its padding keeps to the token budget.
+    """Yield positions, shortest samples first, so that each batch with its padding keeps to the
+    token budget.
 
-    Where to cut is chosen so that padding and the batches' own cost are least together. A sample that exceeds the
-    budget alone makes a batch of its own.
+    Where to cut is chosen so that padding and the batches' own cost are least together. A sample
+    that exceeds the budget alone makes a batch of its own.
     """
     order = np.argsort(lengths, kind="stable")
     present, counts = np.unique(lengths, return_counts=True)
@@ -39,7 +41,9 @@ def _batches(samples: Any, longest: Any, token_budget: int) -> Any:
 def _groups(
     present: Int[ndarray, " U"], ends: Int[ndarray, " U"], token_budget: int
 ) -> list[tuple[int, int]]:
-    """Return the first and last of each run of lengths that are padded alike: the cheapest way to cut them all."""
+    """Return the first and last of each run of lengths that are padded alike: the cheapest way to
+    cut them all.
+    """
     before = np.concatenate([[0], ends])
     least, cuts = np.zeros(len(present) + 1), np.zeros(len(present) + 1, dtype=np.int64)
     for last, longest in enumerate(present, start=1):
@@ -56,9 +60,11 @@ def _groups(
 
 
 def encode(
-    split: Split, link: Link, samples: Samples, rows: Int[ndarray, " S"], token_budget: int
+    split: Split, link: SplitLink, samples: Dataset, rows: Int[ndarray, " S"], token_budget: int
 ) -> Float[Tensor, "S H"]:
-    """Return the features of test samples as devices read them, in their order, by length-sorted micro-batches."""
+    """Return the features of test samples as devices read them, in their order, by length-sorted
+    micro-batches.
+    """
     batches = list(by_length(samples.lengths[rows], token_budget))
     read = (link.embedding(split.embed(samples.batch(rows[batch])), None) for batch in batches)
     features = torch.cat([link.feature(split.encode(embedded), None) for embedded in read])

@@ -8,7 +8,8 @@ from torch import nn
 
 from learner.settings import AdamW, Sgd
 
-# Where torch's own AdamW keeps its count, so that whoever saves an optimizer's tensors saves the schedule's place.
+# Where torch's own AdamW keeps its count, so that whoever saves an optimizer's tensors saves the
+# schedule's place.
 _COUNT: Final = "step"
 
 
@@ -27,8 +28,11 @@ def create(settings: Sgd | AdamW, parameters: Iterable[nn.Parameter]) -> torch.o
             )
 
 
-def step(optimizer: torch.optim.Optimizer, settings: Sgd | AdamW, number: int | None = None) -> None:
-    """Make one step along the gradients, cut to their norm, at the learning rate of this step, and drop them.
+def step(
+    optimizer: torch.optim.Optimizer, settings: Sgd | AdamW, number: int | None = None
+) -> None:
+    """Make one step along the gradients, cut to their norm, at the learning rate of this step, and
+    drop them.
 
     ``number`` is the step's place in the schedule, from 1; by default the optimizer's own count.
     """
@@ -45,6 +49,8 @@ def step(optimizer: torch.optim.Optimizer, settings: Sgd | AdamW, number: int | 
 
 
 def steps_made(optimizer: torch.optim.Optimizer) -> int:
-    """Return the number of steps; 0 for plain gradient descent at a constant rate, which keeps no count."""
+    """Return the number of steps; 0 for plain gradient descent at a constant rate, which keeps no
+    count.
+    """
     first = optimizer.param_groups[0]["params"][0]
     return int(optimizer.state.get(first, {}).get(_COUNT, 0))

@@ -1,4 +1,6 @@
-"""The pre-trained model, cut in two: the embedding on the devices, encoder and pooling on the server."""
+"""The pre-trained model, cut in two: the embedding on the devices, encoder and pooling on the
+server.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from learner.arithmetic import Arithmetic
-from learner.families import Embedded, Family
-from learner.families.base import Batch
+from learner.architectures import CutActivations, SplitArchitecture
+from learner.architectures.base import Batch
 from learner.lora import Adapter
+from learner.precision import Precision
 
 Pooling = Literal["pooler", "cls", "mean", "cls_mean"]
 
@@ -21,16 +23,16 @@ Pooling = Literal["pooler", "cls", "mean", "cls_mean"]
 class Split:
     """Both sides of the cut; ``encode(embed(batch))`` is the unsplit model's pooled output.
 
-    The embedding is frozen, so its gradient is never formed. Whether ``encode`` records a graph for the LoRA
-    gradient is the caller's choice, as everywhere in torch.
+    The embedding is frozen, so its gradient is never formed. Whether ``encode`` records a graph for
+    the LoRA gradient is the caller's choice, as everywhere in torch.
     """
 
-    family: Family
+    family: SplitArchitecture
     model: Any
     pooling: Pooling
     adapters: list[Adapter]
-    arithmetic: Arithmetic
-    compiled: Callable[[Any, Embedded], Tensor] | None = None
+    precision: Precision
+    compiled: Callable[[Any, CutActivations], Tensor] | None = None
     """The family's ``encode``, compiled; None where it runs as it is written."""
 
     @property
@@ -54,22 +56,26 @@ class Split:
         )
 
     @torch.no_grad()
-    def embed(self, batch: Batch) -> Embedded:
+    def embed(self, batch: Batch) -> CutActivations:
         """Return what a device computes and sends."""
-        arithmetic = self.arithmetic
-        there = {name: values.to(arithmetic.device) for name, values in batch.items()}
-        with arithmetic.autocast():
+        precision = self.precision
+        there = {name: values.to(precision.device) for name, values in batch.items()}
+        with precision.autocast():
             embedded = self.family.embed(self.model, there)
-        return Embedded(embedded.hidden.to(arithmetic.dtype), embedded.mask)
+        return CutActivations(embedded.hidden.to(precision.dtype), embedded.mask)
 
-    def encode(self, embedded: Embedded) -> Float[Tensor, "B H"]:
-        """Return the pooled output of the server's part, the feature that goes back to the device."""
+    def encode(self, embedded: CutActivations) -> Float[Tensor, "B H"]:
+        """Return the pooled output of the server's part, the feature that goes back to the
+        device.
+        """
         through = self.compiled or self.family.encode
-        with self.arithmetic.autocast():
+        with self.precision.autocast():
             pooled = self._pool(through(self.model, embedded), embedded)
-        return pooled.to(self.arithmetic.dtype)
+        return pooled.to(self.precision.dtype)
 
-    def _pool(self, states: Float[Tensor, "B L W"], embedded: Embedded) -> Float[Tensor, "B H"]:
+    def _pool(
+        self, states: Float[Tensor, "B L W"], embedded: CutActivations
+    ) -> Float[Tensor, "B H"]:
         match self.pooling:
             case "pooler":
                 return self.family.pool(self.model, states)
@@ -82,7 +88,9 @@ class Split:
             case _:
                 assert_never(self.pooling)
 
-    def _mean(self, states: Float[Tensor, "B L W"], embedded: Embedded) -> Float[Tensor, "B W"]:
+    def _mean(
+        self, states: Float[Tensor, "B L W"], embedded: CutActivations
+    ) -> Float[Tensor, "B W"]:
         kept = slice(self.family.special, None)
         weight = embedded.mask[:, kept].to(states.dtype)[:, :, None]
         return (states[:, kept] * weight).sum(1) / weight.sum(1)

@@ -8,8 +8,8 @@ import simpy
 def wait(env: simpy.Environment, delay_s: float) -> simpy.Timeout:
     """Return the event ``delay_s`` seconds from now.
 
-    Raises:
-        ValueError: a negative, infinite or NaN delay. SimPy would take the last two and then run events out of
+    Raises: ValueError: a negative, infinite or NaN delay. SimPy would take the last two and then
+        run events out of
             order or never.
     """
     if not 0.0 <= delay_s < math.inf:

@@ -28,14 +28,16 @@ class DeviceClass:
 class DeviceCompute:
     """Service time of a device: operations over speed, times a jitter of mean 1.
 
-    The jitter is ``exp(sigma w - sigma^2 / 2)``, w standard normal, drawn for each device, round and step of the
-    protocol. Left out: memory, batching and throttling.
+    The jitter is ``exp(sigma w - sigma^2 / 2)``, w standard normal, drawn for each device, round
+    and step of the protocol. Left out: memory, batching and throttling.
     """
 
     speed_per_s: Positive | None = None
     """Operations per second of every device. Excludes ``classes``."""
     classes: Annotated[tuple[DeviceClass, ...], Field(min_length=1)] | None = None
-    """Classes of devices; each device is in one of them at random, by their shares. Excludes ``speed_per_s``."""
+    """Classes of devices; each device is in one of them at random, by their shares. Excludes
+    ``speed_per_s``.
+    """
     jitter: NonNegative = 0.0
     """Standard deviation sigma of the logarithm of the service time."""
 
@@ -49,7 +51,9 @@ class DeviceCompute:
         return self
 
     def speeds(self, count: int, streams: Streams) -> Float[ndarray, " count"]:
-        """Return each device's speed in operations per second; device k's never depends on ``count``."""
+        """Return each device's speed in operations per second; device k's never depends on
+        ``count``.
+        """
         if self.classes is None:
             assert self.speed_per_s is not None, "validated"
             return np.full(count, self.speed_per_s)
@@ -62,19 +66,20 @@ class DeviceCompute:
         operations: Float[ndarray, " n"],
         speed_per_s: Float[ndarray, " n"],
         device: Int[ndarray, " n"],
-        round_: int,
+        round_number: int,
         step: str,
         streams: Streams,
     ) -> Float[ndarray, " n"]:
         """Return how long each device takes for a step of a round, in seconds."""
         name = f"device compute/{step}"
-        return operations / speed_per_s * _jitter(self.jitter, device, round_, name, streams)
+        return operations / speed_per_s * _jitter(self.jitter, device, round_number, name, streams)
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class ServerCompute:
-    """Service time of the edge server: operations over the speed of a worker, times a jitter of mean 1.
+    """Service time of the edge server: operations over the speed of a worker, times a jitter of
+    mean 1.
 
     As for devices; a job belongs to a device and round and runs on one worker.
     """
@@ -90,20 +95,24 @@ class ServerCompute:
         self,
         operations: Float[ndarray, " n"],
         device: Int[ndarray, " n"],
-        round_: int,
+        round_number: int,
         step: str,
         streams: Streams,
     ) -> Float[ndarray, " n"]:
         """Return how long a worker takes for each device's job in a step of a round, in seconds."""
         name = f"server compute/{step}"
-        return operations / self.speed_per_s * _jitter(self.jitter, device, round_, name, streams)
+        return (
+            operations
+            / self.speed_per_s
+            * _jitter(self.jitter, device, round_number, name, streams)
+        )
 
 
 def _jitter(
-    sigma: float, device: Int[ndarray, " n"], round_: int, name: str, streams: Streams
+    sigma: float, device: Int[ndarray, " n"], round_number: int, name: str, streams: Streams
 ) -> Float[ndarray, " n"]:
     if not sigma:
         return np.ones(len(device))
-    words = streams.heads(name, device, round_)
+    words = streams.first_words(name, device, round_number)
     normal, _ = normal_pairs(words[0], words[1])
     return np.exp(sigma * normal - sigma**2 / 2)

@@ -11,7 +11,9 @@ from netsim.parameters import CONFIG, NonNegative, Positive, Shares
 from netsim.streams import Streams, uniform
 
 _USED_UP: Final = 1e-6
-"""Share of a charge that is nothing when it is all that a round left: rounding leaves about as much."""
+"""Share of a charge that is nothing when it is all that a round left: rounding leaves about as
+much.
+"""
 
 
 @final
@@ -19,22 +21,26 @@ _USED_UP: Final = 1e-6
 class DeviceEnergy:
     """What a device spends on a round besides its transmit power.
 
-    Receiving costs ``receive_w`` while bits arrive, as sending costs ``devices.tx_power_w`` while bits are sent;
-    blocks that an outage skips cost neither. Computing costs the dynamic energy of CMOS logic, capacitance times
-    voltage squared in each cycle, where the voltage goes with the clock f:
+    Receiving costs ``receive_w`` while bits arrive, as sending costs ``devices.tx_power_w`` while
+    bits are sent; blocks that an outage skips cost neither. Computing costs the dynamic energy of
+    CMOS logic, capacitance times voltage squared in each cycle, where the voltage goes with the
+    clock f:
 
         E = kappa f^2 x cycles
 
-    (Burd and Brodersen, "Processor design for portable systems", J. VLSI Signal Processing 13, 1996; in this form
-    Mao et al., "A survey on mobile edge computing", IEEE Commun. Surveys & Tutorials 19(4), 2017, section II-C.)
-    An operation of ``protocol.operations`` is a cycle here and f the device's speed; with n operations a cycle,
-    kappa is the chip's over n^3. Jitter makes a step longer and not dearer. Left out: leakage, and waiting.
+    (Burd and Brodersen, "Processor design for portable systems", J. VLSI Signal Processing 13,
+    1996; in this form Mao et al., "A survey on mobile edge computing", IEEE Commun. Surveys &
+    Tutorials 19(4), 2017, section II-C.) An operation of ``protocol.operations`` is a cycle here
+    and f the device's speed; with n operations a cycle, kappa is the chip's over n^3. Jitter makes
+    a step longer and not dearer. Left out: leakage, and waiting.
     """
 
     receive_w: NonNegative = 0.0
     """Power of a device's receiver while bits arrive, in W."""
     kappa: NonNegative = 0.0
-    """Effective switched capacitance kappa, in J s^2; 1e-28 in Mao, Zhang and Letaief, IEEE JSAC 34(12), 2016."""
+    """Effective switched capacitance kappa, in J s^2; 1e-28 in Mao, Zhang and Letaief, IEEE JSAC
+    34(12), 2016.
+    """
 
     def compute_j(
         self, operations: Float[ndarray, " n"], speed_per_s: Float[ndarray, " n"]
@@ -48,23 +54,28 @@ class DeviceEnergy:
 class Battery:
     """A battery in each device; a device whose battery is empty is not available.
 
-    A device that runs empty stops at that instant: a transfer is aborted with the bits sent until then, a step is
-    not completed, and the device is out for the rest of the round. Between two rounds the charge changes by
+    A device that runs empty stops at that instant: a transfer is aborted with the bits sent until
+    then, a step is not completed, and the device is out for the rest of the round. Between two
+    rounds the charge changes by
 
         charge' = min(capacity, max(0, charge - energy_j + (recharge_w - idle_w) x duration of the round))
 
-    with the device's ``energy_j`` of the round, so a device comes back when recharging has given it anything to
-    spend. Left out: what recharging and idling change within a round, and losses.
+    with the device's ``energy_j`` of the round, so a device comes back when recharging has given it
+    anything to spend. Left out: what recharging and idling change within a round, and losses.
     """
 
     capacity_j: Positive
     """Energy that a full battery holds, in J."""
     initial: Shares = (1.0, 1.0)
-    """Least and largest charge before the first round, as shares of the capacity; uniform between them."""
+    """Least and largest charge before the first round, as shares of the capacity; uniform between
+    them.
+    """
     recharge_w: NonNegative = 0.0
     """Power that recharges it at any time, in W."""
     idle_w: NonNegative = 0.0
-    """Power that a device draws at any time besides what a round costs it, in W; it is in no ``energy_j``."""
+    """Power that a device draws at any time besides what a round costs it, in W; it is in no
+    ``energy_j``.
+    """
 
     def charge_j(self, count: int, streams: Streams) -> Float[ndarray, " count"]:
         """Return the charges before the first round in J; device k's never depends on ``count``."""

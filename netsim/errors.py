@@ -17,4 +17,6 @@ class InputError(ValueError):
 
 @final
 class StalledError(ArithmeticError):
-    """A round that would never end: a gain that stays too low for any rate, or more channel blocks than fit."""
+    """A round that would never end: a gain that stays too low for any rate, or more channel blocks
+    than fit.
+    """

@@ -86,7 +86,9 @@ class Ring(Region):
 
     @override
     def box(self) -> "Rectangle":
-        return Rectangle(self.x_m - self.outer_m, self.y_m - self.outer_m, 2 * self.outer_m, 2 * self.outer_m)
+        return Rectangle(
+            self.x_m - self.outer_m, self.y_m - self.outer_m, 2 * self.outer_m, 2 * self.outer_m
+        )
 
 
 @final
@@ -113,7 +115,9 @@ class Rectangle(Convex):
 
     @override
     def mean_distance_m(self) -> float:
-        """Closed form of Ghosh, "Random distances within a rectangle and between two rectangles", 1951."""
+        """Closed form of Ghosh, "Random distances within a rectangle and between two rectangles",
+        1951.
+        """
         short, long = sorted((self.width_m, self.height_m))
         if short <= 1e-4 * long:  # here the closed form cancels, and 1/3 is right to 3e-8
             return long / 3

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, ConfigDict, Field
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 """A model is built from a scenario table: no unknown key, no NaN and no infinity.
 
-Strict types belong to the numbers below and not here: a strict dataclass refuses the table of a nested model.
-Use these names instead of a bare ``float``, ``int`` or ``bool``, which would take ``"3"`` for a number.
+Strict types belong to the numbers below and not here: a strict dataclass refuses the table of a
+nested model. Use these names instead of a bare ``float``, ``int`` or ``bool``, which would take
+``"3"`` for a number.
 """
 
 
@@ -28,7 +29,9 @@ Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(gt=0, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, strict=True)]
 Decibel = Annotated[float, Field(ge=-1000, le=1000, strict=True)]
-"""A ratio in dB; beyond 1,000 dB there is nothing physical, and soon nothing that a float can hold."""
+"""A ratio in dB; beyond 1,000 dB there is nothing physical, and soon nothing that a float can
+hold.
+"""
 Spread = Annotated[float, Field(gt=0, le=100, strict=True)]
 """A standard deviation in dB."""
 Count = Annotated[int, Field(ge=1, strict=True)]

@@ -21,26 +21,33 @@ _PIECE: Final = 8192
 def philox(key: int, counter: UInt64[ndarray, "4 n"]) -> UInt64[ndarray, "4 n"]:
     """Return the four words that Philox 4x64-10 makes of each counter under a 128-bit key.
 
-    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011; the least significant word of key and
-    counter is word 0. ``numpy.random.Philox`` makes the same words, one counter after the other, and counts up
-    *before* it makes its first ones.
+    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011; the least significant
+    word of key and counter is word 0. ``numpy.random.Philox`` makes the same words, one counter
+    after the other, and counts up *before* it makes its first ones.
     """
     words = np.empty_like(counter)
     room = np.empty((5, 2, min(_PIECE, counter.shape[1])), np.uint64)
     for first in range(0, counter.shape[1], _PIECE):
         piece = slice(first, first + _PIECE)
         even, odd = counter[0::2, piece].copy(), counter[1::2, piece].copy()
-        words[0::2, piece], words[1::2, piece] = _permute(key, even, odd, room[:, :, : even.shape[1]])
+        words[0::2, piece], words[1::2, piece] = _permute(
+            key, even, odd, room[:, :, : even.shape[1]]
+        )
     return words
 
 
 def _permute(
-    key: int, even: UInt64[ndarray, "2 n"], odd: UInt64[ndarray, "2 n"], room: UInt64[ndarray, "5 2 n"]
+    key: int,
+    even: UInt64[ndarray, "2 n"],
+    odd: UInt64[ndarray, "2 n"],
+    room: UInt64[ndarray, "5 2 n"],
 ) -> tuple[UInt64[ndarray, "2 n"], UInt64[ndarray, "2 n"]]:
     """Return the even and the odd words after ten rounds; each round multiplies the even ones."""
     high, low = room[0], room[4]
     for index in range(_ROUNDS):
-        round_key = [[(part + index * step) & _WORD] for part, step in zip(_halves(key), _WEYL, strict=True)]
+        round_key = [
+            [(part + index * step) & _WORD] for part, step in zip(_halves(key), _WEYL, strict=True)
+        ]
         _multiply_high(even, high, room[1:4])
         np.multiply(even, _FACTORS, out=low)
         np.bitwise_xor(odd, high[::-1], out=even)
@@ -56,7 +63,9 @@ def _halves(key: int) -> tuple[int, int]:
 def _multiply_high(
     word: UInt64[ndarray, "2 n"], high: UInt64[ndarray, "2 n"], room: UInt64[ndarray, "3 2 n"]
 ) -> None:
-    """Put the upper halves of the 128-bit products with the factors into ``high``: long multiplication."""
+    """Put the upper halves of the 128-bit products with the factors into ``high``: long
+    multiplication.
+    """
     low, middle, carry = room
     np.right_shift(word, _HALF, out=high)
     np.bitwise_and(word, _LOW, out=low)

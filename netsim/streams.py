@@ -29,7 +29,8 @@ def _key(seed: int, name: str) -> int:
 class _Key(ISeedSequence):
     """A Philox key in the shape of a seed sequence.
 
-    Given as ``key``, NumPy would first gather entropy for a seed that it then throws away: six times as slow.
+    Given as ``key``, NumPy would first gather entropy for a seed that it then throws away: six
+    times as slow.
     """
 
     def __init__(self, seed: int, name: str) -> None:
@@ -49,10 +50,11 @@ _seed = lru_cache(maxsize=4096)(_Key)
 class Streams:
     """Every random number of one simulated world, addressed instead of drawn in turn.
 
-    A stream is a Philox 4x64 sequence (Salmon et al., SC 2011). Its key comes from the seed and the stream's
-    name; up to two indices (device, round, block ...) choose the upper half of the 256-bit counter, so streams
-    of one name never overlap. The same address gives the same numbers in any order, process or resumed run:
-    one stream in sequence (``words``), a word of many streams (``word_at``), or the head of many (``heads``).
+    A stream is a Philox 4x64 sequence (Salmon et al., SC 2011). Its key comes from the seed and the
+    stream's name; up to two indices (device, round, block ...) choose the upper half of the 256-bit
+    counter, so streams of one name never overlap. The same address gives the same numbers in any
+    order, process or resumed run: one stream in sequence (``words``), a word of many streams
+    (``word_at``), or the head of many (``first_words``).
     """
 
     def __init__(self, seed: int) -> None:
@@ -66,28 +68,38 @@ class Streams:
         """
         return np.random.Generator(self._bits(name, *indices))
 
-    def words(self, count: int, name: str, *indices: int, first: int = 0) -> UInt64[ndarray, " count"]:
-        """Return ``count`` words of a stream from word ``first`` on; word k never depends on ``count``."""
+    def words(
+        self, count: int, name: str, *indices: int, first: int = 0
+    ) -> UInt64[ndarray, " count"]:
+        """Return ``count`` words of a stream from word ``first`` on; word k never depends on
+        ``count``.
+        """
         bits = self._bits(name, *indices, skip=first // 4)
         words: UInt64[ndarray, " count"] = bits.random_raw(count + first % 4)[first % 4 :]
         return words
 
     def word_at(self, number: Index, name: str, *indices: Index) -> UInt64[ndarray, "..."]:
-        """Return word ``number`` of each stream; number and indices broadcast, and their shape is the result's."""
+        """Return word ``number`` of each stream; number and indices broadcast, and their shape is
+        the result's.
+        """
         counter, shape = _counters(number, *indices)
         lane = counter[0] & np.uint64(3)
         counter[0] = (counter[0] >> np.uint64(2)) + np.uint64(1)
         words = philox(_key(self.seed, name), counter)
         return words[lane.astype(np.intp), np.arange(words.shape[1])].reshape(shape)
 
-    def heads(self, name: str, *indices: Index) -> UInt64[ndarray, "4 ..."]:
-        """Return the first four words of each stream; the indices broadcast, and their shape follows the 4."""
+    def first_words(self, name: str, *indices: Index) -> UInt64[ndarray, "4 ..."]:
+        """Return the first four words of each stream; the indices broadcast, and their shape
+        follows the 4.
+        """
         counter, shape = _counters(1, *indices)
         return philox(_key(self.seed, name), counter).reshape((4, *shape))
 
     def _bits(self, name: str, *indices: int, skip: int = 0) -> np.random.Philox:
         if len(indices) > 2 or any(not 0 <= index < 1 << 64 for index in indices):
-            raise ValueError(f"stream {name!r} takes at most two indices in 0..2**64 - 1, not {indices}")
+            raise ValueError(
+                f"stream {name!r} takes at most two indices in 0..2**64 - 1, not {indices}"
+            )
         high, low = (*indices, 0, 0)[:2]
         counter = np.array([skip, 0, low, high], np.uint64)
         # NumPy takes any ISeedSequence as a seed sequence; its stub knows only its own.
@@ -108,8 +120,8 @@ def _counters(number: Index, *indices: Index) -> tuple[UInt64[ndarray, "4 n"], t
 def uniform(words: UInt64[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
     """Return uniform numbers in the open interval (0, 1), one for each word.
 
-    The upper 52 bits, shifted by half a step: neither 0 nor 1 occurs (with 53 the largest would round to 1), so
-    a logarithm of the result is finite.
+    The upper 52 bits, shifted by half a step: neither 0 nor 1 occurs (with 53 the largest would
+    round to 1), so a logarithm of the result is finite.
     """
     return ((words >> np.uint64(12)) + 0.5) * 2.0**-52
 
@@ -117,7 +129,9 @@ def uniform(words: UInt64[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
 def normal_pairs(
     words: UInt64[ndarray, "*shape"], more: UInt64[ndarray, "*shape"]
 ) -> tuple[Float[ndarray, "*shape"], Float[ndarray, "*shape"]]:
-    """Return two independent standard normal numbers for each pair of words (Box and Muller, 1958)."""
+    """Return two independent standard normal numbers for each pair of words (Box and Muller,
+    1958).
+    """
     radius = np.sqrt(-2.0 * np.log(uniform(words)))
     angle = 2 * np.pi * uniform(more)
     return radius * np.cos(angle), radius * np.sin(angle)

@@ -18,7 +18,8 @@ DOCS: Final = Path("docs")
 def main() -> int:
     """Run the stages that are asked for and write what they came to; return the exit status.
 
-    It is that of airtune where a call of it fails, 2 for an unknown stage, 1 where runs are missing.
+    It is that of airtune where a call of it fails, 2 for an unknown stage, 1 where runs are
+    missing.
     """
     plan = stages.read()
     given = _arguments(plan)
@@ -46,11 +47,15 @@ def main() -> int:
 
 def _run(command: stages.Command) -> int:
     airtune = Path(sys.executable).parent / "airtune"
-    return subprocess.run([airtune, *command.arguments], stdout=subprocess.DEVNULL, check=False).returncode
+    return subprocess.run(
+        [airtune, *command.arguments], stdout=subprocess.DEVNULL, check=False
+    ).returncode
 
 
-def _write(plan: stages.Plan, names: list[str], scale: stages.Scale, docs: Path) -> None:
-    """Write the tables of some stages, the figures whose runs are there, and the page from all tables."""
+def _write(plan: stages.StagePlan, names: list[str], scale: stages.Scale, docs: Path) -> None:
+    """Write the tables of some stages, the figures whose runs are there, and the page from all
+    tables.
+    """
     folder = docs / "reproduction"
     found: dict[str, Variants] = {}
     for name in names:
@@ -59,7 +64,9 @@ def _write(plan: stages.Plan, names: list[str], scale: stages.Scale, docs: Path)
     for figure, drawing in FIGURES.items():
         needed = dict.fromkeys(stage for stage, _ in drawing.of)
         if set(needed) & set(names):
-            with contextlib.suppress(tables.MissingRunsError):  # another stage's, which nobody asked for
+            with contextlib.suppress(
+                tables.MissingRunsError
+            ):  # another stage's, which nobody asked for
                 for stage in needed:
                     if stage not in found:
                         found[stage] = tables.variants(stage, plan.stages[stage], scale, RUNS)
@@ -69,7 +76,7 @@ def _write(plan: stages.Plan, names: list[str], scale: stages.Scale, docs: Path)
     (docs / "reproduction.md").write_text(page, encoding="utf-8")
 
 
-def _arguments(plan: stages.Plan) -> argparse.Namespace:
+def _arguments(plan: stages.StagePlan) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
     known = ", ".join(plan.stages)
     parser.add_argument("--stage", metavar="A,B", help=f"stages to run; by default all: {known}")
@@ -78,7 +85,9 @@ def _arguments(plan: stages.Plan) -> argparse.Namespace:
         "--data", help="folder with local data; by default it comes from the Hugging Face hub"
     )
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
-    parser.add_argument("--only-write", action="store_true", help="run nothing; write what is there")
+    parser.add_argument(
+        "--only-write", action="store_true", help="run nothing; write what is there"
+    )
     return parser.parse_args()
 
 

@@ -18,7 +18,9 @@ Variants = dict[str, Runs]
 @final
 @dataclass(frozen=True)
 class Drawing:
-    """A figure: its kind in ``airtune figures``, and of which stages' variants and policies it is."""
+    """A figure: its kind in ``airtune figures``, and of which stages' variants and policies it
+    is.
+    """
 
     kind: str
     of: tuple[tuple[str, str], ...]
@@ -48,15 +50,21 @@ FIGURES: Final = {
     "fig5-devices-start0": Drawing("fig5", (("budgets", "start0"),)),
     "fig5-devices-start5": Drawing("fig5", (("budgets", "start5"),)),
     "fig6": Drawing("fig6", (("budgets", "start5"),), ("algorithm1",)),
-    "queue-start0": Drawing("queue", (("radio", "start0"),), ("algorithm1", "exact", "greedy", "aaba")),
-    "queue-start5": Drawing("queue", (("radio", "start5"),), ("algorithm1", "exact", "greedy", "aaba")),
+    "queue-start0": Drawing(
+        "queue", (("radio", "start0"),), ("algorithm1", "exact", "greedy", "aaba")
+    ),
+    "queue-start5": Drawing(
+        "queue", (("radio", "start5"),), ("algorithm1", "exact", "greedy", "aaba")
+    ),
     "participation": Drawing("participation", (("radio", "start5"),)),
     "order": Drawing("fig3", (("order", "all"),), (), _time_in_decades),
 }
 
 
 def draw(name: str, found: dict[str, Variants], folder: Path) -> None:
-    """Draw a figure of the stages' runs and write it as PNG, which is small where curves have 5,000 points."""
+    """Draw a figure of the stages' runs and write it as PNG, which is small where curves have 5,000
+    points.
+    """
     drawing = FIGURES[name]
     runs = Runs(
         run

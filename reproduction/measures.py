@@ -34,24 +34,29 @@ LEARNED: Final = (
 )
 """What was learned; with another number of threads its last digits differ."""
 COSTS: Final = ("bits", "time_s", "energy_j")
-"""What learning costs on the air; ``accuracy_equal_...`` is the accuracy when so much of it was spent."""
+"""What learning costs on the air; ``accuracy_equal_...`` is the accuracy when so much of it was
+spent.
+"""
 
 
 def measures(run: Run) -> dict[str, Any]:
     """Return the numbers of a run.
 
-    ``scheduled_log`` is the natural logarithm of the mean number of devices, so that differences are ratios.
-    ``nearer_m`` is how much nearer to the server the scheduled devices are on average than all that were ever
-    scheduled, in metres. ``policy_wall_margin_s`` is 1 % of the delay budget less the 99th percentile of the
-    decisions' wall-clock time. ``train_loss`` is the mean over the last third of the rounds, as far as anybody
-    trained; ``test_loss`` and ``accuracy`` are those of the last evaluation, ``accuracy_curve`` the mean of all
-    evaluations after the first round, ``accuracy_spread`` the best head's last accuracy less the worst's.
+    ``scheduled_log`` is the natural logarithm of the mean number of devices, so that differences
+    are ratios. ``nearer_m`` is how much nearer to the server the scheduled devices are on average
+    than all that were ever scheduled, in metres. ``policy_wall_margin_s`` is 1 % of the delay
+    budget less the 99th percentile of the decisions' wall-clock time. ``train_loss`` is the mean
+    over the last third of the rounds, as far as anybody trained; ``test_loss`` and ``accuracy`` are
+    those of the last evaluation, ``accuracy_curve`` the mean of all evaluations after the first
+    round, ``accuracy_spread`` the best head's last accuracy less the worst's.
     """
     return _network(run) | (_learned(run) if run.learned else {})
 
 
 def accuracy_at(run: Run, cost: str, amount: float) -> float:
-    """Return the test accuracy when so much was spent, linear between the evaluations before and after."""
+    """Return the test accuracy when so much was spent, linear between the evaluations before and
+    after.
+    """
     return float(np.interp(amount, *spent(run, cost)))
 
 
@@ -100,7 +105,15 @@ def _nearer_m(run: Run) -> float | None:
 
 
 def _learned(run: Run) -> dict[str, Any]:
-    names = ("round", "loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max", "heads_trained")
+    names = (
+        "round",
+        "loss",
+        "accuracy",
+        "accuracy_trained",
+        "accuracy_min",
+        "accuracy_max",
+        "heads_trained",
+    )
     found = run.arrays("evaluations", *names)
     loss = run.arrays("rounds", "train_loss")["train_loss"].astype(float)
     last = loss[-(len(loss) // 3) :]

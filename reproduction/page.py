@@ -34,7 +34,9 @@ class Page:
     claims: Mapping[str, Claim]
 
     def render(self, template: str) -> str:
-        """Return the template with every line ``{{directive arguments}}`` replaced by what it stands for."""
+        """Return the template with every line ``{{directive arguments}}`` replaced by what it
+        stands for.
+        """
         directives: dict[str, Callable[..., str]] = {
             "claims": self.judged,
             "table": self.table,
@@ -45,7 +47,9 @@ class Page:
         return _DIRECTIVE.sub(lambda found: directives[found[1]](*found[2].split()), template)
 
     def judged(self, *names: str) -> str:
-        """Return the claims of some names, or whose names begin so before a star, with their verdicts."""
+        """Return the claims of some names, or whose names begin so before a star, with their
+        verdicts.
+        """
         chosen = [name for name in self.claims if any(_fits(name, pattern) for pattern in names)]
         lines = [
             "| claim | whose | differences that must be positive (95 % interval, seeds) | verdict |",
@@ -73,7 +77,9 @@ class Page:
         return dict(zip(known.index.astype(int), known.astype(float), strict=True))
 
     def table(self, stage: str, *names: str) -> str:
-        """Return the means over seeds of some columns of a stage's table, with their 95 % intervals."""
+        """Return the means over seeds of some columns of a stage's table, with their 95 %
+        intervals.
+        """
         if stage not in self.tables:
             return "*Not run.*"
         lines = [f"| runs | seeds | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
@@ -83,7 +89,9 @@ class Page:
         return "\n".join(lines)
 
     def ranking(self, measure: str, *stages: str) -> str:
-        """Return, for each variant of some stages, a measure of all policies and how neighbours differ."""
+        """Return, for each variant of some stages, a measure of all policies and how neighbours
+        differ.
+        """
         lines = [
             f"| variant | seeds | {measure}, largest first | difference of neighbours (95 % interval) |",
             "|---|---|---|---|",
@@ -108,12 +116,16 @@ class Page:
         return f"| {stage}: {variant} | {rows['seed'].nunique()} | {order} | {'; '.join(differences)} |"
 
     def _against(self, runs: str, more: str, less: str, measure: str) -> str:
-        contrast = verdicts.Contrast(measure=measure, plus=[f"{runs}/{more}"], minus=[f"{runs}/{less}"])
+        contrast = verdicts.Contrast(
+            measure=measure, plus=[f"{runs}/{more}"], minus=[f"{runs}/{less}"]
+        )
         claim = Claim(says="", source="ours", contrasts=[contrast])
         return _difference(verdicts.decide(claim, self.numbers)[0])
 
     def figure(self, name: str, *words: str) -> str:
-        """Return a figure with the command that draws it again, from all stages whose runs it shows."""
+        """Return a figure with the command that draws it again, from all stages whose runs it
+        shows.
+        """
         stages = dict.fromkeys(stage for stage, _ in FIGURES[name].of)
         command = f"`make reproduce STAGE={','.join(stages)}`"
         if not set(stages) <= set(self.tables):
@@ -124,7 +136,9 @@ class Page:
         """Return how long the runs of each stage took, added up."""
         lines = ["| stage | runs | hours |", "|---|---|---|"]
         hours = {stage: float(rows["wall_s"].sum()) / 3600 for stage, rows in self.tables.items()}
-        lines += [f"| {stage} | {len(self.tables[stage])} | {time:.2f} |" for stage, time in hours.items()]
+        lines += [
+            f"| {stage} | {len(self.tables[stage])} | {time:.2f} |" for stage, time in hours.items()
+        ]
         total = sum(map(len, self.tables.values()))
         return "\n".join([*lines, f"| together | {total} | {sum(hours.values()):.2f} |"])
 
@@ -159,6 +173,8 @@ def _difference(found: Found) -> str:
 
 
 def _short(names: list[str], *, apart: bool) -> str:
-    """Return the names of some runs; with their variant where that sets runs of one difference apart."""
+    """Return the names of some runs; with their variant where that sets runs of one difference
+    apart.
+    """
     parts = [_told("/".join(name.split("/")[1 if apart else 2 :])) for name in names]
     return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})" if parts else ""

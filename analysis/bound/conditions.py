@@ -37,17 +37,25 @@ def of_corrected(run: Run, constants: Constants, arrived: ndarray) -> list[Condi
         ),
         plain_sgd(run),
         uniform_selection(run),
-        Condition("N >= 1", True, f"{idle} of {len(arrived)} rounds without a device leave the gap as it is"),
+        Condition(
+            "N >= 1",
+            True,
+            f"{idle} of {len(arrived)} rounds without a device leave the gap as it is",
+        ),
         *_assumed(),
     ]
 
 
 def of_printed(run: Run, constants: Constants, scheduled: ndarray) -> list[Condition]:
-    """Return the conditions that the paper prints with Theorem 1, and that it is no bound where they hold."""
+    """Return the conditions that the paper prints with Theorem 1, and that it is no bound where
+    they hold.
+    """
     step, large = constants.step, constants.smoothness
     count, k = scheduled[scheduled > 0].astype(float), constants.devices
     limit = (
-        step * count * (k - 1) / ((k - 1) * count * step**2 + k - count) if k > 1 else np.array([1 / step])
+        step * count * (k - 1) / ((k - 1) * count * step**2 + k - count)
+        if k > 1
+        else np.array([1 / step])
     )
     met = float((large < limit).mean()) if len(limit) else 0.0
     return [
@@ -63,17 +71,23 @@ def of_printed(run: Run, constants: Constants, scheduled: ndarray) -> list[Condi
         ),
         plain_sgd(run),
         uniform_selection(run),
-        Condition("valid", False, "not a bound even where its conditions hold; see docs/theorem1.md"),
+        Condition(
+            "valid", False, "not a bound even where its conditions hold; see docs/theorem1.md"
+        ),
     ]
 
 
 def plain_sgd(run: Run) -> Condition:
-    """Return whether the step is that of (3) and (4): SGD without momentum, one step for matrices and heads."""
+    """Return whether the step is that of (3) and (4): SGD without momentum, one step for matrices
+    and heads.
+    """
     learner = run.scenario.get("learner", {})
     optimizers = [learner[key] for key in ("optimizer", "head_optimizer") if key in learner]
     if not optimizers:
         return Condition("plain SGD", None, "the run has no learner")
-    plain = all(entry.get("kind") == "sgd" and entry.get("momentum", 0.0) == 0 for entry in optimizers)
+    plain = all(
+        entry.get("kind") == "sgd" and entry.get("momentum", 0.0) == 0 for entry in optimizers
+    )
     one_step = len({entry.get("lr") for entry in optimizers}) == 1
     used = [
         ", ".join(f"{key} {entry[key]}" for key in ("kind", "lr", "momentum") if key in entry)
@@ -83,10 +97,12 @@ def plain_sgd(run: Run) -> Condition:
 
 
 def uniform_selection(run: Run) -> Condition:
-    """Return whether every device is equally likely to be chosen, as far as its number of rounds tells.
+    """Return whether every device is equally likely to be chosen, as far as its number of rounds
+    tells.
 
-    Pearson's statistic of how often each device was scheduled, with the variance of drawing N(t) of K without
-    replacement in independent rounds. Equal counts do not prove a choice that is independent of the gradients.
+    Pearson's statistic of how often each device was scheduled, with the variance of drawing N(t) of
+    K without replacement in independent rounds. Equal counts do not prove a choice that is
+    independent of the gradients.
     """
     scheduled = run.arrays("rounds", "scheduled")["scheduled"]
     times, k = times_scheduled(run), run.device_count
@@ -97,12 +113,16 @@ def uniform_selection(run: Run) -> Condition:
         return Condition(name, True, "every device in every round")
     chance = uniform_chance(times, scheduled, k)
     if chance < CHANCE:
-        return Condition(name, False, f"{spread}: chance alone would do this in {chance:.2g} of runs")
+        return Condition(
+            name, False, f"{spread}: chance alone would do this in {chance:.2g} of runs"
+        )
     return Condition(name, None, f"{spread}, which chance alone explains ({chance:.2g})")
 
 
 def uniform_chance(times: ndarray, scheduled: ndarray, devices: int) -> float:
-    """Return the probability that a uniform choice spreads the counts of the devices at least this much."""
+    """Return the probability that a uniform choice spreads the counts of the devices at least this
+    much.
+    """
     from scipy.special import chdtrc
 
     share = scheduled / devices
@@ -115,6 +135,8 @@ def uniform_chance(times: ndarray, scheduled: ndarray, devices: int) -> float:
 
 def _assumed() -> list[Condition]:
     return [
-        Condition("unbiased gradients of bounded variance", None, "assumed; a trace holds no gradients"),
+        Condition(
+            "unbiased gradients of bounded variance", None, "assumed; a trace holds no gradients"
+        ),
         Condition("Polyak-Lojasiewicz", None, "assumed; a trace visits one path"),
     ]

@@ -28,7 +28,8 @@ HOW: Final = {
 class Constants:
     """What Theorem 1 needs besides the number of devices in each round.
 
-    In the paper's letters: eta, K, L, phi^2, delta^2, tau, Omega_a, Omega_t, and ``F(W(0)) - F(W*)``.
+    In the paper's letters: eta, K, L, phi^2, delta^2, tau, Omega_a, Omega_t, and ``F(W(0)) -
+    F(W*)``.
     """
 
     step: float
@@ -36,7 +37,9 @@ class Constants:
     devices: int
     """Number of devices K."""
     smoothness: float
-    """L: every f_k has an L-Lipschitz gradient in the low-rank matrices and its task module together."""
+    """L: every f_k has an L-Lipschitz gradient in the low-rank matrices and its task module
+    together.
+    """
     gradient_variance: float
     """phi^2: variance of an entry of a device's minibatch gradient."""
     diversity: float
@@ -62,17 +65,20 @@ class Constants:
     def from_run(cls, run: Run, *, minimum_loss: float = 0.0, **given: float) -> Self:
         """Return the constants of a run; what is given goes before what the run tells.
 
-        From the run: ``step`` and ``devices`` (its scenario), ``initial_gap`` (first test loss minus
-        ``minimum_loss``; a cross-entropy is at least 0, so 0 errs to the safe side), ``polyak`` (see
-        ``observed_polyak``). Everything else must be given: a trace holds no gradients.
+        From the run: ``step`` and ``devices`` (its scenario), ``initial_gap`` (first test loss
+        minus ``minimum_loss``; a cross-entropy is at least 0, so 0 errs to the safe side),
+        ``polyak`` (see ``observed_polyak``). Everything else must be given: a trace holds no
+        gradients.
 
-        Raises:
-            ConstantError: a constant that neither the run nor the caller gives; one that is not known.
+        Raises: ConstantError: a constant that neither the run nor the caller gives; one that is not
+            known.
         """
         names = [field.name for field in fields(cls)]
         for name in given:
             if name not in names:
-                raise ConstantError(f"{name} is no constant of Theorem 1; there is {', '.join(names)}")
+                raise ConstantError(
+                    f"{name} is no constant of Theorem 1; there is {', '.join(names)}"
+                )
         known = _from_trace(run, minimum_loss) | given
         for name in names:
             if known.get(name) is None:
@@ -81,17 +87,23 @@ class Constants:
 
 
 def measured_gap(run: Run, minimum_loss: float = 0.0) -> pd.DataFrame:
-    """Return the test loss minus ``minimum_loss`` after each evaluated round: ``round`` and ``gap``."""
+    """Return the test loss minus ``minimum_loss`` after each evaluated round: ``round`` and
+    ``gap``.
+    """
     found = run.arrays("evaluations", "round", "loss")
-    return pd.DataFrame({"round": found["round"], "gap": found["loss"].astype(float) - minimum_loss})
+    return pd.DataFrame(
+        {"round": found["round"], "gap": found["loss"].astype(float) - minimum_loss}
+    )
 
 
 def observed_polyak(run: Run, minimum_loss: float = 0.0) -> float | None:
-    """Return the tau at which the contraction ``(1 - tau eta)`` would be the one observed; None if none is.
+    """Return the tau at which the contraction ``(1 - tau eta)`` would be the one observed; None if
+    none is.
 
-    The slope of ``log(test loss - minimum_loss)`` over the rounds with devices, by least squares. It is a fit to
-    one path: the inequality has to hold everywhere, the step may contract faster than the bound says, and noise
-    slows it. A bound drawn with it shows a shape; it promises nothing.
+    The slope of ``log(test loss - minimum_loss)`` over the rounds with devices, by least squares.
+    It is a fit to one path: the inequality has to hold everywhere, the step may contract faster
+    than the bound says, and noise slows it. A bound drawn with it shows a shape; it promises
+    nothing.
     """
     gap = measured_gap(run, minimum_loss)
     step = _step(run)
@@ -122,4 +134,6 @@ def _step(run: Run) -> float | None:
 
 
 def _number(name: str, value: float | None) -> Any:
-    return int(value) if name in ("devices", "lora_size", "head_size") and value is not None else value
+    return (
+        int(value) if name in ("devices", "lora_size", "head_size") and value is not None else value
+    )

@@ -8,18 +8,20 @@ from numpy.typing import ArrayLike
 from analysis.bound.constants import Constants
 
 
-def corrected(arrived: ArrayLike, constants: Constants, heads: ArrayLike | None = None) -> pd.DataFrame:
+def corrected(
+    arrived: ArrayLike, constants: Constants, heads: ArrayLike | None = None
+) -> pd.DataFrame:
     """Return the bound on the expected optimality gap after each round, in parts that sum to it.
 
     For eta L <= 1, a uniform choice of N >= 1 devices and plain SGD,
 
-        gap(t+1) <= (1 - tau eta) gap(t)
-                    + (L eta^2 / 2) [phi^2 Omega_a / N + (K - N) delta^2 / (N (K - 1)) + H phi^2 Omega_t / K]
+        gap(t+1) <= (1 - tau eta) gap(t) + (L eta^2 / 2) [phi^2 Omega_a / N + (K - N) delta^2 / (N
+                    (K - 1)) + H phi^2 Omega_t / K]
 
-    with N the devices that arrived and H the heads that stepped (N unless ``heads`` is given). Without any, N = 0
-    leaves the gap as it is but for what the heads add. Derived in ``docs/theorem1.md``; that the conditions hold
-    is for ``Condition`` to say. One row a round from 0: round, gap, initial, gradient_noise, selection,
-    task_module.
+    with N the devices that arrived and H the heads that stepped (N unless ``heads`` is given).
+    Without any, N = 0 leaves the gap as it is but for what the heads add. Derived in
+    ``docs/theorem1.md``; that the conditions hold is for ``Condition`` to say. One row a round from
+    0: round, gap, initial, gradient_noise, selection, task_module.
     """
     count = np.asarray(arrived, float)
     stepped = count if heads is None else np.asarray(heads, float)
@@ -40,12 +42,14 @@ def corrected(arrived: ArrayLike, constants: Constants, heads: ArrayLike | None 
 
 
 def printed(scheduled: ArrayLike, constants: Constants) -> pd.DataFrame:
-    """Return (13) as the paper prints it, with (14) to (16), in its own three parts; it is not a bound.
+    """Return (13) as the paper prints it, with (14) to (16), in its own three parts; it is not a
+    bound.
 
-    Why not: (35) loses the eta^2 of the step, so the (K - N) term of (14) is far too large; step (a) subtracts
-    eta phi^2 Omega as if gradient noise helped descent; the last step needs twice the (K - N) term of (14). The
-    initial gap is read as ``F(W(0)) - F(W*)``, the closing bracket that (13) has after F(W(0)) as misplaced. For
-    N = 0, where (14) divides by 0, the gap stays. One row a round from 0: round, gap, initial, lora, task_module.
+    Why not: (35) loses the eta^2 of the step, so the (K - N) term of (14) is far too large; step
+    (a) subtracts eta phi^2 Omega as if gradient noise helped descent; the last step needs twice the
+    (K - N) term of (14). The initial gap is read as ``F(W(0)) - F(W*)``, the closing bracket that
+    (13) has after F(W(0)) as misplaced. For N = 0, where (14) divides by 0, the gap stays. One row
+    a round from 0: round, gap, initial, lora, task_module.
     """
     count = np.asarray(scheduled, float)
     present = count > 0
@@ -64,7 +68,9 @@ def printed(scheduled: ArrayLike, constants: Constants) -> pd.DataFrame:
 
 
 def contraction(scheduled: ArrayLike, constants: Constants) -> ndarray:
-    """Return (14), which the paper calls zeta(t) like the control parameter of (22), for N >= 1 devices."""
+    """Return (14), which the paper calls zeta(t) like the control parameter of (22), for N >= 1
+    devices.
+    """
     count, k = np.asarray(scheduled, float), constants.devices
     excess = constants.smoothness * constants.step**2 - constants.step
     left_out = (k - count) * constants.smoothness / (2.0 * count * max(k - 1, 1) * k**2)

@@ -16,7 +16,9 @@ Version = Literal["corrected", "printed"]
 @final
 @dataclass(frozen=True)
 class Bound:
-    """A bound on the optimality gap of a run, in parts, one row a round from 0, and its conditions."""
+    """A bound on the optimality gap of a run, in parts, one row a round from 0, and its
+    conditions.
+    """
 
     version: Version
     table: pd.DataFrame
@@ -31,8 +33,8 @@ class Bound:
 def of_run(run: Run, constants: Constants, version: Version = "corrected") -> Bound:
     """Return the bound of a run.
 
-    ``corrected`` averages over the devices that arrived and lets every scheduled head step, which can only add
-    noise; ``printed`` knows scheduled devices only.
+    ``corrected`` averages over the devices that arrived and lets every scheduled head step, which
+    can only add noise; ``printed`` knows scheduled devices only.
     """
     rounds = run.arrays("rounds", "scheduled", "arrived")
     scheduled, arrived = rounds["scheduled"], rounds["arrived"]

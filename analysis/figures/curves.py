@@ -1,4 +1,6 @@
-"""Curves over rounds or simulated time: the mean over seeds, and a band from the lowest to the highest seed."""
+"""Curves over rounds or simulated time: the mean over seeds, and a band from the lowest to the
+highest seed.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GRID = 400
-"""Points on which curves over simulated time are put, since rounds end at other times with every seed."""
+"""Points on which curves over simulated time are put, since rounds end at other times with every
+seed.
+"""
 
 
 @final
@@ -30,9 +34,11 @@ class Curve:
 
 
 def over_rounds(group: Group, table: str, column: str, window: int = 1) -> Curve | None:
-    """Return a column against the rounds that all runs of a group have; None where no run has a value.
+    """Return a column against the rounds that all runs of a group have; None where no run has a
+    value.
 
-    ``window`` rounds are averaged, the round and those before it; rounds without a value count for nothing.
+    ``window`` rounds are averaged, the round and those before it; rounds without a value count for
+    nothing.
     """
     series = []
     for run in group.runs:
@@ -43,14 +49,18 @@ def over_rounds(group: Group, table: str, column: str, window: int = 1) -> Curve
 
 
 def over_time(group: Group, table: str, time: str, column: str, window: int = 1) -> Curve | None:
-    """Return a column against simulated time, linear between the rows of each run, up to the first run's end."""
+    """Return a column against simulated time, linear between the rows of each run, up to the first
+    run's end.
+    """
     found = [run.arrays(table, time, column) for run in group.runs]
     rows = [(entry[time], smooth(entry[column], window)) for entry in found if len(entry[column])]
     if not rows:
         return None
     start = max(times[0] for times, _ in rows)
     grid = np.linspace(start, min(times[-1] for times, _ in rows), GRID)
-    return _mean(pd.DataFrame({at: _between(grid, *row) for at, row in enumerate(rows)}, index=grid))
+    return _mean(
+        pd.DataFrame({at: _between(grid, *row) for at, row in enumerate(rows)}, index=grid)
+    )
 
 
 def totals(group: Group, column: str) -> Curve:
@@ -71,12 +81,16 @@ def smooth(values: ndarray, window: int) -> ndarray:
 
 
 def window_of(runs: list[Run]) -> int:
-    """Return over how many rounds a noisy column is averaged: 1 % of the shortest run, 1 where it is short."""
+    """Return over how many rounds a noisy column is averaged: 1 % of the shortest run, 1 where it
+    is short.
+    """
     return max(1, min(len(run.arrays("rounds", "round")["round"]) for run in runs) // 100)
 
 
 def averaged(window: int) -> str:
-    """Return the second line of an axis label that says over how many rounds its values are averaged."""
+    """Return the second line of an axis label that says over how many rounds its values are
+    averaged.
+    """
     return f"\n(mean of {window} rounds)" if window > 1 else ""
 
 
@@ -88,7 +102,12 @@ def draw(axes: "Axes", curve: Curve | None, group: Group, scale: float = 1.0) ->
     axes.plot(curve.x, curve.mean * scale, label=name, **group.look)
     if curve.seeds > 1:
         axes.fill_between(
-            curve.x, curve.low * scale, curve.high * scale, color=group.look["color"], alpha=0.18, linewidth=0
+            curve.x,
+            curve.low * scale,
+            curve.high * scale,
+            color=group.look["color"],
+            alpha=0.18,
+            linewidth=0,
         )
 
 

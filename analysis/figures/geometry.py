@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRACK_POINTS = 300
-"""Positions of a device that its track is drawn with, evenly over the rounds; the rest is left out."""
+"""Positions of a device that its track is drawn with, evenly over the rounds; the rest is left
+out.
+"""
 
 
 def geometry(runs: Runs, style: Style) -> "Figure":
-    """Draw the server, the devices where they last stood and their tracks, coloured by participation.
+    """Draw the server, the devices where they last stood and their tracks, coloured by
+    participation.
 
     One panel a policy: its first seed.
     """
@@ -28,7 +31,11 @@ def geometry(runs: Runs, style: Style) -> "Figure":
     most = max(float(participation(group.runs[0]).share.max()) for group in found) * 100.0
     for axes, group in zip(rows[0], found, strict=True):
         drawn = _map(axes, group.runs[0], most)
-        axes.set(title=f"{group.name}, seed {group.runs[0].scenario['seed']}", xlabel="x (m)", ylabel="y (m)")
+        axes.set(
+            title=f"{group.name}, seed {group.runs[0].scenario['seed']}",
+            xlabel="x (m)",
+            ylabel="y (m)",
+        )
     figure.colorbar(drawn, ax=rows[0], label="rounds scheduled (%)")
     return figure
 

@@ -22,8 +22,13 @@ class Group:
 
 
 def groups(runs: Runs, besides: Iterable[str] = ()) -> list[Group]:
-    """Return runs by policy and by every key in which they differ, but the seed and the keys ``besides``."""
-    keys = [SHORT["policy"], *(key for key in runs.keys.columns if key not in {"policy", "seed", *besides})]
+    """Return runs by policy and by every key in which they differ, but the seed and the keys
+    ``besides``.
+    """
+    keys = [
+        SHORT["policy"],
+        *(key for key in runs.keys.columns if key not in {"policy", "seed", *besides}),
+    ]
     found: dict[tuple[Any, ...], list[Run]] = {}
     for run, scenario in zip(runs, runs.scenarios, strict=True):
         found.setdefault(tuple(map(scenario.get, keys)), []).append(run)

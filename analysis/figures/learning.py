@@ -20,26 +20,40 @@ BUDGETS = ("scheduler.delay_budget_s", "scheduler.delay_budget_s_per_bit")
 
 
 def learning(runs: Runs, style: Style) -> "Figure":
-    """Draw training loss and test accuracy against rounds and against simulated time, two columns a data set.
+    """Draw training loss and test accuracy against rounds and against simulated time, two columns a
+    data set.
 
     Figures 3 and 4 of the paper, which has the rounds only.
     """
-    named = {name: found for name, found in tasks(runs).items() if any(run.learned for run in found)}
+    named = {
+        name: found for name, found in tasks(runs).items() if any(run.learned for run in found)
+    }
     if not named:
-        raise TraceError(f"{runs[0].path}: holds no evaluation; the figure needs runs with learning")
+        raise TraceError(
+            f"{runs[0].path}: holds no evaluation; the figure needs runs with learning"
+        )
     figure, rows = panels(style, 2, 2 * len(named))
     for place, (name, found) in enumerate(named.items()):
         window = curves.window_of(list(found))
         loss = f"training loss (nat){curves.averaged(window)}"
         left, right = 2 * place, 2 * place + 1
         for group in groups(found):
-            curves.draw(rows[0][left], curves.over_rounds(group, "rounds", "train_loss", window), group)
             curves.draw(
-                rows[0][right], curves.over_time(group, "rounds", "end_s", "train_loss", window), group
+                rows[0][left], curves.over_rounds(group, "rounds", "train_loss", window), group
             )
-            curves.draw(rows[1][left], curves.over_rounds(group, "evaluations", "accuracy"), group, 100.0)
             curves.draw(
-                rows[1][right], curves.over_time(group, "evaluations", "time_s", "accuracy"), group, 100.0
+                rows[0][right],
+                curves.over_time(group, "rounds", "end_s", "train_loss", window),
+                group,
+            )
+            curves.draw(
+                rows[1][left], curves.over_rounds(group, "evaluations", "accuracy"), group, 100.0
+            )
+            curves.draw(
+                rows[1][right],
+                curves.over_time(group, "evaluations", "time_s", "accuracy"),
+                group,
+                100.0,
             )
         for at, x in ((left, "round"), (right, "simulated time (s)")):
             rows[0][at].set(title=name, ylabel=loss, xlabel=x)
@@ -49,10 +63,11 @@ def learning(runs: Runs, style: Style) -> "Figure":
 
 
 def budget(runs: Runs, style: Style) -> "Figure":
-    """Draw final training loss, final test accuracy and mean number of devices against the delay budget.
+    """Draw final training loss, final test accuracy and mean number of devices against the delay
+    budget.
 
-    Figure 5 of the paper. Loss and accuracy are left out where no run learned; the final loss is the mean of the
-    last 5 % of the rounds. Bars are 95 % intervals over seeds.
+    Figure 5 of the paper. Loss and accuracy are left out where no run learned; the final loss is
+    the mean of the last 5 % of the rounds. Bars are 95 % intervals over seeds.
     """
     numbers = {"devices scheduled (mean)": scheduled_mean}
     if any(run.learned for run in runs):
@@ -78,7 +93,9 @@ def budget(runs: Runs, style: Style) -> "Figure":
 
 
 def final_loss(run: Run) -> float:
-    """Return the mean training loss of the last 5 % of the rounds in nat; NaN where nobody trained in them."""
+    """Return the mean training loss of the last 5 % of the rounds in nat; NaN where nobody trained
+    in them.
+    """
     loss = run.arrays("rounds", "train_loss")["train_loss"].astype(float)
     last = loss[-max(1, len(loss) // 20) :]
     return float(np.nanmean(last)) if (~np.isnan(last)).any() else float("nan")
@@ -109,7 +126,9 @@ def _against_budget(axes: "Axes", group: Group, number: object, *, per_bit: bool
     found = [interval(at[entry]) for entry in budgets]
     mean = np.array([entry.mean for entry in found])
     half = np.nan_to_num(np.array([entry.high for entry in found]) - mean)
-    axes.errorbar(budgets, mean, half, label=group.name, capsize=2, marker=marker(group.policy), **group.look)
+    axes.errorbar(
+        budgets, mean, half, label=group.name, capsize=2, marker=marker(group.policy), **group.look
+    )
 
 
 def _per_bit(runs: Runs) -> bool:

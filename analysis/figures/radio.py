@@ -28,7 +28,9 @@ def run_times(runs: Runs, style: Style) -> "Figure":
     found = groups(runs, BUDGETS)
     budgets = sorted({budget_of(run, per_bit=per_bit) for run in runs})
     for place, group in enumerate(found):
-        _boxes(axes, group, budgets, (place - (len(found) - 1) / 2) * 0.8 / len(found), per_bit=per_bit)
+        _boxes(
+            axes, group, budgets, (place - (len(found) - 1) / 2) * 0.8 / len(found), per_bit=per_bit
+        )
     axes.set(
         xticks=range(len(budgets)),
         xticklabels=[f"{entry:.4g}" for entry in budgets],
@@ -92,7 +94,9 @@ def energy(runs: Runs, style: Style) -> "Figure":
     return figure
 
 
-def _boxes(axes: "Axes", group: Group, budgets: list[float], offset: float, *, per_bit: bool) -> None:
+def _boxes(
+    axes: "Axes", group: Group, budgets: list[float], offset: float, *, per_bit: bool
+) -> None:
     times: dict[float, list[np.ndarray]] = {}
     for run in group.runs:
         wall_s = run.arrays("rounds", "policy_wall_s")["policy_wall_s"]

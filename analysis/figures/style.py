@@ -44,7 +44,16 @@ _LOOKS: Final[dict[str, tuple[str, str, Any, str]]] = {
     "round_robin": ("round robin", "#E69F00", (0, (5, 1, 1, 1, 1, 1)), "P"),
     "proportional_fair": ("proportional fair", "#8C6BB1", (0, (3, 2)), "*"),
 }
-_OTHERS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6BB1")
+_OTHERS: Final = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#8C6BB1",
+)
 
 
 def settings(style: Style) -> dict[Any, Any]:
@@ -90,7 +99,9 @@ def label(policy: Any) -> str:
 
 
 def look(group: tuple[Any, ...], place: int, alone: bool) -> dict[str, Any]:
-    """Return colour and dashes of a group of runs: its policy's own, unless several groups share the policy."""
+    """Return colour and dashes of a group of runs: its policy's own, unless several groups share
+    the policy.
+    """
     policy = group[0]
     if alone and policy in _LOOKS:
         return {"color": _LOOKS[policy][1], "linestyle": _LOOKS[policy][2]}

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def bound(run: Run, given: Mapping[str, float], style: Style, minimum_loss: float = 0.0) -> "Figure":
-    """Draw the corrected and the printed bound of a run, the parts of the corrected one, and the measured gap.
+def bound(
+    run: Run, given: Mapping[str, float], style: Style, minimum_loss: float = 0.0
+) -> "Figure":
+    """Draw the corrected and the printed bound of a run, the parts of the corrected one, and the
+    measured gap.
 
-    The measured gap is the test loss minus ``minimum_loss``, on a logarithmic axis; what of a bound is not above
-    0 cannot be drawn there, and the legend says so. Below the panels stand the conditions that fail.
+    The measured gap is the test loss minus ``minimum_loss``, on a logarithmic axis; what of a bound
+    is not above 0 cannot be drawn there, and the legend says so. Below the panels stand the
+    conditions that fail.
 
     Raises:
         TraceError: the run holds no evaluation.
@@ -31,7 +35,12 @@ def bound(run: Run, given: Mapping[str, float], style: Style, minimum_loss: floa
     figure, rows = panels(style, 1, 2)
     axes, parts = rows[0]
     axes.plot(
-        measured["round"], measured.gap, "o-", color="black", markersize=3, label="measured (test loss)"
+        measured["round"],
+        measured.gap,
+        "o-",
+        color="black",
+        markersize=3,
+        label="measured (test loss)",
     )
     axes.plot(right.table["round"], right.table.gap, color="#0072B2", label="corrected")
     _printed(axes, wrong)
@@ -60,5 +69,7 @@ def _printed(axes: "Axes", found: Bound) -> None:
 
 
 def _failing(found: Bound) -> str:
-    failing = [f"{entry.name} fails ({entry.detail})" for entry in found.conditions if entry.holds is False]
+    failing = [
+        f"{entry.name} fails ({entry.detail})" for entry in found.conditions if entry.holds is False
+    ]
     return "; ".join(failing) or "no condition of the corrected bound is known to fail"

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.comparison import compare
 from analysis.errors import TraceError
 from analysis.metrics import participation, summary, warnings
-from analysis.report.thinning import Room, blocks, evenly, number, numbers
+from analysis.report.downsampling import SizeBudget, block_stats, evenly_spaced, number, numbers
 from analysis.run_directory import Run
 from analysis.runs import Runs
 
@@ -37,7 +37,7 @@ _SUMMARY: Final = {
 
 def report_data(runs: Runs) -> dict[str, Any]:
     """Return everything that the page shows of some runs."""
-    room = Room.of(len(runs))
+    room = SizeBudget.of(len(runs))
     names = _names(runs)
     return {
         "runs": [run_data(run, name, room) for run, name in zip(runs, names, strict=True)],
@@ -45,13 +45,15 @@ def report_data(runs: Runs) -> dict[str, Any]:
     }
 
 
-def run_data(run: Run, name: str, room: Room) -> dict[str, Any]:
+def run_data(run: Run, name: str, room: SizeBudget) -> dict[str, Any]:
     """Return what the page shows of one run; ``thinned`` says in words what was left out."""
     rounds = run.table("rounds", ["round", "start_s", "end_s", *_SERIES.values()])
     per_block = -(-len(rounds) // room.points) if len(rounds) else 1
     places, map_note = _map(run, room)
     legs, legs_note = _timeline(run, rounds, room)
-    curves_note = f"Curves: a point is the mean of {per_block} rounds, the band their lowest to highest."
+    curves_note = (
+        f"Curves: a point is the mean of {per_block} rounds, the band their lowest to highest."
+    )
     return {
         "name": name,
         "summary": _summary(run),
@@ -62,11 +64,16 @@ def run_data(run: Run, name: str, room: Room) -> dict[str, Any]:
         + ([number(rounds["round"].iloc[-1])] if len(rounds) % per_block else []),
         "time": numbers(rounds.end_s.to_numpy()[per_block - 1 :: per_block])
         + ([number(rounds.end_s.iloc[-1])] if len(rounds) % per_block else []),
-        "series": {key: blocks(rounds[column].to_numpy(float), per_block) for key, column in _SERIES.items()},
+        "series": {
+            key: block_stats(rounds[column].to_numpy(float), per_block)
+            for key, column in _SERIES.items()
+        },
         "evaluations": _evaluations(run),
         "map": places,
         "timeline": legs,
-        "thinned": [note for note in (curves_note if per_block > 1 else "", map_note, legs_note) if note],
+        "thinned": [
+            note for note in (curves_note if per_block > 1 else "", map_note, legs_note) if note
+        ],
     }
 
 
@@ -92,18 +99,20 @@ def _evaluations(run: Run) -> dict[str, list[float | None]]:
     }
 
 
-def _map(run: Run, room: Room) -> tuple[dict[str, Any], str]:
+def _map(run: Run, room: SizeBudget) -> tuple[dict[str, Any], str]:
     rows = run.table("devices", ["round", "device", "x_m", "y_m"])
     share = participation(run).share.to_numpy() * 100.0
     every = rows.device.unique()
-    shown = every[evenly(len(every), room.places // 2)]
+    shown = every[evenly_spaced(len(every), room.places // 2)]
     at_most = max(1, room.places // max(1, len(shown)))
     devices: list[dict[str, Any]] = []
     for device, track in rows[rows.device.isin(shown)].groupby("device"):
         moves = np.ptp(track.x_m) > 0 or np.ptp(track.y_m) > 0
-        some = track.iloc[evenly(len(track), at_most)] if moves else track.iloc[-1:]
+        some = track.iloc[evenly_spaced(len(track), at_most)] if moves else track.iloc[-1:]
         entry = {"device": int(str(device)), "share": number(share[int(str(device))])}
-        devices.append(entry | {"x": numbers(some.x_m.to_numpy()), "y": numbers(some.y_m.to_numpy())})
+        devices.append(
+            entry | {"x": numbers(some.x_m.to_numpy()), "y": numbers(some.y_m.to_numpy())}
+        )
     note = f"Map: {len(shown):,} of {len(every):,} devices." if len(shown) < len(every) else ""
     if any(len(entry["x"]) == at_most for entry in devices) and at_most < len(
         run.arrays("rounds", "round")["round"]
@@ -113,18 +122,25 @@ def _map(run: Run, room: Room) -> tuple[dict[str, Any], str]:
     return {"server": numbers(server), "devices": devices}, note.strip()
 
 
-def _timeline(run: Run, rounds: pd.DataFrame, room: Room) -> tuple[list[dict[str, Any]], str]:
+def _timeline(run: Run, rounds: pd.DataFrame, room: SizeBudget) -> tuple[list[dict[str, Any]], str]:
     """Return some rounds with all their legs: as many as there is room for, evenly over the run."""
-    transfers = run.table("transfers", ["round", "device", "leg", "start_s", "end_s", "bits", "status"])
+    transfers = run.table(
+        "transfers", ["round", "device", "leg", "start_s", "end_s", "bits", "status"]
+    )
     mean_legs = max(1.0, len(transfers) / max(1, len(rounds)))
-    chosen = evenly(len(rounds), max(2, min(room.rounds, int(room.legs / mean_legs))))
-    legs = dict(iter(transfers[transfers["round"].isin(rounds["round"].iloc[chosen])].groupby("round")))
+    chosen = evenly_spaced(len(rounds), max(2, min(room.rounds, int(room.legs / mean_legs))))
+    legs = dict(
+        iter(transfers[transfers["round"].isin(rounds["round"].iloc[chosen])].groupby("round"))
+    )
     found = []
     for at in chosen:
-        round_, start_s = int(rounds["round"].iloc[at]), float(rounds.start_s.iloc[at])
-        entry: dict[str, Any] = {"round": round_, "length": number(float(rounds.end_s.iloc[at]) - start_s)}
-        if round_ in legs:
-            those = legs[round_]
+        round_number, start_s = int(rounds["round"].iloc[at]), float(rounds.start_s.iloc[at])
+        entry: dict[str, Any] = {
+            "round": round_number,
+            "length": number(float(rounds.end_s.iloc[at]) - start_s),
+        }
+        if round_number in legs:
+            those = legs[round_number]
             entry |= {
                 "device": those.device.tolist(),
                 "leg": those.leg.tolist(),
@@ -159,9 +175,12 @@ def _comparison(runs: Runs) -> dict[str, Any]:
 
 
 def _names(runs: Runs) -> list[str]:
-    """Return a name for each run: policy, seed, what else differs, and its directory where that is not enough."""
+    """Return a name for each run: policy, seed, what else differs, and its directory where that is
+    not enough.
+    """
     names = [
-        ", ".join(f"{key.rsplit('.', 1)[-1]} {entry}" for key, entry in row.items()) for row in _rows(runs)
+        ", ".join(f"{key.rsplit('.', 1)[-1]} {entry}" for key, entry in row.items())
+        for row in _rows(runs)
     ]
     if len(set(names)) == len(names):
         return names

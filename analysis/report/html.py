@@ -24,7 +24,9 @@ def page(runs: Runs) -> str:
     parts = {
         "style": _read("page.css"),
         "plotly": _plotly(),
-        "data": json.dumps(report_data(runs), separators=(",", ":"), allow_nan=False).replace("</", "<\\/"),
+        "data": json.dumps(report_data(runs), separators=(",", ":"), allow_nan=False).replace(
+            "</", "<\\/"
+        ),
         "script": _read("page.js"),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }

@@ -17,7 +17,8 @@ from learner.codec.base import Codec, Encoded
 class Floats(Codec):
     """Every number rounded to the nearest of a format (IEEE 754 binary64, 32 and 16, or bfloat16).
 
-    A number beyond the format becomes infinite, which the link refuses: 65,504 is float16's largest.
+    A number beyond the format becomes infinite, which the link refuses: 65,504 is float16's
+    largest.
     """
 
     format: torch.dtype

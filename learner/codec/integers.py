@@ -15,11 +15,13 @@ from learner.codec.base import Codec, Encoded
 @final
 @dataclass(frozen=True)
 class Integers(Codec):
-    """Uniform symmetric quantisation: ``x = scale q``, q the nearest of -n to n, n = 127 with 8 bits and 7 with 4.
+    """Uniform symmetric quantisation: ``x = scale q``, q the nearest of -n to n, n = 127 with 8
+    bits and 7 with 4.
 
-    The scale of a vector is its largest magnitude over n, in float32 and rounded up, so that nothing is cut off and
-    no number is off by more than scale / 2 (and float32's own rounding). Two numbers of 4 bits share a byte; an
-    odd one has a byte for itself. Left out: zero points, outliers apart, stochastic rounding.
+    The scale of a vector is its largest magnitude over n, in float32 and rounded up, so that
+    nothing is cut off and no number is off by more than scale / 2 (and float32's own rounding). Two
+    numbers of 4 bits share a byte; an odd one has a byte for itself. Left out: zero points,
+    outliers apart, stochastic rounding.
     """
 
     number_bits: Literal[8, 4]
@@ -50,7 +52,9 @@ class Integers(Codec):
 
 
 def _pack(whole: Int[Tensor, "V E"]) -> UInt8[Tensor, "V P"]:
-    """Return two numbers a byte, the first in the lower half, moved by 8 so that none is negative."""
+    """Return two numbers a byte, the first in the lower half, moved by 8 so that none is
+    negative.
+    """
     moved = torch.nn.functional.pad((whole + 8).to(torch.uint8), (0, whole.shape[1] % 2))
     return moved[:, ::2] | moved[:, 1::2] << 4
 

@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from learner.architectures import CutActivations
 from learner.codec.base import Codec
 from learner.errors import CodecError
-from learner.families import Embedded
 from learner.settings import Leg
 
 BITS_PER_NUMBER: Final = 32
@@ -22,7 +22,7 @@ Owners = Int[ndarray, " S"] | None
 
 @final
 @dataclass(frozen=True)
-class Wire:
+class LegCodec:
     """One leg: vectors as they are, or what a codec makes of them."""
 
     leg: Leg
@@ -42,8 +42,8 @@ class Wire:
     ) -> Float[Tensor, "V E"]:
         """Return what arrives.
 
-        Raises CodecError where a number is not finite, before or after, or where what travelled is not what
-        ``bits`` says.
+        Raises CodecError where a number is not finite, before or after, or where what travelled is
+        not what ``bits`` says.
         """
         if self.codec is None:
             return vectors
@@ -65,7 +65,9 @@ class Wire:
         self._require_finite(decoded, vectors, tokens, owners)
         return decoded
 
-    def _require_finite(self, seen: Tensor, sent: Tensor, tokens: Int[ndarray, " S"], owners: Owners) -> None:
+    def _require_finite(
+        self, seen: Tensor, sent: Tensor, tokens: Int[ndarray, " S"], owners: Owners
+    ) -> None:
         finite = torch.isfinite(seen)
         if finite.all():
             return
@@ -83,16 +85,22 @@ class Wire:
 
 @final
 @dataclass(frozen=True)
-class Link:
-    """The three legs. The gradient passes a lossy feature as if nothing had been lost (straight-through)."""
+class SplitLink:
+    """The three legs. The gradient passes a lossy feature as if nothing had been lost
+    (straight-through).
+    """
 
-    _embedding: Wire
-    _feature: Wire
-    _gradient: Wire
+    _embedding: LegCodec
+    _feature: LegCodec
+    _gradient: LegCodec
     skip_padding: bool
 
-    def bits(self, lengths: Int[ndarray, " S"], embedding_width: int, width: int) -> tuple[int, int, int]:
-        """Return the bits of embedding, feature and gradient of a device's samples with so many tokens each."""
+    def bits(
+        self, lengths: Int[ndarray, " S"], embedding_width: int, width: int
+    ) -> tuple[int, int, int]:
+        """Return the bits of embedding, feature and gradient of a device's samples with so many
+        tokens each.
+        """
         one = np.ones_like(lengths)
         return (
             self._embedding.bits(self._travelling(lengths, int(lengths.max())), embedding_width),
@@ -101,7 +109,7 @@ class Link:
         )
 
     @torch.no_grad()
-    def embedding(self, embedded: Embedded, owners: Owners) -> Embedded:
+    def embedding(self, embedded: CutActivations, owners: Owners) -> CutActivations:
         """Return the embedding as the server reads it; of padding, zeros are sent where any is."""
         if self._embedding.codec is None:
             return embedded
@@ -111,10 +119,10 @@ class Link:
         if tokens.sum() == present.numel():
             sent = hidden.masked_fill(~present[:, :, None], 0.0)
             read = self._embedding.carry(sent.flatten(0, 1), tokens, owners)
-            return Embedded(read.view(hidden.shape), embedded.mask)
+            return CutActivations(read.view(hidden.shape), embedded.mask)
         read = torch.zeros_like(hidden)
         read[present] = self._embedding.carry(hidden[present], tokens, owners)
-        return Embedded(read, embedded.mask)
+        return CutActivations(read, embedded.mask)
 
     def feature(self, pooled: Float[Tensor, "S H"], owners: Owners) -> Float[Tensor, "S H"]:
         """Return the pooled outputs as the devices read them."""

@@ -18,10 +18,11 @@ _NUMBER_BITS: Final = 32
 @final
 @dataclass(frozen=True)
 class LowRank(Codec):
-    """The best approximation of a sample's T x E matrix by one of rank r (Eckart and Young, 1936), as two factors.
+    """The best approximation of a sample's T x E matrix by one of rank r (Eckart and Young, 1936),
+    as two factors.
 
-    T x r and r x E numbers in float32 travel; a sample of fewer than r tokens takes as many as it has. Which of two
-    equal singular values is kept is not defined.
+    T x r and r x E numbers in float32 travel; a sample of fewer than r tokens takes as many as it
+    has. Which of two equal singular values is kept is not defined.
     """
 
     rank: int
@@ -35,7 +36,9 @@ class LowRank(Codec):
     @override
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:
         factors = [self._factors(sample) for sample in torch.split(vectors, tokens.tolist())]
-        return torch.cat([left.flatten() for left, _ in factors]), torch.cat([right for _, right in factors])
+        return torch.cat([left.flatten() for left, _ in factors]), torch.cat(
+            [right for _, right in factors]
+        )
 
     @override
     def decode(self, sent: Encoded, tokens: Int[ndarray, " S"], width: int) -> Float[Tensor, "V E"]:
@@ -45,8 +48,12 @@ class LowRank(Codec):
         right = torch.split(sent[1].double(), ranks.tolist())
         return torch.cat([a.view(-1, len(b)) @ b for a, b in zip(left, right, strict=True)])
 
-    def _factors(self, sample: Float[Tensor, "T E"]) -> tuple[Float[Tensor, "T R"], Float[Tensor, "R E"]]:
-        """Return both factors of one sample; zeros at its end, such as padding, are left out of the calculation."""
+    def _factors(
+        self, sample: Float[Tensor, "T E"]
+    ) -> tuple[Float[Tensor, "T R"], Float[Tensor, "R E"]]:
+        """Return both factors of one sample; zeros at its end, such as padding, are left out of the
+        calculation.
+        """
         held = int(sample.any(1).nonzero().max()) + 1 if sample.any() else 1
         left, values, right = torch.linalg.svd(sample[:held], full_matrices=False)
         count = min(self.rank, len(sample))

@@ -11,7 +11,7 @@ import torch
 from learner.codec.base import Codec
 from learner.codec.floats import Floats
 from learner.codec.integers import Integers
-from learner.codec.link import Link, Wire
+from learner.codec.link import LegCodec, SplitLink
 from learner.codec.low_rank import LowRank
 from learner.codec.top_k import TopK
 from learner.errors import CodecError, InputError
@@ -30,7 +30,8 @@ CODECS: Final[dict[str, Callable[..., Codec]]] = {
 
 
 def create(kind: str, **options: Any) -> Codec:  # each codec declares its own
-    """Return a codec: a built-in one, one that an installed package offers, or that of ``package.module:Class``.
+    """Return a codec: a built-in one, one that an installed package offers, or that of
+    ``package.module:Class``.
 
     Raises:
         ValueError: there is no such codec, or it does not take the options; the text is one line.
@@ -58,9 +59,11 @@ def _class(kind: str) -> type[Codec]:
     raise ValueError(f"codec '{kind}' is not a subclass of learner.codec.Codec")
 
 
-def link_of(codecs: Codecs, embedding_width: int, feature_width: int) -> Link:
-    """Return the link for vectors of these widths; InputError where a codec cannot be had or does not fit them."""
-    return Link(
+def build_link(codecs: Codecs, embedding_width: int, feature_width: int) -> SplitLink:
+    """Return the link for vectors of these widths; InputError where a codec cannot be had or does
+    not fit them.
+    """
+    return SplitLink(
         _wire(codecs, "embedding", embedding_width),
         _wire(codecs, "feature", feature_width),
         _wire(codecs, "gradient", feature_width),
@@ -68,19 +71,21 @@ def link_of(codecs: Codecs, embedding_width: int, feature_width: int) -> Link:
     )
 
 
-def _wire(codecs: Codecs, leg: Leg, width: int) -> Wire:
+def _wire(codecs: Codecs, leg: Leg, width: int) -> LegCodec:
     table = codecs.of(leg)
     if table is None:
-        return Wire(leg, "", None)
+        return LegCodec(leg, "", None)
     key = f"learner.codec.{leg if getattr(codecs, leg) else 'default'}"
     try:
-        wire = Wire(leg, table.kind, create(**table.model_dump()))
+        wire = LegCodec(leg, table.kind, create(**table.model_dump()))
         _try(wire, width, several=leg == "embedding")
     except (ValueError, CodecError) as error:
         raise InputError(key, _line(error)) from error
     # What is wrong with a codec from elsewhere surfaces as anything.
     except Exception as error:
-        problem = f"codec '{table.kind}' fails on a trial payload: {type(error).__name__}: {_line(error)}"
+        problem = (
+            f"codec '{table.kind}' fails on a trial payload: {type(error).__name__}: {_line(error)}"
+        )
         raise InputError(key, problem) from error
     return wire
 
@@ -89,7 +94,7 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _try(wire: Wire, width: int, *, several: bool) -> None:
+def _try(wire: LegCodec, width: int, *, several: bool) -> None:
     """Send three samples, together and each by itself; ValueError where they do not arrive alike.
 
     Of a codec that looks at more than one sample, the two executors would make different things.

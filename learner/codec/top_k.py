@@ -18,9 +18,11 @@ _MOST: Final = 2**16
 @final
 @dataclass(frozen=True)
 class TopK(Codec):
-    """The k numbers of largest magnitude of each vector, in float32 with their places in 16 bits; 0 for the others.
+    """The k numbers of largest magnitude of each vector, in float32 with their places in 16 bits; 0
+    for the others.
 
-    Per vector, not per payload as in Aji and Heafield (2017), and without their memory of what was left out.
+    Per vector, not per payload as in Aji and Heafield (2017), and without their memory of what was
+    left out.
     """
 
     k: int
@@ -41,4 +43,6 @@ class TopK(Codec):
     @override
     def decode(self, sent: Encoded, tokens: Int[ndarray, " S"], width: int) -> Float[Tensor, "V E"]:
         largest, place = sent
-        return largest.new_zeros(len(largest), width).scatter_(1, place.long() + _MOST // 2, largest)
+        return largest.new_zeros(len(largest), width).scatter_(
+            1, place.long() + _MOST // 2, largest
+        )

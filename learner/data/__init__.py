@@ -1,20 +1,22 @@
-"""Labelled samples: where they come from, what the model reads of them, which device holds which."""
+"""Labelled samples: where they come from, what the model reads of them, which device holds
+which.
+"""
 
-from learner.data.images import Images, prepare
-from learner.data.labelled import Labelled
-from learner.data.minibatches import Minibatches
+from learner.data.images import ImageDataset, prepare
+from learner.data.labelled import LabelledDataset
 from learner.data.partition import Partition
-from learner.data.samples import Samples
+from learner.data.sampler import MinibatchSampler
+from learner.data.samples import Dataset
 from learner.data.sources import load
-from learner.data.texts import Texts, tokenize
+from learner.data.texts import TokenizedDataset, tokenize
 
 __all__ = [
-    "Images",
-    "Labelled",
-    "Minibatches",
+    "Dataset",
+    "ImageDataset",
+    "LabelledDataset",
+    "MinibatchSampler",
     "Partition",
-    "Samples",
-    "Texts",
+    "TokenizedDataset",
     "load",
     "prepare",
     "tokenize",

@@ -20,7 +20,9 @@ WORTH: Final = 5_000
 
 
 def folder() -> Path:
-    """Return where Hugging Face's ``datasets`` keeps what it has prepared, and what is kept here too."""
+    """Return where Hugging Face's ``datasets`` keeps what it has prepared, and what is kept here
+    too.
+    """
     datasets = os.environ.get("HF_DATASETS_CACHE")
     return (Path(datasets) if datasets else Path(HF_HOME) / "datasets") / "airtune-tokens"
 
@@ -49,7 +51,9 @@ def key(tokenizer: Any, max_tokens: int, texts: Sequence[Sequence[str]]) -> str 
 
 
 def read(name: str | None) -> dict[str, ndarray] | None:
-    """Return what was kept under a name; None where there is nothing, or nothing that can be read."""
+    """Return what was kept under a name; None where there is nothing, or nothing that can be
+    read.
+    """
     if name is None:
         return None
     try:
@@ -59,7 +63,9 @@ def read(name: str | None) -> dict[str, ndarray] | None:
 
 
 def write(name: str | None, tokens: Mapping[str, ndarray]) -> None:
-    """Keep tokens under a name, all of them or none; a folder that cannot be written is no reason to stop."""
+    """Keep tokens under a name, all of them or none; a folder that cannot be written is no reason
+    to stop.
+    """
     if name is None:
         return
     with suppress(OSError):

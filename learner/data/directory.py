@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from learner.data.frames import Frames
+from learner.data.raw_tables import RawTables
 from learner.errors import InputError
 
 KEY = "learner.data.path"
@@ -20,11 +20,11 @@ _READERS = MappingProxyType[str, Callable[[Path], pd.DataFrame]](
 )
 
 
-def read_directory(folder: Path) -> Frames:
+def read_directory(folder: Path) -> RawTables:
     """Return the training and test tables of a directory; InputError where there are none."""
     if not folder.is_dir():
         raise InputError(KEY, f"'{folder}' is not a directory")
-    return Frames(KEY, _read(folder, "train"), _read(folder, "validation", "test"))
+    return RawTables(KEY, _read(folder, "train"), _read(folder, "validation", "test"))
 
 
 def _read(folder: Path, *splits: str) -> pd.DataFrame:
@@ -44,6 +44,8 @@ def _read(folder: Path, *splits: str) -> pd.DataFrame:
 
 
 def _has_lines(file: Path) -> bool:
-    """Return whether each line is an object of its own, as ``datasets`` writes them, and not all one array."""
+    """Return whether each line is an object of its own, as ``datasets`` writes them, and not all
+    one array.
+    """
     with file.open(encoding="utf-8") as text:
         return not text.read(64).lstrip().startswith("[")

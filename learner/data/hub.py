@@ -7,7 +7,7 @@ from typing import final
 
 import pandas as pd
 
-from learner.data.frames import Frames
+from learner.data.raw_tables import RawTables
 from learner.errors import InputError
 from learner.settings import Columns, Data
 
@@ -29,7 +29,9 @@ class HubSet:
     """Splits to test on, the first that there is."""
 
 
-def _glue(name: str, *text: str, classes: int = 2, train: str = "train", test: str = "validation") -> HubSet:
+def _glue(
+    name: str, *text: str, classes: int = 2, train: str = "train", test: str = "validation"
+) -> HubSet:
     columns = Columns(text=text)
     return HubSet(configuration=name, columns=columns, classes=classes, train=train, tests=(test,))
 
@@ -37,7 +39,8 @@ def _glue(name: str, *text: str, classes: int = 2, train: str = "train", test: s
 HUB_SETS = MappingProxyType(
     {
         "sst2": _glue("sst2", "sentence"),
-        # The labels of MRPC's test split are public; the paper's 4,076 training samples are the two others.
+        # The labels of MRPC's test split are public; the paper's 4,076 training samples are the two
+        # others.
         "mrpc": _glue("mrpc", "sentence1", "sentence2", train="train+validation", test="test"),
         "qnli": _glue("qnli", "question", "sentence"),
         "rte": _glue("rte", "sentence1", "sentence2"),
@@ -77,9 +80,11 @@ def find(data: Data) -> HubSet:
     )
 
 
-def read_hub(name: str, hub_set: HubSet) -> Frames:
-    """Return the training and test tables, from the hub or its cache; InputError where neither has them."""
-    return Frames(KEY, _read(name, hub_set, hub_set.train), _read(name, hub_set, *hub_set.tests))
+def read_hub(name: str, hub_set: HubSet) -> RawTables:
+    """Return the training and test tables, from the hub or its cache; InputError where neither has
+    them.
+    """
+    return RawTables(KEY, _read(name, hub_set, hub_set.train), _read(name, hub_set, *hub_set.tests))
 
 
 def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
@@ -97,7 +102,10 @@ def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
         # A set may come with any fault of any of its formats.
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:150]
-            problem = problem or f"'{name}' cannot be loaded ({reason}); learner.data.path takes a local copy"
+            problem = (
+                problem
+                or f"'{name}' cannot be loaded ({reason}); learner.data.path takes a local copy"
+            )
             continue
         # Images stay the files that they are: decoded, a set would not fit into memory.
         return loaded.with_format("arrow")[:].to_pandas()

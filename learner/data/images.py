@@ -10,15 +10,15 @@ from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
-from learner.data.labelled import Labelled, decode
-from learner.data.samples import Samples
+from learner.architectures import ImageArchitecture
+from learner.data.labelled import LabelledDataset, decode
+from learner.data.samples import Dataset
 from learner.errors import InputError
-from learner.families import ImageFamily
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Images(Samples):
+class ImageDataset(Dataset):
     """Samples as PNG, JPEG and the like; all of them become the same number of tokens."""
 
     encoded: Sequence[bytes]
@@ -36,8 +36,12 @@ class Images(Samples):
         return 8 * sum(len(self.encoded[row]) for row in rows.tolist())
 
 
-def prepare(labelled: Labelled, processor: Any, family: ImageFamily, config: Any) -> Images:
-    """Return the samples for this model; InputError where its processor's images are not what it takes."""
+def prepare(
+    labelled: LabelledDataset, processor: Any, family: ImageArchitecture, config: Any
+) -> ImageDataset:
+    """Return the samples for this model; InputError where its processor's images are not what it
+    takes.
+    """
     height, width = pixels(labelled.images[:1], processor)["pixel_values"].shape[2:]
     tokens = family.tokens(config, height, width)
     if not tokens:
@@ -46,7 +50,7 @@ def prepare(labelled: Labelled, processor: Any, family: ImageFamily, config: Any
             f"{config.image_size}"
         )
         raise InputError("learner.model", problem)
-    return Images(
+    return ImageDataset(
         encoded=labelled.images,
         processor=processor,
         lengths=np.full(len(labelled), tokens, dtype=np.int64),

@@ -17,7 +17,7 @@ from learner.settings import Columns
 
 @final
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledDataset:
     """Texts, pairs of texts, or encoded images, and their class numbers."""
 
     texts: tuple[list[str], ...]
@@ -30,9 +30,9 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: Int[ndarray, " R"]) -> "Labelled":
+    def take(self, rows: Int[ndarray, " R"]) -> "LabelledDataset":
         """Return the samples of these rows."""
-        return Labelled(
+        return LabelledDataset(
             tuple([column[row] for row in rows] for column in self.texts),
             self.labels[rows],
             [self.images[row] for row in rows] if self.images else [],
@@ -41,9 +41,16 @@ class Labelled:
 
 
 def from_frame(
-    frame: pd.DataFrame, columns: Columns, classes: int, *, key: str, split: str, group: str | None = None
-) -> Labelled:
-    """Return the samples of a table; InputError under ``key`` where one is missing or a label out of range.
+    frame: pd.DataFrame,
+    columns: Columns,
+    classes: int,
+    *,
+    key: str,
+    split: str,
+    group: str | None = None,
+) -> LabelledDataset:
+    """Return the samples of a table; InputError under ``key`` where one is missing or a label out
+    of range.
 
     ``group`` names the column whose values tell devices apart.
     """
@@ -54,7 +61,7 @@ def from_frame(
             raise InputError(key, f"the {split} split has no column '{name}'; there are: {there}")
     if frame.empty:
         raise InputError(key, f"the {split} split has no samples")
-    return Labelled(
+    return LabelledDataset(
         texts=tuple(_texts(frame[name], key, split) for name in columns.text or ()),
         labels=_labels(frame[columns.label], columns.classes, classes, key, split),
         images=[] if columns.image is None else _images(frame[columns.image], key, split),
@@ -87,7 +94,9 @@ def _labels(
         raise InputError(key, problem)
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
-        problem = f"label {outside[0]} in the {split} split is not one of the classes 0 to {classes - 1}"
+        problem = (
+            f"label {outside[0]} in the {split} split is not one of the classes 0 to {classes - 1}"
+        )
         raise InputError(key, problem)
     return labels.astype(np.int64)
 
@@ -103,7 +112,9 @@ def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
             decode(content)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             reason = " ".join(str(error).split())[:80]
-            problem = f"row {row} in column '{column.name}' of the {split} split is no image: {reason}"
+            problem = (
+                f"row {row} in column '{column.name}' of the {split} split is no image: {reason}"
+            )
             raise InputError(key, problem) from error
         images.append(content)
     return images

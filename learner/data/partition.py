@@ -7,15 +7,15 @@ from jaxtyping import Int
 from numpy import ndarray
 from typing_extensions import override
 
-from learner.data import deal
-from learner.data.labelled import Labelled
-from learner.data.minibatches import Minibatches
+from learner.data import partitioners
+from learner.data.labelled import LabelledDataset
+from learner.data.sampler import MinibatchSampler
 from learner.errors import InputError
+from learner.rng import RngFactory
 from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
-from learner.streams import Streams
 
 
-class Held(TypedDict):
+class ClassCounts(TypedDict):
     """How many samples of a class a device holds, a row each."""
 
     device: Int[ndarray, " rows"]
@@ -25,28 +25,29 @@ class Held(TypedDict):
 
 
 @final
-class Partition(Minibatches):
+class Partition(MinibatchSampler):
     """The share of every device: disjoint, unless each draws its own from all samples.
 
-    A minibatch is drawn without replacement from its device's share, independently per round: it depends on
-    seed, device and round alone, and never on who was scheduled before. Raises InputError where the shares
-    exceed the data, or a minibatch its share.
+    A minibatch is drawn without replacement from its device's share, independently per round: it
+    depends on seed, device and round alone, and never on who was scheduled before. Raises
+    InputError where the shares exceed the data, or a minibatch its share.
     """
 
     def __init__(
         self,
         data: Data,
-        labelled: Labelled,
+        labelled: LabelledDataset,
         *,
         device_count: int,
         batch_size: int,
         local_batches: int = 1,
-        rng: Streams,
+        rng: RngFactory,
     ) -> None:
         self._labels = labelled.labels
         self._batch_size = batch_size * local_batches
         self._rng = rng
-        # None where shares overlap: they are drawn when they are looked at, so that K of them cost nothing.
+        # None where shares overlap: they are drawn when they are looked at, so that K of them cost
+        # nothing.
         self._shares = _deal(data, labelled, device_count, rng)
         self.sizes = (
             _sizes(data, len(labelled), device_count, rng)
@@ -65,57 +66,67 @@ class Partition(Minibatches):
         return self._shares[device]
 
     @override
-    def minibatch(self, device: int, round_: int) -> Int[ndarray, " B"]:
+    def minibatch(self, device: int, round_number: int) -> Int[ndarray, " B"]:
         size = int(self.sizes[device])
-        drawn = self._rng("minibatch", device, round_).choice(size, self._batch_size, replace=False)
+        drawn = self._rng("minibatch", device, round_number).choice(
+            size, self._batch_size, replace=False
+        )
         return self.share(device)[drawn]
 
     def class_counts(self) -> Int[ndarray, "K C"]:
         """Return how many samples of each class every device holds."""
-        return deal.counts([self.share(device) for device in range(len(self.sizes))], self._labels)
+        return partitioners.counts(
+            [self.share(device) for device in range(len(self.sizes))], self._labels
+        )
 
-    def table(self) -> Held:
+    def table(self) -> ClassCounts:
         """Return columns to store, without empty rows."""
         if self._shares is None:
-            return Held(device=np.arange(len(self.sizes)), label=None, samples=self.sizes)
+            return ClassCounts(device=np.arange(len(self.sizes)), label=None, samples=self.sizes)
         held = self.class_counts()
         device, label = np.nonzero(held)
-        return Held(device=device, label=label, samples=held[device, label])
+        return ClassCounts(device=device, label=label, samples=held[device, label])
 
     def summary(self) -> str:
-        """Return a line on the shares: how they were made, their sizes and, where disjoint, their classes."""
+        """Return a line on the shares: how they were made, their sizes and, where disjoint, their
+        classes.
+        """
         low, high = int(self.sizes.min()), int(self.sizes.max())
-        sizes = f"{low:,}" if low == high else f"{low:,} to {high:,} (median {int(np.median(self.sizes)):,})"
+        sizes = (
+            f"{low:,}"
+            if low == high
+            else f"{low:,} to {high:,} (median {int(np.median(self.sizes)):,})"
+        )
         text = f"{self._kind} partition: {len(self.sizes):,} devices with {sizes} samples each"
         if self._shares is None:
             return f"{text}, which may overlap"
         present = (self.class_counts() > 0).sum(1)
         few, many = int(present.min()), int(present.max())
         classes = f"{few}" if few == many else f"{few} to {many}"
-        return (
-            f"{text}, {int(self.sizes.sum()):,} of {len(self._labels):,} in all; {classes} classes a device"
-        )
+        return f"{text}, {int(self.sizes.sum()):,} of {len(self._labels):,} in all; {classes} classes a device"
 
 
-def _deal(data: Data, labelled: Labelled, device_count: int, rng: Streams) -> deal.Shares | None:
+def _deal(
+    data: Data, labelled: LabelledDataset, device_count: int, rng: RngFactory
+) -> partitioners.Shares | None:
     if data.overlap:
         return None
     labels = labelled.labels
     match data.partition:
         case Iid():
-            return deal.evenly(_sizes(data, len(labels), device_count, rng), len(labels), rng)
+            return partitioners.iid(_sizes(data, len(labels), device_count, rng), len(labels), rng)
         case Dirichlet(alpha=alpha):
             sizes = _sizes(data, len(labels), device_count, rng)
-            return deal.by_dirichlet(sizes, labels, alpha, rng)
+            return partitioners.dirichlet(sizes, labels, alpha, rng)
         case Shards(per_device=per_device):
             total = _mean_size(data, len(labels), device_count) * device_count
-            return deal.by_shards(total, labels, device_count, per_device, rng)
+            return partitioners.shards(total, labels, device_count, per_device, rng)
         case ByColumn():
             assert labelled.groups is not None, "read with the samples"
-            return deal.by_group(labelled.groups, device_count, rng)
+            return partitioners.natural(labelled.groups, device_count, rng)
 
 
-def _sizes(data: Data, samples: int, device_count: int, rng: Streams) -> Int[ndarray, " K"]:
+def _sizes(data: Data, samples: int, device_count: int, rng: RngFactory) -> Int[ndarray, " K"]:
     """Return the number of samples of each device."""
     mean = _mean_size(data, samples, device_count)
     if not isinstance(data.sizes, Lognormal):
@@ -128,9 +139,7 @@ def _sizes(data: Data, samples: int, device_count: int, rng: Streams) -> Int[nda
 def _mean_size(data: Data, samples: int, device_count: int) -> int:
     if data.share is None:
         if device_count > samples:
-            problem = (
-                f"the default, 1 / {device_count}, of {samples} training samples is less than one sample"
-            )
+            problem = f"the default, 1 / {device_count}, of {samples} training samples is less than one sample"
             raise InputError("learner.data.share", problem)
         return samples // device_count
     # A share such as 0.05 is not exact in binary: twenty of them may exceed 1 by a rounding error.

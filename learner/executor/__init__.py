@@ -1,8 +1,15 @@
 """How the recorded steps of a round are carried out: together, or one by one as a check."""
 
-from learner.executor.base import Executor, Job, Parts
-from learner.executor.batched import Batched
-from learner.executor.eager import Eager
-from learner.executor.local import Local
+from learner.executor.base import Executor, Job, LearnerComponents
+from learner.executor.batched import BatchedExecutor
+from learner.executor.eager import EagerExecutor
+from learner.executor.fedavg import FedAvgExecutor
 
-__all__ = ["Batched", "Eager", "Executor", "Job", "Local", "Parts"]
+__all__ = [
+    "BatchedExecutor",
+    "EagerExecutor",
+    "Executor",
+    "FedAvgExecutor",
+    "Job",
+    "LearnerComponents",
+]

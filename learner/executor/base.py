@@ -11,8 +11,8 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from learner import optimizers
-from learner.codec import Link
-from learner.data import Partition, Samples
+from learner.codec import SplitLink
+from learner.data import Dataset, Partition
 from learner.errors import DivergedError
 from learner.heads import HeadBank
 from learner.settings import AdamW, Sgd
@@ -22,7 +22,9 @@ from learner.split import Split
 @final
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One device's part in one round: its minibatch, and the bits that each leg over the air carries."""
+    """One device's part in one round: its minibatch, and the bits that each leg over the air
+    carries.
+    """
 
     device: int
     round: int
@@ -37,13 +39,15 @@ class Job:
 
 @final
 @dataclass(frozen=True)
-class Parts:
-    """What an executor works on: the split model and its link, the heads, the samples, the server's update rule."""
+class LearnerComponents:
+    """What an executor works on: the split model and its link, the heads, the samples, the server's
+    update rule.
+    """
 
     split: Split
-    link: Link
+    link: SplitLink
     bank: HeadBank
-    samples: Samples
+    samples: Dataset
     partition: Partition
     """Which device holds which of them."""
     lora_optimizer: torch.optim.Optimizer | None
@@ -59,10 +63,11 @@ class Parts:
 
 
 class Executor(ABC):
-    """The steps of a round's jobs, called as simulated time reaches them, each at most once and in this order.
+    """The steps of a round's jobs, called as simulated time reaches them, each at most once and in
+    this order.
 
-    A head makes its steps, one for each local batch, whether or not its gradients arrive; LoRA makes one along the
-    weighted mean over the arrived.
+    A head makes its steps, one for each local batch, whether or not its gradients arrive; LoRA
+    makes one along the weighted mean over the arrived.
     """
 
     @abstractmethod
@@ -83,7 +88,8 @@ class Executor(ABC):
 
     @abstractmethod
     def update(self) -> dict[int, float]:
-        """End the round: return the loss of every device whose head stepped, and let LoRA make its step.
+        """End the round: return the loss of every device whose head stepped, and let LoRA make its
+        step.
 
         Raises DivergedError before that step if a loss is not finite. The jobs are forgotten.
         """

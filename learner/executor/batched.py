@@ -1,4 +1,6 @@
-"""All scheduled devices in one pass: what the simulated clock separates, the processor does together."""
+"""All scheduled devices in one pass: what the simulated clock separates, the processor does
+together.
+"""
 
 from collections.abc import Iterator, Set
 from typing import Any, final
@@ -12,19 +14,20 @@ from torch.nn import functional
 from typing_extensions import override
 
 from learner import micro_batches
-from learner.codec import Link
+from learner.codec import SplitLink
 from learner.executor.base import Job, require_finite
-from learner.executor.recorded import Recorded
+from learner.executor.deferred import DeferredExecutor
 
 
 @final
-class Batched(Recorded):
+class BatchedExecutor(DeferredExecutor):
     """Carries out the steps of all devices in one pass.
 
-    Samples of all devices pass the encoder in length-sorted micro-batches, each of them forward, through all
-    heads at once, and backward before the next, so that memory holds one at a time. What goes backward is the
-    *sum* of the devices' losses: it gives every head its own gradient, and, through ``Crossing``, LoRA
-    the weighted mean over the arrived. What has not arrived is not carried backward through the encoder.
+    Samples of all devices pass the encoder in length-sorted micro-batches, each of them forward,
+    through all heads at once, and backward before the next, so that memory holds one at a time.
+    What goes backward is the *sum* of the devices' losses: it gives every head its own gradient,
+    and, through ``LinkBoundary``, LoRA the weighted mean over the arrived. What has not arrived is
+    not carried backward through the encoder.
     """
 
     @override
@@ -45,7 +48,9 @@ class Batched(Recorded):
     def learn_batch(
         self, devices: list[int], rows: Int[ndarray, "N B"], weights: Float[ndarray, " N"]
     ) -> Float[ndarray, " N"]:
-        """Let every head make one step and LoRA's gradient grow; return each device's loss before the step."""
+        """Let every head make one step and LoRA's gradient grow; return each device's loss before
+        the step.
+        """
         parts = self._parts
         stack = parts.bank.stack(devices)
         flat, owners = rows.ravel(), np.repeat(np.arange(len(devices)), rows.shape[1])
@@ -61,8 +66,10 @@ class Batched(Recorded):
                 pooled = parts.split.encode(parts.link.embedding(sent, whose[positions]))
             at = torch.from_numpy(positions).to(losses.device)
             crossing = (pooled, weight[at], parts.link, whose[positions])
-            seen = Crossing.apply(*crossing)  # type: ignore[no-untyped-call]
-            each = functional.cross_entropy(stack.logits_of(seen, owner[at]), labels[at], reduction="none")
+            seen = LinkBoundary.apply(*crossing)  # type: ignore[no-untyped-call]
+            each = functional.cross_entropy(
+                stack.logits_of(seen, owner[at]), labels[at], reduction="none"
+            )
             losses[at] = each.detach()
             # A device's loss is the mean over its own samples.
             torch.autograd.backward(each.sum() / rows.shape[1])
@@ -75,7 +82,9 @@ class Batched(Recorded):
     def _micro_batches(
         self, rows: Int[ndarray, " S"], arrived: Bool[ndarray, " S"]
     ) -> Iterator[tuple[Int[ndarray, " M"], bool]]:
-        """Yield positions in ``rows``, and whether LoRA learns from them; those from which it does come first."""
+        """Yield positions in ``rows``, and whether LoRA learns from them; those from which it does
+        come first.
+        """
         learning = arrived if self._parts.lora_optimizer is not None else np.zeros_like(arrived)
         for learns in (True, False):
             chosen = np.flatnonzero(learning == learns)
@@ -84,12 +93,13 @@ class Batched(Recorded):
                 yield chosen[batch], learns
 
 
-class Crossing(torch.autograd.Function):
+class LinkBoundary(torch.autograd.Function):
     """The node between pooled output and heads, where both cross the link.
 
-    Forward it gives what the devices read of the feature. Backward it gives what the server reads of a device's own
-    gradient, times the device's weight: the gradient at the feature that was read counts as that of the feature
-    itself (straight-through). Without codecs it is the identity forward.
+    Forward it gives what the devices read of the feature. Backward it gives what the server reads
+    of a device's own gradient, times the device's weight: the gradient at the feature that was read
+    counts as that of the feature itself (straight-through). Without codecs it is the identity
+    forward.
     """
 
     @override
@@ -98,7 +108,7 @@ class Crossing(torch.autograd.Function):
         ctx: Any,
         pooled: Float[Tensor, "S H"],
         weights: Float[Tensor, " S"],
-        link: Link,
+        link: SplitLink,
         owners: Int[ndarray, " S"],
     ) -> Tensor:
         """Return the pooled output as the devices read it."""

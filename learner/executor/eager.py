@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
-from learner.executor.base import Executor, Job, Parts, require_finite
-from learner.families import Embedded
+from learner.architectures import CutActivations
+from learner.executor.base import Executor, Job, LearnerComponents, require_finite
 
 
 @final
@@ -25,15 +25,15 @@ class _Encoded:
 
 
 @final
-class Eager(Executor):
+class EagerExecutor(Executor):
     """What `batched` must equal: tensors wait here while their bits travel.
 
     A device whose loss is not finite makes no step, but those before it did.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: LearnerComponents) -> None:
         self._parts = parts
-        self._embedded: dict[Job, Embedded] = {}
+        self._embedded: dict[Job, CutActivations] = {}
         self._encoded: dict[Job, _Encoded] = {}
         self._losses: dict[int, float] = {}
         self._arrived = 0.0

@@ -14,7 +14,7 @@ from learner.settings.data import (
     Shards,
 )
 from learner.settings.learner import Heads, LearnerSettings, Lora
-from learner.settings.rules import AdamW, Optimizer, Sgd
+from learner.settings.optimizer import AdamW, Optimizer, Sgd
 
 __all__ = [
     "IMAGES",

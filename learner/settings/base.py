@@ -13,7 +13,7 @@ Name: TypeAlias = Annotated[str, Field(min_length=1)]
 Names: TypeAlias = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
 
 
-class Table(BaseModel):
+class Settings(BaseModel):
     """A table of a scenario file: unknown keys, wrong types and non-finite numbers are refused."""
 
     model_config = ConfigDict(

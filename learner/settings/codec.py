@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeAlias, final
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
-from learner.settings.base import Count, Table
+from learner.settings.base import Count, Settings
 
 ENTRY_POINTS: Final = "airtune.codecs"
 """Group of entry points in which an installed package offers its codecs by name."""
@@ -17,7 +17,7 @@ Leg: TypeAlias = Literal["embedding", "feature", "gradient"]
 
 
 @final
-class Floats(Table):
+class FloatsSettings(Settings):
     """Every number rounded to a floating-point format."""
 
     kind: Literal["float64", "float32", "float16", "bfloat16"]
@@ -25,16 +25,20 @@ class Floats(Table):
 
 
 @final
-class Integers(Table):
-    """Every number an integer of so many bits times the scale of its token (of its sample, after the encoder)."""
+class IntegersSettings(Settings):
+    """Every number an integer of so many bits times the scale of its token (of its sample, after
+    the encoder).
+    """
 
     kind: Literal["int8", "int4"]
     """Name of the codec: the format; a scale has 32 bits."""
 
 
 @final
-class TopK(Table):
-    """The largest numbers of every token or sample, 32 bits each and 16 for its place; 0 for the others."""
+class TopKSettings(Settings):
+    """The largest numbers of every token or sample, 32 bits each and 16 for its place; 0 for the
+    others.
+    """
 
     kind: Literal["top_k"]
     """Name of the codec."""
@@ -43,8 +47,10 @@ class TopK(Table):
 
 
 @final
-class LowRank(Table):
-    """The T x E matrix of a sample's tokens as factors T x r and r x E of 32-bit numbers; for embeddings only."""
+class LowRankSettings(Settings):
+    """The T x E matrix of a sample's tokens as factors T x r and r x E of 32-bit numbers; for
+    embeddings only.
+    """
 
     kind: Literal["low_rank"]
     """Name of the codec."""
@@ -53,7 +59,7 @@ class LowRank(Table):
 
 
 @final
-class PlugIn(Table):
+class PlugIn(Settings):
     """A codec from elsewhere; its own options stand beside ``kind``."""
 
     model_config = ConfigDict(extra="allow")
@@ -68,7 +74,9 @@ class PlugIn(Table):
         if ":" not in kind and kind not in names:
             near = difflib.get_close_matches(kind, names, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(f"'{kind}' is not one of {', '.join(names)}, 'package.module:ClassName'{hint}")
+            raise ValueError(
+                f"'{kind}' is not one of {', '.join(names)}, 'package.module:ClassName'{hint}"
+            )
         return kind
 
 
@@ -91,21 +99,23 @@ def _tag(value: object) -> str:
 
 
 AnyCodec: TypeAlias = Annotated[
-    Annotated[Floats, Tag("floats")]
-    | Annotated[Integers, Tag("integers")]
-    | Annotated[TopK, Tag("top_k")]
-    | Annotated[LowRank, Tag("low_rank")]
+    Annotated[FloatsSettings, Tag("floats")]
+    | Annotated[IntegersSettings, Tag("integers")]
+    | Annotated[TopKSettings, Tag("top_k")]
+    | Annotated[LowRankSettings, Tag("low_rank")]
     | Annotated[PlugIn, Tag(_PLUG_IN)],
     Discriminator(_tag),
 ]
 
 
 @final
-class Codecs(Table):
+class Codecs(Settings):
     """How each leg's numbers are written; the other side computes with what it reads."""
 
     default: AnyCodec | None = None
-    """Codec of the legs that are not named; by default numbers cross as they are, and count 32 bits each."""
+    """Codec of the legs that are not named; by default numbers cross as they are, and count 32 bits
+    each.
+    """
     embedding: AnyCodec | None = None
     """Codec of the embedded tokens, device to server."""
     feature: AnyCodec | None = None

@@ -4,24 +4,28 @@ from typing import Annotated, Final, Literal, TypeAlias, final
 
 from pydantic import Field, model_validator
 
-from learner.settings.base import Count, Name, Names, Positive, Table
+from learner.settings.base import Count, Name, Names, Positive, Settings
 
 TEXTS: Final = ("movie_reviews", "sst2", "mrpc", "qnli", "rte", "cola", "mnli", "qqp")
 IMAGES: Final = ("cifar10", "cifar100")
 
 
 @final
-class Columns(Table):
+class Columns(Settings):
     """Which columns of a table of samples are the input and the label."""
 
     text: Annotated[Names, Field(max_length=2)] | None = None
     """One column of texts, or two whose texts are read as a pair. Excludes `image`."""
     image: Name | None = None
-    """Column of images: encoded as PNG, JPEG and the like, alone or as `{bytes, path}`. Excludes `text`."""
+    """Column of images: encoded as PNG, JPEG and the like, alone or as `{bytes, path}`. Excludes
+    `text`.
+    """
     label: Name = "label"
     """Column of the class numbers, 0 to C - 1, or of the names in `classes`."""
     classes: Names | None = None
-    """Names of the classes in the label column, in the order of their numbers; by default it holds numbers."""
+    """Names of the classes in the label column, in the order of their numbers; by default it holds
+    numbers.
+    """
 
     @model_validator(mode="after")
     def _one_input(self) -> "Columns":
@@ -31,7 +35,7 @@ class Columns(Table):
 
 
 @final
-class Iid(Table):
+class Iid(Settings):
     """Every device holds samples drawn from all of them alike."""
 
     kind: Literal["iid"] = "iid"
@@ -39,7 +43,7 @@ class Iid(Table):
 
 
 @final
-class Dirichlet(Table):
+class Dirichlet(Settings):
     """Every device has a class mix of its own, drawn from a Dirichlet law (Hsu et al., 2019)."""
 
     kind: Literal["dirichlet"]
@@ -49,7 +53,7 @@ class Dirichlet(Table):
 
 
 @final
-class Shards(Table):
+class Shards(Settings):
     """Samples sorted by class, cut into equal shards and dealt out (McMahan et al., 2017)."""
 
     kind: Literal["shards"]
@@ -59,7 +63,7 @@ class Shards(Table):
 
 
 @final
-class ByColumn(Table):
+class ByColumn(Settings):
     """Samples of one value of a column, such as a writer or a source, stay on one device."""
 
     kind: Literal["by_column"]
@@ -68,11 +72,13 @@ class ByColumn(Table):
     """The column; its values are dealt out in a random order, so every device needs one."""
 
 
-AnyPartition: TypeAlias = Annotated[Iid | Dirichlet | Shards | ByColumn, Field(discriminator="kind")]
+AnyPartition: TypeAlias = Annotated[
+    Iid | Dirichlet | Shards | ByColumn, Field(discriminator="kind")
+]
 
 
 @final
-class Equal(Table):
+class Equal(Settings):
     """Every device holds as many samples."""
 
     kind: Literal["equal"] = "equal"
@@ -80,7 +86,7 @@ class Equal(Table):
 
 
 @final
-class Lognormal(Table):
+class Lognormal(Settings):
     """Numbers of samples that spread as exp(sigma Z), Z standard normal, around the same mean."""
 
     kind: Literal["lognormal"]
@@ -93,25 +99,36 @@ AnySizes: TypeAlias = Annotated[Equal | Lognormal, Field(discriminator="kind")]
 
 
 @final
-class Data(Table):
+class Data(Settings):
     """The labelled samples, and how much of them each device holds."""
 
     name: Name | None = None
-    """A set known by name (`movie_reviews`, installed with the quickstart; `sst2 mrpc qnli rte cola mnli qqp` and
-    `cifar10 cifar100`, from the Hugging Face hub), or the hub id of any other, as `owner/name`. Excludes `path`."""
+    """A set known by name (`movie_reviews`, installed with the quickstart; `sst2 mrpc qnli rte cola
+    mnli qqp` and `cifar10 cifar100`, from the Hugging Face hub), or the hub id of any other, as
+    `owner/name`. Excludes `path`.
+    """
     configuration: Name | None = None
     """Configuration of a set given by its hub id; by default its only one."""
     path: Name | None = None
-    """A local directory with `train*` and `validation*` (or, without that, `test*`) files in Parquet, CSV or JSON.
-    Excludes `name`."""
+    """A local directory with `train*` and `validation*` (or, without that, `test*`) files in
+    Parquet, CSV or JSON. Excludes `name`.
+    """
     columns: Columns | None = None
-    """Columns of a set given by its path or hub id; by default found by the names that GLUE and CIFAR use."""
+    """Columns of a set given by its path or hub id; by default found by the names that GLUE and
+    CIFAR use.
+    """
     train_split: Name | None = None
-    """Split of a set given by its hub id that is learned from, such as `train` (the default) or `train[:10%]`."""
+    """Split of a set given by its hub id that is learned from, such as `train` (the default) or
+    `train[:10%]`.
+    """
     test_split: Name | None = None
-    """Split of a set given by its hub id that is tested on; by default `validation`, or else `test`."""
+    """Split of a set given by its hub id that is tested on; by default `validation`, or else
+    `test`.
+    """
     share: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of the training samples that one device holds, the mean over devices; by default 1 / K."""
+    """Share of the training samples that one device holds, the mean over devices; by default 1
+    / K.
+    """
     overlap: bool = False
     """Whether devices may hold the same samples: each draws its share from all of them."""
     partition: AnyPartition = Iid()
@@ -119,8 +136,9 @@ class Data(Table):
     sizes: AnySizes = Equal()
     """How many samples a device holds."""
     test_size: Count | None = None
-    """Number of test samples that evaluations use, drawn once by the seed, so that they are the same ones in every
-    evaluation and under every policy; by default all."""
+    """Number of test samples that evaluations use, drawn once by the seed, so that they are the
+    same ones in every evaluation and under every policy; by default all.
+    """
 
     @property
     def is_known(self) -> bool:
@@ -132,10 +150,14 @@ class Data(Table):
         if self.name is not None and self.path is not None:
             raise ValueError("name and path exclude each other; keep one")
         if self.name is None and self.path is None:
-            raise ValueError("needs name (a known data set or a hub id) or path (a local directory)")
+            raise ValueError(
+                "needs name (a known data set or a hub id) or path (a local directory)"
+            )
         if self.name is not None and not self.is_known and "/" not in self.name:
             known = ", ".join((*TEXTS, *IMAGES))
-            raise ValueError(f"name = '{self.name}' is neither a hub id, as owner/name, nor one of: {known}")
+            raise ValueError(
+                f"name = '{self.name}' is neither a hub id, as owner/name, nor one of: {known}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -150,10 +172,14 @@ class Data(Table):
     @model_validator(mode="after")
     def _possible(self) -> "Data":
         if self.overlap and self.partition.kind != "iid":
-            raise ValueError(f"overlap needs partition.kind = 'iid', and it is '{self.partition.kind}'")
+            raise ValueError(
+                f"overlap needs partition.kind = 'iid', and it is '{self.partition.kind}'"
+            )
         fixed = self.partition.kind in ("shards", "by_column")
         if fixed and self.sizes.kind != "equal":
-            raise ValueError(f"partition.kind = '{self.partition.kind}' sets the sizes; leave sizes out")
+            raise ValueError(
+                f"partition.kind = '{self.partition.kind}' sets the sizes; leave sizes out"
+            )
         if self.partition.kind == "by_column" and self.share is not None:
             raise ValueError("partition.kind = 'by_column' sets the shares; leave share out")
         return self

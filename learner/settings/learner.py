@@ -1,18 +1,20 @@
-"""The ``[learner]`` table of a scenario: which model learns what, from which data, by which steps."""
+"""The ``[learner]`` table of a scenario: which model learns what, from which data, by which
+steps.
+"""
 
 import re
 from typing import Annotated, Literal, final
 
 from pydantic import Field, field_validator, model_validator
 
-from learner.settings.base import Count, Name, Names, Positive, Table
+from learner.settings.base import Count, Name, Names, Positive, Settings
 from learner.settings.codec import Codecs
 from learner.settings.data import Data
-from learner.settings.rules import Optimizer
+from learner.settings.optimizer import Optimizer
 
 
 @final
-class Lora(Table):
+class Lora(Settings):
     """Low-rank adapters on the server's part of the model: ``W + scale B A``."""
 
     rank: Count
@@ -20,19 +22,22 @@ class Lora(Table):
     alpha: Positive
     """LoRA scale: the product B A counts alpha / rank times; the paper takes 16."""
     targets: Name | Names | None = None
-    """Linear modules of the encoder that get LoRA: a list of names, in full or by their last parts, such as
-    `query` or `pooler.dense`, or one regular expression that a full name must match; by default the family's
-    query and value."""
-    layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None = (
-        None
-    )
+    """Linear modules of the encoder that get LoRA: a list of names, in full or by their last parts,
+    such as `query` or `pooler.dense`, or one regular expression that a full name must match; by
+    default the family's query and value.
+    """
+    layers: (
+        Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None
+    ) = None
     """Numbers of the encoder's layers that get LoRA, the first being 0; by default all."""
     rslora: bool = False
     """Whether the product B A counts alpha / sqrt(rank) times instead (Kalajdzievski, 2023)."""
     dropout: float = 0.0
     """Always 0: its masks would differ between devices run together and one by one."""
     frozen: bool = False
-    """Whether the LoRA matrices stay as they start, so that only the task heads learn (an ablation)."""
+    """Whether the LoRA matrices stay as they start, so that only the task heads learn (an
+    ablation).
+    """
 
     @property
     def scale(self) -> float:
@@ -60,27 +65,32 @@ class Lora(Table):
 
 
 @final
-class Heads(Table):
+class Heads(Settings):
     """The task modules: one linear classifier per device, never averaged."""
 
     init: Literal["equal", "per_device"] = "equal"
     """Whether all devices start with the same head or each with its own."""
     train: Literal["scheduled", "all", "none"] = "scheduled"
-    """Which heads learn in a round: those of the devices that take part (the paper); those of all K devices, the
-    others' features being computed without any transfer; or none. The last two keep the number of devices that
-    take part from changing how often a head trains (ablations)."""
+    """Which heads learn in a round: those of the devices that take part (the paper); those of all K
+    devices, the others' features being computed without any transfer; or none. The last two keep
+    the number of devices that take part from changing how often a head trains (ablations).
+    """
 
 
 @final
-class LearnerSettings(Table):
-    """Split fine-tuning: encoder and LoRA on the server, the embedding and a task head on every device."""
+class LearnerSettings(Settings):
+    """Split fine-tuning: encoder and LoRA on the server, the embedding and a task head on every
+    device.
+    """
 
     model: Name
-    """The pre-trained encoder: `minilm` (installed with the quickstart), a Hugging Face hub id, or a local
-    directory."""
+    """The pre-trained encoder: `minilm` (installed with the quickstart), a Hugging Face hub id, or
+    a local directory.
+    """
     pooling: Literal["pooler", "cls", "mean", "cls_mean"]
-    """What the heads see of a sample: the model's own pooler, the first token, the mean over tokens (over the
-    patches of an image), or first token and mean side by side."""
+    """What the heads see of a sample: the model's own pooler, the first token, the mean over tokens
+    (over the patches of an image), or first token and mean side by side.
+    """
     lora: Lora
     """Low-rank adapters, the only part of the server's model that learns."""
     optimizer: Optimizer
@@ -90,11 +100,14 @@ class LearnerSettings(Table):
     batch_size: Count
     """Samples in the minibatch of a scheduled device; the paper takes 32."""
     local_batches: Count = 1
-    """Minibatches that a device takes in a round: their embeddings are sent together, the head makes a step on
-    each in turn, and the gradient that it sends back for each is taken before that step."""
+    """Minibatches that a device takes in a round: their embeddings are sent together, the head
+    makes a step on each in turn, and the gradient that it sends back for each is taken before that
+    step.
+    """
     weights: Literal["uniform", "samples"] = "uniform"
-    """How the gradients of the devices that arrived are averaged: alike, (4) of the paper, or by the number of
-    samples that a device holds (FedAvg)."""
+    """How the gradients of the devices that arrived are averaged: alike, (4) of the paper, or by
+    the number of samples that a device holds (FedAvg).
+    """
     evaluate_every: Count
     """Rounds from one evaluation to the next."""
     max_tokens: Annotated[int, Field(ge=8)] = 64
@@ -104,26 +117,33 @@ class LearnerSettings(Table):
     heads: Heads = Heads()
     """The task modules."""
     codec: Codecs = Codecs()
-    """How what crosses the link is written, leg by leg; also in evaluations, and for heads that learn without a
-    transfer."""
+    """How what crosses the link is written, leg by leg; also in evaluations, and for heads that
+    learn without a transfer.
+    """
     executor: Literal["batched", "eager"] = "batched"
-    """Whether the steps of a round are recorded and run together, or each at once, device by device (slow,
-    with the same result)."""
+    """Whether the steps of a round are recorded and run together, or each at once, device by device
+    (slow, with the same result).
+    """
     micro_batch_tokens: Count = 2048
-    """Most tokens, padding included, that pass through the encoder at once; a longer sample goes alone."""
+    """Most tokens, padding included, that pass through the encoder at once; a longer sample goes
+    alone.
+    """
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model computes; `auto` takes a CUDA device where there is one."""
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
-    """Format of the arithmetic; `bfloat16` keeps weights, heads and sums in float32 (autocast). Payloads
-    without a codec are counted as 32-bit numbers in all."""
+    """Format of the arithmetic; `bfloat16` keeps weights, heads and sums in float32 (autocast).
+    Payloads without a codec are counted as 32-bit numbers in all.
+    """
     attention: Literal["sdpa", "flash"] = "sdpa"
     """Attention of the encoder: PyTorch's own, or the package flash-attn (on CUDA, in bfloat16)."""
     compile: bool = False
-    """Whether the encoder is compiled, which takes minutes before the first round and needs a C++ compiler (on
-    CUDA, a C compiler)."""
+    """Whether the encoder is compiled, which takes minutes before the first round and needs a C++
+    compiler (on CUDA, a C compiler).
+    """
     deterministic: bool = False
-    """Whether only algorithms are used that give the same bits again; on a CPU runs do anyway, at one number of
-    threads."""
+    """Whether only algorithms are used that give the same bits again; on a CPU runs do anyway, at
+    one number of threads.
+    """
 
     @model_validator(mode="after")
     def _flash_fits(self) -> "LearnerSettings":

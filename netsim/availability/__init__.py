@@ -5,10 +5,17 @@ from typing import Annotated
 from pydantic import Field
 
 from netsim.availability.always import Always
-from netsim.availability.base import Availability, Presence
+from netsim.availability.base import Availability, AvailabilityProcess
 from netsim.availability.markov import Markov
-from netsim.availability.trace import Trace
+from netsim.availability.trace import AvailabilityTrace
 
-AnyAvailability = Annotated[Always | Markov | Trace, Field(discriminator="kind")]
+AnyAvailability = Annotated[Always | Markov | AvailabilityTrace, Field(discriminator="kind")]
 
-__all__ = ["Always", "AnyAvailability", "Availability", "Markov", "Presence", "Trace"]
+__all__ = [
+    "Always",
+    "AnyAvailability",
+    "Availability",
+    "AvailabilityProcess",
+    "AvailabilityTrace",
+    "Markov",
+]

@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.availability.base import Availability, Presence
+from netsim.availability.base import Availability, AvailabilityProcess
 from netsim.parameters import CONFIG
 from netsim.streams import Streams
 
@@ -21,12 +21,12 @@ class Always(Availability):
     kind: Literal["always"] = "always"
 
     @override
-    def presence(self, count: int, streams: Streams) -> Presence:
-        return _Everybody(count)
+    def presence(self, count: int, streams: Streams) -> AvailabilityProcess:
+        return _AlwaysAvailable(count)
 
 
 @final
-class _Everybody(Presence):
+class _AlwaysAvailable(AvailabilityProcess):
     def __init__(self, count: int) -> None:
         self._available = np.broadcast_to(True, count)
 
@@ -35,5 +35,7 @@ class _Everybody(Presence):
         return self._available
 
     @override
-    def change_s(self, device: Int[ndarray, " n"], time_s: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+    def change_s(
+        self, device: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
+    ) -> Float[ndarray, " n"]:
         return np.full(len(device), np.inf)

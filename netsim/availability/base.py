@@ -11,11 +11,11 @@ from numpy import ndarray
 from netsim.streams import Streams
 
 
-class Presence(ABC):
+class AvailabilityProcess(ABC):
     """Which of K devices can be reached at any time from 0 on.
 
-    A function of time: asking twice, out of order or in a resumed run gives the same answer, and that of a device
-    depends on nothing but the seed, its number and the model.
+    A function of time: asking twice, out of order or in a resumed run gives the same answer, and
+    that of a device depends on nothing but the seed, its number and the model.
     """
 
     @abstractmethod
@@ -23,14 +23,19 @@ class Presence(ABC):
         """Return whether each device is available."""
 
     @abstractmethod
-    def change_s(self, device: Int[ndarray, " n"], time_s: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
-        """Return when the state that each of some devices has at a time of its own ends; inf if it never does."""
+    def change_s(
+        self, device: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
+    ) -> Float[ndarray, " n"]:
+        """Return when the state that each of some devices has at a time of its own ends; inf if it
+        never does.
+        """
 
     @final
     def changes(
         self, until_s: float
     ) -> Iterator[tuple[Int[ndarray, " n"], Float[ndarray, " n"], Bool[ndarray, " n"]]]:
-        """Yield devices, times in seconds and new states: of all devices at time 0, and then of who changes.
+        """Yield devices, times in seconds and new states: of all devices at time 0, and then of who
+        changes.
 
         Of every device the changes before ``until_s`` come, and the one after them.
         """
@@ -49,7 +54,7 @@ class Availability(ABC):
     """When the devices of a scenario can be reached."""
 
     @abstractmethod
-    def presence(self, count: int, streams: Streams) -> Presence:
+    def presence(self, count: int, streams: Streams) -> AvailabilityProcess:
         """Return the presence of ``count`` devices.
 
         Raises:

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.availability.base import Availability
-from netsim.availability.turns import Timetable, Turns
+from netsim.availability.on_off import OnOffProcess, SojournTimes
 from netsim.parameters import CONFIG, Positive
 from netsim.streams import Streams, uniform
 
@@ -17,11 +17,12 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Markov(Availability):
-    """A continuous-time Markov chain of two states for each device: exponential times available and away.
+    """A continuous-time Markov chain of two states for each device: exponential times available and
+    away.
 
-    From its stationary distribution on: a device is available at time 0, and at any other, with probability
-    ``mean_on / (mean_on + mean_off)``, and what is left of that time is exponential like all of it. Devices are
-    independent. Left out: times of day.
+    From its stationary distribution on: a device is available at time 0, and at any other, with
+    probability ``mean_on / (mean_on + mean_off)``, and what is left of that time is exponential
+    like all of it. Devices are independent. Left out: times of day.
     """
 
     kind: Literal["markov"]
@@ -31,12 +32,12 @@ class Markov(Availability):
     """Mean time for which it is away, in seconds."""
 
     @override
-    def presence(self, count: int, streams: Streams) -> Turns:
-        return Turns(_Sojourns(self, streams), count)
+    def presence(self, count: int, streams: Streams) -> OnOffProcess:
+        return OnOffProcess(_ExponentialSojourns(self, streams), count)
 
 
 @final
-class _Sojourns(Timetable):
+class _ExponentialSojourns(SojournTimes):
     """Word 0 of a device's stream says how it begins, word n + 1 how long its turn n lasts."""
 
     def __init__(self, model: Markov, streams: Streams) -> None:
@@ -46,7 +47,9 @@ class _Sojourns(Timetable):
 
     @override
     def first(self, device: Int[ndarray, " n"]) -> Int[ndarray, " n"]:
-        return (uniform(self._streams.word_at(0, "availability", device)) >= self._on).astype(np.int64)
+        return (uniform(self._streams.word_at(0, "availability", device)) >= self._on).astype(
+            np.int64
+        )
 
     @override
     def end_s(
@@ -54,4 +57,6 @@ class _Sojourns(Timetable):
     ) -> Float[ndarray, " n"]:
         draw = uniform(self._streams.word_at(turn + 1, "availability", device))
         # Not less than the next float, or a turn would end before it has begun.
-        return np.maximum(begin_s - self._mean_s[turn & 1] * np.log(draw), np.nextafter(begin_s, np.inf))
+        return np.maximum(
+            begin_s - self._mean_s[turn & 1] * np.log(draw), np.nextafter(begin_s, np.inf)
+        )

@@ -9,21 +9,23 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.availability.base import Availability
-from netsim.availability.turns import Timetable, Turns
+from netsim.availability.on_off import OnOffProcess, SojournTimes
 from netsim.errors import InputError
+from netsim.input_columns import as_bools, as_device_ids, read_columns, require_devices
 from netsim.parameters import CONFIG, Name
 from netsim.streams import Streams
-from netsim.tables import device_numbers, read_columns, require_devices, truths
 
 _KEY = "devices.availability.path"
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
-class Trace(Availability):
-    """Availability from a file: each row holds from its time until the device's next row, the last one for ever.
+class AvailabilityTrace(Availability):
+    """Availability from a file: each row holds from its time until the device's next row, the last
+    one for ever.
 
-    Before its first row a device is away. Devices of the file beyond the scenario's number are ignored.
+    Before its first row a device is away. Devices of the file beyond the scenario's number are
+    ignored.
     """
 
     kind: Literal["trace"]
@@ -32,10 +34,12 @@ class Trace(Availability):
     (true or false, 1 or 0); in any order."""
 
     @override
-    def presence(self, count: int, streams: Streams) -> Turns:
-        columns = read_columns(self.path, ("device", "time_s", "available"), _KEY, flags=("available",))
-        device = device_numbers(columns["device"], self.path, _KEY)
-        available = truths(columns["available"], "available", self.path, _KEY)
+    def presence(self, count: int, streams: Streams) -> OnOffProcess:
+        columns = read_columns(
+            self.path, ("device", "time_s", "available"), _KEY, flags=("available",)
+        )
+        device = as_device_ids(columns["device"], self.path, _KEY)
+        available = as_bools(columns["available"], "available", self.path, _KEY)
         require_devices(device, count, self.path, _KEY)
         order = np.lexsort((columns["time_s"], device))
         order = order[device[order] < count]
@@ -43,19 +47,25 @@ class Trace(Availability):
         twice = np.flatnonzero((np.diff(device) == 0) & (np.diff(time_s) == 0))
         if twice.size:
             at = twice[0]
-            raise InputError(_KEY, f"{self.path} has device {device[at]} twice at time_s = {time_s[at]:g}")
+            raise InputError(
+                _KEY, f"{self.path} has device {device[at]} twice at time_s = {time_s[at]:g}"
+            )
         new = _changes(device, available)
-        return Turns(_Rows(np.searchsorted(device[new], np.arange(count + 1)), time_s[new]), count)
+        return OnOffProcess(
+            _TraceSojourns(np.searchsorted(device[new], np.arange(count + 1)), time_s[new]), count
+        )
 
 
-def _changes(device: Int[ndarray, " rows"], available: Bool[ndarray, " rows"]) -> Bool[ndarray, " rows"]:
+def _changes(
+    device: Int[ndarray, " rows"], available: Bool[ndarray, " rows"]
+) -> Bool[ndarray, " rows"]:
     """Return which rows change their device's state, which before its first row is to be away."""
     before = np.concatenate([[False], available[:-1] & (device[1:] == device[:-1])])
     return available != before
 
 
 @final
-class _Rows(Timetable):
+class _TraceSojourns(SojournTimes):
     """Changes of all devices, one device after the other, and the row at which each one begins."""
 
     def __init__(self, first_row: Int[ndarray, " bounds"], time_s: Float[ndarray, " rows"]) -> None:
@@ -72,5 +82,7 @@ class _Rows(Timetable):
     ) -> Float[ndarray, " n"]:
         row = self._first_row[device] + turn - 1
         return np.where(
-            row < self._first_row[device + 1], self._time_s[np.minimum(row, len(self._time_s) - 1)], np.inf
+            row < self._first_row[device + 1],
+            self._time_s[np.minimum(row, len(self._time_s) - 1)],
+            np.inf,
         )

@@ -4,27 +4,27 @@ from typing import Annotated
 
 from pydantic import Field
 
-from netsim.mobility.base import Mobility, Motion
+from netsim.mobility.base import Mobility, Trajectories
 from netsim.mobility.gauss_markov import GaussMarkov
 from netsim.mobility.random_waypoint import RandomWaypoint
 from netsim.mobility.road import Road
-from netsim.mobility.static import Rest, Static
+from netsim.mobility.static import Static, Stationary
 from netsim.mobility.sumo import Sumo
-from netsim.mobility.trace import Trace
+from netsim.mobility.trace import PositionTrace
 
 AnyMobility = Annotated[
-    Static | RandomWaypoint | GaussMarkov | Road | Trace | Sumo, Field(discriminator="kind")
+    Static | RandomWaypoint | GaussMarkov | Road | PositionTrace | Sumo, Field(discriminator="kind")
 ]
 
 __all__ = [
     "AnyMobility",
     "GaussMarkov",
     "Mobility",
-    "Motion",
+    "PositionTrace",
     "RandomWaypoint",
-    "Rest",
     "Road",
     "Static",
+    "Stationary",
     "Sumo",
-    "Trace",
+    "Trajectories",
 ]

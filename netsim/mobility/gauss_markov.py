@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.geometry import Rectangle, Xy
 from netsim.mobility.base import Mobility
-from netsim.mobility.legs import Itinerary, Journey, Legs
+from netsim.mobility.piecewise_linear import Legs, LegSequence, PiecewiseLinearMotion
 from netsim.parameters import CONFIG, Point, Positive
 from netsim.placement import Placement
 from netsim.streams import Streams, normal_pairs
@@ -21,9 +21,10 @@ from netsim.streams import Streams, normal_pairs
 class GaussMarkov(Mobility):
     """Velocity as a first-order autoregression in x and in y (Liang and Haas, INFOCOM 1999).
 
-    ``v(n+1) = a v(n) + (1 - a) mean + sigma sqrt(1 - a^2) w(n)``, ``a = exp(-step / correlation time)``, w standard
-    normal, from its stationary distribution on; constant within a step. Devices start where they are placed and
-    are reflected by the smallest rectangle along the axes around the placement's region, at the same speed.
+    ``v(n+1) = a v(n) + (1 - a) mean + sigma sqrt(1 - a^2) w(n)``, ``a = exp(-step / correlation
+    time)``, w standard normal, from its stationary distribution on; constant within a step. Devices
+    start where they are placed and are reflected by the smallest rectangle along the axes around
+    the placement's region, at the same speed.
     """
 
     kind: Literal["gauss_markov"] = "gauss_markov"
@@ -37,16 +38,19 @@ class GaussMarkov(Mobility):
     """Duration of a step, in seconds; a step of each device is drawn, so short ones cost time."""
 
     @override
-    def motion(self, placement: Placement, count: int, streams: Streams) -> Journey:
+    def motion(self, placement: Placement, count: int, streams: Streams) -> PiecewiseLinearMotion:
         start_m = placement.positions(count, streams)
-        return Journey(_Steps(self, start_m, placement.region().box(), streams), count)
+        return PiecewiseLinearMotion(
+            _Steps(self, start_m, placement.region().box(), streams), count
+        )
 
 
 @final
-class _Steps(Itinerary):
+class _Steps(LegSequence):
     """Gauss-Markov steps in a plane without walls; ``place`` folds it into the rectangle.
 
-    The legs must not be folded one by one: each would need to know whether its velocity was turned around.
+    The legs must not be folded one by one: each would need to know whether its velocity was turned
+    around.
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class _Steps(Itinerary):
         return _folded(x_m, box.x_m, box.width_m), _folded(y_m, box.y_m, box.height_m)
 
     def _normals(self, device: Int[ndarray, " n"], step: Int[ndarray, " n"]) -> Xy:
-        words = self._streams.heads("gauss_markov", device, step)
+        words = self._streams.first_words("gauss_markov", device, step)
         return normal_pairs(words[0], words[1])
 
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 from netsim.errors import InputError
 from netsim.geometry import Convex, Xy
 from netsim.mobility.base import Mobility
-from netsim.mobility.legs import Itinerary, Journey, Legs
+from netsim.mobility.piecewise_linear import Legs, LegSequence, PiecewiseLinearMotion
 from netsim.parameters import CONFIG, NonNegative, Range
 from netsim.placement import Placement
 from netsim.streams import Streams, uniform
@@ -23,22 +23,26 @@ _NEAREST_M: Final = 1e-9
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class RandomWaypoint(Mobility):
-    """Straight to a uniform point of the placement's region, at a uniform speed; then a pause; and again.
+    """Straight to a uniform point of the placement's region, at a uniform speed; then a pause; and
+    again.
 
-    Started in its stationary distribution (Navidi and Camp, IEEE Trans. Mobile Computing 3(1), 2004), so nothing
-    drifts: on the leg at time 0 the end points have a density in proportion to their distance, the speed one in
-    proportion to its inverse, and the device is anywhere on the way; or it pauses, with a uniform rest of the
-    pause. Of the placement only the region counts, and straight legs need a convex one.
+    Started in its stationary distribution (Navidi and Camp, IEEE Trans. Mobile Computing 3(1),
+    2004), so nothing drifts: on the leg at time 0 the end points have a density in proportion to
+    their distance, the speed one in proportion to its inverse, and the device is anywhere on the
+    way; or it pauses, with a uniform rest of the pause. Of the placement only the region counts,
+    and straight legs need a convex one.
     """
 
     kind: Literal["random_waypoint"] = "random_waypoint"
     speed_mps: Range
-    """Least and largest speed of a leg, in metres per second; positive, or the mean speed would decay to 0."""
+    """Least and largest speed of a leg, in metres per second; positive, or the mean speed would
+    decay to 0.
+    """
     pause_s: NonNegative = 0.0
     """Time at rest after each leg, in seconds."""
 
     @override
-    def motion(self, placement: Placement, count: int, streams: Streams) -> Journey:
+    def motion(self, placement: Placement, count: int, streams: Streams) -> PiecewiseLinearMotion:
         region = placement.region()
         if not isinstance(region, Convex):
             raise InputError(
@@ -49,7 +53,7 @@ class RandomWaypoint(Mobility):
             raise InputError(
                 "devices.mobility", "random_waypoint needs a placement that is not a single point"
             )
-        return Journey(_Waypoints(self, region, streams), count)
+        return PiecewiseLinearMotion(_Waypoints(self, region, streams), count)
 
     def share_of_pauses(self, mean_leg_m: float) -> float:
         """Return the probability that a device pauses, given the mean length of a leg."""
@@ -59,7 +63,7 @@ class RandomWaypoint(Mobility):
 
 
 @final
-class _Waypoints(Itinerary):
+class _Waypoints(LegSequence):
     """Random-waypoint legs; the draw of leg n is one Philox counter (device, n) of four words."""
 
     def __init__(self, model: RandomWaypoint, region: Convex, streams: Streams) -> None:
@@ -68,7 +72,7 @@ class _Waypoints(Itinerary):
 
     @override
     def first(self, device: Int[ndarray, " n"]) -> Legs:
-        u = uniform(self._streams.heads("stationary waypoint", device))
+        u = uniform(self._streams.first_words("stationary waypoint", device))
         start, end = self._stationary_ends(device)
         slow, fast = self._model.speed_mps
         x_m = start[0] + (end[0] - start[0]) * u[0]
@@ -82,7 +86,7 @@ class _Waypoints(Itinerary):
     @override
     def following(self, device: Int[ndarray, " n"], legs: Legs) -> Legs:
         step = legs.step + 1
-        u = uniform(self._streams.heads("waypoint", device, step))
+        u = uniform(self._streams.first_words("waypoint", device, step))
         slow, fast = self._model.speed_mps
         speed_mps = slow + (fast - slow) * u[2]
         end = self._region.points(u[0], u[1])
@@ -117,18 +121,26 @@ class _Waypoints(Itinerary):
     def _rest(self, device: Int[ndarray, " n"], left: Float[ndarray, " n"]) -> Legs:
         """Return a leg 0 that is the end of a pause at a uniform point."""
         still, step = np.zeros(len(device)), np.zeros(len(device), np.int64)
-        u = uniform(self._streams.heads("stationary pause", device))
+        u = uniform(self._streams.first_words("stationary pause", device))
         return Legs(
-            step, *self._region.points(u[0], u[1]), still, still, still, still, self._model.pause_s * left
+            step,
+            *self._region.points(u[0], u[1]),
+            still,
+            still,
+            still,
+            still,
+            self._model.pause_s * left,
         )
 
     def _stationary_ends(self, device: Int[ndarray, " n"]) -> tuple[Xy, Xy]:
-        """Return start and end of the legs of stationary devices: uniform pairs, accepted by their distance."""
+        """Return start and end of the legs of stationary devices: uniform pairs, accepted by their
+        distance.
+        """
         start, end = np.empty((2, len(device))), np.empty((2, len(device)))
         open_, attempt = np.arange(len(device)), 0
         while open_.size:
-            u = uniform(self._streams.heads("stationary ends", device[open_], attempt))
-            toss = uniform(self._streams.heads("stationary toss", device[open_], attempt)[0])
+            u = uniform(self._streams.first_words("stationary ends", device[open_], attempt))
+            toss = uniform(self._streams.first_words("stationary toss", device[open_], attempt)[0])
             start[:, open_] = self._region.points(u[0], u[1])
             end[:, open_] = self._region.points(u[2], u[3])
             apart_m = np.sqrt(((end - start)[:, open_] ** 2).sum(axis=0))

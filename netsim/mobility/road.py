@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.errors import InputError
 from netsim.geometry import Segment
-from netsim.mobility.base import Mobility, Motion
+from netsim.mobility.base import Mobility, Trajectories
 from netsim.parameters import CONFIG, Range
 from netsim.placement import Placement
 from netsim.streams import Streams, uniform
@@ -19,20 +19,24 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Road(Mobility):
-    """Each vehicle keeps one uniform speed along the placement's line, and enters again where the road begins.
+    """Each vehicle keeps one uniform speed along the placement's line, and enters again where the
+    road begins.
 
-    So the number of vehicles is constant and they stay uniform on the road. The jump from one end to the other
-    stands for one vehicle that leaves and another one that comes. No overtaking rules, no lanes.
+    So the number of vehicles is constant and they stay uniform on the road. The jump from one end
+    to the other stands for one vehicle that leaves and another one that comes. No overtaking rules,
+    no lanes.
     """
 
     kind: Literal["road"] = "road"
     speed_mps: Range
     """Least and largest speed of the vehicles, in metres per second."""
     direction: Literal["both", "forward"] = "both"
-    """Whether half of the vehicles, drawn at random, drive from the end of the line to its start."""
+    """Whether half of the vehicles, drawn at random, drive from the end of the line to its
+    start.
+    """
 
     @override
-    def motion(self, placement: Placement, count: int, streams: Streams) -> Motion:
+    def motion(self, placement: Placement, count: int, streams: Streams) -> Trajectories:
         line = placement.region()
         if not isinstance(line, Segment):
             raise InputError("devices.mobility", "road needs a placement of kind line")
@@ -40,11 +44,13 @@ class Road(Mobility):
         slow, fast = self.speed_mps
         speed_mps = slow + (fast - slow) * u[:, 0]
         back = (u[:, 1] < 0.5) & (self.direction == "both")
-        return _Traffic(line, placement.positions(count, streams), np.where(back, -speed_mps, speed_mps))
+        return _RoadTraffic(
+            line, placement.positions(count, streams), np.where(back, -speed_mps, speed_mps)
+        )
 
 
 @final
-class _Traffic(Motion):
+class _RoadTraffic(Trajectories):
     def __init__(
         self, line: Segment, start_m: Float[ndarray, "K 2"], speed_mps: Float[ndarray, " K"]
     ) -> None:
@@ -58,11 +64,16 @@ class _Traffic(Motion):
         return self._at(self._start_m, self._speed_mps, np.array(time_s))
 
     @override
-    def paths(self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]) -> Float[ndarray, "n T 2"]:
+    def paths(
+        self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]
+    ) -> Float[ndarray, "n T 2"]:
         return self._at(self._start_m[device, None], self._speed_mps[device, None], times_s)
 
     def _at(
-        self, start_m: Float[ndarray, "..."], speed_mps: Float[ndarray, "..."], time_s: Float[ndarray, "..."]
+        self,
+        start_m: Float[ndarray, "..."],
+        speed_mps: Float[ndarray, "..."],
+        time_s: Float[ndarray, "..."],
     ) -> Float[ndarray, "... 2"]:
         share = np.mod(start_m + speed_mps * time_s, self._length_m) / self._length_m
         return np.stack(self._line.points(share, share), axis=-1)

@@ -8,14 +8,14 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.mobility.base import Mobility, Motion
+from netsim.mobility.base import Mobility, Trajectories
 from netsim.parameters import CONFIG
 from netsim.placement import Placement
 from netsim.streams import Streams
 
 
 @final
-class Rest(Motion):
+class Stationary(Trajectories):
     """Devices at rest."""
 
     def __init__(self, position_m: Float[ndarray, "K 2"]) -> None:
@@ -26,7 +26,9 @@ class Rest(Motion):
         return self._position_m
 
     @override
-    def paths(self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]) -> Float[ndarray, "n T 2"]:
+    def paths(
+        self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]
+    ) -> Float[ndarray, "n T 2"]:
         return np.broadcast_to(self._position_m[device][:, None], (len(device), len(times_s), 2))
 
 
@@ -38,5 +40,5 @@ class Static(Mobility):
     kind: Literal["static"] = "static"
 
     @override
-    def motion(self, placement: Placement, count: int, streams: Streams) -> Rest:
-        return Rest(placement.positions(count, streams))
+    def motion(self, placement: Placement, count: int, streams: Streams) -> Stationary:
+        return Stationary(placement.positions(count, streams))

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from netsim.errors import InputError
 from netsim.mobility.base import Mobility
-from netsim.mobility.trace import Replay, repeated
+from netsim.mobility.trace import Replay, duplicate_row
 from netsim.parameters import CONFIG, Name
 from netsim.placement import Placement
 from netsim.streams import Streams
@@ -24,11 +24,13 @@ _MOVING: Final = ("vehicle", "person")
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Sumo(Mobility):
-    """Vehicles and persons of a floating-car file of SUMO (its option ``--fcd-output``), in its metres.
+    """Vehicles and persons of a floating-car file of SUMO (its option ``--fcd-output``), in its
+    metres.
 
-    Device k is the k-th vehicle or person in the file. From row to row it moves straight at constant speed; before
-    it enters it waits where it will, and after it has left it stays where it did. The placement does not count, and
-    whoever comes after the scenario's number of devices is ignored.
+    Device k is the k-th vehicle or person in the file. From row to row it moves straight at
+    constant speed; before it enters it waits where it will, and after it has left it stays where it
+    did. The placement does not count, and whoever comes after the scenario's number of devices is
+    ignored.
     """
 
     kind: Literal["sumo"] = "sumo"
@@ -59,15 +61,19 @@ class Sumo(Mobility):
             )
         of = np.frombuffer(device, np.int64)
         time_s, x_m, y_m = np.frombuffer(rows, np.float64).reshape(-1, 3).T
-        twice = repeated(of, time_s)
+        twice = duplicate_row(of, time_s)
         if twice is not None:
             kind, name = list(numbers)[of[twice]]
-            raise InputError(_KEY, f"{self.path} places {kind} {name!r} twice at time {time_s[twice]:g}")
+            raise InputError(
+                _KEY, f"{self.path} places {kind} {name!r} twice at time {time_s[twice]:g}"
+            )
         return Replay(of, time_s, x_m, y_m, count)
 
 
 def _rows(path: str) -> Iterator[tuple[tuple[str, str], tuple[float, float, float]]]:
-    """Yield who is where and when: (kind, id) and (time in s, x in m, y in m), one time step in memory at once."""
+    """Yield who is where and when: (kind, id) and (time in s, x in m, y in m), one time step in
+    memory at once.
+    """
     events = ET.iterparse(path, events=("start", "end"))
     _, root = next(events)
     if root.tag != "fcd-export":

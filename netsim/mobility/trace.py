@@ -9,44 +9,48 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.errors import InputError
-from netsim.mobility.base import Mobility, Motion
+from netsim.input_columns import as_device_ids, read_columns, require_devices
+from netsim.mobility.base import Mobility, Trajectories
 from netsim.parameters import CONFIG, Name
 from netsim.placement import Placement
 from netsim.streams import Streams
-from netsim.tables import device_numbers, read_columns, require_devices
 
 _KEY = "devices.mobility.path"
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
-class Trace(Mobility):
-    """Positions from a file, with straight movement at constant speed from each row of a device to its next.
+class PositionTrace(Mobility):
+    """Positions from a file, with straight movement at constant speed from each row of a device to
+    its next.
 
-    Before its first row a device waits at that row's position, after its last one it stays. The placement does
-    not count. Devices of the file beyond the scenario's number are ignored.
+    Before its first row a device waits at that row's position, after its last one it stays. The
+    placement does not count. Devices of the file beyond the scenario's number are ignored.
     """
 
     kind: Literal["trace"] = "trace"
     path: Name
-    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s``, ``x_m``, ``y_m``; in any order."""
+    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s``, ``x_m``, ``y_m``; in
+    any order.
+    """
 
     @override
-    def motion(self, placement: Placement, count: int, streams: Streams) -> Motion:
+    def motion(self, placement: Placement, count: int, streams: Streams) -> Trajectories:
         columns = read_columns(self.path, ("device", "time_s", "x_m", "y_m"), _KEY)
-        device = device_numbers(columns["device"], self.path, _KEY)
+        device = as_device_ids(columns["device"], self.path, _KEY)
         require_devices(device, count, self.path, _KEY)
         counts = device < count
         device, time_s = device[counts], columns["time_s"][counts]
-        twice = repeated(device, time_s)
+        twice = duplicate_row(device, time_s)
         if twice is not None:
             raise InputError(
-                _KEY, f"{self.path} places device {device[twice]} twice at time_s = {time_s[twice]:g}"
+                _KEY,
+                f"{self.path} places device {device[twice]} twice at time_s = {time_s[twice]:g}",
             )
         return Replay(device, time_s, columns["x_m"][counts], columns["y_m"][counts], count)
 
 
-def repeated(device: Int[ndarray, " rows"], time_s: Float[ndarray, " rows"]) -> int | None:
+def duplicate_row(device: Int[ndarray, " rows"], time_s: Float[ndarray, " rows"]) -> int | None:
     """Return a row whose device has another row at the same time; None if there is none."""
     order = np.lexsort((time_s, device))
     again = np.flatnonzero((np.diff(device[order]) == 0) & (np.diff(time_s[order]) == 0))
@@ -54,8 +58,9 @@ def repeated(device: Int[ndarray, " rows"], time_s: Float[ndarray, " rows"]) -> 
 
 
 @final
-class Replay(Motion):
-    """Recorded positions: straight at constant speed between two rows of a device, at rest before and after.
+class Replay(Trajectories):
+    """Recorded positions: straight at constant speed between two rows of a device, at rest before
+    and after.
 
     The rows come in any order, and each of the devices 0 to ``count - 1`` has at least one.
     """
@@ -79,10 +84,14 @@ class Replay(Motion):
         return self._at(first, end, np.full(len(first), float(time_s)))
 
     @override
-    def paths(self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]) -> Float[ndarray, "n T 2"]:
+    def paths(
+        self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]
+    ) -> Float[ndarray, "n T 2"]:
         first, end = self._first_row[device], self._first_row[device + 1]
         columns = len(times_s)
-        flat = self._at(np.repeat(first, columns), np.repeat(end, columns), np.tile(times_s, len(device)))
+        flat = self._at(
+            np.repeat(first, columns), np.repeat(end, columns), np.tile(times_s, len(device))
+        )
         return flat.reshape(len(device), columns, 2)
 
     def _at(
@@ -91,15 +100,23 @@ class Replay(Motion):
         before = self._last_row_until(first, end, time_s)
         after = np.minimum(before + 1, end - 1)
         span_s = self._time_s[after] - self._time_s[before]
-        share = np.clip((time_s - self._time_s[before]) / np.where(span_s > 0, span_s, 1.0), 0.0, 1.0)
+        share = np.clip(
+            (time_s - self._time_s[before]) / np.where(span_s > 0, span_s, 1.0), 0.0, 1.0
+        )
         return np.stack(
-            [axis[before] + share * (axis[after] - axis[before]) for axis in (self._x_m, self._y_m)], axis=1
+            [
+                axis[before] + share * (axis[after] - axis[before])
+                for axis in (self._x_m, self._y_m)
+            ],
+            axis=1,
         )
 
     def _last_row_until(
         self, first: Int[ndarray, " n"], end: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
     ) -> Int[ndarray, " n"]:
-        """Return each device's last row not after a time, or its first row: bisection of all at once."""
+        """Return each device's last row not after a time, or its first row: bisection of all at
+        once.
+        """
         low, high = first.copy(), end.copy()
         while (high - low > 1).any():
             middle = (low + high) // 2

@@ -12,6 +12,8 @@ from netsim.placement.grid import Grid
 from netsim.placement.line import Line
 from netsim.placement.points import Points
 
-AnyPlacement = Annotated[Disc | Annulus | Grid | Clusters | Line | Points, Field(discriminator="kind")]
+AnyPlacement = Annotated[
+    Disc | Annulus | Grid | Clusters | Line | Points, Field(discriminator="kind")
+]
 
 __all__ = ["Annulus", "AnyPlacement", "Clusters", "Disc", "Grid", "Line", "Placement", "Points"]

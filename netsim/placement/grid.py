@@ -18,9 +18,11 @@ from netsim.streams import Streams
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Grid(Placement):
-    """Devices on a square lattice, row by row from the lower left: device k in column ``k mod columns``.
+    """Devices on a square lattice, row by row from the lower left: device k in column ``k mod
+    columns``.
 
-    It has ``rows`` times ``columns`` places; the last ones stay empty where there are fewer devices.
+    It has ``rows`` times ``columns`` places; the last ones stay empty where there are fewer
+    devices.
     """
 
     kind: Literal["grid"] = "grid"

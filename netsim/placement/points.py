@@ -11,11 +11,11 @@ from typing_extensions import override
 
 from netsim.errors import InputError
 from netsim.geometry import Rectangle
+from netsim.input_columns import as_device_ids, read_columns, require_devices
 from netsim.parameters import CONFIG, Name
 from netsim.parameters import Points as PointList
 from netsim.placement.base import Placement
 from netsim.streams import Streams
-from netsim.tables import device_numbers, read_columns, require_devices
 
 _KEY = "devices.placement.path"
 
@@ -23,7 +23,8 @@ _KEY = "devices.placement.path"
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Points(Placement):
-    """Devices at points given one by one, inline or in a file; more points than devices are allowed.
+    """Devices at points given one by one, inline or in a file; more points than devices are
+    allowed.
 
     The region of moving devices is the smallest rectangle along the axes around *all* points.
     """
@@ -32,7 +33,9 @@ class Points(Placement):
     positions_m: PointList | None = None
     """x and y of each device in metres, device 0 first. Excludes ``path``."""
     path: Name | None = None
-    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``x_m``, ``y_m``. Excludes ``positions_m``."""
+    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``x_m``, ``y_m``. Excludes
+    ``positions_m``.
+    """
 
     @model_validator(mode="after")
     def _one_source(self) -> "Points":
@@ -44,23 +47,29 @@ class Points(Placement):
     def positions(self, count: int, streams: Streams) -> Float[ndarray, "count 2"]:
         points_m = self._points()
         if count > len(points_m):
-            raise InputError("devices.placement", f"{len(points_m)} points do not place {count} devices")
+            raise InputError(
+                "devices.placement", f"{len(points_m)} points do not place {count} devices"
+            )
         return points_m[:count]
 
     @override
     def region(self) -> Rectangle:
         points_m = self._points()
         low, high = points_m.min(axis=0), points_m.max(axis=0)
-        return Rectangle(float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
+        return Rectangle(
+            float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+        )
 
     def _points(self) -> Float[ndarray, "points 2"]:
         if self.path is None:
             return np.array(self.positions_m, dtype=float)
         columns = read_columns(self.path, ("device", "x_m", "y_m"), _KEY)
-        device = device_numbers(columns["device"], self.path, _KEY)
+        device = as_device_ids(columns["device"], self.path, _KEY)
         require_devices(device, len(np.unique(device)), self.path, _KEY)
         order = np.argsort(device, kind="stable")
-        repeated = np.flatnonzero(np.diff(device[order]) == 0)
-        if repeated.size:
-            raise InputError(_KEY, f"{self.path} places device {device[order][repeated[0]]} twice")
+        duplicate_row = np.flatnonzero(np.diff(device[order]) == 0)
+        if duplicate_row.size:
+            raise InputError(
+                _KEY, f"{self.path} places device {device[order][duplicate_row[0]]} twice"
+            )
         return np.stack([columns["x_m"], columns["y_m"]], axis=1)[order]

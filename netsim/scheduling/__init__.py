@@ -1,9 +1,9 @@
 """Who takes part in a round, and with how much bandwidth: one file a policy."""
 
 from netsim.scheduling.base import Allocation, History, Policy, RoundState
-from netsim.scheduling.check import AllocationError, ask, checked
-from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrt, Objective
-from netsim.scheduling.oracle_static import OracleStatic
+from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrtZeta, Objective
+from netsim.scheduling.policies.oracle_static import OracleStatic
+from netsim.scheduling.policy_call import AllocationError, call_policy, validated
 from netsim.scheduling.registry import ENTRY_POINTS, POLICIES, create, policy_class
 
 __all__ = [
@@ -14,13 +14,13 @@ __all__ = [
     "AnyZeta",
     "Drift",
     "History",
-    "InverseSqrt",
+    "InverseSqrtZeta",
     "Objective",
     "OracleStatic",
     "Policy",
     "RoundState",
-    "ask",
-    "checked",
+    "call_policy",
     "create",
     "policy_class",
+    "validated",
 ]

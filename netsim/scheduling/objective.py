@@ -1,4 +1,6 @@
-"""The drift-plus-penalty objective J of problem P1, equation (22), with the readings of the paper notes."""
+"""The drift-plus-penalty objective J of problem P1, equation (22), with the readings of the paper
+notes.
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -19,30 +21,34 @@ Drift = Literal["paper", "full"]
 
 
 class Zeta(ABC):
-    """The control parameter zeta(t) of (22), without unit: how much the queue counts against participation."""
+    """The control parameter zeta(t) of (22), without unit: how much the queue counts against
+    participation.
+    """
 
     @abstractmethod
-    def at(self, round_: int) -> float:
+    def at(self, round_number: int) -> float:
         """Return zeta in a round; rounds count from 1."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
-class InverseSqrt(Zeta):
-    """``initial / sqrt(t)``: descending, and slowly enough that the mean delay still meets the budget (8)."""
+class InverseSqrtZeta(Zeta):
+    """``initial / sqrt(t)``: descending, and slowly enough that the mean delay still meets the
+    budget (8).
+    """
 
     kind: Literal["inverse_sqrt"] = "inverse_sqrt"
     initial: Positive = 1.0
     """zeta in the first round, without unit."""
 
     @override
-    def at(self, round_: int) -> float:
-        return float(self.initial * round_**-0.5)
+    def at(self, round_number: int) -> float:
+        return float(self.initial * round_number**-0.5)
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
-class Constant(Zeta):
+class ConstantZeta(Zeta):
     """The same zeta in every round."""
 
     kind: Literal["constant"] = "constant"
@@ -50,16 +56,17 @@ class Constant(Zeta):
     """zeta in every round, without unit."""
 
     @override
-    def at(self, round_: int) -> float:
+    def at(self, round_number: int) -> float:
         return self.initial
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
-class Power(Zeta):
+class PowerZeta(Zeta):
     """``initial * t ** -exponent``.
 
-    With an exponent of 1 or more the queue grows as fast as t and (8) is violated for good: it is refused.
+    With an exponent of 1 or more the queue grows as fast as t and (8) is violated for good: it is
+    refused.
     """
 
     kind: Literal["power"] = "power"
@@ -69,23 +76,24 @@ class Power(Zeta):
     """How fast zeta descends, without unit."""
 
     @override
-    def at(self, round_: int) -> float:
-        return float(self.initial * round_**-self.exponent)
+    def at(self, round_number: int) -> float:
+        return float(self.initial * round_number**-self.exponent)
 
 
-AnyZeta = Annotated[InverseSqrt | Constant | Power, Field(discriminator="kind")]
+AnyZeta = Annotated[InverseSqrtZeta | ConstantZeta | PowerZeta, Field(discriminator="kind")]
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Objective:
-    """``J = N - zeta(t) Q D / budget^2``; with the full drift, ``J = N - zeta(t) (Q D + D^2 / 2) / budget^2``.
+    """``J = N - zeta(t) Q D / budget^2``; with the full drift, ``J = N - zeta(t) (Q D + D^2 / 2) /
+    budget^2``.
 
-    Q is the virtual queue before the round and D the round's delay, both in seconds; J has no unit. Lemma 2 of
-    the paper drops the square, so that with an empty queue delay costs nothing.
+    Q is the virtual queue before the round and D the round's delay, both in seconds; J has no unit.
+    Lemma 2 of the paper drops the square, so that with an empty queue delay costs nothing.
     """
 
-    zeta: AnyZeta = field(default_factory=InverseSqrt)
+    zeta: AnyZeta = field(default_factory=InverseSqrtZeta)
     """Control parameter zeta(t)."""
     drift: Drift = "paper"
     """``paper`` drops the squared delay as Lemma 2 does, ``full`` keeps it."""
@@ -96,7 +104,8 @@ class Objective:
         delay_s: Float[ndarray, "*#sets"] | float,
         state: RoundState,
     ) -> Float[ndarray, "..."]:
-        """Return J of sets with ``count`` devices and a common delay, in the round that ``state`` describes.
+        """Return J of sets with ``count`` devices and a common delay, in the round that ``state``
+        describes.
 
         Count and delay broadcast.
         """
@@ -106,7 +115,8 @@ class Objective:
         return np.asarray(count - (weight * state.virtual_queue_s) * delay_s)
 
     def delay_s(self, count: int, value: float, state: RoundState) -> float:
-        """Return the delay in seconds at which a set of ``count`` devices comes down to a value of J.
+        """Return the delay in seconds at which a set of ``count`` devices comes down to a value of
+        J.
 
         Infinite where no delay brings it down to that, and 0 where it is never worth more.
         """

@@ -4,18 +4,18 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Final
 
-from netsim.scheduling.aaba import Aaba
-from netsim.scheduling.algorithm1 import Algorithm1
-from netsim.scheduling.all_in import AllIn
 from netsim.scheduling.base import Policy
-from netsim.scheduling.exact import Exact
-from netsim.scheduling.greedy import Greedy
-from netsim.scheduling.knapsack_energy import KnapsackEnergy
-from netsim.scheduling.latency_first import LatencyFirst
-from netsim.scheduling.oracle_static import OracleStatic
-from netsim.scheduling.proportional_fair import ProportionalFair
-from netsim.scheduling.random import Random
-from netsim.scheduling.round_robin import RoundRobin
+from netsim.scheduling.policies.aaba import Aaba
+from netsim.scheduling.policies.algorithm1 import Algorithm1
+from netsim.scheduling.policies.all_in import AllIn
+from netsim.scheduling.policies.exact import Exact
+from netsim.scheduling.policies.greedy import Greedy
+from netsim.scheduling.policies.knapsack_energy import KnapsackEnergy
+from netsim.scheduling.policies.latency_first import LatencyFirst
+from netsim.scheduling.policies.oracle_static import OracleStatic
+from netsim.scheduling.policies.proportional_fair import ProportionalFair
+from netsim.scheduling.policies.random import Random
+from netsim.scheduling.policies.round_robin import RoundRobin
 
 POLICIES: Final[dict[str, type[Policy]]] = {
     "all_in": AllIn,
@@ -37,15 +37,16 @@ ENTRY_POINTS: Final = "airtune.policies"
 def create(kind: str, **options: Any) -> Policy:  # each policy declares and checks its own
     """Return the policy of a kind with its options, for instance ``create("exact", drift="full")``.
 
-    Raises:
-        ValueError: an unknown kind; an unknown or impossible option of a built-in policy (pydantic's error, which
+    Raises: ValueError: an unknown kind; an unknown or impossible option of a built-in policy
+        (pydantic's error, which
             is one).
     """
     return policy_class(kind)(**options)
 
 
 def policy_class(kind: str) -> type[Policy]:
-    """Return the class of a built-in policy, of an installed one (its entry point's name), or of ``module:Class``.
+    """Return the class of a built-in policy, of an installed one (its entry point's name), or of
+    ``module:Class``.
 
     Raises:
         ValueError: there is no such policy; the text says what was looked for.

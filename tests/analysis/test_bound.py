@@ -1,4 +1,6 @@
-"""Theorem 1: as printed against the formula, as corrected against a problem whose constants are known."""
+"""Theorem 1: as printed against the formula, as corrected against a problem whose constants are
+known.
+"""
 
 from dataclasses import replace
 
@@ -6,10 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quadratic import Quadratic
+from support.quadratic_task import Quadratic
 
 from analysis import ConstantError
-from analysis.bound import Constants, corrected, diversity, gradient_variance, polyak, printed, smoothness
+from analysis.bound import (
+    Constants,
+    corrected,
+    diversity,
+    gradient_variance,
+    polyak,
+    printed,
+    smoothness,
+)
 
 SEEDS = 1000
 CENTRES = np.random.Generator(np.random.Philox(11)).normal(size=(5, 4))
@@ -60,13 +70,15 @@ def test_printed_is_equation_13(
         initial_gap=2.0,
     )
 
-    assert printed(counts, constants).gap.iloc[-1] == pytest.approx(direct_13(counts, constants), rel=1e-9)
+    assert printed(counts, constants).gap.iloc[-1] == pytest.approx(
+        direct_13(counts, constants), rel=1e-9
+    )
 
 
 def test_corrected_by_hand() -> None:
     # eta 0.1, L 2, tau 1, K 3: keep 0.9, L eta^2 / 2 = 0.01.
-    # Round 1, N 1: 0.9 x 4 + 0.01 (2 x 5 / 1 + (3 - 1) 6 / (1 x 2) + 1 x 2 x 7 / 3) = 3.6 + 0.01 (10 + 6 + 14/3)
-    # Round 2, N 3: 0.9 x that + 0.01 (10 / 3 + 0 + 14).
+    # Round 1, N 1: 0.9 x 4 + 0.01 (2 x 5 / 1 + (3 - 1) 6 / (1 x 2) + 1 x 2 x 7 / 3) = 3.6 + 0.01
+    # (10 + 6 + 14/3) Round 2, N 3: 0.9 x that + 0.01 (10 / 3 + 0 + 14).
     constants = Constants(
         step=0.1,
         devices=3,
@@ -94,7 +106,9 @@ def test_the_parts_sum_to_the_gap_and_nobody_leaves_it(version: type) -> None:
 
     found = version([2, 0, 5, 1], constants)  # type: ignore[call-arg]
 
-    assert found.drop(columns=["round", "gap"]).sum(axis=1).tolist() == pytest.approx(found.gap.tolist())
+    assert found.drop(columns=["round", "gap"]).sum(axis=1).tolist() == pytest.approx(
+        found.gap.tolist()
+    )
     assert found.gap[2] == found.gap[1]
 
 
@@ -116,7 +130,8 @@ def test_corrected_holds_where_the_constants_are_known(
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_corrected_is_reached_at_the_largest_step(count: int) -> None:
-    # At eta = 1/L without heads, every step lands on the mean of the chosen centres plus noise: an equality.
+    # At eta = 1/L without heads, every step lands on the mean of the chosen centres plus noise: an
+    # equality.
     problem = Quadratic(CENTRES, 0, lam=2.0, kappa=0.0, noise=0.5, step=0.5)
 
     gaps = problem.gaps([count] * 3, SEEDS * 20)
@@ -141,7 +156,8 @@ def test_corrected_is_reached_in_one_step_from_the_optimum(count: int) -> None:
 
 
 def test_printed_fails_where_noise_is_said_to_help() -> None:
-    # All devices, so that (14) has no (K - N) term, and 0 < L < eta / (eta^2 + 1): the conditions that it states.
+    # All devices, so that (14) has no (K - N) term, and 0 < L < eta / (eta^2 + 1): the conditions
+    # that it states.
     problem = Quadratic(CENTRES, 3, lam=0.3, kappa=0.3, noise=0.5, step=0.5)
     counts = [5] * 80
     assert problem.constants.smoothness < 0.5 / (0.5**2 + 1)
@@ -156,8 +172,8 @@ def test_printed_fails_where_noise_is_said_to_help() -> None:
 
 
 def test_printed_says_nothing_at_realistic_constants() -> None:
-    # eta = 1e-4 and N = 8 of 20: the printed condition is L < eta N (K-1) / (K - N) = 1.27e-3, and from twice
-    # that on (14) is negative: the claimed gap grows, whatever the gradients are.
+    # eta = 1e-4 and N = 8 of 20: the printed condition is L < eta N (K-1) / (K - N) = 1.27e-3, and
+    # from twice that on (14) is negative: the claimed gap grows, whatever the gradients are.
     base = Quadratic(np.zeros((20, 4)), 3, lam=1.0, kappa=1.0, noise=0.1, step=1e-4).constants
 
     quiet = replace(base, gradient_variance=0.0)
@@ -193,7 +209,8 @@ def test_noise_alone_is_no_diversity() -> None:
     rng = np.random.Generator(np.random.Philox(4))
     found = [diversity(rng.normal(size=(5, 4, 50))) for _ in range(200)]
 
-    # Without the correction it would be (1 - 1/5) x 50 / 4 = 10; clipped at 0, half of the estimates are 0.
+    # Without the correction it would be (1 - 1/5) x 50 / 4 = 10; clipped at 0, half of the
+    # estimates are 0.
     assert np.mean(found) < 1.0
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_runs import SCENARIO, four_rounds, write_run
+from support.written_runs import SCENARIO, four_rounds, write_run
 
 import analysis
 from analysis.bound import Constants, of_run, uniform_selection
@@ -40,7 +40,9 @@ def test_the_observed_contraction_by_hand(tmp_path: Path) -> None:
         "accuracy": [0.5] * 4,
     }
     rounds = {"round": [1, 2, 3, 4], "arrived": [1, 1, 1, 0], "scheduled": [1, 1, 1, 0]}
-    run = analysis.load(write_run(tmp_path / "run", {"rounds": rounds, "evaluations": losses}, LEARNER))
+    run = analysis.load(
+        write_run(tmp_path / "run", {"rounds": rounds, "evaluations": losses}, LEARNER)
+    )
 
     assert observed_polyak(run) == pytest.approx(2.0)
 
@@ -51,9 +53,12 @@ def test_what_a_trace_cannot_tell_must_be_given(tmp_path: Path) -> None:
     with pytest.raises(
         analysis.ConstantError, match="smoothness is not known: a trace holds losses, not gradients"
     ):
-        Constants.from_run(run, **{key: value for key, value in GIVEN.items() if key != "smoothness"})
+        Constants.from_run(
+            run, **{key: value for key, value in GIVEN.items() if key != "smoothness"}
+        )
     with pytest.raises(
-        analysis.ConstantError, match="lipschitz is no constant of Theorem 1; there is step, devices"
+        analysis.ConstantError,
+        match="lipschitz is no constant of Theorem 1; there is step, devices",
     ):
         Constants.from_run(run, lipschitz=1.0)
 
@@ -77,7 +82,9 @@ def test_a_lost_gradient_still_lets_the_head_step(tmp_path: Path) -> None:
 
     assert found.initial.nunique() == 1
     assert (found.selection == 0).all()
-    assert found.task_module.tolist() == pytest.approx([0, *np.cumsum([1, 2, 1, 0]) * 0.01 * 0.5 * 2 / 3])
+    assert found.task_module.tolist() == pytest.approx(
+        [0, *np.cumsum([1, 2, 1, 0]) * 0.01 * 0.5 * 2 / 3]
+    )
 
 
 def conditions(found: analysis.bound.Bound) -> dict[str, bool | None]:
@@ -100,8 +107,12 @@ def test_conditions_that_fail_are_reported(tmp_path: Path) -> None:
 def test_another_step_for_the_heads_is_not_plain_sgd(tmp_path: Path) -> None:
     heads = {"learner": {**LEARNER["learner"], "head_optimizer": {"kind": "sgd", "lr": 0.2}}}
 
-    alike = analysis.bound.conditions.plain_sgd(analysis.load(four_rounds(tmp_path / "alike", LEARNER)))
-    other = analysis.bound.conditions.plain_sgd(analysis.load(four_rounds(tmp_path / "other", heads)))
+    alike = analysis.bound.conditions.plain_sgd(
+        analysis.load(four_rounds(tmp_path / "alike", LEARNER))
+    )
+    other = analysis.bound.conditions.plain_sgd(
+        analysis.load(four_rounds(tmp_path / "other", heads))
+    )
 
     assert (alike.holds, other.holds) == (True, False)
     assert other.detail == "kind sgd, lr 0.1, momentum 0.0; heads: kind sgd, lr 0.2"
@@ -153,7 +164,9 @@ def test_a_uniform_choice_is_rejected_as_often_as_said() -> None:
     counts = rng.integers(0, 10, size=200)
     trials = 1000
     chances = [
-        uniform_chance((np.argsort(rng.random((200, 10)), axis=1) < counts[:, None]).sum(axis=0), counts, 10)
+        uniform_chance(
+            (np.argsort(rng.random((200, 10)), axis=1) < counts[:, None]).sum(axis=0), counts, 10
+        )
         for _ in range(trials)
     ]
 

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_runs import four_rounds
+from support.written_runs import four_rounds
 
-from coupling.cli import main
+from coupling.cli.app import main
 
 
 @pytest.fixture
@@ -15,7 +15,9 @@ def run(tmp_path: Path) -> Path:
     return four_rounds(tmp_path / "run", {"learner": {"optimizer": {"kind": "sgd", "lr": 0.1}}})
 
 
-def test_figures_writes_both_files(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_writes_both_files(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["figures", "queue", str(run), "--out", str(tmp_path / "out")]) == 0
 
     assert capsys.readouterr().out.split() == [
@@ -24,7 +26,9 @@ def test_figures_writes_both_files(run: Path, tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "out" / "queue.svg").stat().st_size > 1000
 
 
-def test_the_bound_takes_its_constants(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bound_takes_its_constants(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = ("smoothness", "gradient_variance", "diversity", "lora_size", "head_size")
     given = [part for name in names for part in ("--constant", f"{name}=1")]
 
@@ -33,7 +37,9 @@ def test_the_bound_takes_its_constants(run: Path, tmp_path: Path, capsys: pytest
     assert "smoothness is not known: a trace holds losses, not gradients" in capsys.readouterr().err
 
 
-def test_report_writes_one_file(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_writes_one_file(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "deep" / "report.html"
 
     assert main(["report", str(run), "-o", str(out)]) == 0

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import SCENARIO, four_rounds
+from support.written_runs import SCENARIO, four_rounds
 
 import analysis
 from analysis.figures.groups import groups
@@ -19,7 +19,9 @@ def scenario(policy: str, seed: int, **scheduler: Any) -> dict[str, Any]:
 
 def made(folder: Path, policy: str, seed: int, energy_j: float, **scheduler: Any) -> Path:
     path = folder / f"{policy}-{seed}-{len(list(folder.iterdir()))}"
-    return four_rounds(path, scenario(policy, seed, **scheduler), energy_j=[energy_j, 0.0, 0.0, 0.0])
+    return four_rounds(
+        path, scenario(policy, seed, **scheduler), energy_j=[energy_j, 0.0, 0.0, 0.0]
+    )
 
 
 def test_keys_are_policy_seed_and_what_differs(tmp_path: Path) -> None:
@@ -48,7 +50,9 @@ def test_tables_of_many_runs_carry_their_keys(tmp_path: Path) -> None:
 
 def test_differences_are_paired_over_seeds(tmp_path: Path) -> None:
     # Differences 1, 2, 3: mean 2, standard deviation 1, and t(2, 97.5 %) = 4.302653.
-    for seed, (ours, theirs) in enumerate([(11.0, 10.0), (102.0, 100.0), (1003.0, 1000.0)], start=1):
+    for seed, (ours, theirs) in enumerate(
+        [(11.0, 10.0), (102.0, 100.0), (1003.0, 1000.0)], start=1
+    ):
         made(tmp_path, "exact", seed, theirs)
         made(tmp_path, "greedy", seed, ours)
     made(tmp_path, "greedy", 9, 5e6)  # no partner: must not count
@@ -61,7 +65,9 @@ def test_differences_are_paired_over_seeds(tmp_path: Path) -> None:
     assert (row.policy, row.metric, row.pairs) == ("greedy", "energy_j", 3)
     assert row.baseline == pytest.approx(370.0)
     assert row.value == pytest.approx(372.0)
-    assert [row.difference, row.low, row.high] == pytest.approx([2.0, 2.0 - half, 2.0 + half], rel=1e-6)
+    assert [row.difference, row.low, row.high] == pytest.approx(
+        [2.0, 2.0 - half, 2.0 + half], rel=1e-6
+    )
 
 
 def test_95_percent_intervals_cover_95_percent(tmp_path: Path) -> None:
@@ -125,7 +131,9 @@ def test_a_baseline_that_is_not_there_is_named(tmp_path: Path) -> None:
     made(tmp_path, "exact", 1, 1.0)
     made(tmp_path, "greedy", 1, 1.0)
 
-    with pytest.raises(analysis.TraceError, match=r"no run has policy = 'aaba'; there is 'exact', 'greedy'"):
+    with pytest.raises(
+        analysis.TraceError, match=r"no run has policy = 'aaba'; there is 'exact', 'greedy'"
+    ):
         analysis.compare(analysis.load_many(tmp_path), baseline="aaba")
 
 

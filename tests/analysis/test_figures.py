@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_runs import SCENARIO, four_rounds
 from matplotlib.figure import Figure
+from support.written_runs import SCENARIO, four_rounds
 
 import analysis
 from analysis.figures import FIGURES, draw, save
@@ -47,7 +47,9 @@ def runs(tmp_path: Path) -> analysis.Runs:
 
 def line(figure: Figure, panel: int, name: str) -> np.ndarray:
     """Return the drawn points of the line whose legend begins with a name."""
-    found = [entry for entry in figure.axes[panel].get_lines() if str(entry.get_label()).startswith(name)]
+    found = [
+        entry for entry in figure.axes[panel].get_lines() if str(entry.get_label()).startswith(name)
+    ]
     assert len(found) == 1, [entry.get_label() for entry in figure.axes[panel].get_lines()]
     return np.array(found[0].get_xydata())
 
@@ -69,25 +71,34 @@ def test_learning_curves_against_rounds_and_time(runs: analysis.Runs, name: str)
 
     loss, loss_in_time, accuracy, accuracy_in_time = range(4)
     # Round 3 has a loss with one seed only, and round 4 with the other.
-    np.testing.assert_allclose(line(figure, loss, "Algorithm 1"), [[1, 0.8], [2, 0.7], [3, 0.7], [4, 0.1]])
+    np.testing.assert_allclose(
+        line(figure, loss, "Algorithm 1"), [[1, 0.8], [2, 0.7], [3, 0.7], [4, 0.1]]
+    )
     np.testing.assert_allclose(line(figure, loss, "GS"), [[1, 0.9], [2, 0.8], [3, 0.7]])
     np.testing.assert_allclose(line(figure, accuracy, "GS"), [[0, 50], [2, 70], [4, 80]])
     in_time = line(figure, loss_in_time, "GS")
     assert in_time[[0, -1], 0].tolist() == [1.0, 8.0]
     np.testing.assert_allclose(np.interp(4.0, *in_time.T), 0.8, atol=1e-3)
-    np.testing.assert_allclose(np.interp(2.0, *line(figure, accuracy_in_time, "GS").T), 60.0, atol=0.1)
+    np.testing.assert_allclose(
+        np.interp(2.0, *line(figure, accuracy_in_time, "GS").T), 60.0, atol=0.1
+    )
 
 
 def test_final_numbers_against_the_budget(tmp_path: Path) -> None:
     for budget, scheduled in ((0.001, [1, 1, 1, 1]), (0.004, [3, 3, 3, 1])):
         for seed in (1, 2):
             folder = tmp_path / f"{budget}-{seed}"
-            extra = {"scheduled": [count * seed for count in scheduled], "train_loss": [0.9, 0.8, 0.7, 0.5]}
+            extra = {
+                "scheduled": [count * seed for count in scheduled],
+                "train_loss": [0.9, 0.8, 0.7, 0.5],
+            }
             four_rounds(folder, scenario("exact", seed, budget), **extra)
 
     figure = draw("fig5", analysis.load_many(tmp_path))
 
-    loss, accuracy, scheduled_mean = (np.array(axes.get_lines()[0].get_xydata()) for axes in figure.axes)
+    loss, accuracy, scheduled_mean = (
+        np.array(axes.get_lines()[0].get_xydata()) for axes in figure.axes
+    )
     np.testing.assert_allclose(loss, [[1.0, 0.5], [4.0, 0.5]])  # ms per bit
     np.testing.assert_allclose(accuracy, [[1.0, 80.0], [4.0, 80.0]])
     np.testing.assert_allclose(scheduled_mean, [[1.0, 1.5], [4.0, 3.75]])
@@ -100,7 +111,11 @@ def test_boxes_are_those_of_the_run_times(runs: analysis.Runs) -> None:
 
     medians = [entry for entry in figure.axes[0].get_lines() if entry.get_color() == "black"]
     heights = sorted(
-        {round(float(entry.get_ydata()[0]), 9) for entry in medians if np.ptp(entry.get_ydata()) == 0}
+        {
+            round(float(entry.get_ydata()[0]), 9)
+            for entry in medians
+            if np.ptp(entry.get_ydata()) == 0
+        }
     )
     assert 0.25 in heights  # of 0.1, 0.2, 0.3 and 0.4 ms
 
@@ -152,7 +167,9 @@ def test_every_axis_says_its_unit(runs: analysis.Runs, name: str) -> None:
 
 
 @pytest.mark.parametrize("look", ["light", "print"])
-def test_both_files_of_both_styles_are_written(runs: analysis.Runs, tmp_path: Path, look: Any) -> None:
+def test_both_files_of_both_styles_are_written(
+    runs: analysis.Runs, tmp_path: Path, look: Any
+) -> None:
     paths = save(draw("geometry", runs, look), tmp_path / "out", "geometry", look)
 
     assert [path.name for path in paths] == ["geometry.svg", "geometry.png"]
@@ -174,11 +191,15 @@ def test_figures_that_cannot_be_drawn_say_why(runs: analysis.Runs, tmp_path: Pat
         draw("bound", runs)
     for part in tmp_path.glob("*/evaluations/*"):
         part.unlink()
-    with pytest.raises(analysis.TraceError, match="holds no evaluation; the figure needs runs with learning"):
+    with pytest.raises(
+        analysis.TraceError, match="holds no evaluation; the figure needs runs with learning"
+    ):
         draw("fig3", runs)
 
 
-def test_without_matplotlib_the_remedy_is_said(runs: analysis.Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_matplotlib_the_remedy_is_said(
+    runs: analysis.Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     imported = builtins.__import__
 
     def missing(name: str, *arguments: Any) -> Any:

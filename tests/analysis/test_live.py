@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 import analysis
-from coupling.cli import main
+from coupling.cli.app import main
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUN = ["run", str(ROOT / "scenarios" / "paper" / "base.toml"), "--no-learning", "--set", "rounds=5"]
@@ -29,7 +29,9 @@ def test_the_scalars_are_those_of_the_tables(tmp_path: Path) -> None:
 
     rounds = analysis.load(tmp_path / "run").rounds
     folder = tmp_path / "run" / "tensorboard"
-    assert scalars(folder, "devices_scheduled") == list(zip(rounds["round"], rounds.scheduled, strict=True))
+    assert scalars(folder, "devices_scheduled") == list(
+        zip(rounds["round"], rounds.scheduled, strict=True)
+    )
     assert [value for _, value in scalars(folder, "simulated_s")] == pytest.approx(
         rounds.end_s.tolist(), rel=1e-6
     )
@@ -44,5 +46,8 @@ def test_without_tensorboard_the_remedy_is_said(
     monkeypatch.setitem(sys.modules, "tensorboard", None)
 
     assert main([*RUN, "--tensorboard", "--out", str(tmp_path / "run")]) == 2
-    assert "tensorboard is not installed; pip install 'airtune[tensorboard]'" in capsys.readouterr().err
+    assert (
+        "tensorboard is not installed; pip install 'airtune[tensorboard]'"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "run").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coupling.cli import main
+from coupling.cli.app import main
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,15 +30,17 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def blocks(page: str, *kinds: str) -> list[tuple[str, str]]:
+def block_stats(page: str, *kinds: str) -> list[tuple[str, str]]:
     found = BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
     return [(kind, text) for kind, text in found if kind in kinds]
 
 
 def execute(page: str) -> None:
-    """Run the shell blocks through the command line and the Python blocks in one namespace, in their order."""
+    """Run the shell blocks through the command line and the Python blocks in one namespace, in
+    their order.
+    """
     names: dict[str, object] = {}
-    for kind, text in blocks(page, "sh", "python"):
+    for kind, text in block_stats(page, "sh", "python"):
         if kind == "python":
             exec(compile(text, page, "exec"), names)
             continue
@@ -46,7 +48,9 @@ def execute(page: str) -> None:
             command, *arguments = shlex.split(line, comments=True)
             assert command == "airtune", line
             if arguments[0] == "run" and "--no-learning" not in arguments:
-                arguments += [part for key, value in SHORTER.items() for part in ("--set", f"{key}={value}")]
+                arguments += [
+                    part for key, value in SHORTER.items() for part in ("--set", f"{key}={value}")
+                ]
             assert main(arguments) == 0, line
 
 

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_runs import SCENARIO, four_rounds, write_run
 from playwright.sync_api import Browser, Page, sync_playwright
+from support.written_runs import SCENARIO, four_rounds, write_run
 
 import analysis
 from analysis.report import page
 from analysis.report.data import report_data
-from analysis.report.thinning import blocks, evenly, numbers
+from analysis.report.downsampling import block_stats, evenly_spaced, numbers
 
 CHROMIUM = "/usr/bin/chromium"
-"""Debian's package ``chromium``, which ``.ci/run`` installs; without it these tests fail, they are not skipped."""
+"""Debian's package ``chromium``, which ``.ci/run`` installs; without it these tests fail, they are
+not skipped.
+"""
 
 FLAGS = (
     "--no-sandbox",
@@ -53,7 +55,9 @@ class Watched:
     """A page opened from disk, with everything that it said or asked for."""
 
     def __init__(self, browser: Browser, path: Path, width: int, height: int, scheme: Any) -> None:
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme
+        )
         context.set_offline(True)
         self.page: Page = context.new_page()
         self.said: list[str] = []
@@ -127,8 +131,10 @@ def test_the_slider_goes_through_the_rounds(browser: Browser, report: Path) -> N
     assert opened.drawn("timeline", "[trace.name, trace.y, trace.base, trace.x]") == [
         ["symbols", [0, 1], [0, 0], [1, 3]]
     ]
-    assert opened.drawn("timeline", "trace.marker.opacity") == [[1, 0.4]]  # the second transfer was lost
-    page.keyboard.press("End")
+    assert opened.drawn("timeline", "trace.marker.opacity") == [
+        [1, 0.4]
+    ]  # the second transfer was lost
+    page.keyboard.press("TaskState")
     assert page.locator("#which").inner_text() == "round 4: nobody scheduled"
     assert opened.drawn("timeline", "trace.y") == []
     assert opened.said == []
@@ -216,8 +222,12 @@ def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
             "device": np.repeat(who, 3),
             "leg": list(legs) * len(at),
             "direction": ["uplink"] * (3 * len(at)),
-            "start_s": np.repeat(start_s, 3) + np.tile([0.0, 20.0, 40.0], len(at)) + rng.random(3 * len(at)),
-            "end_s": np.repeat(start_s, 3) + np.tile([18.0, 38.0, 58.0], len(at)) + rng.random(3 * len(at)),
+            "start_s": np.repeat(start_s, 3)
+            + np.tile([0.0, 20.0, 40.0], len(at))
+            + rng.random(3 * len(at)),
+            "end_s": np.repeat(start_s, 3)
+            + np.tile([18.0, 38.0, 58.0], len(at))
+            + rng.random(3 * len(at)),
             "bits": np.full(3 * len(at), 17_301_504),
             "status": ["delivered"] * (3 * len(at)),
         },
@@ -239,7 +249,8 @@ def test_a_long_run_fits_and_says_what_was_left_out(tmp_path: Path) -> None:
     assert len(shown["round"]) == 500
     assert shown["round"][-1] == 5000
     assert (
-        shown["thinned"][0] == "Curves: a point is the mean of 10 rounds, the band their lowest to highest."
+        shown["thinned"][0]
+        == "Curves: a point is the mean of 10 rounds, the band their lowest to highest."
     )
     assert "Tracks: 500 positions a device" in shown["thinned"][1]
     count = len(shown["timeline"])
@@ -249,7 +260,11 @@ def test_a_long_run_fits_and_says_what_was_left_out(tmp_path: Path) -> None:
     )
     wanted = runs[0].rounds.scheduled.to_numpy()[:10]
     band = shown["series"]["scheduled"]
-    assert [band[key][0] for key in ("mean", "low", "high")] == [wanted.mean(), wanted.min(), wanted.max()]
+    assert [band[key][0] for key in ("mean", "low", "high")] == [
+        wanted.mean(),
+        wanted.min(),
+        wanted.max(),
+    ]
 
 
 def test_many_long_runs_fit_too(tmp_path: Path) -> None:
@@ -260,12 +275,12 @@ def test_many_long_runs_fit_too(tmp_path: Path) -> None:
 
 
 def test_blocks_keep_the_extremes() -> None:
-    found = blocks(np.array([1.0, 5.0, 3.0, np.nan, np.nan, np.nan, 7.0]), 3)
+    found = block_stats(np.array([1.0, 5.0, 3.0, np.nan, np.nan, np.nan, 7.0]), 3)
 
     assert found == {"mean": [3, None, 7], "low": [1, None, 7], "high": [5, None, 7]}
 
 
 def test_places_are_evenly_spread_with_both_ends() -> None:
-    assert evenly(10, 4).tolist() == [0, 3, 6, 9]
-    assert evenly(3, 4).tolist() == [0, 1, 2]
+    assert evenly_spaced(10, 4).tolist() == [0, 3, 6, 9]
+    assert evenly_spaced(3, 4).tolist() == [0, 1, 2]
     assert numbers([1.23456789, float("nan"), float("inf"), 2.0]) == [1.23457, None, None, 2]

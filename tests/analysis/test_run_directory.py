@@ -1,4 +1,6 @@
-"""Loading a run directory that coupling wrote, and saying what is wrong with one that cannot be loaded."""
+"""Loading a run directory that coupling wrote, and saying what is wrong with one that cannot be
+loaded.
+"""
 
 import json
 import shutil
@@ -9,7 +11,7 @@ import pytest
 
 import analysis
 import coupling
-from coupling.tables import SCHEMA_VERSION, TABLES
+from coupling.run_directory.schema import SCHEMA_VERSION, TABLES
 
 BASE = Path(__file__).resolve().parents[2] / "scenarios" / "paper" / "base.toml"
 
@@ -36,7 +38,12 @@ def test_a_run_directory_loads_with_its_tables_queue_scenario_and_provenance(wri
     assert run.evaluations.empty
     for name in ("rounds", "devices", "transfers"):
         assert list(getattr(run, name).columns) == [column.name for column in TABLES[name]]
-    assert list(run.queue.columns) == ["round", "end_s", "virtual_queue_before_s", "virtual_queue_s"]
+    assert list(run.queue.columns) == [
+        "round",
+        "end_s",
+        "virtual_queue_before_s",
+        "virtual_queue_s",
+    ]
     assert run.queue.virtual_queue_before_s[0] == pytest.approx(5 * 51.904512, rel=1e-12)
     assert run.scenario["devices"]["count"] == 6
     assert run.scenario["scheduler"]["kind"] == "algorithm1"

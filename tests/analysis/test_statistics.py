@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_runs import four_rounds, write_run
+from support.written_runs import four_rounds, write_run
 
 import analysis
-from coupling import tables
+from coupling.run_directory import schema
 
 
 @pytest.fixture
@@ -43,7 +43,13 @@ def test_delay_statistics_count_rounds_without_devices(run: analysis.Run) -> Non
 def test_queue_statistics_by_hand(run: analysis.Run) -> None:
     found = analysis.queue_statistics(run)
 
-    assert found == {"mean_s": 0.5, "max_s": 1.0, "end_s": 0.0, "positive": 0.5, "end_per_budget": 0.0}
+    assert found == {
+        "mean_s": 0.5,
+        "max_s": 1.0,
+        "end_s": 0.0,
+        "positive": 0.5,
+        "end_per_budget": 0.0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -98,7 +104,9 @@ def test_parts_without_wanted_rounds_are_not_read(tmp_path: Path) -> None:
     for number in (0, 3):
         damaged = folder / "rounds" / f"part-{number:06d}.parquet"
         content = bytearray(damaged.read_bytes())
-        content[4:20] = bytes(16)  # the first data page of rounds 1 and 4; the footers stay readable
+        content[4:20] = bytes(
+            16
+        )  # the first data page of rounds 1 and 4; the footers stay readable
         damaged.write_bytes(content)
 
     assert analysis.load(folder, rounds=(2, 3)).rounds["round"].tolist() == [2, 3]
@@ -107,7 +115,9 @@ def test_parts_without_wanted_rounds_are_not_read(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_not_there_is_named(run: analysis.Run) -> None:
-    with pytest.raises(analysis.TraceError, match=r"rounds has no column 'jitter_s'; it has round, start_s"):
+    with pytest.raises(
+        analysis.TraceError, match=r"rounds has no column 'jitter_s'; it has round, start_s"
+    ):
         run.table("rounds", ["jitter_s"])
 
 
@@ -117,9 +127,11 @@ def test_a_part_of_another_schema_version_is_refused(tmp_path: Path) -> None:
     newer = write_run(tmp_path / "newer" / "run", {"rounds": {"round": [5]}}, schema_version="99")
     (newer / "rounds" / "part-000000.parquet").rename(folder / "rounds" / "part-000001.parquet")
 
-    with pytest.raises(analysis.TraceError, match=r"has schema 99, this version reads .*; read it with"):
+    with pytest.raises(
+        analysis.TraceError, match=r"has schema 99, this version reads .*; read it with"
+    ):
         _ = analysis.load(folder).rounds
 
 
 def test_reader_and_writer_mean_the_same_schema() -> None:
-    assert analysis.SCHEMA_VERSION == tables.SCHEMA_VERSION
+    assert analysis.SCHEMA_VERSION == schema.SCHEMA_VERSION

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from made_runs import write_run
+from support.written_runs import write_run
 
 import analysis
 from analysis.metrics import warnings
@@ -26,7 +26,9 @@ DEVICES = {
 def test_the_summary_of_four_rounds_by_hand(tmp_path: Path) -> None:
     evaluations = {"round": [0, 2, 4], "accuracy": [0.5, 0.75, 0.625]}
     path = write_run(
-        tmp_path / "run", {"rounds": ROUNDS, "devices": DEVICES, "evaluations": evaluations}, parts=2
+        tmp_path / "run",
+        {"rounds": ROUNDS, "devices": DEVICES, "evaluations": evaluations},
+        parts=2,
     )
 
     summary = analysis.summary(analysis.load(path))
@@ -62,16 +64,21 @@ def test_without_a_learner_there_is_no_accuracy(tmp_path: Path) -> None:
     assert summary["accuracy_last"] is None
 
 
-@pytest.mark.parametrize(("scheduled", "warned"), [([3, 0, 1, 2], 0), ([3, 0, 0, 2], 0), ([3, 0, 0, 0], 1)])
+@pytest.mark.parametrize(
+    ("scheduled", "warned"), [([3, 0, 1, 2], 0), ([3, 0, 0, 2], 0), ([3, 0, 0, 0], 1)]
+)
 def test_a_run_is_warned_of_when_more_than_half_of_its_rounds_schedule_nobody(
     scheduled: list[int], warned: int, tmp_path: Path
 ) -> None:
-    path = write_run(tmp_path / "run", {"rounds": ROUNDS | {"scheduled": scheduled}, "devices": DEVICES})
+    path = write_run(
+        tmp_path / "run", {"rounds": ROUNDS | {"scheduled": scheduled}, "devices": DEVICES}
+    )
 
     lines = warnings(analysis.load(path))
 
     assert len(lines) == warned
     # Round 1 took 9 s, and the budget is 2 s.
     assert all(
-        "75.0% of the rounds scheduled nobody: the delay of round 1 was 4 budgets" in line for line in lines
+        "75.0% of the rounds scheduled nobody: the delay of round 1 was 4 budgets" in line
+        for line in lines
     )

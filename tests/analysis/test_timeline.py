@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import four_rounds, write_run
+from support.written_runs import four_rounds, write_run
 
 import analysis
 from analysis.timeline import timeline
@@ -93,7 +93,9 @@ def test_a_lost_leg_says_so_and_nothing_is_computed_after_it(tmp_path: Path) -> 
 def test_the_server_encodes_and_goes_backward(tmp_path: Path) -> None:
     events = timeline(phased(tmp_path / "run"))["traceEvents"]
 
-    encode = [(entry["ph"], entry["ts"] / 1e6, entry["id"]) for entry in events if entry["ph"] in "be"]
+    encode = [
+        (entry["ph"], entry["ts"] / 1e6, entry["id"]) for entry in events if entry["ph"] in "be"
+    ]
     assert encode == [("b", 15.0, 0), ("e", 17.0, 0)]
     assert slices(events, 3) == [(0, "backward and update", 26.0, 4.0)]
 
@@ -105,7 +107,9 @@ def test_rounds_are_slices_and_queue_and_n_are_counters(tmp_path: Path) -> None:
 
     assert slices(events, 1) == [(0, "round 2", 1.0, 3.0), (0, "round 3", 4.0, 2.0)]
     counters = [
-        (entry["name"], entry["ts"] / 1e6, *entry["args"].values()) for entry in events if entry["ph"] == "C"
+        (entry["name"], entry["ts"] / 1e6, *entry["args"].values())
+        for entry in events
+        if entry["ph"] == "C"
     ]
     assert ("devices scheduled", 1.0, 2) in counters
     assert ("virtual queue (s)", 4.0, 1.0) in counters
@@ -135,7 +139,9 @@ def test_rounds_that_a_run_has_not_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_in_which_nobody_was_ever_scheduled_has_its_rounds(tmp_path: Path) -> None:
-    run = analysis.load(write_run(tmp_path / "run", {"rounds": {"round": [1, 2], "end_s": [1.0, 2.0]}}))
+    run = analysis.load(
+        write_run(tmp_path / "run", {"rounds": {"round": [1, 2], "end_s": [1.0, 2.0]}})
+    )
 
     events = timeline(run)["traceEvents"]
 

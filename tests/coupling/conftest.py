@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from coupled import LEARNER, NETWORK, Airtune, Answer
+from support.command_line import LEARNER, NETWORK, Airtune, Answer
 
-from coupling.cli import main
+from coupling.cli.app import main
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the working directory: it holds ``network.toml``, and ``learning.toml`` with a learner."""
+    """Return the working directory: it holds ``network.toml``, and ``learning.toml`` with a
+    learner.
+    """
     (tmp_path / "network.toml").write_text(NETWORK)
     (tmp_path / "learning.toml").write_text(NETWORK + LEARNER)
     monkeypatch.chdir(tmp_path)

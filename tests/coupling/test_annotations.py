@@ -3,9 +3,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from coupled import NETWORK
+from support.command_line import NETWORK
 
-# NumPy's ArrayLike counts on int being a float and float being a complex, which PEP 484 says and beartype can.
+# NumPy's ArrayLike counts on int being a float and float being a complex, which PEP 484 says and
+# beartype can.
 TYPECHECKER = """
 from beartype import BeartypeConf, beartype
 
@@ -14,7 +15,7 @@ checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
 CODE = """
 from jaxtyping import install_import_hook
 
-with install_import_hook(["netsim", "coupling.protocols", "coupling.rows", "coupling.world"], "tower.checked"):
+with install_import_hook(["netsim", "coupling.simulation.protocols", "coupling.simulation.rows", "coupling.simulation.world"], "tower.checked"):
     import coupling
     from netsim.streams import uniform
 
@@ -30,7 +31,9 @@ except Exception as error:
 """
 
 
-@pytest.mark.parametrize("policies", [("all_in", "aaba", "greedy", "algorithm1", "exact")], ids=" ".join)
+@pytest.mark.parametrize(
+    "policies", [("all_in", "aaba", "greedy", "algorithm1", "exact")], ids=" ".join
+)
 def test_the_shapes_and_types_that_the_radio_is_annotated_with_hold_in_a_run(
     policies: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -1,4 +1,6 @@
-"""Devices that come and go: who is offered, what becomes of a transfer, and that nothing else changes."""
+"""Devices that come and go: who is offered, what becomes of a transfer, and that nothing else
+changes.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from coupled import NETWORK
-from phases import go, phased
+from support.command_line import NETWORK
+from support.phased_runs import go, phased
 
 from coupling import Scenario, run
-from coupling.world import World
+from coupling.simulation.world import ScenarioWorld
 from netsim.scheduling import POLICIES
 
 MARKOV = {"kind": "markov", "mean_on_s": 120.0, "mean_off_s": 80.0}
@@ -42,7 +44,9 @@ def trace_file(folder: Path, rows: list[tuple[int, float, int]]) -> dict[str, st
 
 
 def scheduler(kind: str) -> dict[str, Any]:
-    return {"kind": kind, "delay_budget_s_per_bit": 1e-6, "queue_initial_budgets": 1} | OPTIONS.get(kind, {})
+    return {"kind": kind, "delay_budget_s_per_bit": 1e-6, "queue_initial_budgets": 1} | OPTIONS.get(
+        kind, {}
+    )
 
 
 @pytest.mark.parametrize("protocol", ["aggregate", "phased"])
@@ -72,30 +76,42 @@ def test_every_policy_schedules_those_only_who_are_there_and_is_told_of_them_by_
         # Each row is the device's own: its rate follows from the gain and the band in the same row.
         chosen = devices[devices.scheduled]
         snr = chosen.gain / (chosen.bandwidth_hz * 1e-11)
-        np.testing.assert_allclose(chosen.rate_bps, chosen.bandwidth_hz * np.log2(1 + snr), rtol=1e-9)
+        np.testing.assert_allclose(
+            chosen.rate_bps, chosen.bandwidth_hz * np.log2(1 + snr), rtol=1e-9
+        )
         arrived = (transfers.status == "delivered").groupby(transfers["round"]).sum()
         assert rounds.arrived.tolist() == arrived.reindex(rounds["round"], fill_value=0).tolist()
 
 
 @pytest.mark.parametrize("kind", ["exact", "random", "round_robin", "knapsack_energy"])
 def test_devices_that_are_away_are_as_if_they_did_not_exist(tmp_path: Path, kind: str) -> None:
-    """Those that are there are the first ones, so that numbers, gains and the policy's draws are the same."""
+    """Those that are there are the first ones, so that numbers, gains and the policy's draws are
+    the same.
+    """
     away = trace_file(tmp_path, [(n, 0.0, n < 4) for n in range(9)])
     common = {"rounds": 12, "scheduler": scheduler(kind)}
 
     run(network(tmp_path, devices__count=4, **common), tmp_path / "few")
-    run(network(tmp_path, devices__count=9, devices__availability=away, **common), tmp_path / "many")
+    run(
+        network(tmp_path, devices__count=9, devices__availability=away, **common), tmp_path / "many"
+    )
 
     few, many = tables(tmp_path / "few"), tables(tmp_path / "many")
     wall = [column for column in few[0] if "wall" in column]
-    pd.testing.assert_frame_equal(few[0].drop(columns=wall), many[0].drop(columns=wall), check_exact=True)
+    pd.testing.assert_frame_equal(
+        few[0].drop(columns=wall), many[0].drop(columns=wall), check_exact=True
+    )
     same = many[1][many[1].device < 4].reset_index(drop=True)
     pd.testing.assert_frame_equal(few[1], same, check_exact=True)
     pd.testing.assert_frame_equal(few[2], many[2], check_exact=True)
 
 
-def test_one_that_leaves_during_a_transfer_aborts_it_with_the_bits_sent_until_then(tmp_path: Path) -> None:
-    away = trace_file(tmp_path, [(0, 0, 1), (1, 0, 1), (2, 0, 1), (3, 0, 1), (2, 4.5, 0), (2, 4.75, 1)])
+def test_one_that_leaves_during_a_transfer_aborts_it_with_the_bits_sent_until_then(
+    tmp_path: Path,
+) -> None:
+    away = trace_file(
+        tmp_path, [(0, 0, 1), (1, 0, 1), (2, 0, 1), (3, 0, 1), (2, 4.5, 0), (2, 4.75, 1)]
+    )
     run(network(tmp_path, scheduler__kind="all_in", devices__availability=away), tmp_path / "run")
 
     rounds, devices, transfers = tables(tmp_path / "run")
@@ -197,7 +213,9 @@ def test_one_that_leaves_while_the_server_encodes_has_its_feature_aborted(tmp_pa
     assert own.start_s.iloc[1] == own.end_s.iloc[1] > 10.0
 
 
-def test_the_share_of_one_that_left_goes_to_the_others_where_shares_are_reallocated(tmp_path: Path) -> None:
+def test_the_share_of_one_that_left_goes_to_the_others_where_shares_are_reallocated(
+    tmp_path: Path,
+) -> None:
     rows = [(n, 0, 1) for n in range(4)]
     ends = {}
     for again in (False, True):
@@ -219,7 +237,12 @@ def test_the_share_of_one_that_left_goes_to_the_others_where_shares_are_realloca
 
 def test_policies_meet_the_same_comings_and_goings_at_every_time(tmp_path: Path) -> None:
     """Rounds last differently, so with the round's clock the same rounds have the same devices."""
-    clock = {"world_clock": "round", "round_period_s": 50.0, "devices__availability": MARKOV, "rounds": 20}
+    clock = {
+        "world_clock": "round",
+        "round_period_s": 50.0,
+        "devices__availability": MARKOV,
+        "rounds": 20,
+    }
     offered = {}
     for kind in ("all_in", "greedy", "round_robin"):
         run(network(tmp_path, scheduler=scheduler(kind), **clock), tmp_path / kind)
@@ -230,7 +253,9 @@ def test_policies_meet_the_same_comings_and_goings_at_every_time(tmp_path: Path)
     assert offered["round_robin"].equals(offered["all_in"])
 
 
-def test_with_the_clock_of_the_round_a_departure_comes_so_long_after_its_start(tmp_path: Path) -> None:
+def test_with_the_clock_of_the_round_a_departure_comes_so_long_after_its_start(
+    tmp_path: Path,
+) -> None:
     rows = [(n, 0, 1) for n in range(4)] + [(2, 10_004.5, 0)]
     scenario = network(
         tmp_path,
@@ -250,8 +275,8 @@ def test_with_the_clock_of_the_round_a_departure_comes_so_long_after_its_start(t
 
 
 def test_more_devices_and_another_policy_leave_who_is_there_as_it_is(tmp_path: Path) -> None:
-    one = World(network(tmp_path, devices__availability=MARKOV))
-    other = World(
+    one = ScenarioWorld(network(tmp_path, devices__availability=MARKOV))
+    other = ScenarioWorld(
         network(tmp_path, devices__availability=MARKOV, devices__count=50, scheduler__kind="greedy")
     )
 
@@ -276,6 +301,6 @@ def test_a_trace_of_the_scheduled_devices_holds_just_their_rows(tmp_path: Path) 
     run(network(tmp_path, **changes), tmp_path / "every")
     run(network(tmp_path, trace__devices="scheduled", **changes), tmp_path / "only")
 
-    every, only = tables(tmp_path / "every")[1], tables(tmp_path / "only")[1]
-    expected = every[every.scheduled].reset_index(drop=True).astype(only.dtypes)
-    pd.testing.assert_frame_equal(expected, only, check_exact=True)
+    every, subset = tables(tmp_path / "every")[1], tables(tmp_path / "only")[1]
+    expected = every[every.scheduled].reset_index(drop=True).astype(subset.dtypes)
+    pd.testing.assert_frame_equal(expected, subset, check_exact=True)

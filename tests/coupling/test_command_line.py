@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from coupled import LEARNER, NETWORK, Airtune
 from jsonschema import Draft202012Validator
+from support.command_line import LEARNER, NETWORK, Airtune
 
 import analysis
 from coupling import Scenario
@@ -62,7 +62,9 @@ def test_a_run_that_learns_tells_its_loss_and_first_and_last_accuracy(
     assert "loss 0." in answer.err
 
 
-def test_who_holds_what_is_told_and_stored(folder: Path, tiny_learner: str, airtune: Airtune) -> None:
+def test_who_holds_what_is_told_and_stored(
+    folder: Path, tiny_learner: str, airtune: Airtune
+) -> None:
     (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
 
     answer = airtune("run", "tiny.toml", "--out", "out", "--set", "rounds=1")
@@ -110,8 +112,12 @@ def test_validate_says_valid_and_writes_nothing(folder: Path, airtune: Airtune) 
     assert sorted(folder.rglob("*")) == before
 
 
-def test_validate_warns_of_the_update_that_misses_the_mean_delay(folder: Path, airtune: Airtune) -> None:
-    answer = airtune("validate", "network.toml", "--set", "scheduler.queue_update=algorithm1", "--set", AMPLE)
+def test_validate_warns_of_the_update_that_misses_the_mean_delay(
+    folder: Path, airtune: Airtune
+) -> None:
+    answer = airtune(
+        "validate", "network.toml", "--set", "scheduler.queue_update=algorithm1", "--set", AMPLE
+    )
 
     assert (answer.status, answer.out) == (0, "network.toml: valid\n")
     assert answer.err == (
@@ -143,7 +149,9 @@ def test_the_schema_knows_every_table_and_says_what_each_key_means(airtune: Airt
             assert key == "kind" or value.get("description"), f"{name}.{key} has no description"
 
 
-def test_the_schema_takes_every_scenario_file_and_refuses_what_validate_refuses(airtune: Airtune) -> None:
+def test_the_schema_takes_every_scenario_file_and_refuses_what_validate_refuses(
+    airtune: Airtune,
+) -> None:
     schema = Draft202012Validator(json.loads(airtune("schema").out))
     whole = tomllib.loads(NETWORK)
     wrong: list[dict[str, object]] = [
@@ -155,7 +163,9 @@ def test_the_schema_takes_every_scenario_file_and_refuses_what_validate_refuses(
     ]
 
     for file in SCENARIOS.rglob("*.toml"):
-        assert not [error.message for error in schema.iter_errors(tomllib.loads(file.read_text()))], file
+        assert not [
+            error.message for error in schema.iter_errors(tomllib.loads(file.read_text()))
+        ], file
     assert schema.is_valid(whole)
     assert not [scenario for scenario in wrong if schema.is_valid(scenario)]
 
@@ -178,7 +188,9 @@ def test_help_is_no_fault(arguments: list[str], airtune: Airtune) -> None:
     ],
     ids=" ".join,
 )
-def test_torch_is_never_imported_where_nothing_is_learned(arguments: list[str], tmp_path: Path) -> None:
+def test_torch_is_never_imported_where_nothing_is_learned(
+    arguments: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "learning.toml").write_text(NETWORK + LEARNER)
     code = (
         "import sys; from coupling.cli import main; main(); "
@@ -187,7 +199,11 @@ def test_torch_is_never_imported_where_nothing_is_learned(arguments: list[str], 
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=tmp_path, check=False, capture_output=True, text=True
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
     )
 
     assert done.returncode == 0, done.stderr

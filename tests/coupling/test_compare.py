@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from coupled import Airtune
+from support.command_line import Airtune
 
 from coupling import ScenarioError
-from coupling.compare import parse_seeds
+from coupling.sweeps.compare import parse_seeds
 
 COMPARE = (
     "compare",
@@ -30,7 +30,9 @@ def rows(airtune: Airtune, *arguments: str) -> dict[str, dict[str, float]]:
 def test_at_equal_delay_the_realised_mean_delays_agree_and_the_first_policy_keeps_its_budget(
     folder: Path, airtune: Airtune
 ) -> None:
-    found = rows(airtune, "--policies", "exact,algorithm1,greedy", "--seeds", "0:3", "--equal-delay")
+    found = rows(
+        airtune, "--policies", "exact,algorithm1,greedy", "--seeds", "0:3", "--equal-delay"
+    )
 
     target_s = found["exact"]["delay_mean_s"]
     for row in found.values():
@@ -76,14 +78,18 @@ def test_runs_are_kept_where_asked_and_a_rerun_uses_them(folder: Path, airtune: 
     assert again == first
 
 
-def test_an_option_that_one_policy_has_does_not_stop_the_others(folder: Path, airtune: Airtune) -> None:
+def test_an_option_that_one_policy_has_does_not_stop_the_others(
+    folder: Path, airtune: Airtune
+) -> None:
     # As --set, and in the file.
     (folder / "three.toml").write_text(
         'extends = "network.toml"\n[scheduler]\nkind = "random"\ncount = 3\ndelay_budget_s_per_bit = 1e-6\n'
     )
     policies = ("--policies", "exact,random,knapsack_energy", "--seeds", "0:2")
     energy = ("--set", "scheduler.energy_budget_j=20")
-    by_set = rows(airtune, *policies, *energy, "--set", "scheduler.count=3", "--set", "scheduler.drift=paper")
+    by_set = rows(
+        airtune, *policies, *energy, "--set", "scheduler.count=3", "--set", "scheduler.drift=paper"
+    )
     answer = airtune("compare", "three.toml", *COMPARE[2:], *policies, *energy)
     in_file = {row["policy"]: row for row in json.loads(answer.out)}
 
@@ -91,14 +97,23 @@ def test_an_option_that_one_policy_has_does_not_stop_the_others(folder: Path, ai
     assert in_file == by_set
     refused = airtune(*COMPARE, "--policies", "exact,algorithm1", "--set", "scheduler.count=3")
     assert (refused.status, refused.out) == (2, "")
-    assert "scheduler.count is unknown to this policy; it is an option of random, round_robin" in refused.err
+    assert (
+        "scheduler.count is unknown to this policy; it is an option of random, round_robin"
+        in refused.err
+    )
 
 
 def test_the_oracle_finds_the_largest_fixed_number_that_keeps_the_budget_in_its_rounds(
     folder: Path, airtune: Airtune
 ) -> None:
     found = rows(
-        airtune, "--policies", "oracle_static,latency_first", "--seeds", "3", "--set", "scheduler.count=1"
+        airtune,
+        "--policies",
+        "oracle_static,latency_first",
+        "--seeds",
+        "3",
+        "--set",
+        "scheduler.count=1",
     )
     alone = found["oracle_static"]
     best = json.loads(airtune(*COMPARE, "--policies", "oracle_static", "--seeds", "3").out)[0]
@@ -127,7 +142,9 @@ def test_an_oracle_cannot_foresee_gains_that_depend_on_how_long_rounds_last(
     refused = airtune("validate", "network.toml", *oracle)
 
     assert (refused.status, refused.out) == (2, "")
-    assert "scheduler.count is missing: the best one can be found beforehand only where" in refused.err
+    assert (
+        "scheduler.count is missing: the best one can be found beforehand only where" in refused.err
+    )
     assert airtune("validate", "network.toml", *oracle, *by_round).status == 0
     assert airtune("validate", "network.toml", *oracle, "--set", "scheduler.count=3").status == 0
 

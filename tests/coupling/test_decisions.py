@@ -4,17 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from coupled import NETWORK
+from support.command_line import NETWORK
 
 from coupling import Scenario, run
-from netsim import phy
+from netsim.allocation import common_delay
 
 
 def tables(folder: Path, **changes: object) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     (folder / "network.toml").write_text(NETWORK)
     overrides = {key.replace("__", "."): value for key, value in changes.items()}
     run(Scenario.load(folder / "network.toml", overrides), folder / "run")
-    return tuple(pd.read_parquet(folder / "run" / name) for name in ("decisions", "rounds", "devices"))
+    return tuple(
+        pd.read_parquet(folder / "run" / name) for name in ("decisions", "rounds", "devices")
+    )
 
 
 def test_the_objective_is_its_parts(tmp_path: Path) -> None:
@@ -62,14 +64,19 @@ def test_a_device_left_out_would_have_changed_j_by_what_the_table_says(tmp_path:
     left = devices[~devices.scheduled]
     assert devices[devices.scheduled].marginal_objective.isna().all()
     assert len(left) > 10
-    assert (left.marginal_objective <= 1e-9).all(), "the optimum leaves nobody out who would raise J"
+    assert (left.marginal_objective <= 1e-9).all(), (
+        "the optimum leaves nobody out who would raise J"
+    )
     row = left.iloc[len(left) // 2]
     together = devices[
         (devices["round"] == row["round"]) & (devices.scheduled | (devices.device == row.device))
     ]
-    delay_s, _ = phy.min_delay(51_904_512, together.gain.to_numpy(), 10e6, 1e-11)
+    delay_s, _ = common_delay.min_delay(51_904_512, together.gain.to_numpy(), 10e6, 1e-11)
     before = rounds.set_index("round").loc[row["round"]]
     budget_s, zeta = 51.904512, row["round"] ** -0.5
-    joint = len(together) - zeta * (before.virtual_queue_before_s * delay_s + delay_s**2 / 2) / budget_s**2
+    joint = (
+        len(together)
+        - zeta * (before.virtual_queue_before_s * delay_s + delay_s**2 / 2) / budget_s**2
+    )
     present = decisions.set_index("round").objective_predicted.loc[row["round"]]
     np.testing.assert_allclose(row.marginal_objective, joint - present, rtol=1e-9)

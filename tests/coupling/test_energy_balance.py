@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from coupled import NETWORK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from phases import go, phased
+from support.command_line import NETWORK
+from support.phased_runs import go, phased
 
 from coupling import Scenario, run
 
@@ -46,13 +46,17 @@ def test_sending_receiving_and_computing_each_cost_what_their_model_says(tmp_pat
 
     rows = found["devices"].set_index(["round", "device"])
     took_s = found["transfers"].assign(took=lambda t: t.end_s - t.start_s)
-    by_way = took_s.pivot_table(index=["round", "device"], columns="direction", values="took", aggfunc="sum")
+    by_way = took_s.pivot_table(
+        index=["round", "device"], columns="direction", values="took", aggfunc="sum"
+    )
     assert len(rows) == 12
     np.testing.assert_allclose(rows.transmit_j, 0.5 * by_way.uplink, rtol=1e-9)
     np.testing.assert_allclose(rows.receive_j, 0.3 * by_way.downlink, rtol=1e-9)
     # kappa f^2 x cycles = 1e-28 x 4e18 x 5e9.
     np.testing.assert_allclose(rows.compute_j, 2.0, rtol=1e-12)
-    np.testing.assert_allclose(rows.energy_j, rows.transmit_j + rows.receive_j + rows.compute_j, rtol=1e-12)
+    np.testing.assert_allclose(
+        rows.energy_j, rows.transmit_j + rows.receive_j + rows.compute_j, rtol=1e-12
+    )
 
 
 def test_jitter_makes_a_step_longer_and_not_dearer(tmp_path: Path) -> None:
@@ -67,7 +71,9 @@ def test_jitter_makes_a_step_longer_and_not_dearer(tmp_path: Path) -> None:
 def test_a_device_whose_battery_runs_empty_stops_at_that_instant_and_is_not_offered_again(
     tmp_path: Path,
 ) -> None:
-    found = aggregate(tmp_path, rounds=4, scheduler__kind="all_in", devices__battery={"capacity_j": 100.0})
+    found = aggregate(
+        tmp_path, rounds=4, scheduler__kind="all_in", devices__battery={"capacity_j": 100.0}
+    )
 
     rounds, devices, transfers = found["rounds"], found["devices"], found["transfers"]
     # 4 devices with 1 W for 100 s: the payload of 52 Mbit takes all of them the same time, (7).
@@ -95,11 +101,15 @@ def test_a_device_whose_battery_runs_empty_stops_at_that_instant_and_is_not_offe
     assert (rounds.end_s > rounds.start_s).all()
 
 
-@pytest.mark.parametrize(("capacity_j", "computed_s"), [(1.8, 1.8), (3.2, 2.0)], ids=["computing", "sending"])
+@pytest.mark.parametrize(
+    ("capacity_j", "computed_s"), [(1.8, 1.8), (3.2, 2.0)], ids=["computing", "sending"]
+)
 def test_where_a_battery_runs_empty_is_where_the_trace_ends(
     tmp_path: Path, capacity_j: float, computed_s: float
 ) -> None:
-    """Embedding takes 2 s and 2 J to compute: 4e9 operations at 2e9 a second and 1.25e-28 of kappa."""
+    """Embedding takes 2 s and 2 J to compute: 4e9 operations at 2e9 a second and 1.25e-28 of
+    kappa.
+    """
     costs = COSTS | {"devices__energy": {"kappa": 1.25e-28}}
 
     found = legs(tmp_path, rounds=2, devices__battery={"capacity_j": capacity_j}, **costs)
@@ -115,7 +125,9 @@ def test_where_a_battery_runs_empty_is_where_the_trace_ends(
     assert not devices[devices["round"] == 2].available.any()
 
 
-def test_a_device_that_ran_empty_while_it_computed_does_not_wait_for_a_better_channel(tmp_path: Path) -> None:
+def test_a_device_that_ran_empty_while_it_computed_does_not_wait_for_a_better_channel(
+    tmp_path: Path,
+) -> None:
     found = legs(
         tmp_path,
         rounds=1,
@@ -136,7 +148,11 @@ def test_a_charger_brings_a_device_back(tmp_path: Path) -> None:
 
     found = aggregate(tmp_path, rounds=30, scheduler__kind="all_in", devices__battery=battery)
 
-    available = found["devices"].pivot_table(index="round", columns="device", values="available").astype(bool)
+    available = (
+        found["devices"]
+        .pivot_table(index="round", columns="device", values="available")
+        .astype(bool)
+    )
     assert (found["transfers"].status == "aborted").any()
     assert available.all(axis=None), "what a round recharges is something to spend in the next one"
     assert_batteries_follow(found, **battery)
@@ -145,7 +161,9 @@ def test_a_charger_brings_a_device_back(tmp_path: Path) -> None:
 def assert_batteries_follow(
     found: Tables, capacity_j: float, recharge_w: float = 0.0, idle_w: float = 0.0, **_: object
 ) -> None:
-    """Check the law of the charge from each round to the next, and who is offered, from the tables alone."""
+    """Check the law of the charge from each round to the next, and who is offered, from the tables
+    alone.
+    """
     rounds, devices = found["rounds"], found["devices"]
     count = devices.device.nunique()
     charge_j = devices.battery_j.to_numpy().reshape(-1, count)
@@ -159,7 +177,9 @@ def assert_batteries_follow(
     np.testing.assert_allclose(charge_j[1:], after_j[:-1], atol=2e-6 * capacity_j)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     seed=st.integers(0, 10_000),
     moving=st.booleans(),
@@ -221,7 +241,12 @@ def test_in_any_world_the_legs_and_steps_add_up_to_the_table_and_to_the_round(
         changes["world_clock"], changes["round_period_s"] = "round", 30.0
 
     found = legs(
-        folder, seed=seed, rounds=5, channel__coherence=coherence, scheduler__kind="exact", **changes
+        folder,
+        seed=seed,
+        rounds=5,
+        channel__coherence=coherence,
+        scheduler__kind="exact",
+        **changes,
     )
 
     rounds, devices, transfers = found["rounds"], found["devices"], found["transfers"]
@@ -244,7 +269,9 @@ def test_in_any_world_the_legs_and_steps_add_up_to_the_table_and_to_the_round(
     ):
         summed = legs_j.groupby(key).sum().reindex(rows.index, fill_value=0.0)
         np.testing.assert_allclose(rows[column], summed, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(rows.energy_j, rows.transmit_j + rows.receive_j + rows.compute_j, rtol=1e-12)
+    np.testing.assert_allclose(
+        rows.energy_j, rows.transmit_j + rows.receive_j + rows.compute_j, rtol=1e-12
+    )
     of_round = rows.energy_j.groupby("round").sum().reindex(rounds["round"], fill_value=0.0)
     np.testing.assert_allclose(rounds.energy_j, of_round, rtol=1e-12, atol=1e-12)
     assert (rows.compute_j <= 2.0 + 1e-12).all()

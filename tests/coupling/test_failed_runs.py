@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from coupled import NETWORK, Airtune
+from support.command_line import NETWORK, Airtune
 
 import analysis
 import coupling
 from coupling import RunError, Scenario
-from coupling.tables import TABLES
+from coupling.run_directory.schema import TABLES
 from learner.errors import DivergedError
 
 
@@ -28,8 +28,8 @@ class Diverging:
     jobs: list[int] = field(default_factory=list)
     parts: Any = field(default_factory=lambda: SimpleNamespace(partition=None))
 
-    def embed(self, device: int, round_: int) -> object:
-        self.round = round_
+    def embed(self, device: int, round_number: int) -> object:
+        self.round = round_number
         self.jobs.append(device)
         return device
 
@@ -39,7 +39,7 @@ class Diverging:
 
     def backward(self, job: object) -> None: ...
 
-    def update(self, round_: int) -> Any:
+    def update(self, round_number: int) -> Any:
         jobs, self.jobs = self.jobs, []
         if self.round >= self.at:
             raise DivergedError(2, float("inf"))
@@ -48,12 +48,16 @@ class Diverging:
 
     def evaluate(self) -> Any:
         self.evaluated += 1
-        numbers = dict.fromkeys(["loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max"], 0.5)
+        numbers = dict.fromkeys(
+            ["loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max"], 0.5
+        )
         return SimpleNamespace(**numbers, heads_trained=4)
 
 
 def assert_readable_and_complete(out: Path, rounds: int) -> None:
-    """Assert that a run directory holds all tables of just so many rounds, and says that the run failed."""
+    """Assert that a run directory holds all tables of just so many rounds, and says that the run
+    failed.
+    """
     run = analysis.load(out)
     assert run.provenance["state"] == "failed"
     assert not list(out.rglob("*.partial"))
@@ -70,7 +74,8 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_round_and_the_tables_be
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = Scenario.load(
-        folder / "learning.toml", {"rounds": 9, "learner.evaluate_every": 2, "scheduler.kind": "all_in"}
+        folder / "learning.toml",
+        {"rounds": 9, "learner.evaluate_every": 2, "scheduler.kind": "all_in"},
     )
     monkeypatch.setattr("coupling.simulation.build_learner", lambda scenario: Diverging(at=6))
 
@@ -125,7 +130,9 @@ def test_a_number_beyond_all_physics_ends_the_run_before_an_infinity_is_written(
     assert_readable_and_complete(folder / "out", 0)
 
 
-def test_a_run_that_failed_says_so_in_its_provenance_and_one_that_ends_well_does_not(folder: Path) -> None:
+def test_a_run_that_failed_says_so_in_its_provenance_and_one_that_ends_well_does_not(
+    folder: Path,
+) -> None:
     coupling.run(Scenario.load(folder / "network.toml"), folder / "out", learning=False)
 
     provenance = json.loads((folder / "out" / "provenance.json").read_text())
@@ -135,4 +142,6 @@ def test_a_run_that_failed_says_so_in_its_provenance_and_one_that_ends_well_does
     assert provenance["torch_threads"] is None
     assert provenance["started"] <= provenance["ended"]
     assert {"python", "numpy", "scipy", "simpy", "pyarrow"} <= set(provenance["versions"])
-    assert sorted(path.name for path in (folder / "out").iterdir() if path.is_dir()) == sorted(TABLES)
+    assert sorted(path.name for path in (folder / "out").iterdir() if path.is_dir()) == sorted(
+        TABLES
+    )

@@ -4,15 +4,18 @@ import math
 from pathlib import Path
 
 import pytest
-from coupled import Airtune
+from support.command_line import Airtune
 
 from coupling import Scenario
-from coupling.feasibility import warnings
+from coupling.simulation.feasibility import warnings
 
 # Gains 1, 1/8 and 1/1000 by a power law of exponent 3, so the median device has 1/8.
 THREE = {
     "devices.count": 3,
-    "devices.placement": {"kind": "points", "positions_m": [[10.0, 0.0], [0.0, 20.0], [100.0, 0.0]]},
+    "devices.placement": {
+        "kind": "points",
+        "positions_m": [[10.0, 0.0], [0.0, 20.0], [100.0, 0.0]],
+    },
     "channel.path_loss.exponent": 3.0,
     "scheduler.delay_budget_s_per_bit": 1.0,
 }
@@ -21,7 +24,10 @@ FLOOR_S = 1e-11 * math.log(2) / (1 / 8)
 PHASED = {
     "cell.downlink_bandwidth_hz": 1e6,
     "cell.server_tx_power_w": 1.0,
-    "protocol": {"kind": "phased", "payload_bit": {"embedding": 70.0, "feature": 900.0, "gradient": 30.0}},
+    "protocol": {
+        "kind": "phased",
+        "payload_bit": {"embedding": 70.0, "feature": 900.0, "gradient": 30.0},
+    },
 }
 
 
@@ -63,7 +69,8 @@ def test_recorded_gains_count_as_they_are(folder: Path) -> None:
     found = [
         warnings(
             Scenario.load(
-                folder / "recorded.toml", recorded | {"scheduler.delay_budget_s_per_bit": share * FLOOR_S}
+                folder / "recorded.toml",
+                recorded | {"scheduler.delay_budget_s_per_bit": share * FLOOR_S},
             )
         )
         for share in (0.999, 1.001)

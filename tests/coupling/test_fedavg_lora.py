@@ -6,12 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from by_hand import SPLIT, assert_weights, heads_of, learner_of, lora_of, stepped_by_hand
-from phases import go, laid_over
+from support.hand_computation import (
+    SPLIT,
+    assert_weights,
+    heads_of,
+    learner_of,
+    lora_of,
+    stepped_by_hand,
+)
+from support.phased_runs import go, laid_over
 
 from coupling import Scenario
-from coupling.learning import Learning
-from netsim import phy
+from coupling.simulation.learning import TimedLearner
+from netsim.link import shannon
 
 NOISE, SERVER_W, DOWNLINK_HZ = 1e-11, 20.0, 5e6
 ADAPTER = 14_548_992
@@ -27,7 +34,9 @@ server_tx_power_w = {SERVER_W}
 """
 
 
-def fedavg(folder: Path, learner: str = "", *, downlink: bool = True, **changes: object) -> Scenario:
+def fedavg(
+    folder: Path, learner: str = "", *, downlink: bool = True, **changes: object
+) -> Scenario:
     return laid_over(folder, (DOWNLINK if downlink else "") + FEDAVG, learner, changes)
 
 
@@ -50,13 +59,15 @@ def test_the_adapter_comes_down_is_trained_and_goes_up(tmp_path: Path) -> None:
     assert (legs.bits == ADAPTER).all()
     np.testing.assert_allclose(
         legs.end_s - legs.start_s,
-        ADAPTER / phy.rate(legs.bandwidth_hz, legs.gain, NOISE, power_w),
+        ADAPTER / shannon.rate(legs.bandwidth_hz, legs.gain, NOISE, power_w),
         rtol=1e-9,
     )
     start = transfers.pivot(index=["round", "device"], columns="direction", values="start_s")
     end = transfers.pivot(index=["round", "device"], columns="direction", values="end_s")
     np.testing.assert_allclose(
-        start.downlink, rounds.set_index("round").start_s.reindex(start.index, level="round"), rtol=1e-12
+        start.downlink,
+        rounds.set_index("round").start_s.reindex(start.index, level="round"),
+        rtol=1e-12,
     )
     # Three steps of 2e9 operations at 1e9 a second.
     np.testing.assert_allclose(start.uplink - end.downlink, 6.0, rtol=1e-9)
@@ -112,7 +123,7 @@ def test_over_any_channel_one_local_step_gives_the_weights_of_the_unsplit_steps_
     subject = learner_of(scenario)
     start = heads_of(subject)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     rounds, devices, transfers = tables(tmp_path)
     late = transfers[transfers.status == "late"]
@@ -123,7 +134,11 @@ def test_over_any_channel_one_local_step_gives_the_weights_of_the_unsplit_steps_
     )
     assert_weights(subject, expected)
     came = transfers[(transfers.direction == "downlink") & (transfers.status == "delivered")]
-    moved = {device for device in range(4) if not torch.equal(heads_of(subject)[0][device], start[0][device])}
+    moved = {
+        device
+        for device in range(4)
+        if not torch.equal(heads_of(subject)[0][device], start[0][device])
+    }
     assert moved == set(came.device)
     trained = devices[devices.loss.notna()].set_index(["round", "device"]).index
     assert sorted(trained) == sorted(zip(came["round"], came.device, strict=True))
@@ -144,7 +159,7 @@ def test_a_round_in_which_no_adapter_arrives_changes_no_lora_matrix(
     subject = learner_of(scenario)
     before = [matrix.detach().clone() for matrix in lora_of(subject)]
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     rounds, _, _ = tables(tmp_path)
     assert (rounds.arrived == 0).all()
@@ -152,7 +167,9 @@ def test_a_round_in_which_no_adapter_arrives_changes_no_lora_matrix(
     assert all(torch.equal(old, new) for old, new in zip(before, lora_of(subject), strict=True))
 
 
-def test_actual_payloads_are_the_learners_lora_parameters(tmp_path: Path, tiny_learner: str) -> None:
+def test_actual_payloads_are_the_learners_lora_parameters(
+    tmp_path: Path, tiny_learner: str
+) -> None:
     scenario = fedavg(
         tmp_path,
         tiny_learner,
@@ -161,7 +178,7 @@ def test_actual_payloads_are_the_learners_lora_parameters(tmp_path: Path, tiny_l
         scheduler={"kind": "all_in", "delay_budget_s": 1.0},
     )
 
-    go(scenario, tmp_path, Learning(learner_of(scenario)))
+    go(scenario, tmp_path, TimedLearner(learner_of(scenario)))
 
     _, _, transfers = tables(tmp_path)
     # Rank 2 on query and value of two layers, 16 inputs and 16 outputs each.
@@ -172,7 +189,7 @@ def test_more_local_steps_take_as_many_minibatches(tmp_path: Path, tiny_learner:
     scenario = fedavg(tmp_path, tiny_learner, rounds=2, protocol__local_steps=3, **SPLIT)
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     rounds, _, _ = tables(tmp_path)
     assert rounds.train_loss.notna().any()

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from coupled import LEARNER, NETWORK, Airtune
+from support.command_line import LEARNER, NETWORK, Airtune
 
 import analysis
 import coupling
 from coupling import Scenario
-from coupling.scenario import json_schema
-from coupling.source import parse_set
-from coupling.tables import SCHEMA_VERSION
+from coupling.run_directory.schema import SCHEMA_VERSION
+from coupling.scenario.file import parse_set
+from coupling.scenario.scenario import json_schema
 
 
 def load(folder: Path, child: str, **overrides: object) -> Scenario:
@@ -48,7 +48,8 @@ def test_a_table_without_kind_keeps_that_of_the_file_it_extends(folder: Path) ->
 
 def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
     scenario = load(
-        folder, '[scheduler]\nkind = "exact"\ndelay_budget_s = 9.0\n[channel]\nfading = { kind = "none" }\n'
+        folder,
+        '[scheduler]\nkind = "exact"\ndelay_budget_s = 9.0\n[channel]\nfading = { kind = "none" }\n',
     )
 
     # Were it merged, both budgets would be there, and drift = "full" with them.
@@ -60,11 +61,16 @@ def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
 def test_a_key_that_is_set_later_takes_the_place_of_the_one_that_it_excludes(folder: Path) -> None:
     extended = load(folder, "[scheduler]\ndelay_budget_s = 9.0\n")
     overridden = Scenario.load(folder / "network.toml", {"scheduler.delay_budget_s": 9.0})
-    back = load(folder, "[scheduler]\ndelay_budget_s = 9.0\n", **{"scheduler.delay_budget_s_per_bit": 1e-6})
+    back = load(
+        folder, "[scheduler]\ndelay_budget_s = 9.0\n", **{"scheduler.delay_budget_s_per_bit": 1e-6}
+    )
 
     assert Scenario.load(folder / "network.toml").scheduler.delay_budget_s_per_bit is not None
     for scenario in (extended, overridden):
-        assert (scenario.scheduler.delay_budget_s, scenario.scheduler.delay_budget_s_per_bit) == (9.0, None)
+        assert (scenario.scheduler.delay_budget_s, scenario.scheduler.delay_budget_s_per_bit) == (
+            9.0,
+            None,
+        )
     assert (back.scheduler.delay_budget_s, back.scheduler.delay_budget_s_per_bit) == (None, 1e-6)
 
 
@@ -89,7 +95,11 @@ def test_files_extend_each_other_in_a_chain_and_the_nearest_wins(folder: Path) -
         ("scheduler.kind='greedy'", "scheduler.kind", "greedy"),
         (' scheduler.kind = "greedy" ', "scheduler.kind", "greedy"),
         ("learner.data.overlap=true", "learner.data.overlap", True),
-        ("learner.model=google-bert/bert-base-uncased", "learner.model", "google-bert/bert-base-uncased"),
+        (
+            "learner.model=google-bert/bert-base-uncased",
+            "learner.model",
+            "google-bert/bert-base-uncased",
+        ),
         ("learner.data.path=/data/sst2", "learner.data.path", "/data/sst2"),
         ("learner.data.path=../sst2", "learner.data.path", "../sst2"),
         ("scheduler.drift=", "scheduler.drift", None),
@@ -105,7 +115,11 @@ def test_set_without_a_value_takes_a_key_away(folder: Path, airtune: Airtune) ->
     default = Scenario.load(folder / "network.toml", {"scheduler.drift": None})
     instead = Scenario.load(
         folder / "network.toml",
-        {"channel.path_loss": None, "channel.fading": None, "channel.gains": {"path": "gains.parquet"}},
+        {
+            "channel.path_loss": None,
+            "channel.fading": None,
+            "channel.gains": {"path": "gains.parquet"},
+        },
     )
 
     assert Scenario.load(folder / "network.toml").scheduler.drift == "full"
@@ -118,7 +132,9 @@ def test_set_without_a_value_takes_a_key_away(folder: Path, airtune: Airtune) ->
     ):
         answer = airtune("validate", "network.toml", "--set", f"{key}=")
         assert (answer.status, answer.out, answer.err) == (2, "", line)
-    answer = airtune("sweep", "network.toml", "--vary", "devices.count=2,,4", "--seeds", "0:1", "--out", "s")
+    answer = airtune(
+        "sweep", "network.toml", "--vary", "devices.count=2,,4", "--seeds", "0:1", "--out", "s"
+    )
     assert (answer.status, answer.err) == (2, "--vary devices.count=2,,4: a value is missing\n")
 
 
@@ -144,7 +160,11 @@ def test_a_table_by_set_is_merged_and_later_settings_win(folder: Path, airtune: 
 
     assert answer.status == 0
     tables = analysis.load("out").scenario
-    assert tables["devices"]["placement"] == {"kind": "disc", "center_m": [300.0, 0.0], "radius_m": 7.0}
+    assert tables["devices"]["placement"] == {
+        "kind": "disc",
+        "center_m": [300.0, 0.0],
+        "radius_m": 7.0,
+    }
     assert (tables["rounds"], tables["trace"]["devices"]) == (2, "scheduled")
 
 
@@ -159,10 +179,14 @@ def test_overrides_never_change_the_file_or_each_other(folder: Path) -> None:
     assert (folder / "network.toml").read_text() == NETWORK
 
 
-def test_a_path_is_relative_to_the_file_that_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_relative_to_the_file_that_names_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     below = folder / "below"
     (below / "model").mkdir(parents=True)
-    named = LEARNER.replace('{ name = "movie_reviews" }', '{ path = "data" }').replace("minilm", "model")
+    named = LEARNER.replace('{ name = "movie_reviews" }', '{ path = "data" }').replace(
+        "minilm", "model"
+    )
     (below / "base.toml").write_text(NETWORK + named)
     (folder / "child.toml").write_text('extends = "below/base.toml"\nrounds = 2\n')
     monkeypatch.chdir(folder.parent)
@@ -187,12 +211,17 @@ def test_a_model_that_is_no_directory_stays_the_name_it_is(folder: Path) -> None
 def test_a_byte_order_mark_is_no_fault(folder: Path) -> None:
     (folder / "marked.toml").write_bytes(b"\xef\xbb\xbf" + NETWORK.replace("\n", "\r\n").encode())
 
-    assert Scenario.load(folder / "marked.toml").tables() == Scenario.load(folder / "network.toml").tables()
+    assert (
+        Scenario.load(folder / "marked.toml").tables()
+        == Scenario.load(folder / "network.toml").tables()
+    )
 
 
 @pytest.mark.parametrize("name", ["network", "learning"])
 def test_the_resolved_scenario_loads_again_as_the_same(name: str, folder: Path) -> None:
-    scenario = Scenario.load(folder / f"{name}.toml", {"seed": 2**70, "scheduler.queue_initial_budgets": 0.1})
+    scenario = Scenario.load(
+        folder / f"{name}.toml", {"seed": 2**70, "scheduler.queue_initial_budgets": 0.1}
+    )
 
     out = coupling.run(scenario, folder / "out", learning=False)
 
@@ -231,7 +260,11 @@ def test_every_key_that_differs_gives_another_digest(folder: Path) -> None:
 
 
 def test_a_default_that_is_spelled_out_gives_the_same_digest(folder: Path) -> None:
-    defaults = {"world_clock": "time", "trace.devices": "all", "scheduler.zeta": {"kind": "inverse_sqrt"}}
+    defaults = {
+        "world_clock": "time",
+        "trace.devices": "all",
+        "scheduler.zeta": {"kind": "inverse_sqrt"},
+    }
 
     digests = {Scenario.load(folder / "network.toml", given).digest() for given in ({}, defaults)}
 
@@ -248,7 +281,8 @@ def test_only_the_seed_leaves_the_setup_as_it_is(folder: Path) -> None:
 
 
 def test_no_default_changes_without_a_new_schema_version() -> None:
-    """Defaults count as absent in a digest: another default under the old version would pass for the same run.
+    """Defaults count as absent in a digest: another default under the old version would pass for
+    the same run.
 
     A default that must change raises SCHEMA_VERSION, and takes its new value in defaults.json.
     """
@@ -261,7 +295,9 @@ def test_no_default_changes_without_a_new_schema_version() -> None:
         if "default" in entry
     }
 
-    changed = {key: value for key, value in golden["defaults"].items() if present.get(key, value) != value}
+    changed = {
+        key: value for key, value in golden["defaults"].items() if present.get(key, value) != value
+    }
 
     assert len(golden["defaults"]) > 50
     assert golden["schema"] == SCHEMA_VERSION, "new golden ones belong to a new version"

@@ -5,13 +5,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from coupled import NETWORK
+from support.command_line import NETWORK
 
 import analysis
 import coupling
 from coupling import Scenario
-from coupling.recorder import Recorder
-from coupling.tables import SCHEMA_VERSION, TABLES, schema
+from coupling.run_directory.schema import SCHEMA_VERSION, TABLES, schema
+from coupling.run_directory.writer import TableWriter
 
 
 @pytest.fixture
@@ -21,13 +21,19 @@ def out(folder: Path, tiny_learner: str) -> Path:
     return coupling.run(Scenario.load(folder / "tiny.toml"), folder / "out")
 
 
-def test_every_file_says_the_unit_and_the_meaning_of_each_column_and_the_schema_version(out: Path) -> None:
+def test_every_file_says_the_unit_and_the_meaning_of_each_column_and_the_schema_version(
+    out: Path,
+) -> None:
     for name, columns in TABLES.items():
         parts = sorted((out / name).glob("part-*.parquet"))
         assert parts, f"{name} has no part"
         for part in parts:
             read = pq.read_schema(part)
-            assert read.metadata[b"airtune.schema"].decode() == SCHEMA_VERSION == analysis.SCHEMA_VERSION
+            assert (
+                read.metadata[b"airtune.schema"].decode()
+                == SCHEMA_VERSION
+                == analysis.SCHEMA_VERSION
+            )
             assert read.metadata[b"airtune.table"].decode() == name
             assert read.names == [column.name for column in columns]
             for column in columns:
@@ -42,7 +48,9 @@ def test_every_column_is_described_in_a_sentence_with_a_unit_where_it_is_a_quant
         assert len({column.name for column in columns}) == len(columns)
         for column in columns:
             assert column.description.endswith("."), f"{name}.{column.name}"
-            assert bool(column.unit) == pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+            assert bool(column.unit) == pa.types.is_floating(column.type) or pa.types.is_integer(
+                column.type
+            )
 
 
 SUFFIXES = {"_s": "s", "_m": "m", "_hz": "Hz", "_bps": "bit/s", "_j": "J"}
@@ -68,7 +76,12 @@ def test_nulls_stand_only_where_a_column_may_have_them_and_nan_nowhere(out: Path
                 assert column.nullable, f"{name}.{column.name}"
             if pa.types.is_floating(column.type):
                 assert not any(value != value for value in values.drop_null().to_pylist())
-    assert {"devices.bandwidth_hz", "devices.bits", "devices.loss", "evaluations.accuracy_trained"} <= nulls
+    assert {
+        "devices.bandwidth_hz",
+        "devices.bits",
+        "devices.loss",
+        "evaluations.accuracy_trained",
+    } <= nulls
 
 
 def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
@@ -92,7 +105,7 @@ def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
 
 
 def test_rows_of_a_round_that_has_not_ended_are_not_written(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path)
+    recorder = TableWriter(tmp_path)
     evaluation = {column.name: 0 for column in TABLES["evaluations"]}
     recorder.add("evaluations", 1, evaluation)
 

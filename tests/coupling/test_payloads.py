@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coupling.payloads import ActualBits
+from coupling.simulation.payloads import EncodedSizes
 
 
 class Counting:
@@ -12,14 +12,14 @@ class Counting:
     def __init__(self) -> None:
         self.asked = 0
 
-    def payload(self, device: int, round_: int) -> tuple[int, int, int]:
+    def payload(self, device: int, round_number: int) -> tuple[int, int, int]:
         self.asked += 1
-        return 1000 * round_ + device, 2, 3
+        return 1000 * round_number + device, 2, 3
 
 
 def test_a_round_asks_for_every_payload_once() -> None:
     learning = Counting()
-    bits = ActualBits(4, learning)  # type: ignore[arg-type]
+    bits = EncodedSizes(4, learning)  # type: ignore[arg-type]
 
     first = [bits.of(1) for _ in range(3)]
     second = bits.of(2)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from phases import go, phased
+from support.phased_runs import go, phased
 
-from netsim import phy
+from netsim.link import shannon
 
 NOISE = 1e-11
 SERVER_W, DOWNLINK_HZ, UPLINK_HZ = 20.0, 5e6, 10e6
@@ -24,14 +24,19 @@ def test_in_a_static_channel_every_leg_takes_its_bits_over_its_rate(tmp_path: Pa
 
     rounds, devices, transfers = tables(tmp_path)
     legs = transfers.merge(devices, on=["round", "device"], suffixes=("", "_device"))
-    uplink_bps = phy.rate(legs.bandwidth_hz, legs.gain, NOISE)
-    # The server's power is spread evenly over its band, so its share of it goes with the share of the band.
+    uplink_bps = shannon.rate(legs.bandwidth_hz, legs.gain, NOISE)
+    # The server's power is spread evenly over its band, so its share of it goes with the share of
+    # the band.
     power_w = SERVER_W * legs.bandwidth_hz / DOWNLINK_HZ
-    downlink_bps = phy.rate(legs.bandwidth_hz, legs.gain, NOISE, power_w)
+    downlink_bps = shannon.rate(legs.bandwidth_hz, legs.gain, NOISE, power_w)
     expected_s = legs.bits / np.where(legs.direction == "uplink", uplink_bps, downlink_bps)
     assert len(legs) == 3 * rounds.scheduled.sum() > 60
     np.testing.assert_allclose(legs.end_s - legs.start_s, expected_s, rtol=1e-9)
-    air_s = legs.assign(air=expected_s).groupby("round").apply(lambda g: g.groupby("device").air.sum().max())
+    air_s = (
+        legs.assign(air=expected_s)
+        .groupby("round")
+        .apply(lambda g: g.groupby("device").air.sum().max())
+    )
     np.testing.assert_allclose(rounds.set_index("round").delay_s.loc[air_s.index], air_s, rtol=1e-9)
 
 
@@ -78,7 +83,8 @@ def test_each_leg_waits_for_what_comes_before_it(tmp_path: Path) -> None:
         assert (np.diff(np.sort(ready)) > 7.0 - 1e-6).all()
     scheduled = devices[devices.scheduled].set_index(["round", "device"])
     np.testing.assert_allclose(scheduled.compute_s, 2.0 + 7.0 + 1.0 + 3.0, atol=1e-9)
-    # Waiting for the encoder is in the trace; what else is there was waited for at the barrier, 3 s a device ahead.
+    # Waiting for the encoder is in the trace; what else is there was waited for at the barrier, 3 s
+    # a device ahead.
     assert (scheduled.wait_s - (encoded - 7.0) > -1e-6).all()
     last = end.groupby("round").gradient.max()
     np.testing.assert_allclose(
@@ -96,7 +102,9 @@ def test_a_lost_leg_ends_the_devices_round_and_counts_in_delay_and_energy(tmp_pa
     late = transfers[transfers.status == "late"]
     assert len(late) > 5
     assert (rounds.arrived < rounds.scheduled).any()
-    np.testing.assert_allclose(late.end_s - late["round"].map(rounds.set_index("round").start_s), 120.0)
+    np.testing.assert_allclose(
+        late.end_s - late["round"].map(rounds.set_index("round").start_s), 120.0
+    )
     assert (late.bits_delivered < late.bits).all()
     last = transfers.groupby(["round", "device"]).tail(1)
     done = last[(last.leg == "gradient") & (last.status == "delivered")]
@@ -176,7 +184,9 @@ def test_where_every_block_is_an_outage_the_clock_advances_by_the_budget(tmp_pat
 
 
 @pytest.mark.parametrize("action", ["drop", "retry", "skip"])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     seed=st.integers(0, 10_000),
     coherence=st.sampled_from([0.3, 2.0, 11.0]),
@@ -218,10 +228,15 @@ def test_whatever_the_channel_does_bits_balance_shares_fit_and_causes_come_first
     assert (transfers.end_s >= transfers.start_s).all()
     order = {"embedding": 0, "feature": 1, "gradient": 2}
     for (number, device), legs in transfers.groupby(["round", "device"]):
-        assert (legs.start_s.to_numpy()[1:] >= legs.end_s.to_numpy()[:-1] - 1e-9).all(), (number, device)
+        assert (legs.start_s.to_numpy()[1:] >= legs.end_s.to_numpy()[:-1] - 1e-9).all(), (
+            number,
+            device,
+        )
         assert legs.leg.map(order).is_monotonic_increasing
         advanced = legs.leg.map(order).to_numpy()[1:] > legs.leg.map(order).to_numpy()[:-1]
-        assert delivered.loc[legs.index].to_numpy()[:-1][advanced].all(), "a leg needs the one before"
+        assert delivered.loc[legs.index].to_numpy()[:-1][advanced].all(), (
+            "a leg needs the one before"
+        )
     for direction, band_hz in (("uplink", UPLINK_HZ), ("downlink", DOWNLINK_HZ)):
         legs = transfers[transfers.direction == direction]
         for number, together in legs.groupby("round"):

@@ -1,30 +1,45 @@
-"""The keystone in time: whatever the radio loses, the weights are those of the unsplit steps of what arrived."""
+"""The keystone in time: whatever the radio loses, the weights are those of the unsplit steps of
+what arrived.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from by_hand import SPLIT, assert_weights, heads_of, learner_of, lora_of, stepped_by_hand
-from phases import go, laid_over, phased
+from support.hand_computation import (
+    SPLIT,
+    assert_weights,
+    heads_of,
+    learner_of,
+    lora_of,
+    stepped_by_hand,
+)
+from support.phased_runs import go, laid_over, phased
 
-from coupling.learning import Learning
+from coupling.simulation.learning import TimedLearner
 
 
-def test_lost_gradients_leave_the_weights_of_what_arrived(tmp_path: Path, tiny_learner: str) -> None:
+def test_lost_gradients_leave_the_weights_of_what_arrived(
+    tmp_path: Path, tiny_learner: str
+) -> None:
     scenario = phased(
         tmp_path,
         tiny_learner,
         rounds=30,
         scheduler__kind="all_in",
-        protocol__payload_bit={"embedding": 20_000_000, "feature": 20_000_000, "gradient": 20_000_000},
+        protocol__payload_bit={
+            "embedding": 20_000_000,
+            "feature": 20_000_000,
+            "gradient": 20_000_000,
+        },
         channel__coherence=1.0,
         protocol__deadline_s=45.0,
         **SPLIT,
     )
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     rounds = pd.read_parquet(tmp_path / "rounds")
     transfers = pd.read_parquet(tmp_path / "transfers")
@@ -32,13 +47,18 @@ def test_lost_gradients_leave_the_weights_of_what_arrived(tmp_path: Path, tiny_l
     assert set(late.leg) == {"embedding", "feature", "gradient"}, "every leg must be lost somewhere"
     assert ((rounds.arrived > 0) & (rounds.arrived < rounds.scheduled)).any()
     expected = stepped_by_hand(
-        scenario, transfers, steps_after=("feature", "downlink"), counts_after=("gradient", "uplink")
+        scenario,
+        transfers,
+        steps_after=("feature", "downlink"),
+        counts_after=("gradient", "uplink"),
     )
     assert_weights(subject, expected)
     after = heads_of(subject)
     start = heads_of(learner_of(scenario))
     moved = {device for device in range(4) if not torch.equal(after[0][device], start[0][device])}
-    assert moved == set(transfers[(transfers.leg == "feature") & (transfers.status == "delivered")].device)
+    assert moved == set(
+        transfers[(transfers.leg == "feature") & (transfers.status == "delivered")].device
+    )
 
 
 def test_devices_that_come_and_go_leave_the_weights_of_what_arrived(
@@ -49,19 +69,28 @@ def test_devices_that_come_and_go_leave_the_weights_of_what_arrived(
         tiny_learner,
         rounds=30,
         scheduler__kind="all_in",
-        protocol__payload_bit={"embedding": 20_000_000, "feature": 20_000_000, "gradient": 20_000_000},
+        protocol__payload_bit={
+            "embedding": 20_000_000,
+            "feature": 20_000_000,
+            "gradient": 20_000_000,
+        },
         devices__availability={"kind": "markov", "mean_on_s": 50.0, "mean_off_s": 20.0},
         **SPLIT,
     )
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     transfers = pd.read_parquet(tmp_path / "transfers")
     aborted = transfers[transfers.status == "aborted"]
-    assert set(aborted.leg) == {"embedding", "feature", "gradient"}, "every leg must be aborted somewhere"
+    assert set(aborted.leg) == {"embedding", "feature", "gradient"}, (
+        "every leg must be aborted somewhere"
+    )
     expected = stepped_by_hand(
-        scenario, transfers, steps_after=("feature", "downlink"), counts_after=("gradient", "uplink")
+        scenario,
+        transfers,
+        steps_after=("feature", "downlink"),
+        counts_after=("gradient", "uplink"),
     )
     assert_weights(subject, expected)
 
@@ -75,12 +104,14 @@ def test_the_papers_round_goes_without_those_who_left(tmp_path: Path, tiny_learn
     scenario = laid_over(tmp_path, "", tiny_learner, changes | SPLIT)
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     rounds, transfers = (pd.read_parquet(tmp_path / name) for name in ("rounds", "transfers"))
     assert ((rounds.arrived > 0) & (rounds.arrived < rounds.scheduled)).any()
     symbols = ("symbols", "uplink")
-    assert_weights(subject, stepped_by_hand(scenario, transfers, steps_after=symbols, counts_after=symbols))
+    assert_weights(
+        subject, stepped_by_hand(scenario, transfers, steps_after=symbols, counts_after=symbols)
+    )
 
 
 def test_a_head_whose_device_leaves_while_it_computes_stays_as_it_is(
@@ -103,25 +134,35 @@ def test_a_head_whose_device_leaves_while_it_computes_stays_as_it_is(
     )
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     transfers = pd.read_parquet(tmp_path / "transfers")
     assert transfers[transfers.device == 2].leg.tolist() == ["embedding", "feature", "gradient"]
     assert transfers[transfers.device == 2].status.tolist() == ["delivered", "delivered", "aborted"]
     before, after = heads_of(learner_of(scenario))[0], heads_of(subject)[0]
-    assert [torch.equal(before[device], after[device]) for device in range(4)] == [False, False, True, False]
+    assert [torch.equal(before[device], after[device]) for device in range(4)] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_round_in_which_no_gradient_arrives_changes_no_lora_matrix(
     tmp_path: Path, tiny_learner: str
 ) -> None:
     scenario = phased(
-        tmp_path, tiny_learner, rounds=3, scheduler__kind="all_in", protocol__deadline_s=1e-3, **SPLIT
+        tmp_path,
+        tiny_learner,
+        rounds=3,
+        scheduler__kind="all_in",
+        protocol__deadline_s=1e-3,
+        **SPLIT,
     )
     subject = learner_of(scenario)
     before = [matrix.detach().clone() for matrix in lora_of(subject)], heads_of(subject)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     rounds = pd.read_parquet(tmp_path / "rounds")
     assert (rounds.arrived == 0).all()
@@ -141,7 +182,7 @@ def test_actual_payloads_are_those_of_the_minibatches(tmp_path: Path, tiny_learn
     )
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, Learning(subject))
+    go(scenario, tmp_path, TimedLearner(subject))
 
     transfers = pd.read_parquet(tmp_path / "transfers")
     hidden = 16

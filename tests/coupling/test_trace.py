@@ -1,4 +1,6 @@
-"""What a run directory says must follow from the scenario and the paper's equations, by the arithmetic here."""
+"""What a run directory says must follow from the scenario and the paper's equations, by the
+arithmetic here.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -49,10 +51,14 @@ def scheduled(run: Any) -> pd.DataFrame:
 def test_the_delay_of_a_round_is_that_of_its_slowest_device(run: Any) -> None:
     rows = scheduled(run)
     by_hand = (
-        (rows.bits / rows.rate_bps).groupby(rows["round"]).max().reindex(run.rounds["round"], fill_value=0.0)
+        (rows.bits / rows.rate_bps)
+        .groupby(rows["round"])
+        .max()
+        .reindex(run.rounds["round"], fill_value=0.0)
     )
 
-    # With the empty queue of the paper, everybody takes part in the first round, and nobody for long after it.
+    # With the empty queue of the paper, everybody takes part in the first round, and nobody for
+    # long after it.
     assert run.rounds.scheduled.sum() >= 20
     np.testing.assert_allclose(run.rounds.delay_s, by_hand, rtol=1e-9)
     np.testing.assert_allclose(run.rounds.delay_s, run.rounds.delay_predicted_s, rtol=1e-9)
@@ -83,7 +89,9 @@ def test_the_virtual_queue_follows_its_update_round_by_round(run: Any) -> None:
     queue_s = scheduler["queue_initial_budgets"] * BUDGET_S
 
     for row in run.rounds.itertuples():
-        weight = zeta(scheduler["zeta"], row.round) if scheduler["queue_update"] == "algorithm1" else 1.0
+        weight = (
+            zeta(scheduler["zeta"], row.round) if scheduler["queue_update"] == "algorithm1" else 1.0
+        )
         assert row.virtual_queue_before_s == pytest.approx(queue_s, rel=1e-12, abs=1e-9)
         queue_s = max(0.0, queue_s + weight * (row.delay_s - BUDGET_S))
         assert row.virtual_queue_s == pytest.approx(queue_s, rel=1e-12, abs=1e-9)
@@ -129,7 +137,9 @@ def test_every_table_counts_the_same_devices(run: Any) -> None:
 
 def test_each_transfer_is_that_of_a_scheduled_device(run: Any) -> None:
     key = ["round", "device"]
-    both = run.transfers.merge(scheduled(run), on=key, suffixes=("", "_device"), validate="one_to_one")
+    both = run.transfers.merge(
+        scheduled(run), on=key, suffixes=("", "_device"), validate="one_to_one"
+    )
     both = both.merge(run.rounds[["round", "start_s"]], on="round", suffixes=("", "_round"))
 
     assert len(both) == len(run.transfers)
@@ -146,7 +156,9 @@ def test_each_transfer_is_that_of_a_scheduled_device(run: Any) -> None:
 
 def test_the_energy_is_transmit_power_times_time_on_air(run: Any) -> None:
     rows = scheduled(run)
-    of_round = rows.energy_j.groupby(rows["round"]).sum().reindex(run.rounds["round"], fill_value=0.0)
+    of_round = (
+        rows.energy_j.groupby(rows["round"]).sum().reindex(run.rounds["round"], fill_value=0.0)
+    )
 
     np.testing.assert_allclose(rows.energy_j, 1.0 * rows.delay_s, rtol=1e-12)
     np.testing.assert_allclose(run.rounds.energy_j, of_round, rtol=1e-12)
@@ -183,7 +195,9 @@ def test_the_devices_with_the_largest_gains_take_part(run: Any) -> None:
 
 def test_transmit_power_counts_in_rate_and_energy(tmp_path: Path) -> None:
     overrides = {"rounds": 5, "devices.tx_power_w": 0.5, "scheduler.kind": "all_in"}
-    run = analysis.load(coupling.run(Scenario.load(BASE, overrides), tmp_path / "run", learning=False))
+    run = analysis.load(
+        coupling.run(Scenario.load(BASE, overrides), tmp_path / "run", learning=False)
+    )
     rows = run.devices
 
     snr = 0.5 * rows.gain / (rows.bandwidth_hz * NOISE_PSD)
@@ -191,9 +205,13 @@ def test_transmit_power_counts_in_rate_and_energy(tmp_path: Path) -> None:
     np.testing.assert_allclose(rows.energy_j, 0.5 * rows.delay_s, rtol=1e-12)
 
 
-def test_where_nobody_meets_the_budget_the_clock_still_advances_and_the_run_ends(tmp_path: Path) -> None:
+def test_where_nobody_meets_the_budget_the_clock_still_advances_and_the_run_ends(
+    tmp_path: Path,
+) -> None:
     overrides = {"rounds": 7, "scheduler.kind": "greedy", "scheduler.delay_budget_s_per_bit": 1e-12}
-    run = analysis.load(coupling.run(Scenario.load(BASE, overrides), tmp_path / "run", learning=False))
+    run = analysis.load(
+        coupling.run(Scenario.load(BASE, overrides), tmp_path / "run", learning=False)
+    )
 
     assert (run.rounds.scheduled == 0).all()
     assert (run.rounds.delay_s == 0).all()
@@ -209,16 +227,20 @@ def test_where_nobody_meets_the_budget_the_clock_still_advances_and_the_run_ends
 def test_a_trace_of_the_scheduled_devices_holds_just_their_rows(tmp_path: Path) -> None:
     scenario = {"rounds": 20, "scheduler.queue_initial_budgets": 5}
     every = coupling.run(Scenario.load(BASE, scenario), tmp_path / "every", learning=False)
-    only = Scenario.load(BASE, {**scenario, "trace.devices": "scheduled"})
+    subset = Scenario.load(BASE, {**scenario, "trace.devices": "scheduled"})
 
-    run = analysis.load(coupling.run(only, tmp_path / "only", learning=False))
+    run = analysis.load(coupling.run(subset, tmp_path / "only", learning=False))
 
     expected = scheduled(analysis.load(every)).reset_index(drop=True)
-    pd.testing.assert_frame_equal(run.devices, expected.astype(run.devices.dtypes), check_exact=True)
+    pd.testing.assert_frame_equal(
+        run.devices, expected.astype(run.devices.dtypes), check_exact=True
+    )
     assert 0 < len(run.devices) < 20 * 20
 
 
-def test_a_run_of_many_parts_reads_like_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_many_parts_reads_like_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scenario = Scenario.load(BASE, {"rounds": 20, "scheduler.queue_initial_budgets": 5})
     one = coupling.run(scenario, tmp_path / "one", learning=False)
     monkeypatch.setattr("coupling.recorder._ROWS_PER_PART", 100)
@@ -229,5 +251,7 @@ def test_a_run_of_many_parts_reads_like_one(tmp_path: Path, monkeypatch: pytest.
     assert len(list((many / "devices").iterdir())) > 3
     for table in ("devices", "transfers"):
         pd.testing.assert_frame_equal(
-            getattr(analysis.load(many), table), getattr(analysis.load(one), table), check_exact=True
+            getattr(analysis.load(many), table),
+            getattr(analysis.load(one), table),
+            check_exact=True,
         )

@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from coupled import NETWORK
+from support.command_line import NETWORK
 
 import analysis
 import coupling
 from coupling import Scenario
-from coupling.tables import TABLES, WALL_CLOCK
+from coupling.run_directory.schema import TABLES, WALL_CLOCK
 
 WORLD = ["round", "device", "x_m", "y_m", "distance_m", "gain"]
 
@@ -19,12 +19,18 @@ def run(folder: Path, name: str, *, learning: bool = False, **overrides: object)
     """Run ``network.toml`` with some keys set, and return the run."""
     source = folder / ("tiny.toml" if learning else "network.toml")
     settings = {"rounds": 12} | {key.replace("__", "."): value for key, value in overrides.items()}
-    return analysis.load(coupling.run(Scenario.load(source, settings), folder / name, learning=learning))
+    return analysis.load(
+        coupling.run(Scenario.load(source, settings), folder / name, learning=learning)
+    )
 
 
 def tables_of(run: Any) -> dict[str, pd.DataFrame]:
     """Return the tables of a run without the columns that a clock on the wall fills."""
-    tables = {name: pd.read_parquet(run.path / name) for name in TABLES if list((run.path / name).iterdir())}
+    tables = {
+        name: pd.read_parquet(run.path / name)
+        for name in TABLES
+        if list((run.path / name).iterdir())
+    }
     return {
         name: table.drop(columns=[column for column in table if column in WALL_CLOCK])
         for name, table in tables.items()
@@ -48,7 +54,9 @@ def test_two_runs_of_a_scenario_and_seed_give_equal_tables(policy: str, folder: 
 
 
 def test_only_the_columns_that_a_clock_on_the_wall_fills_may_differ() -> None:
-    named = {column.name for columns in TABLES.values() for column in columns if "wall" in column.name}
+    named = {
+        column.name for columns in TABLES.values() for column in columns if "wall" in column.name
+    }
 
     assert named == WALL_CLOCK
 
@@ -62,7 +70,10 @@ def test_another_seed_gives_another_world(folder: Path) -> None:
 
 @pytest.mark.parametrize("policy", ["aaba", "greedy", "algorithm1", "exact"])
 def test_two_policies_meet_the_same_world(policy: str, folder: Path) -> None:
-    one, other = run(folder, "one", scheduler__kind="all_in"), run(folder, "other", scheduler__kind=policy)
+    one, other = (
+        run(folder, "one", scheduler__kind="all_in"),
+        run(folder, "other", scheduler__kind=policy),
+    )
 
     assert not one.rounds.end_s.equals(other.rounds.end_s)
     pd.testing.assert_frame_equal(one.devices[WORLD], other.devices[WORLD], check_exact=True)
@@ -93,7 +104,9 @@ def test_a_learner_changes_nothing_about_the_network(folder: Path, tiny_learner:
     alone, with_learner = run(folder, "alone"), run(folder, "with", learning=True)
 
     pd.testing.assert_frame_equal(
-        alone.devices.drop(columns="loss"), with_learner.devices.drop(columns="loss"), check_exact=True
+        alone.devices.drop(columns="loss"),
+        with_learner.devices.drop(columns="loss"),
+        check_exact=True,
     )
     pd.testing.assert_frame_equal(alone.transfers, with_learner.transfers, check_exact=True)
     trained = with_learner.devices.scheduled
@@ -117,15 +130,25 @@ def test_the_mean_loss_of_a_round_is_that_of_its_devices(folder: Path, tiny_lear
     trace = run(folder, "run", learning=True)
 
     by_hand = trace.devices.groupby("round").loss.mean()
-    assert trace.rounds.train_loss.tolist() == pytest.approx(by_hand.tolist(), rel=1e-12, nan_ok=True)
+    assert trace.rounds.train_loss.tolist() == pytest.approx(
+        by_hand.tolist(), rel=1e-12, nan_ok=True
+    )
     assert trace.rounds.train_loss.isna().equals(trace.rounds.scheduled == 0)
     times = dict(zip(trace.rounds["round"], trace.rounds.end_s, strict=True)) | {0: 0.0}
-    assert trace.evaluations.time_s.tolist() == [times[number] for number in trace.evaluations["round"]]
+    assert trace.evaluations.time_s.tolist() == [
+        times[number] for number in trace.evaluations["round"]
+    ]
 
 
-def test_two_policies_give_a_device_the_same_minibatch_in_a_round(folder: Path, tiny_learner: str) -> None:
+def test_two_policies_give_a_device_the_same_minibatch_in_a_round(
+    folder: Path, tiny_learner: str
+) -> None:
     (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
-    frozen = {"learner__lora__frozen": True, "learner__optimizer__lr": 1e-12, "learner__precision": "float64"}
+    frozen = {
+        "learner__lora__frozen": True,
+        "learner__optimizer__lr": 1e-12,
+        "learner__precision": "float64",
+    }
 
     # With weights that stand still, the loss of a device in a round tells which samples it drew.
     everybody = run(folder, "one", learning=True, scheduler__kind="all_in", **frozen).devices

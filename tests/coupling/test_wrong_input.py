@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coupled import LEARNER, NETWORK, Airtune, listing
+from support.command_line import LEARNER, NETWORK, Airtune, listing
 
 import coupling
 from coupling import Scenario, ScenarioError
-from coupling.cli import main
+from coupling.cli.app import main
 from netsim.scheduling import POLICIES
 
 RUN = ("run", "network.toml", "--no-learning", "--out", "out")
@@ -55,7 +55,9 @@ VALUES = {
     "devices.battery={capacity_j=1, initial=[1, 0.5]}": (
         "devices.battery.initial: the lower bound 1.0 exceeds the upper bound 0.5"
     ),
-    "devices.battery={capacity_j=1, recharge_w=-1}": ("devices.battery.recharge_w = -1 is not at least 0.0"),
+    "devices.battery={capacity_j=1, recharge_w=-1}": (
+        "devices.battery.recharge_w = -1 is not at least 0.0"
+    ),
     "devices.availability={kind='sometimes'}": (
         "devices.availability.kind = 'sometimes' is not one of 'always', 'markov', 'trace'"
     ),
@@ -219,7 +221,10 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "deep": ("a = " + "[" * 9999, "wrong.toml: is nested too deeply"),
     "deep tables": (".".join("a" * 1100) + " = 1", "wrong.toml: is nested too deeply"),
     "no scheduler": (NETWORK[: NETWORK.index("[scheduler]")], "wrong.toml: scheduler is missing"),
-    "no policy": (NETWORK.replace('kind = "algorithm1"', ""), "wrong.toml: scheduler.kind is missing"),
+    "no policy": (
+        NETWORK.replace('kind = "algorithm1"', ""),
+        "wrong.toml: scheduler.kind is missing",
+    ),
     "no placement": (
         "\n".join(line for line in NETWORK.splitlines() if not line.startswith("placement")),
         "wrong.toml: devices.placement is missing",
@@ -245,7 +250,10 @@ FILES: dict[str, tuple[str | bytes, str]] = {
         NETWORK + '"a.b\\nc" = 3\n',
         'wrong.toml: scheduler."a.b\\nc" is unknown; known here: kind, delay_budget_s, ...',
     ),
-    "an empty key": (NETWORK + '"" = 3\n', 'wrong.toml: scheduler."" is unknown; known here: kind, ...'),
+    "an empty key": (
+        NETWORK + '"" = 3\n',
+        'wrong.toml: scheduler."" is unknown; known here: kind, ...',
+    ),
     "a fading without kind": (
         NETWORK.replace('{ kind = "rayleigh" }', "{}"),
         "wrong.toml: channel.fading.kind is missing: one of ...",
@@ -270,17 +278,29 @@ FILES: dict[str, tuple[str | bytes, str]] = {
         'extends = "absent.toml"',
         "wrong.toml: extends = 'absent.toml': absent.toml: cannot be read: no such file or directory",
     ),
-    "extends a directory": ('extends = "."', "wrong.toml: extends = '.': .: cannot be read: is a directory"),
+    "extends a directory": (
+        'extends = "."',
+        "wrong.toml: extends = '.': .: cannot be read: is a directory",
+    ),
     "extends a number": ("extends = 3", "wrong.toml: extends = 3 is not a file name"),
     "extends a list": ('extends = ["a"]', "wrong.toml: extends = ['a'] is not a file name"),
-    "extends a table": ("extends = { path = 1 }", "wrong.toml: extends = {'path': 1} is not a file name"),
+    "extends a table": (
+        "extends = { path = 1 }",
+        "wrong.toml: extends = {'path': 1} is not a file name",
+    ),
     "extends an empty name": ('extends = ""', "wrong.toml: extends = '' is not a file name"),
-    "extends a name with NUL": ('extends = "a\\u0000"', "wrong.toml: extends = 'a\\x00' is not a file name"),
+    "extends a name with NUL": (
+        'extends = "a\\u0000"',
+        "wrong.toml: extends = 'a\\x00' is not a file name",
+    ),
     "extends what is not TOML": (
         'extends = "broken.toml"',
         "broken.toml: is not TOML: Invalid value (at end of document)",
     ),
-    "extends a wrong value": ('extends = "zero.toml"', "zero.toml: devices.count = 0 is not at least 1"),
+    "extends a wrong value": (
+        'extends = "zero.toml"',
+        "zero.toml: devices.count = 0 is not at least 1",
+    ),
 }
 
 
@@ -374,7 +394,9 @@ LEARNING = {
 def test_a_wrong_learner_is_told_even_where_nothing_is_learned(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
-    told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", "--set", setting)
+    told = refuse(
+        airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", "--set", setting
+    )
 
     assert told == f"learning.toml: {line}"
 
@@ -454,7 +476,9 @@ def test_what_does_not_fit_centralised_training_is_told(
 ) -> None:
     settings = _set([CENTRALISED, setting])
 
-    told = refuse(airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings)
+    told = refuse(
+        airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings
+    )
 
     assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
 
@@ -495,7 +519,9 @@ def test_a_model_or_data_that_cannot_be_had_is_told_before_anything_is_written(
 def test_more_devices_than_memory_holds_are_refused(folder: Path, airtune: Airtune) -> None:
     told = refuse(airtune, folder, *RUN, "--set", "devices.count=1000000000000")
 
-    assert told == ("network.toml: devices.count: 1000000000000 devices do not fit into memory (from --set)")
+    assert told == (
+        "network.toml: devices.count: 1000000000000 devices do not fit into memory (from --set)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -521,7 +547,9 @@ def test_a_run_directory_that_cannot_be_used_is_told_and_stays_as_it_is(
     assert refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", out) == line
 
 
-def test_a_run_directory_that_is_taken_is_told_before_any_warning(folder: Path, airtune: Airtune) -> None:
+def test_a_run_directory_that_is_taken_is_told_before_any_warning(
+    folder: Path, airtune: Airtune
+) -> None:
     setting = ("--set", "scheduler.queue_update=algorithm1")
 
     told = refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", ".", *setting)
@@ -538,9 +566,11 @@ def test_a_run_from_python_is_refused_as_well(folder: Path) -> None:
     assert listing(folder) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, os_error_text="root may write everywhere")
 @pytest.mark.parametrize("out", ["locked", "locked/out"])
-def test_a_run_directory_without_permission_is_told(out: str, folder: Path, airtune: Airtune) -> None:
+def test_a_run_directory_without_permission_is_told(
+    out: str, folder: Path, airtune: Airtune
+) -> None:
     (folder / "locked").mkdir(mode=0o500)
 
     told = refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", out)

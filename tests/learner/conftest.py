@@ -1,4 +1,6 @@
-"""A tiny random BERT with its tokenizer and data; shapes are checked wherever the learner runs in these tests."""
+"""A tiny random BERT with its tokenizer and data; shapes are checked wherever the learner runs in
+these tests.
+"""
 
 from pathlib import Path
 
@@ -8,9 +10,17 @@ import torch
 from jaxtyping import install_import_hook
 
 with install_import_hook("learner", "beartype.beartype"):
-    import learner.learner  # noqa: F401  (imported here first, so that it is the checked one)
+    import learner.split_learner  # noqa: F401  (imported here first, so that it is the checked one)
 
-from tiny import CLASSES, TINY, VOCABULARY, Make, PhiloxStreams, sentence, write_parquet
+from support.tiny_learner import (
+    CLASSES,
+    TINY,
+    VOCABULARY,
+    Make,
+    PhiloxStreams,
+    sentence,
+    write_parquet,
+)
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from learner.settings import LearnerSettings
@@ -29,7 +39,9 @@ def rng() -> PhiloxStreams:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of a random BERT, large enough in its weights that every gradient differs from 0."""
+    """Return the directory of a random BERT, large enough in its weights that every gradient
+    differs from 0.
+    """
     folder = tmp_path_factory.mktemp("tiny-bert")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -41,18 +53,24 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory of 120 training and 30 test sentences of 1 to 19 words; each class has its own words."""
+    """Return a directory of 120 training and 30 test sentences of 1 to 19 words; each class has its
+    own words.
+    """
     folder = tmp_path_factory.mktemp("tiny-data")
     random = np.random.Generator(np.random.Philox(7))
     for name, count in (("train.parquet", 120), ("validation.parquet", 30)):
         labels = [n % CLASSES for n in range(count)]
-        write_parquet(folder, name, sentence=[sentence(random, label) for label in labels], label=labels)
+        write_parquet(
+            folder, name, sentence=[sentence(random, label) for label in labels], label=labels
+        )
     return folder
 
 
 @pytest.fixture
 def make_settings(tiny_model: Path, tiny_data: Path) -> Make:
-    """Return a maker of settings: the tiny model in float64, with whatever a test wants otherwise."""
+    """Return a maker of settings: the tiny model in float64, with whatever a test wants
+    otherwise.
+    """
 
     def make(**changes: object) -> LearnerSettings:
         table: dict[str, object] = {

@@ -1,4 +1,6 @@
-"""Device, precision, compilation and memory change how fast and how exactly the same thing is computed."""
+"""Device, precision, compilation and memory change how fast and how exactly the same thing is
+computed.
+"""
 
 import subprocess
 import sys
@@ -6,23 +8,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import Make, PhiloxStreams, arrays, train
+from support.tiny_learner import Make, PhiloxStreams, arrays, train
 from transformers import PreTrainedModel
 
-from learner import pretrained
-from learner.arithmetic import resolve
+from learner.architectures import pretrained
 from learner.errors import InputError, OutOfMemoryError
-from learner.learner import Learner, build
+from learner.precision import resolve
 from learner.settings import LearnerSettings
+from learner.split_learner import SplitLearner, build
 
 DEVICES = 6
 
 
-def after_training(settings: LearnerSettings) -> tuple[Learner, list[float]]:
+def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[float]]:
     subject = build(settings, DEVICES, PhiloxStreams(3))
     losses = []
-    for round_, (devices, lost) in enumerate([([0, 1, 2, 5], [2]), ([3, 1], []), ([4, 0], [4])], start=1):
-        losses += train(subject, round_, devices, lost).losses.values()
+    for round_number, (devices, lost) in enumerate(
+        [([0, 1, 2, 5], [2]), ([3, 1], []), ([4, 0], [4])], start=1
+    ):
+        losses += train(subject, round_number, devices, lost).losses.values()
     return subject, losses
 
 
@@ -62,7 +66,9 @@ print(*[number.hex() for number in [*losses, *(float(matrix.sum()) for matrix in
 
 
 def losses_elsewhere(settings: LearnerSettings) -> list[float]:
-    """Return the losses and sums of weights of a learner in a process of its own, of which nothing is checked."""
+    """Return the losses and sums of weights of a learner in a process of its own, of which nothing
+    is checked.
+    """
     command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parent)]
     given = settings.model_dump_json(exclude_none=True)
     output = subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout
@@ -98,7 +104,9 @@ def test_a_compiled_encoder_learns_the_same(make_settings: Make) -> None:
     assert compiled == pytest.approx(plain, rel=1e-9)
 
 
-def test_cuda_that_is_not_there_is_refused(make_settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_that_is_not_there_is_refused(
+    make_settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
     with pytest.raises(InputError) as caught:
@@ -134,13 +142,19 @@ def test_compiling_without_a_compiler_is_refused(
     with pytest.raises(InputError) as caught:
         build(make_settings(compile=True, device="cpu"), DEVICES, PhiloxStreams(1))
 
-    assert str(caught.value) == "learner.compile: needs a C++ compiler, and 'no-such-compiler' is not found"
+    assert (
+        str(caught.value)
+        == "learner.compile: needs a C++ compiler, and 'no-such-compiler' is not found"
+    )
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("CC", "no-such-c-compiler")
     with pytest.raises(InputError) as caught:
         resolve(make_settings(compile=True))
-    assert str(caught.value) == "learner.compile: needs a C compiler, and 'no-such-c-compiler' is not found"
+    assert (
+        str(caught.value)
+        == "learner.compile: needs a C compiler, and 'no-such-c-compiler' is not found"
+    )
 
 
 def test_a_model_that_does_not_fit_onto_the_card_is_refused(

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from tiny import Make, PhiloxStreams, train
+from support.tiny_learner import Make, PhiloxStreams, train
 
 from learner.codec import create
-from learner.learner import build
 from learner.settings import Codecs, codec
+from learner.split_learner import build
 
 PAGE = (Path(__file__).parents[2] / "docs" / "writing-a-codec.md").read_text()
 
@@ -48,12 +48,19 @@ def test_the_codec_of_the_page_does_what_it_says(documented: str) -> None:
     signs = create(documented, gain=0.5)
     vectors, tokens = torch.tensor([[1.0, -3.0], [0.0, 4.0]]), np.array([2])
 
-    assert signs.decode(signs.encode(vectors, tokens), tokens, 2).tolist() == [[1.0, -1.0], [0.0, 1.0]]
+    assert signs.decode(signs.encode(vectors, tokens), tokens, 2).tolist() == [
+        [1.0, -1.0],
+        [0.0, 1.0],
+    ]
 
 
-def test_an_installed_package_offers_codecs_by_name(documented: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_offers_codecs_by_name(
+    documented: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     point = EntryPoint("signs", documented, codec.ENTRY_POINTS)
-    monkeypatch.setattr(codec, "entry_points", lambda group: EntryPoints([point]).select(group=group))
+    monkeypatch.setattr(
+        codec, "entry_points", lambda group: EntryPoints([point]).select(group=group)
+    )
 
     assert Codecs.model_validate({"gradient": {"kind": "signs", "gain": 2.0}}).gradient is not None
     assert type(create("signs", gain=2.0)).__name__ == "Signs"

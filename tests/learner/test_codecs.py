@@ -34,7 +34,9 @@ def names(table: dict[str, object]) -> str:
 
 def sent_bits(codec: Codec, vectors: Tensor, tokens: ndarray) -> int:
     """Count the bytes that travel, by writing them."""
-    return 8 * sum(len(part.view(torch.uint8).numpy().tobytes()) for part in codec.encode(vectors, tokens))
+    return 8 * sum(
+        len(part.view(torch.uint8).numpy().tobytes()) for part in codec.encode(vectors, tokens)
+    )
 
 
 def round_trip(codec: Codec, vectors: Tensor, tokens: ndarray | None = None) -> Tensor:
@@ -44,7 +46,9 @@ def round_trip(codec: Codec, vectors: Tensor, tokens: ndarray | None = None) -> 
 
 @st.composite
 def payloads(draw: st.DrawFn, largest: float = 1e4) -> tuple[Tensor, ndarray]:
-    """Draw samples of one to five tokens, of any widths from 3 on, with zeros, subnormals and large numbers."""
+    """Draw samples of one to five tokens, of any widths from 3 on, with zeros, subnormals and large
+    numbers.
+    """
     tokens = np.array(draw(st.lists(st.integers(1, 5), min_size=1, max_size=4)))
     width = draw(st.integers(WIDTH_LEAST, 9))
     number = st.one_of(
@@ -96,7 +100,9 @@ def test_six_tokens_of_five_numbers_have_so_many_bits(table: dict[str, object], 
 @pytest.mark.parametrize("kind", PRECISION)
 @settings(deadline=None)
 @given(payload=payloads())
-def test_a_float_is_off_by_half_its_last_place_at_most(kind: str, payload: tuple[Tensor, ndarray]) -> None:
+def test_a_float_is_off_by_half_its_last_place_at_most(
+    kind: str, payload: tuple[Tensor, ndarray]
+) -> None:
     vectors, tokens = payload
 
     read = round_trip(create(kind), vectors, tokens)
@@ -108,7 +114,9 @@ def test_a_float_is_off_by_half_its_last_place_at_most(kind: str, payload: tuple
 
 
 def quantum(vectors: Tensor, steps: int) -> Tensor:
-    """Return the largest number of each vector over the steps: what the scale must be, but for rounding."""
+    """Return the largest number of each vector over the steps: what the scale must be, but for
+    rounding.
+    """
     return vectors.double().abs().amax(1, keepdim=True) / steps
 
 
@@ -177,17 +185,23 @@ def test_top_k_names_places_beyond_32767() -> None:
 
 @settings(deadline=None)
 @given(payload=payloads(largest=1e4), rank=st.integers(1, WIDTH_LEAST))
-def test_low_rank_is_off_by_the_singular_values_left_out(payload: tuple[Tensor, ndarray], rank: int) -> None:
+def test_low_rank_is_off_by_the_singular_values_left_out(
+    payload: tuple[Tensor, ndarray], rank: int
+) -> None:
     vectors, tokens = payload
     exact = vectors.double()
 
     read = round_trip(create("low_rank", rank=rank), vectors, tokens)
 
-    for before, after in zip(exact.split(tokens.tolist()), read.double().split(tokens.tolist()), strict=True):
+    for before, after in zip(
+        exact.split(tokens.tolist()), read.double().split(tokens.tolist()), strict=True
+    ):
         left_out = np.linalg.svd(before.numpy(), compute_uv=False)[rank:]
         error = np.linalg.norm((after - before).numpy())
         # Eckart-Young; what float32 adds is small against the sample's own norm.
-        assert error == pytest.approx(np.linalg.norm(left_out), abs=1e-5 * before.norm().item() + 1e-30)
+        assert error == pytest.approx(
+            np.linalg.norm(left_out), abs=1e-5 * before.norm().item() + 1e-30
+        )
 
 
 @pytest.mark.parametrize("table", KINDS, ids=names)
@@ -198,7 +212,8 @@ def test_a_sample_is_read_alike_whatever_travels_with_it_and_however_it_is_padde
 ) -> None:
     codec, (vectors, tokens) = create(**table), payload  # type: ignore[arg-type]
     if table["kind"] == "low_rank":
-        # Which of two equal singular values is left out is nobody's promise; nearby, errors are amplified.
+        # Which of two equal singular values is left out is nobody's promise; nearby, errors are
+        # amplified.
         for sample in vectors.double().split(tokens.tolist()):
             values = np.linalg.svd(sample.numpy(), compute_uv=False)
             assume(len(values) <= 2 or values[1] == 0 or values[2] < 0.9 * values[1])
@@ -213,6 +228,8 @@ def test_a_sample_is_read_alike_whatever_travels_with_it_and_however_it_is_padde
 
 
 @pytest.mark.parametrize(("kind", "options"), [("int9", {}), ("top_k", {}), ("int8", {"k": 3})])
-def test_a_codec_that_cannot_be_created_is_refused_in_words(kind: str, options: dict[str, object]) -> None:
+def test_a_codec_that_cannot_be_created_is_refused_in_words(
+    kind: str, options: dict[str, object]
+) -> None:
     with pytest.raises(ValueError, match=f"codec '{kind}'"):
         create(kind, **options)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import Make, PhiloxStreams, train, write_parquet
+from support.tiny_learner import Make, PhiloxStreams, train, write_parquet
 from transformers import AutoTokenizer
 
-from learner.data import Texts, load, tokenize
+from learner.data import TokenizedDataset, load, tokenize
 from learner.data.hub import HUB_SETS, HubSet, read_hub
-from learner.data.labelled import Labelled
-from learner.learner import build
+from learner.data.labelled import LabelledDataset
 from learner.settings import Columns, Data, LearnerSettings
+from learner.split_learner import build
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,8 @@ def test_movie_reviews_are_the_rotten_tomatoes_part_split_by_seed() -> None:
 def test_an_evaluation_sample_is_drawn_once_by_the_seed() -> None:
     whole = load(Data(name="movie_reviews"), PhiloxStreams(1))[1]
     one, same, other = (
-        load(Data(name="movie_reviews", test_size=900), PhiloxStreams(seed))[1] for seed in (1, 1, 2)
+        load(Data(name="movie_reviews", test_size=900), PhiloxStreams(seed))[1]
+        for seed in (1, 1, 2)
     )
 
     assert len(one) == 900
@@ -80,8 +81,12 @@ def test_an_evaluation_sample_is_drawn_once_by_the_seed() -> None:
 
 def test_a_hub_set_is_read_from_its_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    copy = write_parquet(tmp_path / "copy", "train-00000-of-00001.parquet", sentence=["a", "b"], label=[0, 1])
-    write_parquet(copy, "validation-00000-of-00001.parquet", sentence=["c", "d", "e"], label=[1, 0, 1])
+    copy = write_parquet(
+        tmp_path / "copy", "train-00000-of-00001.parquet", sentence=["a", "b"], label=[0, 1]
+    )
+    write_parquet(
+        copy, "validation-00000-of-00001.parquet", sentence=["c", "d", "e"], label=[1, 0, 1]
+    )
     hub_set = HubSet(
         repository=str(copy),
         configuration=None,
@@ -89,7 +94,9 @@ def test_a_hub_set_is_read_from_its_splits(tmp_path: Path, monkeypatch: pytest.M
         train="train+validation",
     )
 
-    labelled, test, classes = read_hub("sst2", hub_set).labelled(hub_set.columns, None, hub_set.classes)
+    labelled, test, classes = read_hub("sst2", hub_set).labelled(
+        hub_set.columns, None, hub_set.classes
+    )
 
     assert labelled.texts == (["a", "b", "c", "d", "e"],)
     assert test.labels.tolist() == [1, 0, 1]
@@ -103,14 +110,18 @@ def test_the_papers_mrpc_trains_on_two_splits() -> None:
 def test_batches_are_those_of_the_tokenizer(tiny_model: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     texts = ["word1 word2", "word3", "word1 " * 30, "word4 word5 word6 nothing"]
-    samples = tokenize(Labelled((texts,), np.array([0, 1, 1, 0])), tokenizer, 10)
+    samples = tokenize(LabelledDataset((texts,), np.array([0, 1, 1, 0])), tokenizer, 10)
 
     batch = samples.batch(np.array([3, 0, 2]))
 
     expected = tokenizer(
-        [texts[3], texts[0], texts[2]], truncation=True, max_length=10, padding=True, return_tensors="pt"
+        [texts[3], texts[0], texts[2]],
+        truncation=True,
+        max_length=10,
+        padding=True,
+        return_tensors="pt",
     )
-    assert isinstance(samples, Texts)
+    assert isinstance(samples, TokenizedDataset)
     assert batch.keys() == expected.keys()
     for name, values in batch.items():
         assert values.tolist() == expected[name].tolist()

@@ -2,28 +2,31 @@
 
 import pytest
 import torch
-from tiny import OVERFLOWING, Make, PhiloxStreams, arrays, train
+from support.tiny_learner import OVERFLOWING, Make, PhiloxStreams, arrays, train
 
 from learner.errors import DivergedError
-from learner.learner import Learner, build
 from learner.settings import LearnerSettings
+from learner.split_learner import SplitLearner, build
 
 DEVICES = 6
 ROUNDS = [([0, 1, 2, 5], [2]), ([3, 1], []), ([4], [4]), ([5, 4, 3, 2, 1, 0], [0, 3]), ([], [])]
 
 
-def after_training(settings: LearnerSettings) -> tuple[Learner, list[dict[int, float]]]:
+def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[dict[int, float]]]:
     subject = build(settings, DEVICES, PhiloxStreams(3))
     losses = [
-        dict(train(subject, round_, devices, lost).losses)
-        for round_, (devices, lost) in enumerate(ROUNDS, start=1)
+        dict(train(subject, round_number, devices, lost).losses)
+        for round_number, (devices, lost) in enumerate(ROUNDS, start=1)
     ]
     return subject, losses
 
 
 @pytest.mark.parametrize(
     "optimizer",
-    [{"kind": "sgd", "lr": 0.1, "momentum": 0.9}, {"kind": "adamw", "lr": 0.01, "weight_decay": 0.1}],
+    [
+        {"kind": "sgd", "lr": 0.1, "momentum": 0.9},
+        {"kind": "adamw", "lr": 0.01, "weight_decay": 0.1},
+    ],
     ids=["sgd", "adamw"],
 )
 def test_eager_equals_batched_in_float64(make_settings: Make, optimizer: dict[str, object]) -> None:
@@ -64,8 +67,8 @@ def test_an_unscheduled_head_is_bit_identical_after_100_adamw_rounds(
     bank = subject.parts.bank
     rested, untrained, busy = (bank.stack([device]) for device in (0, 2, 1))
 
-    for round_ in range(2, 102):
-        train(subject, round_, [1])
+    for round_number in range(2, 102):
+        train(subject, round_number, [1])
 
     assert torch.equal(bank.stack([0]).weight, rested.weight)
     assert torch.equal(bank.stack([0]).bias, rested.bias)
@@ -76,13 +79,15 @@ def test_an_unscheduled_head_is_bit_identical_after_100_adamw_rounds(
 
 def test_a_head_that_rested_steps_as_if_no_time_had_passed(make_settings: Make) -> None:
     frozen = {"rank": 2, "alpha": 4, "targets": ["query"], "frozen": True}
-    settings = make_settings(lora=frozen, optimizer={"kind": "adamw", "lr": 0.01, "weight_decay": 0.1})
+    settings = make_settings(
+        lora=frozen, optimizer={"kind": "adamw", "lr": 0.01, "weight_decay": 0.1}
+    )
     resting, waiting = (build(settings, 3, PhiloxStreams(1)) for _ in range(2))
     for subject in (resting, waiting):
         train(subject, 1, [0])
 
-    for round_ in range(2, 30):
-        train(resting, round_, [1])
+    for round_number in range(2, 30):
+        train(resting, round_number, [1])
     for subject in (resting, waiting):
         train(subject, 30, [0])
 
@@ -93,15 +98,21 @@ def test_a_head_created_late_starts_like_one_created_early(make_settings: Make) 
     early, late = (build(make_settings(batch_size=1), 3, PhiloxStreams(1)) for _ in range(2))
     start = early.parts.bank.stack([2])
 
-    for round_ in range(1, 5):
-        train(late, round_, [0])
+    for round_number in range(1, 5):
+        train(late, round_number, [0])
 
     assert torch.equal(late.parts.bank.stack([2]).weight, start.weight)
 
 
 def test_heads_start_equal_or_each_with_its_own(make_settings: Make, rng: PhiloxStreams) -> None:
-    equal = build(make_settings(heads={"init": "equal"}), 3, rng).parts.bank.stack([0, 1]).weight
-    own = build(make_settings(heads={"init": "per_device"}), 3, rng).parts.bank.stack([0, 1]).weight
+    equal = (
+        build(make_settings(heads={"init": "equal"}), 3, rng).parts.bank.stack([0, 1]).weight
+    )
+    own = (
+        build(make_settings(heads={"init": "per_device"}), 3, rng)
+        .parts.bank.stack([0, 1])
+        .weight
+    )
 
     assert torch.equal(equal[0], equal[1])
     assert not torch.equal(own[0], own[1])
@@ -128,8 +139,8 @@ def test_a_loss_that_is_not_finite_names_the_device_and_leaves_lora(
 ) -> None:
     settings = make_settings(executor=executor, precision="float32", head_optimizer=OVERFLOWING)
     subject = build(settings, 6, rng)
-    for round_ in (1, 2):
-        train(subject, round_, [3], lost=[3])
+    for round_number in (1, 2):
+        train(subject, round_number, [3], lost=[3])
     before = [matrix.clone() for matrix in arrays(subject)]
 
     with pytest.raises(
@@ -142,7 +153,9 @@ def test_a_loss_that_is_not_finite_names_the_device_and_leaves_lora(
         assert torch.equal(now, then)
 
 
-def test_nothing_is_drawn_from_the_global_generators(make_settings: Make, rng: PhiloxStreams) -> None:
+def test_nothing_is_drawn_from_the_global_generators(
+    make_settings: Make, rng: PhiloxStreams
+) -> None:
     state = torch.random.get_rng_state()
 
     subject = build(make_settings(), 6, rng)

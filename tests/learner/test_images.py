@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from models import picture, save_model, save_pictures
 from PIL import Image
-from tiny import CLASSES, Make, PhiloxStreams, train, write_parquet
+from support.tiny_learner import CLASSES, Make, PhiloxStreams, train, write_parquet
+from support.tiny_models import picture, save_model, save_pictures
 from transformers import AutoImageProcessor
 
 from learner.errors import InputError
-from learner.learner import Learner, build
 from learner.settings import LearnerSettings
+from learner.split_learner import SplitLearner, build
 
 LORA = {"rank": 2, "alpha": 4}
 
@@ -42,7 +42,9 @@ def refused(make_settings: Make, model: Path, data: Path | str) -> tuple[str, st
 
 
 @pytest.mark.parametrize("kind", ["vit", "deit"])
-def test_a_batch_is_that_of_the_models_processor(tmp_path: Path, make_settings: Make, kind: str) -> None:
+def test_a_batch_is_that_of_the_models_processor(
+    tmp_path: Path, make_settings: Make, kind: str
+) -> None:
     model, data = save_model(tmp_path / "model", kind), save_pictures(tmp_path / "data", 12, 3)
     subject = build(settings_of(make_settings, model, data), 3, PhiloxStreams(1))
 
@@ -86,7 +88,7 @@ def test_grey_pictures_are_read_in_colour(tmp_path: Path, vit: Path, make_settin
 def test_a_split_vit_learns_pictures_apart(tmp_path: Path, vit: Path, make_settings: Make) -> None:
     data = save_pictures(tmp_path, 120, 60)
     adamw = {"kind": "adamw", "lr": 0.02}
-    subject: Learner = build(
+    subject: SplitLearner = build(
         settings_of(
             make_settings,
             vit,
@@ -101,8 +103,8 @@ def test_a_split_vit_learns_pictures_apart(tmp_path: Path, vit: Path, make_setti
     )
     before = subject.evaluate()
 
-    for round_ in range(1, 26):
-        train(subject, round_, range(4))
+    for round_number in range(1, 26):
+        train(subject, round_number, range(4))
 
     after = subject.evaluate()
     assert before.accuracy < 0.6
@@ -133,7 +135,9 @@ def test_what_is_no_image_is_refused(tmp_path: Path, vit: Path, make_settings: M
         assert found.startswith(problem)
 
 
-def test_a_label_beyond_the_classes_is_refused(tmp_path: Path, vit: Path, make_settings: Make) -> None:
+def test_a_label_beyond_the_classes_is_refused(
+    tmp_path: Path, vit: Path, make_settings: Make
+) -> None:
     one = picture(np.random.Generator(np.random.Philox(1)), 0)
     write_parquet(tmp_path, "train.parquet", img=[one, one], label=[0, 1])
     write_parquet(tmp_path, "test.parquet", img=[one, one], label=[0, 2])
@@ -173,7 +177,9 @@ def test_a_processor_that_does_not_fit_is_refused(tmp_path: Path, make_settings:
     assert problem.startswith(f"'{model}' has no image processor that can be loaded: ")
 
 
-def test_payloads_of_pictures_are_those_of_their_jobs(tmp_path: Path, vit: Path, make_settings: Make) -> None:
+def test_payloads_of_pictures_are_those_of_their_jobs(
+    tmp_path: Path, vit: Path, make_settings: Make
+) -> None:
     data = save_pictures(tmp_path, 24, 3)
     subject = build(settings_of(make_settings, vit, data, local_batches=2), 3, PhiloxStreams(1))
 

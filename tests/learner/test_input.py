@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
-from tiny import Make, PhiloxStreams, write_parquet
+from support.tiny_learner import Make, PhiloxStreams, write_parquet
 from transformers import AutoConfig, BertTokenizerFast
 
 from learner.errors import InputError
-from learner.learner import build
 from learner.settings import Columns, Data, LearnerSettings, Lora
+from learner.split_learner import build
 
 PAPER = {
     "model": "google-bert/bert-base-uncased",
@@ -31,7 +31,9 @@ LORA = {"rank": 2, "alpha": 4}
 
 
 def refuse(settings: LearnerSettings, key: str, problem: str, device_count: int = 6) -> None:
-    """Building must fail with exactly this line; ``...`` in it stands for what differs from machine to machine."""
+    """Building must fail with exactly this line; ``...`` in it stands for what differs from machine
+    to machine.
+    """
     with pytest.raises(InputError) as caught:
         build(settings, device_count, PhiloxStreams(1))
     assert caught.value.key == key
@@ -64,16 +66,26 @@ def test_the_papers_table_is_read() -> None:
             {"name": "sst3"},
             "name = 'sst3' is neither a hub id, as owner/name, nor one of: movie_reviews, sst2, mrpc",
         ),
-        ({"name": "sst2", "configuration": "a"}, "configuration belongs to a set given by its hub id"),
+        (
+            {"name": "sst2", "configuration": "a"},
+            "configuration belongs to a set given by its hub id",
+        ),
         ({"path": "x", "test_split": "test"}, "test_split belongs to a set given by its hub id"),
         ({"path": "x", "columns": {"label": "y"}}, "needs text or image, one of the two"),
-        ({"path": "x", "columns": {"text": ["a"], "image": "b"}}, "needs text or image, one of the two"),
+        (
+            {"path": "x", "columns": {"text": ["a"], "image": "b"}},
+            "needs text or image, one of the two",
+        ),
         (
             {"path": "x", "overlap": True, "partition": {"kind": "shards"}},
             "overlap needs partition.kind = 'iid', and it is 'shards'",
         ),
         (
-            {"path": "x", "partition": {"kind": "shards"}, "sizes": {"kind": "lognormal", "sigma": 1.0}},
+            {
+                "path": "x",
+                "partition": {"kind": "shards"},
+                "sizes": {"kind": "lognormal", "sigma": 1.0},
+            },
             "partition.kind = 'shards' sets the sizes; leave sizes out",
         ),
         (
@@ -149,7 +161,11 @@ def test_every_setting_says_what_it_is() -> None:
 
 
 def test_a_model_that_is_not_there_is_refused(make_settings: Make, tmp_path: Path) -> None:
-    refuse(make_settings(model=f"{tmp_path}/none"), "learner.model", f"'{tmp_path}/none' is not a directory")
+    refuse(
+        make_settings(model=f"{tmp_path}/none"),
+        "learner.model",
+        f"'{tmp_path}/none' is not a directory",
+    )
     refuse(
         make_settings(model=str(tmp_path)),
         "learner.model",
@@ -205,7 +221,9 @@ def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: 
     )
 
 
-def test_a_model_that_lacks_weights_is_refused(make_settings: Make, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_model_that_lacks_weights_is_refused(
+    make_settings: Make, tiny_model: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
     weights = load_file(folder / "model.safetensors")
@@ -232,15 +250,21 @@ def test_a_model_that_lacks_weights_is_refused(make_settings: Make, tiny_model: 
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
     refuse(
-        make_settings(model=str(folder)), "learner.model", f"the weights of '{folder}' cannot be loaded: ..."
+        make_settings(model=str(folder)),
+        "learner.model",
+        f"the weights of '{folder}' cannot be loaded: ...",
     )
     (folder / "model.safetensors").unlink()
     refuse(
-        make_settings(model=str(folder)), "learner.model", f"the weights of '{folder}' cannot be loaded: ..."
+        make_settings(model=str(folder)),
+        "learner.model",
+        f"the weights of '{folder}' cannot be loaded: ...",
     )
 
 
-def test_a_model_without_tokenizer_is_refused(make_settings: Make, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_model_without_tokenizer_is_refused(
+    make_settings: Make, tiny_model: Path, tmp_path: Path
+) -> None:
     for name in ("config.json", "model.safetensors"):
         shutil.copy(tiny_model / name, tmp_path / name)
     refuse(
@@ -308,7 +332,11 @@ def test_shares_that_exceed_the_data_are_refused(make_settings: Make, tiny_data:
         "learner.data.share",
         "0.5 for each of 6 devices is more than all the data; at most 0.166667, or set overlap = true",
     )
-    refuse(shared(share=0.008), "learner.data.share", "0.008 of 120 training samples is less than one sample")
+    refuse(
+        shared(share=0.008),
+        "learner.data.share",
+        "0.008 of 120 training samples is less than one sample",
+    )
     refuse(
         shared(),
         "learner.data.share",
@@ -328,7 +356,9 @@ def test_shares_that_exceed_the_data_are_refused(make_settings: Make, tiny_data:
     )
 
 
-def test_a_data_directory_that_does_not_hold_is_refused(make_settings: Make, tmp_path: Path) -> None:
+def test_a_data_directory_that_does_not_hold_is_refused(
+    make_settings: Make, tmp_path: Path
+) -> None:
     settings = make_settings(data={"path": str(tmp_path)})
     good = {"sentence": ["word1", "word2"], "label": [0, 1]}
     refuse(
@@ -348,7 +378,9 @@ def test_a_data_directory_that_does_not_hold_is_refused(make_settings: Make, tmp
         f"'{tmp_path}' has no validation* or test* file; the endings read are: ...",
     )
     (tmp_path / "validation.parquet").write_text("no Parquet")
-    refuse(settings, "learner.data.path", f"validation*.parquet in '{tmp_path}' cannot be read: ...")
+    refuse(
+        settings, "learner.data.path", f"validation*.parquet in '{tmp_path}' cannot be read: ..."
+    )
 
 
 @pytest.mark.parametrize(
@@ -406,7 +438,9 @@ def test_wrong_columns_and_labels_are_refused(
     write_parquet(tmp_path, "train.parquet", **(train or good))
     write_parquet(tmp_path, "validation.parquet", **(test or good))
 
-    refuse(make_settings(data={"path": str(tmp_path)}, batch_size=1), f"learner.data.{key}", problem, 2)
+    refuse(
+        make_settings(data={"path": str(tmp_path)}, batch_size=1), f"learner.data.{key}", problem, 2
+    )
 
 
 def test_a_named_set_without_network_is_refused(make_settings: Make) -> None:
@@ -450,11 +484,17 @@ def test_a_part_of_the_quickstart_that_is_not_installed_is_named(
     monkeypatch.setattr("sys.path", [])
     monkeypatch.delitem(sys.modules, package, raising=False)
 
-    refuse(make_settings(**change), "learner.data.name" if "data" in change else "learner.model", problem)
+    refuse(
+        make_settings(**change),
+        "learner.data.name" if "data" in change else "learner.model",
+        problem,
+    )
 
 
 def test_settings_and_errors_do_not_need_torch() -> None:
     program = "import sys, learner, learner.settings, learner.errors; print('torch' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
 
     assert result.stdout.strip() == "False"

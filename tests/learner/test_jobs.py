@@ -5,20 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import Make, PhiloxStreams, train, write_parquet
+from support.tiny_learner import Make, PhiloxStreams, train, write_parquet
 from transformers import BertConfig, BertModel
 
-from learner.arithmetic import Arithmetic
-from learner.families import FAMILIES
-from learner.learner import build
+from learner.architectures import ARCHITECTURES
 from learner.lora import attach
+from learner.precision import Precision
 from learner.settings import Lora
 from learner.split import Split
+from learner.split_learner import build
 
-PLAIN = Arithmetic(torch.device("cpu"), torch.float32, None, deterministic=False)
+PLAIN = Precision(torch.device("cpu"), torch.float32, None, deterministic=False)
 
 
-def test_payloads_are_counted_by_hand(make_settings: Make, rng: PhiloxStreams, tmp_path: Path) -> None:
+def test_payloads_are_counted_by_hand(
+    make_settings: Make, rng: PhiloxStreams, tmp_path: Path
+) -> None:
     texts = ["word1 word2 word3"] * 9 + ["word1 word2 word3 word4 word5"]
     labels = [n % 2 for n in range(10)]
     folder = write_parquet(tmp_path, "train.parquet", text=texts, label=labels)
@@ -27,7 +29,8 @@ def test_payloads_are_counted_by_hand(make_settings: Make, rng: PhiloxStreams, t
 
     job = subject.embed(0, 1)
 
-    # 10 samples padded to [CLS] + 5 words + [SEP], 16 numbers of 32 bits per token; one pooled vector a sample.
+    # 10 samples padded to [CLS] + 5 words + [SEP], 16 numbers of 32 bits per token; one pooled
+    # vector a sample.
     assert job.embedding_bits == 10 * 7 * 16 * 32
     assert job.feature_bits == job.gradient_bits == 10 * 16 * 32
     assert (job.device, job.round) == (0, 1)
@@ -35,8 +38,8 @@ def test_payloads_are_counted_by_hand(make_settings: Make, rng: PhiloxStreams, t
 
 def test_a_minibatch_does_not_depend_on_who_was_scheduled_before(make_settings: Make) -> None:
     busy, quiet = (build(make_settings(), 6, PhiloxStreams(5)) for _ in range(2))
-    for round_ in range(1, 4):
-        train(busy, round_, [0, 1, 2, 5])
+    for round_number in range(1, 4):
+        train(busy, round_number, [0, 1, 2, 5])
 
     one, other = busy.embed(3, 4), quiet.embed(3, 4)
 
@@ -59,9 +62,13 @@ def test_a_minibatch_is_drawn_without_replacement_from_its_share(
 def test_devices_and_rounds_draw_independently(make_settings: Make, rng: PhiloxStreams) -> None:
     partition = build(make_settings(), 6, rng).partition
     drawn = {
-        tuple(np.flatnonzero(np.isin(partition.share(device), partition.minibatch(device, round_))).tolist())
+        tuple(
+            np.flatnonzero(
+                np.isin(partition.share(device), partition.minibatch(device, round_number))
+            ).tolist()
+        )
         for device in range(6)
-        for round_ in range(1, 6)
+        for round_number in range(1, 6)
     }
 
     # 30 draws of 4 places out of 20: of 4,845, so a few may meet by chance.
@@ -78,7 +85,9 @@ def test_shares_may_overlap_when_asked(make_settings: Make, rng: PhiloxStreams) 
     assert set(subject.embed(0, 1).rows.tolist()) <= shares[0]
 
 
-def test_twenty_shares_of_five_percent_are_the_whole(make_settings: Make, rng: PhiloxStreams) -> None:
+def test_twenty_shares_of_five_percent_are_the_whole(
+    make_settings: Make, rng: PhiloxStreams
+) -> None:
     data = make_settings().data.model_dump() | {"share": 0.05}
     subject = build(make_settings(data=data), 20, rng)
 
@@ -99,17 +108,21 @@ def test_bert_base_has_the_papers_454656_trainable_numbers(rng: PhiloxStreams) -
     with torch.device("meta"):
         model = BertModel(BertConfig())
     model = model.to_empty(device="cpu").requires_grad_(requires_grad=False)
-    family = FAMILIES["bert"]
+    family = ARCHITECTURES["bert"]
 
     lora = Lora(rank=8, alpha=16, targets=("query", "key", "value", "pooler.dense"))
     split = Split(family, model, "pooler", attach(model, family, lora, rng), PLAIN)
 
     # 12 layers of three pairs, and the pooler's: each 8 x 768 + 768 x 8.
     assert split.trainable_parameters == (12 * 3 + 1) * 2 * 8 * 768 == 454_656
-    assert split.trainable_parameters == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert split.trainable_parameters == sum(
+        p.numel() for p in model.parameters() if p.requires_grad
+    )
 
 
-def test_lora_starts_as_the_identity_with_a_within_its_bound(make_settings: Make, rng: PhiloxStreams) -> None:
+def test_lora_starts_as_the_identity_with_a_within_its_bound(
+    make_settings: Make, rng: PhiloxStreams
+) -> None:
     for pair in build(make_settings(), 3, rng).parts.split.adapters:
         assert not pair.up.any()
         assert 0 < pair.down.abs().max() <= 1 / np.sqrt(16)

@@ -1,18 +1,20 @@
-"""The split round gives the gradients of the unsplit model: the one thing that everything else rests on."""
+"""The split round gives the gradients of the unsplit model: the one thing that everything else
+rests on.
+"""
 
 import numpy as np
 import pytest
 import torch
-from tiny import Make, PhiloxStreams, train
-from unsplit import Unsplit, lora_values
+from support.tiny_learner import Make, PhiloxStreams, train
+from support.unsplit_model import Unsplit, lora_values
 
-from learner.learner import Learner, build
 from learner.settings import LearnerSettings
+from learner.split_learner import SplitLearner, build
 
 LR = 0.1
 
 
-def warmed_up(settings: LearnerSettings, rng: PhiloxStreams) -> Learner:
+def warmed_up(settings: LearnerSettings, rng: PhiloxStreams) -> SplitLearner:
     """Return a learner whose B is no longer 0, so that A has a gradient too."""
     subject = build(settings, 6, rng)
     train(subject, 1, [0, 1, 2])
@@ -21,7 +23,9 @@ def warmed_up(settings: LearnerSettings, rng: PhiloxStreams) -> Learner:
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
 @pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
-@pytest.mark.parametrize("lost", [[], [4], [1, 4], [1, 3, 4, 5]], ids=lambda lost: f"{len(lost)} lost")
+@pytest.mark.parametrize(
+    "lost", [[], [4], [1, 4], [1, 3, 4, 5]], ids=lambda lost: f"{len(lost)} lost"
+)
 def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
     make_settings: Make, rng: PhiloxStreams, executor: str, pooling: str, lost: list[int]
 ) -> None:
@@ -36,7 +40,9 @@ def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
     jobs = {device: subject.embed(device, 2).rows for device in devices}
     subject.update()
     samples = subject.parts.samples
-    assert len({int(n) for rows in jobs.values() for n in samples.lengths[rows]}) > 4, "needs padding"
+    assert len({int(n) for rows in jobs.values() for n in samples.lengths[rows]}) > 4, (
+        "needs padding"
+    )
     losses = {
         device: unsplit.loss(device, samples.batch(rows), samples.labels_of(rows))
         for device, rows in jobs.items()
@@ -45,8 +51,12 @@ def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
 
     result = train(subject, 2, devices, lost)
 
-    assert dict(result.losses) == pytest.approx({d: loss.item() for d, loss in losses.items()}, rel=1e-9)
-    assert result.train_loss == pytest.approx(np.mean([loss.item() for loss in losses.values()]), rel=1e-9)
+    assert dict(result.losses) == pytest.approx(
+        {d: loss.item() for d, loss in losses.items()}, rel=1e-9
+    )
+    assert result.train_loss == pytest.approx(
+        np.mean([loss.item() for loss in losses.values()]), rel=1e-9
+    )
     for device, loss in losses.items():
         gradients = torch.autograd.grad(loss, unsplit.heads[device], retain_graph=True)
         stack = subject.parts.bank.stack([device])
@@ -81,7 +91,9 @@ def test_the_gradient_for_the_server_is_taken_at_the_head_before_its_step(
         assert torch.equal(one.up, other.up)
 
 
-def test_a_job_whose_feature_is_lost_changes_nothing(make_settings: Make, rng: PhiloxStreams) -> None:
+def test_a_job_whose_feature_is_lost_changes_nothing(
+    make_settings: Make, rng: PhiloxStreams
+) -> None:
     for executor in ("batched", "eager"):
         alone, disturbed = (build(make_settings(executor=executor), 6, rng) for _ in range(2))
 
@@ -91,5 +103,7 @@ def test_a_job_whose_feature_is_lost_changes_nothing(make_settings: Make, rng: P
         train(disturbed, 1, [0, 1])
 
         assert disturbed.parts.bank.trained == [0, 1]
-        for one, other in zip(alone.parts.split.adapters, disturbed.parts.split.adapters, strict=True):
+        for one, other in zip(
+            alone.parts.split.adapters, disturbed.parts.split.adapters, strict=True
+        ):
             assert torch.equal(one.up, other.up)

@@ -45,7 +45,8 @@ def test_no_other_cut_between_lengths_costs_less(lengths: list[int], budget: int
         return total
 
     least = min(cost(cuts) for n in range(len(changes) + 1) for cuts in combinations(changes, n))
-    # Where a group takes several batches, all but the last may be padded to less than the group's longest.
+    # Where a group takes several batches, all but the last may be padded to less than the group's
+    # longest.
     assert tokens(array, batches) + START * budget * len(batches) <= least + 1e-9
 
 

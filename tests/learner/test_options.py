@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import Make, PhiloxStreams, arrays, train
+from support.tiny_learner import Make, PhiloxStreams, arrays, train
+from support.unsplit_model import Unsplit, lora_values
 from torch import Tensor, nn
-from unsplit import Unsplit, lora_values
 
 from learner import optimizers
-from learner.learner import Learner, build
 from learner.settings import AdamW, LearnerSettings, Sgd
+from learner.split_learner import SplitLearner, build
 
 DEVICES = 6
 QUERY = {"rank": 2, "alpha": 4, "targets": ["query"]}
@@ -43,17 +43,17 @@ def unequal(settings: LearnerSettings) -> dict[str, object]:
     return settings.data.model_dump() | UNEQUAL
 
 
-def after_training(settings: LearnerSettings) -> tuple[Learner, list[dict[int, float]]]:
+def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[dict[int, float]]]:
     subject = build(settings, DEVICES, PhiloxStreams(3))
     losses = []
-    for round_, (devices, lost) in enumerate(ROUNDS, start=1):
+    for round_number, (devices, lost) in enumerate(ROUNDS, start=1):
         for device in devices:
-            job = subject.embed(device, round_)
+            job = subject.embed(device, round_number)
             subject.encode(job)
             subject.head_step(job)
             if device not in lost:
                 subject.backward(job)
-        losses.append(dict(subject.update(round_).losses))
+        losses.append(dict(subject.update(round_number).losses))
     return subject, losses
 
 
@@ -68,10 +68,14 @@ def after_training(settings: LearnerSettings) -> tuple[Learner, list[dict[int, f
     ],
     ids=", ".join,
 )
-def test_eager_equals_batched_with_every_option(make_settings: Make, options: dict[str, object]) -> None:
+def test_eager_equals_batched_with_every_option(
+    make_settings: Make, options: dict[str, object]
+) -> None:
     data = unequal(make_settings())
 
-    batched, batched_losses = after_training(make_settings(executor="batched", data=data, **options))
+    batched, batched_losses = after_training(
+        make_settings(executor="batched", data=data, **options)
+    )
     eager, eager_losses = after_training(make_settings(executor="eager", data=data, **options))
 
     for one, other in zip(batched_losses, eager_losses, strict=True):
@@ -81,7 +85,9 @@ def test_eager_equals_batched_with_every_option(make_settings: Make, options: di
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
-def test_local_batches_are_steps_of_the_head_and_one_of_lora(make_settings: Make, executor: str) -> None:
+def test_local_batches_are_steps_of_the_head_and_one_of_lora(
+    make_settings: Make, executor: str
+) -> None:
     lr, batches = 0.1, 3
     settings = make_settings(executor=executor, local_batches=batches, batch_size=2, lora=QUERY)
     subject = build(settings, DEVICES, PhiloxStreams(1))
@@ -111,7 +117,9 @@ def test_local_batches_are_steps_of_the_head_and_one_of_lora(make_settings: Make
     assert dict(result.losses) == pytest.approx(first_losses, rel=1e-9)
     for device in (0, 4):
         stack = subject.parts.bank.stack([device])
-        torch.testing.assert_close(stack.weight[0], unsplit.heads[device][0], rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(
+            stack.weight[0], unsplit.heads[device][0], rtol=1e-9, atol=1e-12
+        )
     for name, pair in lora_values(subject).items():
         for old, new, reference in zip(before[name], pair, unsplit.pairs[name], strict=True):
             assert reference.grad is not None
@@ -130,7 +138,9 @@ def test_a_round_sends_all_local_batches_together(make_settings: Make, rng: Phil
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
 def test_frozen_heads_stay_while_lora_learns(make_settings: Make, executor: str) -> None:
-    subject = build(make_settings(executor=executor, heads={"train": "none"}), DEVICES, PhiloxStreams(1))
+    subject = build(
+        make_settings(executor=executor, heads={"train": "none"}), DEVICES, PhiloxStreams(1)
+    )
     start = subject.parts.bank.stack(range(DEVICES)).weight
 
     result = train(subject, 1, [0, 1])
@@ -142,7 +152,9 @@ def test_frozen_heads_stay_while_lora_learns(make_settings: Make, executor: str)
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
-def test_heads_that_all_train_do_so_without_changing_lora(make_settings: Make, executor: str) -> None:
+def test_heads_that_all_train_do_so_without_changing_lora(
+    make_settings: Make, executor: str
+) -> None:
     scheduled, everybody = (
         build(
             make_settings(executor=executor, heads={"init": "per_device", "train": which}),
@@ -158,7 +170,9 @@ def test_heads_that_all_train_do_so_without_changing_lora(make_settings: Make, e
     assert set(one.losses) == {0, 3}
     assert set(other.losses) == set(range(DEVICES))
     assert everybody.parts.bank.trained == list(range(DEVICES))
-    for pair, same in zip(lora_values(scheduled).values(), lora_values(everybody).values(), strict=True):
+    for pair, same in zip(
+        lora_values(scheduled).values(), lora_values(everybody).values(), strict=True
+    ):
         for matrix, equal in zip(pair, same, strict=True):
             torch.testing.assert_close(matrix, equal, rtol=1e-9, atol=1e-12)
     for device in (0, 3):
@@ -181,7 +195,8 @@ def test_the_weights_of_the_arrived_add_up_to_one(make_settings: Make) -> None:
     by_samples = build(make_settings(data=data, weights="samples"), DEVICES, PhiloxStreams(1))
     alike = build(make_settings(data=data), DEVICES, PhiloxStreams(1))
 
-    # Alone, a device counts fully, however many samples it has; together they count by their samples.
+    # Alone, a device counts fully, however many samples it has; together they count by their
+    # samples.
     for subject in (by_samples, alike):
         train(subject, 1, [2])
     assert torch.equal(arrays(by_samples)[1], arrays(alike)[1])
@@ -264,7 +279,9 @@ def test_a_gradient_is_cut_to_its_norm(make_settings: Make) -> None:
         assert math.hypot(weight.norm(), bias.norm()) == pytest.approx(0.01, rel=1e-3)
     for one, other in zip(free, cut, strict=True):
         if one.norm() > 0:
-            assert float((one * other).sum() / (one.norm() * other.norm())) == pytest.approx(1, abs=1e-6)
+            assert float((one * other).sum() / (one.norm() * other.norm())) == pytest.approx(
+                1, abs=1e-6
+            )
 
 
 def test_targets_may_be_a_pattern_and_layers_a_choice(make_settings: Make, tiny_data: Path) -> None:
@@ -272,12 +289,17 @@ def test_targets_may_be_a_pattern_and_layers_a_choice(make_settings: Make, tiny_
     some = {"rank": 2, "alpha": 4, "targets": ["query", "output.dense"], "layers": [1]}
 
     pattern, choice = (
-        [pair.module for pair in build(make_settings(lora=table), 2, PhiloxStreams(1)).parts.split.adapters]
+        [
+            pair.module
+            for pair in build(make_settings(lora=table), 2, PhiloxStreams(1)).parts.split.adapters
+        ]
         for table in (lora, some)
     )
 
     assert pattern == [
-        f"encoder.layer.{layer}.attention.self.{name}" for layer in (0, 1) for name in ("query", "key")
+        f"encoder.layer.{layer}.attention.self.{name}"
+        for layer in (0, 1)
+        for name in ("query", "key")
     ]
     assert choice == [
         f"encoder.layer.1.{name}"

@@ -1,4 +1,6 @@
-"""Who holds what: every way of dealing samples out keeps its promise, and no two devices share a sample."""
+"""Who holds what: every way of dealing samples out keeps its promise, and no two devices share a
+sample.
+"""
 
 from collections.abc import Mapping
 
@@ -6,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import PhiloxStreams
+from support.tiny_learner import PhiloxStreams
 
-from learner.data import Labelled, Partition
+from learner.data import LabelledDataset, Partition
 from learner.errors import InputError
 from learner.settings import Data
 
@@ -18,10 +20,14 @@ LABELS = np.arange(SAMPLES) % CLASSES
 GROUPS = np.arange(SAMPLES) % 30
 
 
-def make(table: Mapping[str, object], *, devices: int = 10, batch_size: int = 1, seed: int = 1) -> Partition:
+def make(
+    table: Mapping[str, object], *, devices: int = 10, batch_size: int = 1, seed: int = 1
+) -> Partition:
     data = Data.model_validate({"path": "somewhere", **table})
-    labelled = Labelled(([""] * SAMPLES,), LABELS, groups=GROUPS)
-    return Partition(data, labelled, device_count=devices, batch_size=batch_size, rng=PhiloxStreams(seed))
+    labelled = LabelledDataset(([""] * SAMPLES,), LABELS, groups=GROUPS)
+    return Partition(
+        data, labelled, device_count=devices, batch_size=batch_size, rng=PhiloxStreams(seed)
+    )
 
 
 KINDS = {
@@ -67,7 +73,8 @@ def test_lognormal_sizes_spread_as_they_should() -> None:
     sizes = make({"sizes": {"kind": "lognormal", "sigma": 0.3}}, devices=100).sizes
 
     spread = np.log(sizes).std()
-    # Rounding down to whole samples adds a little; the half-width is three standard errors of a spread.
+    # Rounding down to whole samples adds a little; the half-width is three standard errors of a
+    # spread.
     half_width = 3 * 0.3 / np.sqrt(2 * 100)
     assert abs(spread - 0.3) < half_width + 0.02
     assert half_width < 0.1
@@ -76,7 +83,9 @@ def test_lognormal_sizes_spread_as_they_should() -> None:
 
 @pytest.mark.parametrize(("alpha", "low", "high"), [(1000.0, 0.25, 0.42), (0.05, 0.85, 1.0)])
 def test_dirichlet_concentrates_as_alpha_falls(alpha: float, low: float, high: float) -> None:
-    partition = make({"partition": {"kind": "dirichlet", "alpha": alpha}, "share": 0.02}, devices=20)
+    partition = make(
+        {"partition": {"kind": "dirichlet", "alpha": alpha}, "share": 0.02}, devices=20
+    )
 
     counts = partition.class_counts()
 
@@ -86,11 +95,14 @@ def test_dirichlet_concentrates_as_alpha_falls(alpha: float, low: float, high: f
 
 def test_dirichlet_mixes_have_the_variance_of_their_law() -> None:
     alpha, devices = 2.0, 300
-    partition = make({"partition": {"kind": "dirichlet", "alpha": alpha}, "share": 1 / 600}, devices=devices)
+    partition = make(
+        {"partition": {"kind": "dirichlet", "alpha": alpha}, "share": 1 / 600}, devices=devices
+    )
     # Two samples each of 1,200: half of the data, so that hardly a class runs out.
     counts = partition.class_counts()
 
-    # A pair of one class: p^2 + Var(p), with Var(p) = p (1 - p) / (alpha + 1) for each of the four classes.
+    # A pair of one class: p^2 + Var(p), with Var(p) = p (1 - p) / (alpha + 1) for each of the four
+    # classes.
     p = 1 / CLASSES
     expected = CLASSES * (p**2 + p * (1 - p) / (alpha + 1))
     pairs = (counts.max(1) == 2).mean()
@@ -123,7 +135,9 @@ def test_a_value_of_a_column_stays_on_one_device() -> None:
     sigma=st.floats(0.01, 2.0),
     seed=st.integers(0, 2**32),
 )
-def test_dirichlet_gives_every_device_its_size(alpha: float, devices: int, sigma: float, seed: int) -> None:
+def test_dirichlet_gives_every_device_its_size(
+    alpha: float, devices: int, sigma: float, seed: int
+) -> None:
     table = {
         "partition": {"kind": "dirichlet", "alpha": alpha},
         "sizes": {"kind": "lognormal", "sigma": sigma},

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tiny import PhiloxStreams, train
+from support.tiny_learner import PhiloxStreams, train
 
-from learner.learner import build
 from learner.settings import LearnerSettings
+from learner.split_learner import build
 
 ADAMW = {"kind": "adamw", "lr": 1e-3}
 
@@ -16,8 +16,8 @@ def three_rounds(table: dict[str, object]) -> list[float]:
     common = {"lora": {"rank": 8, "alpha": 16}, "optimizer": ADAMW, "evaluate_every": 1}
     subject = build(LearnerSettings.model_validate(common | table), 20, PhiloxStreams(1))
     before = subject.evaluate()
-    for round_ in (1, 2, 3):
-        result = train(subject, round_, [3, 7], lost=[7] if round_ == 2 else [])
+    for round_number in (1, 2, 3):
+        result = train(subject, round_number, [3, 7], lost=[7] if round_number == 2 else [])
         assert set(result.losses) == {3, 7}
     after = subject.evaluate()
     assert after.heads_trained == 2

@@ -3,27 +3,30 @@
 import numpy as np
 import pytest
 import torch
-from test_link import EXACT, LOSSY, linked
-from tiny import Make, PhiloxStreams, train
+from support.tiny_learner import Make, PhiloxStreams, train
+from test_split_link import EXACT, LOSSY, linked
 from torch import Tensor
 
+from learner.architectures import CutActivations
 from learner.codec import Codec, Encoded
 from learner.errors import CodecError, InputError
-from learner.families import Embedded
-from learner.learner import build
+from learner.split_learner import build
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
 def test_a_number_that_a_codec_has_no_room_for_names_leg_device_and_remedy(
     make_settings: Make, rng: PhiloxStreams, executor: str
 ) -> None:
-    subject = build(make_settings(executor=executor, codec={"feature": {"kind": "float16"}}), 6, rng)
+    subject = build(
+        make_settings(executor=executor, codec={"feature": {"kind": "float16"}}), 6, rng
+    )
     pooler = subject.parts.split.model.pooler
 
     pooler.register_forward_hook(lambda module, args, output: output * 1e6)
 
     with pytest.raises(
-        CodecError, match=r"^the feature of device 3 holds -?\d+, which 'float16' cannot carry; take"
+        CodecError,
+        match=r"^the feature of device 3 holds -?\d+, which 'float16' cannot carry; take",
     ):
         train(subject, 1, [3])
 
@@ -39,7 +42,7 @@ def test_numbers_that_are_not_finite_are_refused(name: str, number: float) -> No
         CodecError,
         match=rf"^the embedding of device 8 holds {number}, which no codec carries; lower the learning rates$",
     ):
-        link.embedding(Embedded(hidden, torch.tensor([[1, 1], [1, 0]])), np.array([7, 8]))
+        link.embedding(CutActivations(hidden, torch.tensor([[1, 1], [1, 0]])), np.array([7, 8]))
 
 
 @pytest.mark.parametrize("skip_padding", [False, True])
@@ -49,7 +52,7 @@ def test_numbers_that_are_not_finite_in_padding_do_not_matter(skip_padding: bool
 
     link = linked(5, default={"kind": "int8"}, skip_padding=skip_padding)
 
-    read = link.embedding(Embedded(hidden, torch.tensor([[1, 1], [1, 0]])), None)
+    read = link.embedding(CutActivations(hidden, torch.tensor([[1, 1], [1, 0]])), None)
     assert read.hidden[1, 1].tolist() == [0.0] * 5
 
 
@@ -106,7 +109,11 @@ class Crashing(Liar):
             "codec 'test_refusals:Crashing' fails on a trial payload: RuntimeError: mat1 and mat2 shapes cannot be "
             "multiplied (3x16 and 3x16)",
         ),
-        ({"default": {"kind": "top_k", "k": 17}}, "default", "k = 17 exceeds the 16 numbers of a vector"),
+        (
+            {"default": {"kind": "top_k", "k": 17}},
+            "default",
+            "k = 17 exceeds the 16 numbers of a vector",
+        ),
         (
             {"embedding": {"kind": "low_rank", "rank": 17}},
             "embedding",

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from models import picture
-from tiny import PhiloxStreams
+from support.tiny_learner import PhiloxStreams
+from support.tiny_models import picture
 from transformers import AutoTokenizer
 
 from learner.data import cache, load, tokenize
-from learner.data.labelled import Labelled
+from learner.data.labelled import LabelledDataset
 from learner.errors import InputError
 from learner.settings import Columns, Data
 
@@ -48,7 +48,9 @@ def refused(data: Data) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("ending", WRITERS)
-def test_a_folder_may_hold_any_of_the_usual_formats(tmp_path: Path, rng: PhiloxStreams, ending: str) -> None:
+def test_a_folder_may_hold_any_of_the_usual_formats(
+    tmp_path: Path, rng: PhiloxStreams, ending: str
+) -> None:
     for split in ("train", "validation"):
         WRITERS[ending](FRAME, tmp_path / f"{split}.{ending}")
 
@@ -63,7 +65,9 @@ def test_json_of_one_object_a_line_is_read_as_well(tmp_path: Path, rng: PhiloxSt
     for split in ("train", "test"):
         WRITERS["jsonl"](FRAME, tmp_path / f"{split}.json")
 
-    assert load(Data(path=str(tmp_path), columns=COLUMNS), rng)[0].texts == (["a", "b, c", 'd "e"'],)
+    assert load(Data(path=str(tmp_path), columns=COLUMNS), rng)[0].texts == (
+        ["a", "b, c", 'd "e"'],
+    )
 
 
 def test_a_class_that_has_no_name_is_refused(tmp_path: Path) -> None:
@@ -118,7 +122,9 @@ def test_glue_is_loaded_by_its_hub_name(hub: Path, rng: PhiloxStreams) -> None:
     assert (labelled.labels.tolist(), classes) == ([0, 1] * 3, 2)
 
 
-def test_mrpc_learns_from_two_splits_and_is_tested_on_the_third(hub: Path, rng: PhiloxStreams) -> None:
+def test_mrpc_learns_from_two_splits_and_is_tested_on_the_third(
+    hub: Path, rng: PhiloxStreams
+) -> None:
     labelled, test, _ = load(Data(name="mrpc"), rng)
 
     assert (len(labelled), len(test), len(labelled.texts)) == (10, 2, 2)
@@ -132,7 +138,9 @@ def test_cifar_is_loaded_by_its_hub_name_without_decoding(hub: Path, rng: Philox
         folder.mkdir(parents=True)
         for split, count in (("train", 6), ("test", 4)):
             images = [picture(random, n % 3) for n in range(count)]
-            pd.DataFrame({"img": images, label: np.arange(count)}).to_parquet(folder / f"{split}.parquet")
+            pd.DataFrame({"img": images, label: np.arange(count)}).to_parquet(
+                folder / f"{split}.parquet"
+            )
 
         labelled, test, classes = load(Data.model_validate({"name": name}), rng)
 
@@ -164,11 +172,13 @@ def test_a_hub_set_that_is_not_there_is_refused(hub: Path) -> None:
     assert refused(Data(name="nyu-mll/glue", configuration="sst3"))[0] == "learner.data.name"
 
 
-def test_texts_are_tokenised_once(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_are_tokenised_once(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     monkeypatch.setattr(cache, "WORTH", 3)
     texts = ["word1 word2", "word3 " * 20, "word4 word5"]
-    labelled = Labelled((texts, texts[::-1]), np.array([0, 1, 1]))
+    labelled = LabelledDataset((texts, texts[::-1]), np.array([0, 1, 1]))
 
     first = tokenize(labelled, AutoTokenizer.from_pretrained(tiny_model), 12)
     (file,) = (tmp_path / "airtune-tokens").iterdir()
@@ -178,7 +188,9 @@ def test_texts_are_tokenised_once(tiny_model: Path, tmp_path: Path, monkeypatch:
     for rows in (np.array([0]), np.array([2, 1])):
         for name, values in first.batch(rows).items():
             assert values.tolist() == again.batch(rows)[name].tolist()
-    assert [entry.stat().st_mtime_ns for entry in (tmp_path / "airtune-tokens").iterdir()] == [written]
+    assert [entry.stat().st_mtime_ns for entry in (tmp_path / "airtune-tokens").iterdir()] == [
+        written
+    ]
 
 
 def test_other_texts_or_rules_are_tokenised_anew(
@@ -190,7 +202,7 @@ def test_other_texts_or_rules_are_tokenised_anew(
     labels = np.array([0, 1])
 
     def lengths(texts: tuple[list[str], ...], most: int = 12) -> list[int]:
-        return tokenize(Labelled(texts, labels), tokenizer, most).lengths.tolist()
+        return tokenize(LabelledDataset(texts, labels), tokenizer, most).lengths.tolist()
 
     assert lengths((["word1 word2", "word3"],)) == [4, 3]
     assert lengths((["word1", "word2 word3"],)) == [3, 4]
@@ -204,7 +216,7 @@ def test_a_damaged_or_unwritable_cache_is_no_harm(
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     monkeypatch.setattr(cache, "WORTH", 1)
-    labelled = Labelled((["word1 word2", "word3"],), np.array([0, 1]))
+    labelled = LabelledDataset((["word1 word2", "word3"],), np.array([0, 1]))
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenize(labelled, tokenizer, 12)
     (file,) = (tmp_path / "airtune-tokens").iterdir()

@@ -13,10 +13,14 @@ def test_without_jitter_service_is_operations_over_speed() -> None:
     device, server = DeviceCompute(speed_per_s=2e9), ServerCompute(speed_per_s=1e12, workers=4)
     speed_per_s = device.speeds(3, Streams(1))
 
-    service_s = device.service_s(np.array([2e9, 1e9, 0.0]), speed_per_s, np.arange(3), 1, "embed", Streams(1))
+    service_s = device.service_s(
+        np.array([2e9, 1e9, 0.0]), speed_per_s, np.arange(3), 1, "embed", Streams(1)
+    )
 
     assert service_s.tolist() == [1.0, 0.5, 0.0]
-    assert server.service_s(np.array([5e11]), np.array([7]), 1, "encode", Streams(1)).tolist() == [0.5]
+    assert server.service_s(np.array([5e11]), np.array([7]), 1, "encode", Streams(1)).tolist() == [
+        0.5
+    ]
 
 
 @pytest.mark.parametrize("of", ["device", "server"])
@@ -41,14 +45,18 @@ def test_jitter_is_lognormal_with_mean_1(of: str) -> None:
 def test_jitter_differs_by_device_round_and_step_and_not_by_company() -> None:
     model, one = DeviceCompute(speed_per_s=1.0, jitter=0.3), np.ones(50)
 
-    def draw(round_: int, step: str, device: np.ndarray) -> np.ndarray:
-        return model.service_s(one[: len(device)], one[: len(device)], device, round_, step, Streams(2))
+    def draw(round_number: int, step: str, device: np.ndarray) -> np.ndarray:
+        return model.service_s(
+            one[: len(device)], one[: len(device)], device, round_number, step, Streams(2)
+        )
 
     all_s = draw(1, "embed", np.arange(50))
     assert (
         len(
             np.unique(
-                np.concatenate([all_s, draw(2, "embed", np.arange(50)), draw(1, "head", np.arange(50))])
+                np.concatenate(
+                    [all_s, draw(2, "embed", np.arange(50)), draw(1, "head", np.arange(50))]
+                )
             )
         )
         == 150

@@ -15,7 +15,9 @@ def test_computing_costs_kappa_f_squared_a_cycle() -> None:
     np.testing.assert_allclose(spent_j, [0.2, 1.8, 0.0], rtol=1e-12)
 
 
-def test_a_charge_goes_down_by_what_was_spent_and_up_by_the_charger_between_empty_and_full() -> None:
+def test_a_charge_goes_down_by_what_was_spent_and_up_by_the_charger_between_empty_and_full() -> (
+    None
+):
     battery = Battery(capacity_j=100.0, recharge_w=2.0, idle_w=0.5)
 
     after_j = battery.after(
@@ -35,7 +37,9 @@ def test_what_rounding_leaves_of_a_charge_that_was_used_up_is_nothing() -> None:
     battery = Battery(capacity_j=10.0)
     charge_j = np.array([3.0, 3.0, 3.0, 1e-9])
 
-    after_j = battery.after(charge_j, np.array([3.0 * (1 - 1e-12), 3.0 * (1 + 1e-12), 2.99, 0.0]), 2.0)
+    after_j = battery.after(
+        charge_j, np.array([3.0 * (1 - 1e-12), 3.0 * (1 + 1e-12), 2.99, 0.0]), 2.0
+    )
 
     assert after_j[:2].tolist() == [0.0, 0.0]
     assert after_j[2] == pytest.approx(0.01)

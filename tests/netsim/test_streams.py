@@ -34,17 +34,18 @@ def test_a_stream_read_from_a_later_word_on_goes_on_as_it_does(first: int) -> No
     streams = Streams(5)
 
     assert (
-        streams.words(9, "a", 4, 2**63, first=first) == streams.words(30, "a", 4, 2**63)[first : first + 9]
+        streams.words(9, "a", 4, 2**63, first=first)
+        == streams.words(30, "a", 4, 2**63)[first : first + 9]
     ).all()
 
 
 def test_words_of_many_streams_at_once_are_those_of_each_stream() -> None:
     streams = Streams(5)
 
-    heads = streams.heads("b", np.arange(50)[:, None], np.arange(3))
+    first_words = streams.first_words("b", np.arange(50)[:, None], np.arange(3))
     words = streams.word_at(np.arange(9)[:, None], "b", np.arange(50))
 
-    assert (heads[:, 33, 2] == streams.words(4, "b", 33, 2)).all()
+    assert (first_words[:, 33, 2] == streams.words(4, "b", 33, 2)).all()
     assert all((words[:, block] == streams.words(9, "b", block)).all() for block in (0, 49))
 
 
@@ -76,7 +77,8 @@ def test_normal_pairs_are_standard_normal_and_uncorrelated() -> None:
     count = 400_000
     x, y = normal_pairs(*Streams(3).words(2 * count, "normal").reshape(2, count))
 
-    # Standard errors: mean 1/sqrt(n), variance sqrt(2/n), fourth moment sqrt(96/n), correlation 1/sqrt(n).
+    # Standard errors: mean 1/sqrt(n), variance sqrt(2/n), fourth moment sqrt(96/n), correlation
+    # 1/sqrt(n).
     for value in (x, y):
         assert abs(value.mean()) < 4 / np.sqrt(count) < 0.01
         assert abs(value.var() - 1) < 4 * np.sqrt(2 / count) < 0.01

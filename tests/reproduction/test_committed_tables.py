@@ -29,17 +29,25 @@ ROWS = [
 LEARNED = [("fig3-sst2", "all/aaba", 3), ("fig3-sst2-sgd", "all/greedy", 12)]
 
 
-def again(stage: str, row: "pd.Series[object]", folder: Path, data: Path | None = None) -> dict[str, object]:
-    """Return what a row of a stage's table comes to today: its network, and with data what is learned."""
+def again(
+    stage: str, row: "pd.Series[object]", folder: Path, data: Path | None = None
+) -> dict[str, object]:
+    """Return what a row of a stage's table comes to today: its network, and with data what is
+    learned.
+    """
     keys = {str(key): value for key, value in row.items() if "." in str(key) and not pd.isna(value)}
-    settings = stages.settings_of(PLAN, stage, str(row["variant"]), "cpu", str(data) if data else None)
+    settings = stages.settings_of(
+        PLAN, stage, str(row["variant"]), "cpu", str(data) if data else None
+    )
     file = PLAN.stages[stage].variants[str(row["variant"])].scenario or PLAN.stages[stage].scenario
     scenario = Scenario.load(ROOT / file, {**settings, **keys, "seed": int(row["seed"])})
     return measures(analysis.load(run(scenario, folder, learning=data is not None)))
 
 
 @pytest.mark.parametrize(("stage", "runs", "seed"), [row for row in ROWS if row[0] in COMMITTED])
-def test_a_row_of_a_committed_table_comes_out_again(stage: str, runs: str, seed: int, tmp_path: Path) -> None:
+def test_a_row_of_a_committed_table_comes_out_again(
+    stage: str, runs: str, seed: int, tmp_path: Path
+) -> None:
     table = tables.read(ROOT / "docs" / "reproduction" / f"{stage}.csv")
     row = tables.groups(table)[runs].reset_index().set_index("seed", drop=False).loc[seed]
 

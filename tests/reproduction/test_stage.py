@@ -7,11 +7,11 @@ import pytest
 
 import analysis
 from coupling import Scenario, run
-from coupling.cli import main
+from coupling.cli.app import main
 from reproduction import stages, tables
 from reproduction.measures import accuracy_at, measures, spent
 from reproduction.page import Page
-from reproduction.stages import Plan, Stage, Sweep
+from reproduction.stages import Stage, StagePlan, StageSweep
 from reproduction.verdicts import Claim, Contrast
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -21,7 +21,7 @@ STAGE = Stage(
     scenario=BASE,
     seeds={"cpu": "1:4"},
     vary={"scheduler.kind": ["all_in", "aaba"]},
-    variants={"a": Sweep(set={"rounds": 5})},
+    variants={"a": StageSweep(set={"rounds": 5})},
 )
 
 
@@ -29,7 +29,9 @@ STAGE = Stage(
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder in which a small stage has left its runs."""
     folder = tmp_path_factory.mktemp("runs")
-    [command] = stages.commands(Plan(settings={}, stages={"small": STAGE}), "small", "cpu", folder, None, 1)
+    [command] = stages.commands(
+        StagePlan(settings={}, stages={"small": STAGE}), "small", "cpu", folder, None, 1
+    )
     assert main(list(command.arguments)) == 0
     return folder
 
@@ -43,21 +45,25 @@ def test_a_stage_becomes_a_table_and_a_page_with_verdicts(runs: Path, tmp_path: 
     assert (kept[kept["scheduler.kind"] == "all_in"].scheduled_total == 100).all()
     contrast = Contrast(measure="scheduled_mean", plus=["small/a/all_in"], minus=["small/a/aaba"])
     claims = {"more": Claim(says="All-in schedules more", source="ours", contrasts=[contrast])}
-    page = Page({"small": kept}, claims).render("{{claims more}}\n\n{{table small scheduled_mean}}\n")
+    page = Page({"small": kept}, claims).render(
+        "{{claims more}}\n\n{{table small scheduled_mean}}\n"
+    )
     assert "| All-in schedules more | ours | All-in − AABA: " in page
     assert "; 3) ✓ | **held** |" in page
     assert "| a, All-in | 3 | 20 |" in page
 
 
 def test_a_stage_whose_runs_are_missing_names_the_command(runs: Path) -> None:
-    other = STAGE.model_copy(update={"variants": {"b": Sweep()}})
+    other = STAGE.model_copy(update={"variants": {"b": StageSweep()}})
 
     with pytest.raises(tables.MissingRunsError, match="has no runs; make reproduce STAGE=small"):
         tables.variants("small", other, "cpu", runs)
 
 
 def test_numbers_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:
-    scenario = Scenario.load(BASE, {"rounds": 30, "scheduler.kind": "aaba", "trace.devices": "scheduled"})
+    scenario = Scenario.load(
+        BASE, {"rounds": 30, "scheduler.kind": "aaba", "trace.devices": "scheduled"}
+    )
     found = analysis.load(run(scenario, tmp_path / "run", learning=False))
 
     numbers = measures(found)

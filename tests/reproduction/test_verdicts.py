@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from coupling import Scenario
-from coupling.plan import parse_vary
-from coupling.source import parse_set
+from coupling.scenario.file import parse_set
+from coupling.sweeps.grid import parse_vary
 from reproduction import stages, verdicts
 from reproduction.measures import COSTS, LEARNED, REAL, WALL, WHOLE
 from reproduction.tables import varied
@@ -20,11 +20,15 @@ CLAIMS = verdicts.read()
 
 
 def judged(differences: list[float]) -> Verdict:
-    """Return the verdict on the claim that x is larger than y, where it is so by these differences."""
+    """Return the verdict on the claim that x is larger than y, where it is so by these
+    differences.
+    """
     measured = {"s/v/x": {seed: 10.0 + d for seed, d in enumerate(differences)}, "s/v/y": {}}
     measured["s/v/y"] = dict.fromkeys(measured["s/v/x"], 10.0)
     claim = Claim(
-        says="x > y", source="ours", contrasts=[Contrast(measure="m", plus=["s/v/x"], minus=["s/v/y"])]
+        says="x > y",
+        source="ours",
+        contrasts=[Contrast(measure="m", plus=["s/v/x"], minus=["s/v/y"])],
     )
     [found] = verdicts.decide(claim, lambda runs, measure: measured[runs])
     return found.verdict
@@ -48,7 +52,9 @@ def test_seeds_that_one_side_lacks_count_for_nothing() -> None:
         "s/v/x": {1: 2.0, 2: 3.0, 3: 4.0, 4: -900.0},
         "s/v/y": {1: 0.0, 2: 0.0, 3: 0.0},
     }
-    claim = Claim(says="", source="ours", contrasts=[Contrast(measure="m", plus=["s/v/x"], minus=["s/v/y"])])
+    claim = Claim(
+        says="", source="ours", contrasts=[Contrast(measure="m", plus=["s/v/x"], minus=["s/v/y"])]
+    )
 
     [found] = verdicts.decide(claim, lambda runs, measure: measured[runs])
 
@@ -73,10 +79,14 @@ def test_a_claim_is_held_if_all_its_differences_are(parts: list[Verdict], whole:
 def test_every_call_of_a_stage_is_of_valid_scenarios(name: str, scale: stages.Scale) -> None:
     for command in stages.commands(PLAN, name, scale, Path("runs"), "../data", 2):
         given = list(command.arguments)
-        settings = dict(parse_set(given[at + 1]) for at, word in enumerate(given) if word == "--set")
+        settings = dict(
+            parse_set(given[at + 1]) for at, word in enumerate(given) if word == "--set"
+        )
         vary = parse_vary([given[at + 1] for at, word in enumerate(given) if word == "--vary"])
         for values in itertools.product(*vary.values()):
-            scenario = Scenario.load(ROOT / given[1], settings | dict(zip(vary, values, strict=True)))
+            scenario = Scenario.load(
+                ROOT / given[1], settings | dict(zip(vary, values, strict=True))
+            )
             assert (scenario.learner is not None) or not PLAN.stages[name].learning
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from netsim.availability import Presence, Trace
+from netsim.availability import AvailabilityProcess, AvailabilityTrace
 from netsim.errors import InputError
 from netsim.streams import Streams
 
@@ -21,13 +21,17 @@ device,time_s,available
 """
 
 
-def presence(folder: Path, text: str, count: int = 3, name: str = "trace.csv") -> Presence:
+def presence(
+    folder: Path, text: str, count: int = 3, name: str = "trace.csv"
+) -> AvailabilityProcess:
     path = folder / name
     path.write_text(text)
-    return Trace(kind="trace", path=str(path)).presence(count, Streams(1))
+    return AvailabilityTrace(kind="trace", path=str(path)).presence(count, Streams(1))
 
 
-def test_a_row_holds_until_the_next_one_and_before_the_first_a_device_is_away(tmp_path: Path) -> None:
+def test_a_row_holds_until_the_next_one_and_before_the_first_a_device_is_away(
+    tmp_path: Path,
+) -> None:
     world = presence(tmp_path, ROWS)
 
     expected = {
@@ -44,16 +48,22 @@ def test_a_row_holds_until_the_next_one_and_before_the_first_a_device_is_away(tm
     for at_s, available in expected.items():
         assert world.at(at_s).tolist() == available
     # A row that says again what held before is no change.
-    assert world.change_s(np.array([0, 1, 2]), np.array([12.0, 0.0, 0.0])).tolist() == [30.0, 5.0, np.inf]
+    assert world.change_s(np.array([0, 1, 2]), np.array([12.0, 0.0, 0.0])).tolist() == [
+        30.0,
+        5.0,
+        np.inf,
+    ]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
 def test_true_and_false_do_as_well_as_one_and_zero(tmp_path: Path, kind: str) -> None:
-    rows = pd.DataFrame({"device": [0, 0, 1], "time_s": [0, 2, 1], "available": [True, False, True]})
+    rows = pd.DataFrame(
+        {"device": [0, 0, 1], "time_s": [0, 2, 1], "available": [True, False, True]}
+    )
     path = tmp_path / f"trace.{kind}"
     rows.to_parquet(path) if kind == "parquet" else rows.to_csv(path, index=False)
 
-    world = Trace(kind="trace", path=str(path)).presence(2, Streams(1))
+    world = AvailabilityTrace(kind="trace", path=str(path)).presence(2, Streams(1))
 
     assert [world.at(at_s).tolist() for at_s in (0.0, 1.0, 2.0)] == [
         [True, False],
@@ -65,13 +75,25 @@ def test_true_and_false_do_as_well_as_one_and_zero(tmp_path: Path, kind: str) ->
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("device,time_s\n0,1\n", "has no column available; needed are device, time_s, available, it has"),
+        (
+            "device,time_s\n0,1\n",
+            "has no column available; needed are device, time_s, available, it has",
+        ),
         ("device,time_s,available\n0,1,1\n0,1,0\n1,0,1\n", "has device 0 twice at time_s = 1"),
         ("device,time_s,available\n0,1,1\n", "has no device 1; 2 devices need the numbers 0 to 1"),
-        ("device,time_s,available\n0,1,1\n1,1,0.5\n", "column available, row 2 is 0.5, neither 1 nor 0"),
+        (
+            "device,time_s,available\n0,1,1\n1,1,0.5\n",
+            "column available, row 2 is 0.5, neither 1 nor 0",
+        ),
         ("device,time_s,available\n0,1,1\n1,,1\n", "column time_s, row 2 is missing or not finite"),
-        ("device,time_s,available\n0,1,true\n1,2,\n", "column available, row 2 is missing or not finite"),
-        ("device,time_s,available\n0,1,yes\n1,2,no\n", "column available has string values, not numbers"),
+        (
+            "device,time_s,available\n0,1,true\n1,2,\n",
+            "column available, row 2 is missing or not finite",
+        ),
+        (
+            "device,time_s,available\n0,1,yes\n1,2,no\n",
+            "column available has string values, not numbers",
+        ),
         ("device,time_s,available\n-1,1,1\n", "column device, row 1 is -1, not a number from 0 on"),
     ],
 )

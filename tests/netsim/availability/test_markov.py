@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from netsim.availability import Markov, Presence
+from netsim.availability import AvailabilityProcess, Markov
 from netsim.streams import Streams
 
 COUNT = 200_000
@@ -10,7 +10,7 @@ SHARE = ON_S / (ON_S + OFF_S)
 TIMES_S = [0.0, 0.7, 40.0, 300.0]
 
 
-def presence(count: int = COUNT, seed: int = 5) -> Presence:
+def presence(count: int = COUNT, seed: int = 5) -> AvailabilityProcess:
     return Markov(kind="markov", mean_on_s=ON_S, mean_off_s=OFF_S).presence(count, Streams(seed))
 
 
@@ -25,7 +25,9 @@ def test_the_share_of_available_devices_is_stationary_from_the_start(time_s: flo
 
 @pytest.mark.parametrize("state", [True, False])
 @pytest.mark.parametrize("time_s", TIMES_S)
-def test_what_is_left_of_a_state_is_exponential_with_its_mean_at_any_time(time_s: float, state: bool) -> None:
+def test_what_is_left_of_a_state_is_exponential_with_its_mean_at_any_time(
+    time_s: float, state: bool
+) -> None:
     world = presence()
     device = np.flatnonzero(world.at(time_s) == state)
     left_s = world.change_s(device, np.full(len(device), time_s)) - time_s
@@ -43,7 +45,9 @@ def test_what_is_left_of_a_state_is_exponential_with_its_mean_at_any_time(time_s
 
 @pytest.mark.parametrize("state", [True, False])
 def test_a_whole_sojourn_lasts_its_mean(state: bool) -> None:
-    """From one change to the next, where the one that runs at time 0 would be seen too long or cut short."""
+    """From one change to the next, where the one that runs at time 0 would be seen too long or cut
+    short.
+    """
     world, device = presence(), np.arange(COUNT)
     first_s = world.change_s(device, np.zeros(COUNT))
     enters = world.at(0.0) != state

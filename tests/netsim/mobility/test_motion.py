@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from netsim.mobility import GaussMarkov, Motion, RandomWaypoint, Road, Static, Trace
-from netsim.mobility.legs import Itinerary, Journey, Legs
+from netsim.mobility import GaussMarkov, PositionTrace, RandomWaypoint, Road, Static, Trajectories
+from netsim.mobility.piecewise_linear import Legs, LegSequence, PiecewiseLinearMotion
 from netsim.placement import Disc, Line, Placement
 from netsim.streams import Streams
 
 DISC = Disc(center_m=(30.0, 0.0), radius_m=50.0)
 LINE = Line(start_m=(0.0, 5.0), end_m=(300.0, 405.0))
-MODELS: dict[str, Callable[[int, Streams], Motion]] = {
+MODELS: dict[str, Callable[[int, Streams], Trajectories]] = {
     "static": lambda count, streams: Static().motion(DISC, count, streams),
     "waypoint": lambda count, streams: RandomWaypoint(speed_mps=(1.0, 9.0), pause_s=3.0).motion(
         DISC, count, streams
@@ -30,7 +30,7 @@ MODELS: dict[str, Callable[[int, Streams], Motion]] = {
         sigma_mps=5.0, correlation_time_s=10.0, step_s=1.7
     ).motion(DISC, count, streams),
     "road": lambda count, streams: Road(speed_mps=(10.0, 30.0)).motion(LINE, count, streams),
-    "trace": lambda count, streams: Trace(path=recording()).motion(DISC, count, streams),
+    "trace": lambda count, streams: PositionTrace(path=recording()).motion(DISC, count, streams),
 }
 _FILE: list[str] = []
 
@@ -93,7 +93,7 @@ def test_the_way_of_some_devices_is_where_all_of_them_are_seen(
 
 
 @dataclass
-class Counted(Itinerary):
+class Counted(LegSequence):
     """Steps of a second to the east, counting how many devices set out from the start."""
 
     starts: int = 0
@@ -118,12 +118,22 @@ class Counted(Itinerary):
 
 def test_a_question_about_the_leg_before_does_not_start_over_but_an_earlier_one_does() -> None:
     itinerary = Counted()
-    motion = Journey(itinerary, 3)
+    motion = PiecewiseLinearMotion(itinerary, 3)
 
-    for time_s, starts in ((90.5, 3), (89.25, 3), (90.75, 3), (100.0, 3), (98.5, 6), (98.75, 6), (97.0, 6)):
+    for time_s, starts in (
+        (90.5, 3),
+        (89.25, 3),
+        (90.75, 3),
+        (100.0, 3),
+        (98.5, 6),
+        (98.75, 6),
+        (97.0, 6),
+    ):
         assert (motion.positions(time_s)[:, 0] == time_s).all()
         assert itinerary.starts == starts
-    assert (motion.paths(np.array([1]), np.array([97.5, 98.0, 200.0]))[0, :, 0] == [97.5, 98.0, 200.0]).all()
+    assert (
+        motion.paths(np.array([1]), np.array([97.5, 98.0, 200.0]))[0, :, 0] == [97.5, 98.0, 200.0]
+    ).all()
     assert itinerary.starts == 6
 
 
@@ -134,8 +144,11 @@ def test_nobody_jumps(name: str) -> None:
 
     steps_m = np.diff(motion.paths(np.arange(30), times_s), axis=1)
 
-    # 9 m/s, and 5 standard deviations of 5 m/s in each axis; the trace moves 300 m in a few seconds at most.
-    limit_mps = {"waypoint": 9.0, "waypoint on a line": 2.0, "gauss_markov": 36.0, "trace": 1e5}[name]
+    # 9 m/s, and 5 standard deviations of 5 m/s in each axis; the trace moves 300 m in a few seconds
+    # at most.
+    limit_mps = {"waypoint": 9.0, "waypoint on a line": 2.0, "gauss_markov": 36.0, "trace": 1e5}[
+        name
+    ]
     assert np.hypot(steps_m[..., 0], steps_m[..., 1]).max() <= 0.01 * limit_mps * (1 + 1e-9)
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from netsim.errors import InputError
-from netsim.mobility import GaussMarkov, Road, Trace
+from netsim.mobility import GaussMarkov, PositionTrace, Road
 from netsim.placement import Disc, Grid, Line
 from netsim.streams import Streams
 
@@ -29,7 +29,11 @@ def test_gauss_markov_velocity_has_its_mean_its_variance_and_an_exponential_corr
         assert half_width < 0.05 * 2.0
         assert (abs(moment.mean(axis=0) - [2.0, 0.0]) < half_width).all()
         assert (abs(moment.var(axis=0) / sigma_mps**2 - 1) < 4 * np.sqrt(2 / count)).all()
-    for lag_s, (first, second) in ((20.0, velocity[:2]), (40.0, velocity[1:]), (60.0, velocity[::2])):
+    for lag_s, (first, second) in (
+        (20.0, velocity[:2]),
+        (40.0, velocity[1:]),
+        (60.0, velocity[::2]),
+    ):
         found = np.mean((first - [2.0, 0.0]) * (second - [2.0, 0.0]), axis=0) / sigma_mps**2
         assert (abs(found - np.exp(-lag_s / tau_s)) < 4 * np.sqrt(2 / count)).all()
     assert 4 * np.sqrt(2 / count) < 0.05
@@ -82,7 +86,7 @@ def test_a_trace_is_straight_between_its_rows_and_at_rest_outside_of_them(tmp_pa
     path = str(tmp_path / "trace.csv")
     rows = [(1, 10.0, 0.0, 0.0), (0, 5.0, 7.0, 7.0), (1, 20.0, 100.0, -50.0), (1, 30.0, 100.0, 0.0)]
     pd.DataFrame(rows, columns=["device", "time_s", "x_m", "y_m"]).to_csv(path, index=False)
-    motion = Trace(path=path).motion(LINE, 2, Streams(1))
+    motion = PositionTrace(path=path).motion(LINE, 2, Streams(1))
 
     assert motion.positions(0.0).tolist() == [[7, 7], [0, 0]]
     assert motion.positions(10.0).tolist() == [[7, 7], [0, 0]]
@@ -103,8 +107,10 @@ def test_a_trace_with_a_repeated_row_or_a_missing_device_is_refused(
     tmp_path: Path, rows: list[tuple[int, float]], problem: str
 ) -> None:
     path = str(tmp_path / "trace.csv")
-    pd.DataFrame(rows, columns=["device", "time_s"]).assign(x_m=0.0, y_m=0.0).to_csv(path, index=False)
+    pd.DataFrame(rows, columns=["device", "time_s"]).assign(x_m=0.0, y_m=0.0).to_csv(
+        path, index=False
+    )
 
     with pytest.raises(InputError, match=problem) as refused:
-        Trace(path=path).motion(LINE, 2, Streams(1))
+        PositionTrace(path=path).motion(LINE, 2, Streams(1))
     assert refused.value.key == "devices.mobility.path"

@@ -20,15 +20,17 @@ DISC = Disc(radius_m=RADIUS_M)
 def radial_density(r: float) -> float:
     """Return the density of a moving device at r of a unit disc, per unit area.
 
-    Hyytiä, Lassila and Virtamo, "Spatial node distribution of the random waypoint mobility model", IEEE Trans.
-    Mobile Computing 5(6), 2006: ``45 (1 - r^2) / (64 pi) integral_0^pi sqrt(1 - r^2 cos^2 phi) dphi``, and the
-    integral is twice the complete elliptic integral of the second kind.
+    Hyytiä, Lassila and Virtamo, "Spatial node distribution of the random waypoint mobility model",
+    IEEE Trans. Mobile Computing 5(6), 2006: ``45 (1 - r^2) / (64 pi) integral_0^pi sqrt(1 - r^2
+    cos^2 phi) dphi``, and the integral is twice the complete elliptic integral of the second kind.
     """
     return float(45 * (1 - r**2) / (64 * np.pi) * 2 * ellipe(r**2))
 
 
 def test_the_radial_density_of_the_literature_is_a_density() -> None:
-    assert quad(lambda r: radial_density(r) * 2 * np.pi * r, 0, 1)[0] == pytest.approx(1.0, abs=1e-9)
+    assert quad(lambda r: radial_density(r) * 2 * np.pi * r, 0, 1)[0] == pytest.approx(
+        1.0, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("time_s", TIMES_S)
@@ -51,7 +53,8 @@ def test_moving_devices_have_the_stationary_radial_density_from_the_start(time_s
 def test_the_mean_speed_is_stationary_and_does_not_decay(time_s: float) -> None:
     motion = MODEL.motion(DISC, COUNT, Streams(12))
     step_s = 1e-3
-    # Whoever turns within the step (few) is seen with a chord that is too short by less than it moved.
+    # Whoever turns within the step (few) is seen with a chord that is too short by less than it
+    # moved.
     moved_m = motion.positions(time_s + step_s) - motion.positions(time_s)
     speed_mps = np.hypot(*moved_m.T) / step_s
 
@@ -59,7 +62,9 @@ def test_the_mean_speed_is_stationary_and_does_not_decay(time_s: float) -> None:
     half_width = 4 * speed_mps.std() / np.sqrt(COUNT)
     assert half_width < 0.01 * theory
     assert abs(speed_mps.mean() - theory) < half_width
-    assert abs(theory - 5.5) > half_width, "a walk that starts with uniform speeds must be seen to differ"
+    assert abs(theory - 5.5) > half_width, (
+        "a walk that starts with uniform speeds must be seen to differ"
+    )
 
 
 @pytest.mark.parametrize("time_s", TIMES_S)

@@ -1,4 +1,6 @@
-"""Floating-car files of SUMO; the one in ``scenarios/`` was made by SUMO with the commands of ``docs/sumo.md``."""
+"""Floating-car files of SUMO; the one in ``scenarios/`` was made by SUMO with the commands of
+``docs/sumo.md``.
+"""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -53,7 +55,9 @@ FCD = """<fcd-export>
 </fcd-export>"""
 
 
-def test_movement_is_straight_between_rows_and_rest_before_entry_and_after_exit(tmp_path: Path) -> None:
+def test_movement_is_straight_between_rows_and_rest_before_entry_and_after_exit(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "fcd.xml").write_text(FCD)
 
     assert positions(tmp_path / "fcd.xml", 3, 0.0).tolist() == [[0, 0], [5, 5], [7, 8]]
@@ -73,7 +77,10 @@ def test_who_comes_after_the_number_of_devices_changes_nothing(tmp_path: Path) -
         ("", "cannot be read as XML: no element found"),
         ("<fcd-export><timestep", "cannot be read as XML: unclosed token: line 1"),
         ("no xml", "cannot be read as XML: syntax error: line 1"),
-        ('<?xml version="1.0" encoding="klingon"?><fcd-export/>', "cannot be read as XML: unknown encoding"),
+        (
+            '<?xml version="1.0" encoding="klingon"?><fcd-export/>',
+            "cannot be read as XML: unknown encoding",
+        ),
         ("<routes/>", "is not a floating-car file: its root is 'routes', not 'fcd-export'"),
         ("<fcd-export/>", "has 0 vehicles and persons, fewer than devices.count = 3"),
         (
@@ -82,12 +89,23 @@ def test_who_comes_after_the_number_of_devices_changes_nothing(tmp_path: Path) -
         ),
         (FCD.replace('time="12.00"', ""), "a timestep has no time"),
         (FCD.replace(' y="-2"', ""), "vehicle 'car' at time 12 has no y"),
-        (FCD.replace('"4.0"', '"4 m"'), "vehicle 'car' at time 12 has x = '4 m', not a finite number"),
-        (FCD.replace('"4.0"', '"inf"'), "vehicle 'car' at time 12 has x = 'inf', not a finite number"),
-        (FCD.replace('<person id="car" x="5" y="5"/>', ""), "has 2 vehicles and persons, fewer than"),
+        (
+            FCD.replace('"4.0"', '"4 m"'),
+            "vehicle 'car' at time 12 has x = '4 m', not a finite number",
+        ),
+        (
+            FCD.replace('"4.0"', '"inf"'),
+            "vehicle 'car' at time 12 has x = 'inf', not a finite number",
+        ),
+        (
+            FCD.replace('<person id="car" x="5" y="5"/>', ""),
+            "has 2 vehicles and persons, fewer than",
+        ),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_in_a_line(text: str, problem: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_refused_in_a_line(
+    text: str, problem: str, tmp_path: Path
+) -> None:
     (tmp_path / "fcd.xml").write_text(text)
 
     with pytest.raises(InputError) as caught:

@@ -42,7 +42,9 @@ def test_devices_stand_in_the_box_of_the_region(placement: Placement) -> None:
 
 
 def uniform_p_value(sample: np.ndarray) -> float:
-    """Return the p-value of a uniform law; 20,000 samples see a distribution function that is off by 0.014."""
+    """Return the p-value of a uniform law; 20,000 samples see a distribution function that is off
+    by 0.014.
+    """
     return float(stats.kstest(sample, "uniform").pvalue)
 
 
@@ -56,7 +58,9 @@ def test_devices_in_a_disc_and_an_annulus_are_uniform_in_area() -> None:
         area = (x**2 + y**2 - inner_m**2) / (outer_m**2 - inner_m**2)
         assert uniform_p_value(area) > 0.001
         assert uniform_p_value(np.arctan2(y, x) / (2 * np.pi) + 0.5) > 0.001
-        assert uniform_p_value(np.sqrt(np.clip(area, 0, 1))) < 1e-6, "the test must see a wrong radius"
+        assert uniform_p_value(np.sqrt(np.clip(area, 0, 1))) < 1e-6, (
+            "the test must see a wrong radius"
+        )
 
 
 def test_a_grid_is_filled_row_by_row_and_refuses_more_devices_than_places() -> None:
@@ -64,7 +68,9 @@ def test_a_grid_is_filled_row_by_row_and_refuses_more_devices_than_places() -> N
 
     assert grid.positions(5, Streams(1)).tolist() == [[1, 2], [11, 2], [21, 2], [1, 12], [11, 12]]
     assert grid.region() == Rectangle(1.0, 2.0, 20.0, 10.0)
-    with pytest.raises(InputError, match="a grid of 2 rows and 3 columns has no room for 7 devices"):
+    with pytest.raises(
+        InputError, match="a grid of 2 rows and 3 columns has no room for 7 devices"
+    ):
         grid.positions(7, Streams(1))
 
 
@@ -84,7 +90,10 @@ def test_clusters_are_normal_around_centres_that_are_uniform_in_the_disc() -> No
     assert half_width < 0.05 * sigma_m
     assert (abs(offset_m.std(axis=0) - sigma_m) < half_width).all()
     assert stats.chisquare(np.bincount(nearest, minlength=4)).pvalue > 0.001
-    seeds = [Clusters(radius_m=400.0, clusters=1, sigma_m=1.0).centers(Streams(s))[0] for s in range(2000)]
+    seeds = [
+        Clusters(radius_m=400.0, clusters=1, sigma_m=1.0).centers(Streams(s))[0]
+        for s in range(2000)
+    ]
     assert uniform_p_value((np.array(seeds) ** 2).sum(axis=1) / 400.0**2) > 0.001
 
 
@@ -97,7 +106,9 @@ def test_a_line_is_uniform_along_its_road() -> None:
 
 def test_points_come_from_a_file_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     path = str(tmp_path / "points.parquet")
-    pd.DataFrame({"device": [2, 0, 1], "x_m": [2.0, 0.0, 1.0], "y_m": [5.0, 3.0, 4.0]}).to_parquet(path)
+    pd.DataFrame({"device": [2, 0, 1], "x_m": [2.0, 0.0, 1.0], "y_m": [5.0, 3.0, 4.0]}).to_parquet(
+        path
+    )
     points = Points(path=path)
 
     assert points.positions(2, Streams(1)).tolist() == [[0, 3], [1, 4]]

@@ -5,26 +5,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from worlds import paper_state, with_memory
+from support.scheduling_states import paper_state, with_memory
 
-from netsim import phy
-from netsim.queues import next_virtual_queue
+from netsim.link import shannon
 from netsim.scheduling import History, Objective, OracleStatic, RoundState, create
-from netsim.scheduling.objective import InverseSqrt, Power
+from netsim.scheduling.objective import InverseSqrtZeta, PowerZeta
+from netsim.virtual_queue import next_virtual_queue
 
 NOISE_PSD = 1.0
 
 
 def unit_state(snr: list[float], budget_s: float, **changes: object) -> RoundState:
-    """Return a round with a band of 1 Hz and payloads of 1 bit; the gain is the SNR over the whole band."""
+    """Return a round with a band of 1 Hz and payloads of 1 bit; the gain is the SNR over the whole
+    band.
+    """
     ones = np.ones(len(snr))
     state = RoundState(1, np.array(snr), ones, ones, 1.0, NOISE_PSD, budget_s, 0.0)
     return replace(state, **changes)  # type: ignore[arg-type]
 
 
 def test_greedy_adds_devices_that_just_meet_the_budget_while_the_band_lasts() -> None:
-    # Over b Hz the rate is b log2(1 + gain / b). For 1 bit in 1 s, gain 1.5 needs 1/2 Hz (1/2 log2 4 = 1), gain
-    # 3.75 needs 1/4 Hz (1/4 log2 16 = 1).
+    # Over b Hz the rate is b log2(1 + gain / b). For 1 bit in 1 s, gain 1.5 needs 1/2 Hz (1/2 log2
+    # 4 = 1), gain 3.75 needs 1/4 Hz (1/4 log2 16 = 1).
     state = unit_state([1.5, 3.75, 1.5], 1.0)
 
     answer = create("greedy").schedule(state)
@@ -53,7 +55,8 @@ def test_bandwidths_that_fill_the_band_exactly_are_within_it() -> None:
 
 
 def test_aaba_takes_the_most_devices_that_meet_the_budget_on_equal_shares() -> None:
-    # Four devices on 1/4 Hz each need gain 15/4 for 1 bit/s; on 1/3 Hz they need 7/3, on 1/2 Hz 3/2.
+    # Four devices on 1/4 Hz each need gain 15/4 for 1 bit/s; on 1/3 Hz they need 7/3, on 1/2 Hz
+    # 3/2.
     answer = create("aaba").schedule(unit_state([3.76, 2.34, 3.76, 2.34], 1.0))
     fewer = create("aaba").schedule(unit_state([3.76, 2.34, 2.32], 1.0))
 
@@ -64,7 +67,8 @@ def test_aaba_takes_the_most_devices_that_meet_the_budget_on_equal_shares() -> N
 
 
 def test_aaba_may_skip_a_number_that_does_not_fit_for_a_larger_one_that_does() -> None:
-    # One device alone has 1 Hz and needs a gain of 1; two of gain 0.9 have 1/2 Hz and need 1.5: nobody.
+    # One device alone has 1 Hz and needs a gain of 1; two of gain 0.9 have 1/2 Hz and need 1.5:
+    # nobody.
     assert len(create("aaba").schedule(unit_state([0.9, 0.9], 1.0)).devices) == 0
     assert create("aaba").schedule(unit_state([1.1, 0.9], 1.0)).devices.tolist() == [0]
 
@@ -109,7 +113,8 @@ def test_round_robin_goes_round() -> None:
 
 
 def test_proportional_fair_prefers_a_good_moment_to_a_good_place() -> None:
-    # Rates over 1 Hz: 2, 1 and 3 bit/s; means 4, 1 and 3: ratios 1/2, 1 and 1; the faster of equals first.
+    # Rates over 1 Hz: 2, 1 and 3 bit/s; means 4, 1 and 3: ratios 1/2, 1 and 1; the faster of equals
+    # first.
     history = History(np.ones(3, int), np.ones(3, int), np.array([4.0, 1.0, 3.0]))
     state = unit_state([3.0, 1.0, 7.0], 1.0, history=history)
 
@@ -146,9 +151,9 @@ def test_the_oracle_s_number_is_the_largest_whose_mean_delay_keeps_the_budget() 
     states = [unit_state([1.0, 3.0], 1.0), unit_state([3.0, 0.0], 1.0)]
     both_s = states[0].min_delay(np.array([0, 1]))[0]
 
-    assert OracleStatic.fitted(states).count == (2 if (both_s + 0.5) / 2 <= 1.0 else 1)
-    assert OracleStatic.fitted([replace(s, delay_budget_s=0.4) for s in states]).count == 0
-    assert OracleStatic.fitted([replace(s, delay_budget_s=0.5) for s in states]).count == 1
+    assert OracleStatic.fit_oracle(states).count == (2 if (both_s + 0.5) / 2 <= 1.0 else 1)
+    assert OracleStatic.fit_oracle([replace(s, delay_budget_s=0.4) for s in states]).count == 0
+    assert OracleStatic.fit_oracle([replace(s, delay_budget_s=0.5) for s in states]).count == 1
     assert OracleStatic(count=1).schedule(states[0]).devices.tolist() == [1]
     assert len(OracleStatic(count=0).schedule(states[0]).devices) == 0
 
@@ -168,7 +173,9 @@ def test_the_energy_queues_hold_each_device_s_mean_energy_near_its_budget() -> N
     rng, energy, rounds = np.random.default_rng(3), np.zeros(5), 400
     policy = create("knapsack_energy", energy_budget_j=0.3, zeta={"kind": "constant"}, drift="full")
     for number in range(1, rounds + 1):
-        history = History(np.zeros(5, int), np.zeros(5, int), np.zeros(5), energy / max(number - 1, 1))
+        history = History(
+            np.zeros(5, int), np.zeros(5, int), np.zeros(5), energy / max(number - 1, 1)
+        )
         state = unit_state(list(rng.exponential(3.0, 5)), 2.0, history=history)
         answer = policy.schedule(replace(state, round=number))
         energy[answer.devices] += answer.delay_s
@@ -185,7 +192,8 @@ def test_the_virtual_queue_is_18a_and_line_19_scales_the_increment() -> None:
 
 
 def test_the_objective_is_22_in_units_of_the_budget() -> None:
-    # Round 4: zeta = 1/2. Q = 6 s, D = 4 s, budget 2 s: 3 - 0.5 * 3 * 2 = 0; in full also - 0.5 * 2^2 / 2.
+    # Round 4: zeta = 1/2. Q = 6 s, D = 4 s, budget 2 s: 3 - 0.5 * 3 * 2 = 0; in full also - 0.5 *
+    # 2^2 / 2.
     state = unit_state([1.0], 2.0, round=4, virtual_queue_s=6.0)
 
     assert float(Objective().value(3, 4.0, state)) == 0.0
@@ -193,10 +201,10 @@ def test_the_objective_is_22_in_units_of_the_budget() -> None:
 
 
 def test_zeta_descends_by_default_as_one_over_the_square_root() -> None:
-    assert InverseSqrt(initial=3.0).at(9) == 1.0
-    assert Power(initial=8.0, exponent=0.75).at(16) == 1.0
+    assert InverseSqrtZeta(initial=3.0).at(9) == 1.0
+    assert PowerZeta(initial=8.0, exponent=0.75).at(16) == 1.0
     with pytest.raises(ValidationError, match="less than 1"):
-        Power(exponent=1.0)
+        PowerZeta(exponent=1.0)
     with pytest.raises(ValidationError, match="less than 1"):
         create("exact", zeta={"kind": "power", "exponent": 1.0})
 
@@ -234,15 +242,19 @@ def test_a_policy_that_needs_memory_or_luck_says_so() -> None:
 def test_floors_and_rates_of_a_state_are_those_of_the_radio() -> None:
     state = with_memory(paper_state(np.array([1e-6, 2e-6])))
 
-    np.testing.assert_array_equal(state.floor(), phy.capacity_floor(state.bits, state.gain, state.noise_psd))
-    assert state.delay(np.array([1]), np.array([1e6])) == state.bits[1] / phy.rate(1e6, 2e-6, state.noise_psd)
+    np.testing.assert_array_equal(
+        state.floor(), shannon.capacity_floor(state.bits, state.gain, state.noise_psd)
+    )
+    assert state.delay(np.array([1]), np.array([1e6])) == state.bits[1] / shannon.rate(
+        1e6, 2e-6, state.noise_psd
+    )
 
 
 @pytest.mark.parametrize("count", [30, 3000])
 def test_devices_of_one_gain_stay_in_order_of_their_numbers(count: int) -> None:
     gain = np.random.default_rng(1).integers(1, 5, count).astype(float)
 
-    order = unit_state(list(gain), 1.0).by_gain()
+    order = unit_state(list(gain), 1.0).rank_by_gain()
 
     ranked = sorted(range(count), key=lambda device: (-gain[device], device))
     assert order.tolist() == ranked

@@ -2,12 +2,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from worlds import BANDWIDTH_HZ, NOISE_PSD, all_delays, course, paper_gains, paper_state, random_states
+from support.scheduling_states import (
+    BANDWIDTH_HZ,
+    NOISE_PSD,
+    all_delays,
+    long_run,
+    paper_gains,
+    paper_state,
+    random_states,
+)
 
-from netsim import phy
+from netsim.allocation.heterogeneous_payloads import fastest_set
+from netsim.allocation.prefix_search import Prefixes, rank_by_gain
+from netsim.link import shannon
 from netsim.scheduling import Objective, RoundState, create
-from netsim.scheduling.prefixes import Prefixes, reachable_by_gain
-from netsim.scheduling.unequal import fastest_set
 
 SOLVER = 4e-15
 """Where bounds have met they are a solution, and two of them differ by the rounding of ln D."""
@@ -20,13 +28,17 @@ def objective_of(kind: str, state: RoundState, drift: str) -> float:
 
 
 @pytest.mark.parametrize(("seed", "number", "most"), [(0, 40, 10), (1, 240, 7), (2, 240, 6)])
-def test_exact_is_the_best_of_all_subsets_under_both_drifts(seed: int, number: int, most: int) -> None:
+def test_exact_is_the_best_of_all_subsets_under_both_drifts(
+    seed: int, number: int, most: int
+) -> None:
     partial = 0
     for state in random_states(seed, number, most=most):
         delays = list(all_delays(state))
         for drift in ("paper", "full"):
             objective = Objective(drift=drift)
-            best = max([0.0, *(float(objective.value(count, delay_s, state)) for count, delay_s in delays)])
+            best = max(
+                [0.0, *(float(objective.value(count, delay_s, state)) for count, delay_s in delays)]
+            )
 
             answer = create("exact", drift=drift).schedule(state)
 
@@ -38,8 +50,11 @@ def test_exact_is_the_best_of_all_subsets_under_both_drifts(seed: int, number: i
     assert partial > number / 5, "too few rounds in which only a part of the devices is best"
 
 
-def test_exact_is_the_best_of_all_subsets_where_payloads_differ_little_and_an_inner_number_is_best() -> None:
-    # Each device worth about what it costs: J is flat in N, and every bound that is too tight rules out the best.
+def test_exact_is_the_best_of_all_subsets_where_payloads_differ_little_and_an_inner_number_is_best() -> (
+    None
+):
+    # Each device worth about what it costs: J is flat in N, and every bound that is too tight rules
+    # out the best.
     rng, inner = np.random.default_rng(4), 0
     for _ in range(150):
         count = int(rng.integers(3, 8))
@@ -52,7 +67,9 @@ def test_exact_is_the_best_of_all_subsets_where_payloads_differ_little_and_an_in
             state, delay_budget_s=whole_s, virtual_queue_s=whole_s * count * rng.uniform(0.6, 1.2)
         )
         objective = Objective()
-        best = max([0.0, *(float(objective.value(size, delay_s, state)) for size, delay_s in delays)])
+        best = max(
+            [0.0, *(float(objective.value(size, delay_s, state)) for size, delay_s in delays)]
+        )
 
         answer = create("exact").schedule(state)
 
@@ -64,17 +81,21 @@ def test_exact_is_the_best_of_all_subsets_where_payloads_differ_little_and_an_in
 
 
 def test_exact_leaves_out_no_number_of_devices_whose_fastest_set_is_better() -> None:
-    # J falls and rises again over N: two numbers far apart are nearly as good, and too tight a bound drops one.
-    # In every other round the band is scarce and not the power: there the demands bound each other closely.
+    # J falls and rises again over N: two numbers far apart are nearly as good, and too tight a
+    # bound drops one. In every other round the band is scarce and not the power: there the demands
+    # bound each other closely.
     rng, rivals = np.random.default_rng(8), 0
     for index in range(160):
         count = int(rng.integers(8, 25))
         low, high = (-7, -3) if index % 2 else (4, 7)
         state = replace(
-            paper_state(10 ** rng.uniform(low, high, count)), bits=5e7 * 10 ** rng.uniform(-0.5, 0.5, count)
+            paper_state(10 ** rng.uniform(low, high, count)),
+            bits=5e7 * 10 ** rng.uniform(-0.5, 0.5, count),
         )
-        reachable = reachable_by_gain(state)
-        delays_s = np.array([fastest_set(state, reachable, n)[0].delay_s for n in range(1, count + 1)])
+        reachable = rank_by_gain(state)
+        delays_s = np.array(
+            [fastest_set(state, reachable, n)[0].delay_s for n in range(1, count + 1)]
+        )
         # The queue with which two of the numbers are worth the same.
         few, many = np.sort(rng.choice(count, 2, replace=False))
         price = (many - few) / (delays_s[many] - delays_s[few]) * rng.uniform(0.98, 1.02)
@@ -100,7 +121,8 @@ def test_exact_never_scores_below_algorithm_1_in_one_round(drift: str) -> None:
 
 
 def test_j_over_prefixes_is_not_unimodal_and_algorithm_1_stops_at_the_first_fall() -> None:
-    # In a very wide band a set's delay is the capacity floor of its weakest device: 1, 10 and 10.1 budgets here.
+    # In a very wide band a set's delay is the capacity floor of its weakest device: 1, 10 and 10.1
+    # budgets here.
     floor = np.array([1.0, 10.0, 10.1])
     state = RoundState(
         round=1,
@@ -125,7 +147,7 @@ def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds_before_and_aft
 ):
     for gain in paper_gains(3, 40, 20):
         state = paper_state(gain)
-        prefixes = Prefixes(state, reachable_by_gain(state))
+        prefixes = Prefixes(state, rank_by_gain(state))
         true_s = [state.min_delay(prefixes.order[:count])[0] for count in range(1, 41)]
         for count in (20, 40, 1, 30, 10, *range(1, 41)):
             lower_s, upper_s = prefixes.bounds_s[:, 1:]
@@ -145,7 +167,7 @@ def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -
             bandwidth_hz=10 ** rng.uniform(3, 12),
             bits=10 ** rng.uniform(4, 8, count),
         )
-        prefixes = Prefixes(state, reachable_by_gain(state))
+        prefixes = Prefixes(state, rank_by_gain(state))
         true_s = np.array([state.min_delay(prefixes.order[:n])[0] for n in range(1, count + 1)])
 
         for turn in range(12):
@@ -163,7 +185,7 @@ def test_the_bounds_hold_when_the_look_is_much_closer_to_a_floor_than_the_delay(
     for _ in range(400):
         gain = np.append(10 ** rng.uniform(-3, 0, 3), 10 ** rng.uniform(-9, -6))
         state = replace(paper_state(gain), bandwidth_hz=10 ** rng.uniform(2, 9))
-        prefixes = Prefixes(state, reachable_by_gain(state))
+        prefixes = Prefixes(state, rank_by_gain(state))
         true_s = state.min_delay(prefixes.order)[0]
 
         prefixes.probe(float(prefixes.floor_s[-1]) * (1 + 10 ** rng.uniform(-12, 0)), 4, 4)
@@ -175,7 +197,7 @@ def test_the_bounds_hold_when_the_look_is_much_closer_to_a_floor_than_the_delay(
 def test_prefixes_longer_than_a_block_are_probed_as_one() -> None:
     gain = paper_gains(4, 20_000, 1)[0]
     state = paper_state(gain)
-    prefixes = Prefixes(state, reachable_by_gain(state))
+    prefixes = Prefixes(state, rank_by_gain(state))
 
     prefixes.probe(float(prefixes.guess_s(19_000)), 18_500, 19_500)
 
@@ -223,9 +245,16 @@ def test_equal_objectives_go_to_the_larger_set() -> None:
 def test_with_different_payloads_the_best_pair_is_no_prefix_of_the_gains() -> None:
     # The strongest device has so many bits that the two others are faster together.
     gain, bits = np.array([3e-6, 2e-6, 1e-6]), np.array([1e9, 1e6, 1e6])
-    floor_s = phy.capacity_floor(bits, gain, NOISE_PSD)
+    floor_s = shannon.capacity_floor(bits, gain, NOISE_PSD)
     state = RoundState(
-        1, gain, bits, np.ones(3), BANDWIDTH_HZ, NOISE_PSD, float(floor_s[1]) * 5, float(floor_s[1]) * 2
+        1,
+        gain,
+        bits,
+        np.ones(3),
+        BANDWIDTH_HZ,
+        NOISE_PSD,
+        float(floor_s[1]) * 5,
+        float(floor_s[1]) * 2,
     )
 
     assert sorted(create("exact").schedule(state).devices.tolist()) == [1, 2]
@@ -244,17 +273,17 @@ def test_a_thousand_devices_are_solved_in_a_few_evaluations() -> None:
         assert answer.objective_bound == pytest.approx(value, abs=1e-9)
         near = [n for n in (len(answer.devices) - 1, len(answer.devices) + 1) if 0 < n <= 1000]
         for count in near:
-            delay_s = state.min_delay(state.by_gain()[:count])[0]
+            delay_s = state.min_delay(state.rank_by_gain()[:count])[0]
             assert float(Objective().value(count, delay_s, state)) <= value
 
 
 def test_algorithm_1_stops_where_the_literal_one_does() -> None:
     gains = paper_gains(2, 20, 200)
-    loop = course(create("algorithm1"), gains, initial=5.0)
+    loop = long_run(create("algorithm1"), gains, initial=5.0)
     queue = np.concatenate([[5.0], loop.queue[:-1]])
     for number, gain in enumerate(gains, 1):
         state = paper_state(gain, number, queue[number - 1] * paper_state(gain).delay_budget_s)
-        order, before, count = state.by_gain(), 0.0, 0
+        order, before, count = state.rank_by_gain(), 0.0, 0
         for size in range(1, 21):
             value = float(Objective().value(size, state.min_delay(order[:size])[0], state))
             if value < before:
@@ -267,9 +296,13 @@ def test_algorithm_1_stops_where_the_literal_one_does() -> None:
 def test_the_certificate_is_no_less_than_what_another_set_comes_to() -> None:
     gain = np.append(4.156, np.full(10, 3.238e-4))
     state = replace(
-        paper_state(gain), bits=np.full(11, 1e7), bandwidth_hz=1e7, noise_psd=1e-11, delay_budget_s=1.0
+        paper_state(gain),
+        bits=np.full(11, 1e7),
+        bandwidth_hz=1e7,
+        noise_psd=1e-11,
+        delay_budget_s=1.0,
     )
-    one_s, all_s = (state.min_delay(state.by_gain()[:count])[0] for count in (1, 11))
+    one_s, all_s = (state.min_delay(state.rank_by_gain()[:count])[0] for count in (1, 11))
     for near in (0.999, 1.0, 1.001):
         priced = replace(state, virtual_queue_s=near * 10 / (all_s - one_s))
 
@@ -283,11 +316,16 @@ def test_the_certificate_is_no_less_than_what_another_set_comes_to() -> None:
 
 
 def test_two_numbers_of_one_worth_do_not_stop_the_search_under_the_full_drift() -> None:
-    gain = np.repeat([6.141269849527916e-2, 3.198702246983722e-2, 6.613435182805627e-13], [20, 2, 500])
+    gain = np.repeat(
+        [6.141269849527916e-2, 3.198702246983722e-2, 6.613435182805627e-13], [20, 2, 500]
+    )
     state = replace(paper_state(gain), bits=np.full(522, 1e7), bandwidth_hz=1e7, noise_psd=1e-11)
-    few_s, many_s = (state.min_delay(state.by_gain()[:count])[0] for count in (22, 522))
+    few_s, many_s = (state.min_delay(state.rank_by_gain()[:count])[0] for count in (22, 522))
     state = replace(
-        state, round=1, virtual_queue_s=0.0, delay_budget_s=float(np.sqrt((many_s**2 - few_s**2) / 1000))
+        state,
+        round=1,
+        virtual_queue_s=0.0,
+        delay_budget_s=float(np.sqrt((many_s**2 - few_s**2) / 1000)),
     )
 
     answer = create("exact", drift="full").schedule(state)

@@ -1,4 +1,6 @@
-"""Closed loops in the paper's radio: what the virtual queue promises, and which policy schedules more devices."""
+"""Closed loops in the paper's radio: what the virtual queue promises, and which policy schedules
+more devices.
+"""
 
 from functools import cache
 from typing import Any
@@ -6,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
-from worlds import Course, course, paper_gains
+from support.scheduling_states import LongRun, long_run, paper_gains
 
 from netsim.scheduling import create
 
@@ -17,7 +19,7 @@ ROUNDS = (500, 2000, 8000)
 def backlog(kind: str, zeta: str) -> tuple[float, ...]:
     """Return Q(T) / (T budget) after some numbers of rounds; the queue starts at 5 budgets."""
     options: dict[str, Any] = {} if kind == "all_in" else {"zeta": {"kind": zeta}}
-    queue = course(create(kind, **options), paper_gains(1, 20, ROUNDS[-1]), initial=5.0).queue
+    queue = long_run(create(kind, **options), paper_gains(1, 20, ROUNDS[-1]), initial=5.0).queue
     return tuple(float(queue[rounds - 1] / rounds) for rounds in ROUNDS)
 
 
@@ -27,7 +29,9 @@ def falls_like_the_root_of_time(shares: tuple[float, ...]) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["algorithm1", "exact"])
-def test_with_a_descending_zeta_the_overdraft_a_round_falls_like_the_root_of_time(kind: str) -> None:
+def test_with_a_descending_zeta_the_overdraft_a_round_falls_like_the_root_of_time(
+    kind: str,
+) -> None:
     assert falls_like_the_root_of_time(backlog(kind, "inverse_sqrt"))
 
 
@@ -46,7 +50,7 @@ def test_scheduling_everybody_passes_neither_test() -> None:
 def test_the_full_drift_keeps_the_first_round_short_and_costs_no_devices() -> None:
     gains = paper_gains(1, 20, 1000)
 
-    paper, full = (course(create("exact", drift=drift), gains) for drift in ("paper", "full"))
+    paper, full = (long_run(create("exact", drift=drift), gains) for drift in ("paper", "full"))
 
     assert paper.delay[0] == paper.delay.max() > 100
     assert full.delay.max() < 4
@@ -54,10 +58,13 @@ def test_the_full_drift_keeps_the_first_round_short_and_costs_no_devices() -> No
 
 
 @cache
-def courses(kind: str, budget: float) -> tuple[Course, ...]:
-    """Return 40 seeds of 500 rounds; the queue starts at 5 budgets, so that the first round does not decide."""
+def courses(kind: str, budget: float) -> tuple[LongRun, ...]:
+    """Return 40 seeds of 500 rounds; the queue starts at 5 budgets, so that the first round does
+    not decide.
+    """
     return tuple(
-        course(create(kind), paper_gains(seed, 20, 500), initial=5.0, budget=budget) for seed in range(1, 41)
+        long_run(create(kind), paper_gains(seed, 20, 500), initial=5.0, budget=budget)
+        for seed in range(1, 41)
     )
 
 
@@ -75,7 +82,9 @@ def interval_of_the_gain(kind: str, other: str, budget: float = 1.0) -> tuple[fl
     return float(low), float(high)
 
 
-def test_algorithm_1_schedules_more_devices_than_greedy_and_greedy_more_than_equal_bandwidth() -> None:
+def test_algorithm_1_schedules_more_devices_than_greedy_and_greedy_more_than_equal_bandwidth() -> (
+    None
+):
     assert interval_of_the_gain("algorithm1", "greedy")[0] > 0
     assert interval_of_the_gain("greedy", "aaba")[0] > 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from worlds import paper_gains, paper_state, with_memory
+from support.scheduling_states import paper_gains, paper_state, with_memory
 
 from netsim.scheduling import (
     POLICIES,
@@ -14,10 +14,10 @@ from netsim.scheduling import (
     AllocationError,
     Policy,
     RoundState,
-    ask,
-    checked,
+    call_policy,
     create,
     registry,
+    validated,
 )
 
 PAGE = Path(__file__).parents[3] / "docs" / "writing-a-policy.md"
@@ -40,7 +40,7 @@ def test_the_policy_of_the_page_runs_and_does_what_it_says(documented: str) -> N
 
     for gain in paper_gains(1, 20, 20):
         state = with_memory(paper_state(gain))
-        answer = checked(policy.schedule(state), state, documented)
+        answer = validated(policy.schedule(state), state, documented)
 
         assert answer.delay_s <= state.delay_budget_s
         assert state.history is not None
@@ -52,10 +52,14 @@ def test_an_installed_package_offers_policies_by_name(
     documented: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point = EntryPoint("unlucky", documented, registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints([point]).select(group=group))
+    monkeypatch.setattr(
+        registry, "entry_points", lambda group: EntryPoints([point]).select(group=group)
+    )
 
     assert type(create("unlucky", most=3)).__name__ == "Unlucky"
-    with pytest.raises(ValueError, match=r"knapsack_energy, unlucky, or 'package\.module:ClassName'"):
+    with pytest.raises(
+        ValueError, match=r"knapsack_energy, unlucky, or 'package\.module:ClassName'"
+    ):
         create("lucky")
 
 
@@ -68,7 +72,10 @@ def test_a_policy_s_kind_is_the_name_it_is_found_by() -> None:
     ("kind", "problem"),
     [
         ("nothing", "unknown policy 'nothing': allowed are all_in, "),
-        ("no.such.module:Policy", "'no.such.module:Policy' cannot be imported: No module named 'no'"),
+        (
+            "no.such.module:Policy",
+            "'no.such.module:Policy' cannot be imported: No module named 'no'",
+        ),
         (
             "netsim.scheduling:Missing",
             "cannot be imported: module 'netsim.scheduling' has no attribute 'Missing'",
@@ -104,11 +111,23 @@ GOOD = Allocation(np.array([4, 2]), np.array([BAND / 2, BAND / 2]), 50.0)
         (replace(GOOD, devices=np.array([4, 5])), "device 5 is not among those offered"),
         (replace(GOOD, devices=np.array([4, -1])), "device -1 is not among those offered"),
         (replace(GOOD, devices=np.array([4, 4])), "device 4 is scheduled twice"),
-        (replace(GOOD, devices=np.array([4.0, 2.0])), "devices must be a one-dimensional array of integers"),
-        (replace(GOOD, devices=np.array([[4, 2]])), "devices must be a one-dimensional array of integers"),
+        (
+            replace(GOOD, devices=np.array([4.0, 2.0])),
+            "devices must be a one-dimensional array of integers",
+        ),
+        (
+            replace(GOOD, devices=np.array([[4, 2]])),
+            "devices must be a one-dimensional array of integers",
+        ),
         (replace(GOOD, devices=[4, 2]), "devices must be a one-dimensional array of integers"),
-        (replace(GOOD, devices=np.array([4])), "bandwidth_hz must be an array of 1 floats, one a device"),
-        (replace(GOOD, bandwidth_hz=[1.0, 1.0]), "bandwidth_hz must be an array of 2 floats, one a device"),
+        (
+            replace(GOOD, devices=np.array([4])),
+            "bandwidth_hz must be an array of 1 floats, one a device",
+        ),
+        (
+            replace(GOOD, bandwidth_hz=[1.0, 1.0]),
+            "bandwidth_hz must be an array of 2 floats, one a device",
+        ),
         (
             replace(GOOD, bandwidth_hz=np.array([1.0, -2.0])),
             "bandwidth -2.0 Hz of device 2 is not positive and finite",
@@ -129,19 +148,30 @@ GOOD = Allocation(np.array([4, 2]), np.array([BAND / 2, BAND / 2]), 50.0)
             replace(GOOD, bandwidth_hz=np.array([BAND, 100.0])),
             "bandwidths sum to 10000100 Hz, more than the band of 10000000 Hz",
         ),
-        (replace(GOOD, delay_s=np.nan), "delay_s = nan is not a finite number of seconds from 0 on"),
-        (replace(GOOD, delay_s=np.inf), "delay_s = inf is not a finite number of seconds from 0 on"),
+        (
+            replace(GOOD, delay_s=np.nan),
+            "delay_s = nan is not a finite number of seconds from 0 on",
+        ),
+        (
+            replace(GOOD, delay_s=np.inf),
+            "delay_s = inf is not a finite number of seconds from 0 on",
+        ),
         (replace(GOOD, delay_s=-1.0), "delay_s = -1.0 is not a finite number of seconds from 0 on"),
-        (replace(GOOD, delay_s="soon"), "delay_s = 'soon' is not a finite number of seconds from 0 on"),
+        (
+            replace(GOOD, delay_s="soon"),
+            "delay_s = 'soon' is not a finite number of seconds from 0 on",
+        ),
         (None, "schedule() must return an Allocation, not NoneType"),
         (([4], [1.0], 1.0), "schedule() must return an Allocation, not tuple"),
     ],
 )
-def test_nonsense_is_stopped_with_the_policy_the_round_and_the_rule(answer: object, rule: str) -> None:
+def test_nonsense_is_stopped_with_the_policy_the_round_and_the_rule(
+    answer: object, rule: str
+) -> None:
     state = replace(paper_state(np.full(3, 1e-6), number=17), device=np.array([0, 2, 4]))
 
     with pytest.raises(AllocationError) as error:
-        checked(Returning(answer).schedule(state), state, "ours:Returning")
+        validated(Returning(answer).schedule(state), state, "ours:Returning")
 
     assert str(error.value) == f"policy 'ours:Returning', round 17: {rule}"
 
@@ -153,17 +183,19 @@ class Careless(Policy):
         self.name = name
 
     def schedule(self, state: RoundState) -> Allocation:
-        values = getattr(state if hasattr(state, self.name) else state.memory(), self.name)
+        values = getattr(state if hasattr(state, self.name) else state.require_history(), self.name)
         values[0] = 1
-        return Allocation.nobody()
+        return Allocation.empty()
 
 
-@pytest.mark.parametrize("name", ["gain", "bits", "tx_power_w", "device", "times_scheduled", "mean_rate_bps"])
+@pytest.mark.parametrize(
+    "name", ["gain", "bits", "tx_power_w", "device", "times_scheduled", "mean_rate_bps"]
+)
 def test_a_policy_cannot_change_the_world_or_the_server_s_memory(name: str) -> None:
     state = with_memory(paper_state(np.full(3, 1e-6), number=4))
 
     with pytest.raises(AllocationError) as error:
-        ask(Careless(name), state, "ours:Careless")
+        call_policy(Careless(name), state, "ours:Careless")
 
     assert re.fullmatch(
         r"policy 'ours:Careless', round 4: schedule\(\) raised ValueError: assignment destination is read-only "
@@ -183,11 +215,11 @@ def test_numbers_that_are_too_extreme_are_no_fault_of_a_policy() -> None:
     state = paper_state(np.full(3, 1e-6))
 
     with pytest.raises(ZeroDivisionError):
-        ask(Dividing(), state, "ours:Dividing")
+        call_policy(Dividing(), state, "ours:Dividing")
 
 
 def test_a_sound_allocation_passes_unchanged() -> None:
     state = replace(paper_state(np.full(3, 1e-6)), device=np.array([0, 2, 4]))
 
-    for answer in (GOOD, Allocation.nobody(), replace(GOOD, delay_s=np.float64(3.0))):
-        assert checked(answer, state, "ours") is answer
+    for answer in (GOOD, Allocation.empty(), replace(GOOD, delay_s=np.float64(3.0))):
+        assert validated(answer, state, "ours") is answer

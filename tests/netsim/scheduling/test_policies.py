@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import BANDWIDTH_HZ, BUDGET_S, NOISE_PSD, with_memory
+from support.scheduling_states import BANDWIDTH_HZ, BUDGET_S, NOISE_PSD, with_memory
 
-from netsim.scheduling import POLICIES, RoundState, checked, create
+from netsim.scheduling import POLICIES, RoundState, create, validated
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "random": {"count": 3},
@@ -34,9 +34,13 @@ def policy_of(case: str) -> Any:
 def states(draw: st.DrawFn, *, distinct: bool = False) -> RoundState:
     count = draw(st.integers(1, 12))
     exponents = (
-        st.floats(-9, -4) if distinct else st.one_of(st.floats(-12, -2), st.sampled_from([-7.0, -6.0]))
+        st.floats(-9, -4)
+        if distinct
+        else st.one_of(st.floats(-12, -2), st.sampled_from([-7.0, -6.0]))
     )
-    gain = 10.0 ** np.array(draw(st.lists(exponents, min_size=count, max_size=count, unique=distinct)))
+    gain = 10.0 ** np.array(
+        draw(st.lists(exponents, min_size=count, max_size=count, unique=distinct))
+    )
     if not distinct and draw(st.booleans()):
         gain[draw(st.integers(0, count - 1))] = 0.0
     bits = np.full(count, 5e7)
@@ -54,14 +58,21 @@ def states(draw: st.DrawFn, *, distinct: bool = False) -> RoundState:
 
 
 def permuted(state: RoundState, order: np.ndarray) -> RoundState:
-    """Return the state with its devices in another order; numbers, history and all else move along."""
+    """Return the state with its devices in another order; numbers, history and all else move
+    along.
+    """
     assert state.history is not None
     memory = {
         name: getattr(state.history, name)[order]
         for name in ("times_scheduled", "last_round", "mean_rate_bps", "mean_energy_j")
     }
     moved = {name: getattr(state, name)[order] for name in ("gain", "bits", "tx_power_w", "device")}
-    return replace(state, **moved, history=replace(state.history, **memory), rng=np.random.default_rng(0))
+    return replace(
+        state,
+        **moved,
+        history=replace(state.history, **memory),
+        rng=np.random.default_rng(0),
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -70,14 +81,20 @@ def permuted(state: RoundState, order: np.ndarray) -> RoundState:
 def test_shares_are_feasible_no_device_is_there_twice_and_the_delay_is_kept(
     case: str, state: RoundState
 ) -> None:
-    answer = checked(policy_of(case).schedule(state), state, case)
+    answer = validated(policy_of(case).schedule(state), state, case)
 
     position = np.searchsorted(state.device, answer.devices)
     assert (state.gain[position] > 0).all()
-    strength = state.gain[position] if np.ptp(state.tx_power_w) == 0 else np.sort(state.gain[position])[::-1]
+    strength = (
+        state.gain[position]
+        if np.ptp(state.tx_power_w) == 0
+        else np.sort(state.gain[position])[::-1]
+    )
     assert (np.diff(strength) <= 0).all()
     if len(position):
-        assert state.delay(position, answer.bandwidth_hz) == pytest.approx(answer.delay_s, rel=1e-10)
+        assert state.delay(position, answer.bandwidth_hz) == pytest.approx(
+            answer.delay_s, rel=1e-10
+        )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -132,7 +149,8 @@ def test_a_policy_that_looks_at_gains_alone_does_not_care_whose_they_are(
 
 
 @pytest.mark.parametrize(
-    "case", ["exact", "exact, full", "algorithm1", "greedy", "aaba", "latency_first", "oracle_static"]
+    "case",
+    ["exact", "exact, full", "algorithm1", "greedy", "aaba", "latency_first", "oracle_static"],
 )
 def test_ties_go_to_the_lowest_device_numbers(case: str) -> None:
     for count in (40, 600):

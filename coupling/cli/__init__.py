@@ -1,0 +1,5 @@
+"""Command line ``airtune``."""
+
+from coupling.cli.app import main
+
+__all__ = ["main"]

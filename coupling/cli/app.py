@@ -1,0 +1,159 @@
+"""The command line."""
+
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from coupling.cli import analysis, compare, sweep
+from coupling.cli.console import ProgressBar, summary_table
+from coupling.cli.tensorboard import tensorboard as live_scalars
+from coupling.scenario.errors import Interrupted, RunError, ScenarioError
+from coupling.scenario.file import parse_set
+from coupling.scenario.scenario import Scenario, file_schema
+from coupling.simulation.feasibility import warnings as feasibility_warnings
+from coupling.simulation.run import check_free, resume, run
+from coupling.simulation.signals import stop_requests
+
+DONE: Final = 0
+FAILED: Final = 1
+WRONG_INPUT: Final = 2
+INTERRUPTED: Final = 130
+
+# What typer raises for a wrong command line; some of its versions keep a click of their own.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    help="Split federated fine-tuning with a simulated wireless network inside every training step.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+analysis.register(app)
+compare.register(app)
+sweep.register(app)
+
+ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the scenario."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
+@app.command("run")
+def run_command(
+    scenario: ScenarioPath,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run directory; by default the next free runs/NAME-N.")
+    ] = None,
+    no_learning: Annotated[
+        bool, typer.Option("--no-learning", help="Run the network alone.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write scalars to OUT/tensorboard while it runs.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a scenario and leave a run directory."""
+    loaded = _load(scenario, settings)
+    folder = _next_free(loaded.name) if out is None else out
+    check_free(folder)
+    for line in loaded.warnings():
+        _tell(f"warning: {line}")
+    with ProgressBar(loaded.rounds) as progress, ExitStack() as live, stop_requests() as stopping:
+        show = (
+            live.enter_context(live_scalars(folder / "tensorboard", progress.show))
+            if tensorboard
+            else progress.show
+        )
+        run(loaded, folder, learning=not no_learning, on_round=show, stop=stopping, tell=_tell)
+    _summarise(folder, as_json=as_json)
+
+
+@app.command("resume")
+def resume_command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="RUN_DIR", help="A run directory with a checkpoint.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Continue an interrupted run from its checkpoint."""
+    rounds = Scenario.load(folder / "scenario.toml").rounds
+    with ProgressBar(rounds) as progress, stop_requests() as stopping:
+        resume(folder, on_round=progress.show, stop=stopping, tell=_tell)
+    _summarise(folder, as_json=as_json)
+
+
+def _summarise(folder: Path, *, as_json: bool) -> None:
+    from analysis import load
+    from analysis.metrics import summary, warnings
+
+    finished = load(folder)
+    for line in warnings(finished):
+        _tell(f"warning: {line}")
+    if as_json:
+        print(json.dumps(summary(finished), indent=2))
+    else:
+        Console().print(summary_table(summary(finished)))
+
+
+@app.command()
+def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
+    """Check a scenario file and say what in it is probably not wanted."""
+    loaded = _load(scenario, settings)
+    for line in [*loaded.warnings(), *feasibility_warnings(loaded)]:
+        _tell(f"warning: {line}")
+    print(f"{scenario}: valid")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files."""
+    print(json.dumps(file_schema(), indent=2))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status; every fault is one line on stderr."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        ended = app(arguments or ["--help"], standalone_mode=False)
+    except _UsageError as error:
+        _tell(f"airtune: {' '.join(str(error.format_message()).split())}")
+        return WRONG_INPUT
+    except ScenarioError as error:
+        _tell(str(error))
+        return WRONG_INPUT
+    except RunError as error:
+        _tell(str(error))
+        return FAILED
+    except Interrupted as interrupted:
+        _tell(str(interrupted))
+        return INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort):
+        ended = INTERRUPTED
+    # Typer makes this number of a KeyboardInterrupt; the commands themselves return nothing.
+    if ended == INTERRUPTED:
+        _tell("interrupted at once; the tables up to the last complete round are readable")
+        return INTERRUPTED
+    return DONE
+
+
+def _load(scenario: Path, settings: list[str] | None) -> Scenario:
+    return Scenario.load(scenario, dict(parse_set(argument) for argument in settings or []))
+
+
+def _next_free(name: str) -> Path:
+    number = 1
+    while (folder := Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return folder
+
+
+def _tell(line: str) -> None:
+    """Print one line on stderr, also where a file's name has a line break in it."""
+    print("\\n".join(line.splitlines()), file=sys.stderr)

@@ -1,0 +1,89 @@
+"""What a person sees of a run: a bar while it goes on, a table at its end."""
+
+from types import TracebackType
+from typing import Any, Self, final
+
+from rich import progress
+from rich.console import Console
+from rich.table import Table
+
+from coupling.simulation.round_loop import RoundReport
+
+
+@final
+class ProgressBar:
+    """A progress bar on stderr: round, devices scheduled, simulated time, loss, accuracy, time
+    left.
+    """
+
+    def __init__(self, rounds: int) -> None:
+        self._bar = progress.Progress(
+            progress.TextColumn("round"),
+            progress.MofNCompleteColumn(),
+            progress.BarColumn(bar_width=20),
+            progress.TextColumn("{task.fields[news]}"),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=False,
+        )
+        self._started = False
+        self._task = self._bar.add_task("", total=rounds, news="starting")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._started:
+            self._bar.stop()
+
+    def show(self, report: RoundReport) -> None:
+        """Show a finished round; the bar appears with the first one, so that a fault before it
+        stays one line.
+        """
+        if not self._started:
+            self._bar.start()
+            self._started = True
+        news = f"N {report.scheduled:<3d} simulated {report.time_s:,.0f} s"
+        if report.train_loss is not None:
+            news += f"  loss {report.train_loss:.3f}"
+        if report.accuracy is not None:
+            news += f"  accuracy {report.accuracy:.1%}"
+        self._bar.update(self._task, completed=report.round, news=news)
+
+
+def summary_table(summary: dict[str, Any]) -> Table:
+    """Return the table that ends a run."""
+    rows = [
+        ("rounds", f"{summary['rounds']:,}"),
+        (
+            "devices scheduled",
+            f"mean {summary['scheduled_mean']:.2f}, median {summary['scheduled_median']:g}",
+        ),
+        (
+            "delay of a round",
+            f"mean {summary['delay_mean_s']:.4g} s, median {summary['delay_median_s']:.4g} s, "
+            f"budget {summary['delay_budget_s']:.4g} s",
+        ),
+        (
+            "final virtual queue",
+            f"{summary['virtual_queue_s']:.4g} s, Q(T) / (T budget) = {summary['virtual_queue_per_budget']:.4f}",
+        ),
+        ("energy", f"{summary['energy_j']:.4g} J"),
+    ]
+    if summary["accuracy_last"] is not None:
+        first, last = summary["accuracy_first"], summary["accuracy_last"]
+        rows.append(("test accuracy", f"first {first:.1%}, last {last:.1%}"))
+    rows += [
+        ("simulated time", f"{summary['simulated_s']:,.1f} s"),
+        ("wall time", f"{summary['wall_s']:.1f} s"),
+        ("run directory", summary["run"]),
+    ]
+    table = Table(show_header=False)
+    for row in rows:
+        table.add_row(*row)
+    return table

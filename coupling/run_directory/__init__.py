@@ -1,0 +1,1 @@
+"""Run directory: tables, checkpoint, provenance, lock, status and remote copy."""

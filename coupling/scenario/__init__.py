@@ -1,0 +1,1 @@
+"""Scenario files: tables, merging, validation and error lines."""

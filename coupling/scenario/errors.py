@@ -1,0 +1,220 @@
+"""What can go wrong, each in the one line that a user is shown."""
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, time
+from typing import Any, Final, final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+Path = tuple[str | int, ...]
+
+
+@final
+class ScenarioError(ValueError):
+    """The input is wrong; the text is one line: file, key, value and what is allowed. Exit status
+    2.
+    """
+
+
+class RunError(RuntimeError):
+    """The run failed; the text is one line: what, and at which round. Exit status 1."""
+
+
+@final
+class Interrupted(Exception):  # noqa: N818  # not an error: the run was asked to stop
+    """The run stopped between two rounds; the text is the line that says how to go on. Exit status
+    130.
+    """
+
+
+def os_error_text(error: OSError) -> str:
+    """Return why the system refused, without number and path."""
+    # By number where there is one: libraries put words of their own around the system's.
+    return (os.strerror(error.errno) if error.errno else str(error)).lower()
+
+
+_BOUNDS: Final = {
+    "greater_than": "is not greater than {gt}",
+    "greater_than_equal": "is not at least {ge}",
+    "less_than": "is not less than {lt}",
+    "less_than_equal": "is not at most {le}",
+    "finite_number": "is not a finite number",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "float_type": "is not a number",
+    "string_type": "is not a string",
+    "string_too_short": "has too few characters: at least {min_length}",
+    "bool_type": "is neither true nor false",
+    "tuple_type": "is not a list",
+    "list_type": "is not a list",
+    "too_short": "has too few entries: at least {min_length}",
+    "too_long": "has too many entries: at most {max_length}",
+    "dict_type": "is not a table",
+    "model_type": "is not a table",
+    "model_attributes_type": "is not a table",
+    "dataclass_type": "is not a table",
+    "dataclass_exact_type": "is not a table",
+    "literal_error": "is not one of {expected}",
+    "union_tag_invalid": "is not one of {expected_tags}",
+}
+
+
+_BARE_KEY: Final = re.compile(r"[\w\-]+")
+
+
+def key_of(path: Sequence[str | int]) -> str:
+    """Return a path into a scenario as users write it: ``devices.count``,
+    ``cell.position_m[1]``.
+    """
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if _BARE_KEY.fullmatch(part) else json.dumps(part)
+            text += f".{name}" if text else name
+    return text
+
+
+def explain(
+    error: ValidationError, raw: Mapping[str, Any], schema: Mapping[str, Any], prefix: Path = ()
+) -> tuple[Path, str]:
+    """Return where the first fault of a validation is, and the line about it without the file's
+    name.
+
+    ``raw`` is the scenario as it was given and ``schema`` its JSON Schema; ``prefix`` is the place
+    of the table that was validated, where that is not the whole scenario.
+    """
+    details = error.errors(include_url=False)
+    path = _place(details[0], raw, prefix)
+    # A value that may be one of several types fails once for each; all belong into the line.
+    same = [detail for detail in details if _place(detail, raw, prefix) == path]
+    value = _value(raw, path)
+    match details[0]["type"]:
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            owners = _resolve(schema, _node(schema, raw, path), None).get("policies")
+            if owners:
+                return (
+                    path,
+                    f"{key_of(path)} is unknown to this policy; it is an option of {', '.join(owners)}",
+                )
+            return (
+                path,
+                f"{key_of(path)} is unknown; {_nearest(str(path[-1]), known_keys(schema, raw, path[:-1]))}",
+            )
+        case "missing" | "missing_argument":
+            return path, f"{key_of(path)} is missing"
+        case "union_tag_not_found":
+            kinds = ", ".join(map(repr, _kinds(schema, raw, path)))
+            return path, f"{key_of((*path, 'kind'))} is missing: one of {kinds}"
+        case "value_error":
+            text = str(details[0]["ctx"]["error"])
+            return path, f"{key_of(path)}: {text}" if path else text
+        case "union_tag_invalid":
+            path = (*path, "kind")
+            value = _value(raw, path)
+    faults = dict.fromkeys(_fault(detail) for detail in same)
+    return path, f"{key_of(path)} = {_show(value)} {' and '.join(faults)}"
+
+
+def unknown(name: str, value: object, allowed: Sequence[str]) -> str:
+    """Return the line about a name that is none of the allowed ones, with the nearest of them."""
+    near = difflib.get_close_matches(str(value), allowed, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{name} = {_show(value)} is not one of {', '.join(allowed)}{hint}"
+
+
+def known_keys(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> list[str]:
+    """Return the keys that a table of a scenario may have, read from the JSON Schema."""
+    return list(_resolve(schema, _node(schema, raw, path), _value(raw, path)).get("properties", {}))
+
+
+def _kinds(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> list[str]:
+    """Return the values that ``kind`` may have in a table."""
+    node = _node(schema, raw, path)
+    for branch in (node, *node.get("anyOf", [])):
+        if "discriminator" in branch:
+            return list(branch["discriminator"]["mapping"])
+    return []
+
+
+def _node(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Return what the JSON Schema says about a key; references and unions in it stay as they
+    are.
+    """
+    node: Any = schema
+    for index, part in enumerate(path):
+        table = _resolve(schema, node, _value(raw, path[:index]))
+        node = table.get("properties", {}).get(part, {})
+    return node
+
+
+def _resolve(
+    schema: Mapping[str, Any], node: Mapping[str, Any], value: object
+) -> Mapping[str, Any]:
+    """Follow references and choose the branch of a union that belongs to the table's kind."""
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    branches = [
+        _resolve(schema, branch, value) for branch in node.get("oneOf", node.get("anyOf", []))
+    ]
+    if not branches:
+        return node
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    for branch in branches:
+        tag = branch.get("properties", {}).get("kind", {})
+        if kind is not None and kind in (tag.get("const"), tag.get("default")):
+            return branch
+    return next((branch for branch in branches if "properties" in branch), node)
+
+
+def _place(detail: ErrorDetails, raw: Mapping[str, Any], prefix: Path) -> Path:
+    """Return the keys of an error's location that the user wrote, without pydantic's tags of union
+    members.
+    """
+    path: list[str | int] = list(prefix)
+    value = _value(raw, prefix)
+    for index, part in enumerate(detail["loc"]):
+        last = index == len(detail["loc"]) - 1
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(part, int):
+            value = value[part] if part < len(value) else None
+        elif not (last and detail["type"] in ("missing", "missing_argument")):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _value(raw: object, path: Path) -> object:
+    for part in path:
+        try:
+            raw = raw[part]  # type: ignore[index]  # a missing key or a scalar on the way is caught
+        except (KeyError, IndexError, TypeError):
+            return None
+    return raw
+
+
+def _fault(detail: ErrorDetails) -> str:
+    template = _BOUNDS.get(detail["type"])
+    if template is None:
+        return f"is not allowed: {detail['msg']}"
+    return template.format(**detail.get("ctx", {}))
+
+
+def _show(value: object) -> str:
+    """Return a value as a user would write it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value) if isinstance(value, date | time) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _nearest(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"

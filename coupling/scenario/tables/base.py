@@ -1,0 +1,11 @@
+"""What every table of a scenario file has in common."""
+
+from pydantic import BaseModel, ConfigDict
+
+from netsim.parameters import CONFIG
+
+
+class ScenarioTable(BaseModel):
+    """A table of a scenario file."""
+
+    model_config = ConfigDict(**CONFIG, frozen=True)

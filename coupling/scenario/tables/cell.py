@@ -1,0 +1,25 @@
+"""The ``[cell]`` table."""
+
+from typing import final
+
+from coupling.scenario.tables.base import ScenarioTable
+from netsim.compute import ServerCompute
+from netsim.parameters import Point, Positive
+
+
+@final
+class CellTable(ScenarioTable):
+    """The edge server and its band."""
+
+    position_m: Point = (0.0, 0.0)
+    """Position of the edge server, x and y in metres."""
+    bandwidth_hz: Positive
+    """Uplink bandwidth B that the scheduled devices share, in Hz."""
+    noise_psd_w_per_hz: Positive
+    """Power spectral density of the noise, sigma^2 of (5), in W/Hz."""
+    downlink_bandwidth_hz: Positive | None = None
+    """Downlink bandwidth in Hz, apart from the uplink (FDD); needed by ``phased``."""
+    server_tx_power_w: Positive | None = None
+    """Transmit power of the server in W, spread evenly over the downlink; needed by ``phased``."""
+    compute: ServerCompute | None = None
+    """How fast the server computes; by default its steps take no time."""

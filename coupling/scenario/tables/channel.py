@@ -1,0 +1,37 @@
+"""The ``[channel]`` table."""
+
+from typing import Literal, Self, final
+
+from pydantic import model_validator
+
+from coupling.scenario.tables.base import ScenarioTable
+from netsim.channel.fading import AnyFading
+from netsim.channel.pathloss import AnyPathLoss
+from netsim.channel.trace_gains import GainTrace
+from netsim.parameters import Positive
+
+
+@final
+class ChannelTable(ScenarioTable):
+    """What happens to the power on its way."""
+
+    path_loss: AnyPathLoss | None = None
+    """Mean power gain over the distance."""
+    fading: AnyFading | None = None
+    """Random factor on the power gain in each channel block."""
+    gains: GainTrace | None = None
+    """Recorded gains, path loss and fading together; excludes ``path_loss`` and ``fading``."""
+    coherence: Literal["round"] | Positive = "round"
+    """How long a channel block lasts, in seconds; ``round``: one draw for every round, as in the
+    paper.
+    """
+
+    @model_validator(mode="after")
+    def _one_world(self) -> Self:
+        if self.gains is not None and (self.path_loss is not None or self.fading is not None):
+            raise ValueError(
+                "gains excludes path_loss and fading; keep the recording or the models"
+            )
+        if self.gains is None and (self.path_loss is None or self.fading is None):
+            raise ValueError("needs path_loss and fading, or gains")
+        return self

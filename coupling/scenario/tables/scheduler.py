@@ -1,0 +1,114 @@
+"""The ``[scheduler]`` table."""
+
+import inspect
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, final
+
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+
+from coupling.scenario.errors import ScenarioError, unknown
+from coupling.scenario.tables.base import ScenarioTable
+from netsim import scheduling
+from netsim.channel.csi import AnyChannelState, PerfectCsi
+from netsim.parameters import NonNegative, Positive, Switch
+from netsim.virtual_queue import QueueUpdate
+
+
+def _add_policy_options(schema: dict[str, Any]) -> None:
+    """Put the built-in policies' own options into the schema of the ``[scheduler]`` table, with
+    whose they are.
+    """
+    for kind, policy in scheduling.POLICIES.items():
+        own = TypeAdapter(policy).json_schema()
+        for name, option in own["properties"].items():
+            if name in schema["properties"] and "policies" not in schema["properties"][name]:
+                continue
+            known = schema["properties"].setdefault(name, option | {"policies": []})
+            known["policies"].append(kind)
+
+
+def options_of(kind: str) -> set[str]:
+    """Return the names of a policy's own options.
+
+    Raises:
+        ScenarioError: there is no such policy.
+    """
+    try:
+        found = scheduling.policy_class(kind)
+    except ValueError as error:
+        if ":" in kind:
+            raise ScenarioError(f"scheduler.kind: {error}") from None
+        raise ScenarioError(unknown("scheduler.kind", kind, list(scheduling.POLICIES))) from None
+    return set(inspect.signature(found).parameters) - {"kind"}
+
+
+@final
+class SchedulerTable(ScenarioTable):
+    """Who takes part in a round; a policy's own options stand beside these keys."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_add_policy_options)
+
+    kind: Annotated[str, Field(min_length=1)]
+    """Name of the policy: a built-in one, one that an installed package offers, or
+    ``package.module:ClassName``.
+    """
+    delay_budget_s: Positive | None = None
+    """Mean delay of a round that (8) allows, in seconds. Excludes ``delay_budget_s_per_bit``."""
+    delay_budget_s_per_bit: Positive | None = None
+    """The same per bit of payload, in s/bit. Excludes ``delay_budget_s``."""
+    zeta: scheduling.AnyZeta = scheduling.InverseSqrtZeta()
+    """Control parameter zeta(t) of the objective (22), without unit."""
+    drift: scheduling.Drift = "paper"
+    """Whether the objective drops the squared delay (``paper``, Lemma 2) or keeps it (``full``)."""
+    queue_update: QueueUpdate = "eq18"
+    """Update of the virtual queue: (18a), or line 19 of Algorithm 1, which multiplies by
+    zeta(t).
+    """
+    knowledge: AnyChannelState = PerfectCsi()
+    """What the server knows of the gains when it decides; the transfers always run on the true
+    ones.
+    """
+    diagnose: Switch | Literal["devices"] = False
+    """Whether each round is compared with the optimum of P1, and with ``devices`` what each device
+    left out would have changed.
+    """
+    queue_initial_budgets: NonNegative = 0.0
+    """Virtual queue before the first round, in delay budgets; the paper starts at 0."""
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.delay_budget_s is not None and self.delay_budget_s_per_bit is not None:
+            raise ValueError(
+                "delay_budget_s and delay_budget_s_per_bit exclude each other; keep one"
+            )
+        if self.delay_budget_s is None and self.delay_budget_s_per_bit is None:
+            raise ValueError("needs delay_budget_s or delay_budget_s_per_bit")
+        return self
+
+    @cached_property
+    def objective(self) -> scheduling.Objective:
+        """The objective J of problem P1 with this table's zeta and drift."""
+        return scheduling.Objective(zeta=self.zeta, drift=self.drift)
+
+    def create(self) -> scheduling.Policy:
+        """Return the policy.
+
+        Raises: ScenarioError: an unknown kind, or a queue update that needs a zeta where the policy
+            has none. ValidationError: an option that the policy does not have, or a value that it
+            does not allow.
+        """
+        own = options_of(self.kind)
+        if self.queue_update == "algorithm1" and "zeta" not in own:
+            raise ScenarioError(
+                f"scheduler.queue_update = 'algorithm1' needs a policy with a zeta, which {self.kind!r} has not"
+            )
+        shared = {"zeta": self.zeta, "drift": self.drift}
+        options = {key: value for key, value in shared.items() if key in own} | (
+            self.model_extra or {}
+        )
+        try:
+            return scheduling.create(self.kind, **options)
+        except TypeError as error:
+            raise ScenarioError(
+                f"scheduler.kind = {self.kind!r} cannot be created: {error}"
+            ) from None

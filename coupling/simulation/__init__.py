@@ -1,0 +1,1 @@
+"""Simulation of a scenario: world, protocols and the round loop."""

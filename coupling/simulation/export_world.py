@@ -1,0 +1,163 @@
+"""The world that a run met, written down so that another run can be given the same."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float
+from numpy import ndarray
+
+from coupling.run_directory.lock import is_locked
+from coupling.run_directory.provenance import Provenance
+from coupling.scenario.errors import RunError, ScenarioError, os_error_text
+from coupling.scenario.scenario import Scenario
+from coupling.simulation.build import build_partition, build_world
+from coupling.simulation.run import SCENARIO
+from coupling.simulation.world import ScenarioWorld
+from netsim.availability import Always
+
+_ROUNDS_AT_ONCE: Final = 256
+
+_Times = Float[ndarray, " T"]
+
+
+def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
+    """Write the world of a run's rounds as Parquet files into the directory ``out`` and return
+    them.
+
+    ``gains.parquet`` (block, device, gain) is what ``channel.gains = { path = .. }`` replays and
+    ``positions.parquet`` (device, time_s, x_m, y_m) what ``devices.mobility = { kind = "trace",
+    path = .. }`` does. Where devices come and go, ``availability.parquet`` (device, time_s,
+    available) is what ``devices.availability = { kind = "trace", path = .. }`` replays: all changes
+    until the run's end, and each device's next one. Batteries are no part of the world: they depend
+    on the policy. ``batches.parquet`` (round, device, samples) has the training samples of every
+    device's minibatch, scheduled or not; only a run whose devices learned has it. All is computed
+    again from the run's scenario: the world is a function of seed, time and round. Gains in blocks
+    of seconds, and availability, can go on after the run's end, to ``until_s``, for policies with
+    longer rounds.
+
+    Raises: ScenarioError: no run directory, ``out`` cannot be written, or ``until_s`` where blocks
+        are rounds. RunError: the run is under way, has no round yet, or is damaged.
+    """
+    scenario = Scenario.load(run / SCENARIO)
+    if until_s is not None and scenario.channel.coherence == "round":
+        raise ScenarioError(
+            f"--until-s {until_s:g}: {run} has a channel block a round, which no time belongs to"
+        )
+    facts = Provenance.read(run).facts
+    if is_locked(run):
+        raise RunError(f"{run}: another process is running in this directory; wait for its end")
+    start_s, end_s = _times(run)
+    world, longer_s = build_world(scenario), until_s or 0.0
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        written = [
+            _write(out / "gains.parquet", _gains(world, start_s, end_s, longer_s)),
+            _write(out / "positions.parquet", _positions(world, start_s)),
+        ]
+        if not isinstance(scenario.devices.availability, Always):
+            written.append(
+                _write(out / "availability.parquet", _availability(world, start_s, end_s, longer_s))
+            )
+        if (
+            facts["learning"]
+            and scenario.learner
+            and scenario.protocol.minibatches(scenario.learner)
+        ):
+            written.append(_write(out / "batches.parquet", _batches(scenario, len(start_s))))
+    except OSError as error:
+        raise ScenarioError(f"--out {out}: cannot be written: {os_error_text(error)}") from None
+    return written
+
+
+def _times(run: Path) -> tuple[_Times, _Times]:
+    """Return when the run's rounds started and ended."""
+    try:
+        parts = [
+            pq.read_table(part, columns=["round", "start_s", "end_s"])
+            for part in sorted((run / "rounds").glob("part-*.parquet"))
+        ]
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RunError(f"{run}/rounds: is damaged: {error}") from None
+    if not parts:
+        raise RunError(f"{run}: has no round yet")
+    table = pa.concat_tables(parts)
+    if table["round"].to_pylist() != list(range(1, table.num_rows + 1)):
+        raise RunError(f"{run}/rounds: a part is missing")
+    return table["start_s"].to_numpy(), table["end_s"].to_numpy()
+
+
+def _gains(
+    world: ScenarioWorld, start_s: _Times, end_s: _Times, until_s: float
+) -> Iterator[pa.Table]:
+    for blocks, gain in world.met(start_s, end_s, until_s):
+        count = len(gain)
+        yield pa.table(
+            {
+                "block": np.repeat(blocks, count),
+                "device": np.tile(np.arange(count), len(blocks)),
+                "gain": gain.T.ravel(),
+            }
+        )
+
+
+def _positions(world: ScenarioWorld, start_s: _Times) -> Iterator[pa.Table]:
+    for first in range(0, len(start_s), _ROUNDS_AT_ONCE):
+        some = start_s[first : first + _ROUNDS_AT_ONCE].tolist()
+        seen = [world.at(time_s, number) for number, time_s in enumerate(some, first + 1)]
+        count = len(seen[0].gain)
+        position_m = np.concatenate([one.position_m for one in seen])
+        yield pa.table(
+            {
+                "device": np.tile(np.arange(count), len(seen)),
+                "time_s": np.repeat([one.time_s for one in seen], count),
+                "x_m": position_m[:, 0],
+                "y_m": position_m[:, 1],
+            }
+        )
+
+
+def _availability(
+    world: ScenarioWorld, start_s: _Times, end_s: _Times, until_s: float
+) -> Iterator[pa.Table]:
+    for device, time_s, available in world.comings_and_goings(start_s, end_s, until_s):
+        yield pa.table({"device": device, "time_s": time_s, "available": available})
+
+
+def _batches(scenario: Scenario, rounds: int) -> Iterator[pa.Table]:
+    partition = build_partition(scenario)
+    assert partition is not None, "a run that learned has a learner"
+    everyone = range(scenario.devices.count)
+    for first in range(1, rounds + 1, _ROUNDS_AT_ONCE):
+        pairs = [
+            (number, device)
+            for number in range(first, min(first + _ROUNDS_AT_ONCE, rounds + 1))
+            for device in everyone
+        ]
+        samples = [partition.minibatch(device, number) for number, device in pairs]
+        yield pa.table(
+            {
+                "round": [number for number, _ in pairs],
+                "device": [device for _, device in pairs],
+                "samples": pa.array(samples, pa.list_(pa.int64())),
+            }
+        )
+
+
+def _write(path: Path, tables: Iterator[pa.Table]) -> Path:
+    """Write tables one after the other as one file, complete or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    first = next(tables)
+    try:
+        with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
+            writer.write_table(first)
+            for table in tables:
+                writer.write_table(table)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+    return path

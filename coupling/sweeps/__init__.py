@@ -1,0 +1,1 @@
+"""Sweeps and comparisons: many runs on one machine or a cluster."""

@@ -1,0 +1,125 @@
+"""Processes of this machine, one a run."""
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Final, final
+
+from typing_extensions import override
+
+from coupling.scenario.errors import RunError
+from coupling.simulation.signals import stop_requests
+from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult
+from coupling.sweeps.engines.worker import outcome
+
+_LOOK_EVERY_S: Final = 0.2
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@final
+@dataclass(frozen=True)
+class LocalEngine(Engine):
+    """At most ``jobs`` runs at a time, each in a process of its own, with an equal share of the
+    cores for PyTorch.
+
+    The processes are forked from a server that has imported what a run needs, so that they start in
+    milliseconds. A worker that is killed, for instance by the system for its memory, fails its own
+    run only.
+    """
+
+    jobs: int
+
+    @override
+    def work(self, tasks: Sequence[Task], stop: Stop) -> Iterator[TaskResult]:
+        context = multiprocessing.get_context("forkserver")
+        # pyarrow imports pandas when it first converts an array.
+        modules = ["coupling.sweeps.engines.worker", "pandas"]
+        if any(task.learning for task in tasks):
+            modules.append("learner.split_learner")
+        context.set_forkserver_preload(modules)
+        threads = max(1, cores() // self.jobs)
+        waiting, running = deque(tasks), list[_Worker]()
+        try:
+            while running or (waiting and not stop()):
+                while waiting and len(running) < self.jobs and not stop():
+                    running.append(_started(context, waiting.popleft(), threads))
+                if stop():
+                    for worker in running:
+                        worker.process.terminate()
+                wait([worker.process.sentinel for worker in running], timeout=_LOOK_EVERY_S)
+                for worker in [worker for worker in running if not worker.process.is_alive()]:
+                    running.remove(worker)
+                    yield worker.ending(asked_to_stop=stop())
+        finally:
+            for worker in running:
+                worker.process.kill()
+
+
+@final
+@dataclass(frozen=True)
+class _Worker:
+    """A process under way, and the end of the pipe on which it tells how the run ended."""
+
+    task: Task
+    process: BaseProcess
+    told: Connection
+
+    def ending(self, *, asked_to_stop: bool) -> TaskResult:
+        self.process.join()
+        try:
+            state, error = self.told.recv()
+        except EOFError:
+            code = self.process.exitcode or 0
+            if asked_to_stop and code in (
+                1,
+                -signal.SIGTERM,
+            ):  # it was asked before it could listen
+                return TaskResult(self.task, "interrupted")
+            return TaskResult(self.task, "failed", _last_words(code))
+        finally:
+            self.told.close()
+        return TaskResult(self.task, state, error)
+
+
+def _started(
+    context: "multiprocessing.context.ForkServerContext", task: Task, threads: int
+) -> _Worker:
+    told, tell = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(task, threads, tell), name=task.name)
+    process.start()
+    tell.close()
+    return _Worker(task, process, told)
+
+
+def _work(task: Task, threads: int, tell: Connection) -> None:
+    """Be a worker: carry out a run, and tell how it ended."""
+    # The terminal's interrupt reaches all processes; the parent passes it on as SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with stop_requests([signal.SIGTERM]) as asked:
+        parent = multiprocessing.parent_process()
+        assert parent is not None, "a worker has a parent"
+        if task.learning:
+            import torch
+
+            torch.set_num_threads(min(threads, torch.get_num_threads()))
+        try:
+            tell.send(outcome(task, lambda: asked() or not parent.is_alive()))
+        except RunError as error:
+            tell.send(("failed", str(error)))
+
+
+def _last_words(code: int) -> str:
+    if code >= 0:
+        return f"its process ended with status {code}; what it said is above"
+    name = signal.Signals(-code).name
+    hint = ", perhaps by the system for its memory: try fewer --jobs" if name == "SIGKILL" else ""
+    return f"its process was killed by {name}{hint}"

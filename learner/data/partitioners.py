@@ -1,0 +1,99 @@
+"""Ways to deal samples out to devices; each returns the samples of every device, in the order of
+devices.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from learner.errors import InputError
+from learner.rng import RngFactory
+
+Shares = list[Int[ndarray, " _"]]
+
+
+def iid(sizes: Int[ndarray, " K"], samples: int, rng: RngFactory) -> Shares:
+    """Deal a random order of all samples; those left over stay unused."""
+    order = rng("partition").permutation(samples)
+    return np.split(order[: sizes.sum()], np.cumsum(sizes)[:-1])
+
+
+def dirichlet(
+    sizes: Int[ndarray, " K"], labels: Int[ndarray, " S"], alpha: float, rng: RngFactory
+) -> Shares:
+    """Give each device classes in a mix of its own, drawn around the mix of all with concentration
+    ``alpha``.
+
+    As in Hsu et al. (2019), section 3.1: where a class has run out, its part goes to those that are
+    left. The devices are served in a random order, since the last ones get what remains.
+    """
+    shuffled = rng("partition").permutation(len(labels))
+    pools = [shuffled[labels[shuffled] == label] for label in range(labels.max() + 1)]
+    left = np.array([len(pool) for pool in pools])
+    common = left / left.sum()
+    shares: Shares = [np.empty(0, dtype=np.int64)] * len(sizes)
+    for device in rng("partition_order").permutation(len(sizes)).tolist():
+        random = rng("partition", device)
+        mix = np.zeros(len(pools))
+        mix[common > 0] = random.dirichlet(alpha * common[common > 0])
+        taken = _draw(int(sizes[device]), mix, left, random)
+        shares[device] = np.concatenate(
+            [
+                pool[kept - count : kept]
+                for pool, kept, count in zip(pools, left, taken, strict=True)
+            ]
+        )
+        left = left - taken
+    return shares
+
+
+def _draw(
+    size: int, mix: Float[ndarray, " C"], left: Int[ndarray, " C"], random: np.random.Generator
+) -> Int[ndarray, " C"]:
+    """Return how many samples of each class make up a share."""
+    taken = np.zeros_like(left)
+    while (missing := size - int(taken.sum())) > 0:
+        free = left - taken
+        wanted = np.where(free > 0, mix, 0.0)
+        # A class that the mix all but excludes is still better than a share that is too small.
+        chance = wanted / wanted.sum() if wanted.sum() > 1e-12 else free / free.sum()
+        taken += np.minimum(random.multinomial(missing, chance), free)
+    return taken
+
+
+def shards(
+    total: int, labels: Int[ndarray, " S"], device_count: int, per_device: int, rng: RngFactory
+) -> Shares:
+    """Sort ``total`` samples by class, cut them into equal shards and deal these (McMahan et al.,
+    2017).
+    """
+    kept = rng("partition").permutation(len(labels))[:total]
+    ordered = kept[np.argsort(labels[kept], kind="stable")]
+    shards = device_count * per_device
+    size = total // shards
+    dealt = rng("partition_order").permutation(shards)
+    grid = ordered[: shards * size].reshape(shards, size)[dealt]
+    return list(grid.reshape(device_count, per_device * size))
+
+
+def natural(groups: Int[ndarray, " S"], device_count: int, rng: RngFactory) -> Shares:
+    """Deal the groups, each of them whole, in a random order; InputError where a device would get
+    none.
+    """
+    count = int(groups.max()) + 1
+    if count < device_count:
+        problem = f"the column has {count} values, which is less than one for each of {device_count} devices"
+        raise InputError("learner.data.partition.column", problem)
+    owner = np.empty(count, dtype=np.int64)
+    owner[rng("partition").permutation(count)] = np.arange(count) % device_count
+    owners = owner[groups]
+    order = np.argsort(owners, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(owners, minlength=device_count))[:-1])
+
+
+def counts(shares: Sequence[Int[ndarray, " _"]], labels: Int[ndarray, " S"]) -> Int[ndarray, "K C"]:
+    """Return how many samples of each class every device holds."""
+    classes = int(labels.max()) + 1
+    return np.stack([np.bincount(labels[share], minlength=classes) for share in shares])

@@ -1,0 +1,76 @@
+"""Tables of samples as they were read, before it is known what their columns mean."""
+
+from dataclasses import dataclass
+from typing import Final, final
+
+import numpy as np
+import pandas as pd
+
+from learner.data.labelled import LabelledDataset, from_frame
+from learner.errors import InputError
+from learner.settings import Columns
+
+# Pairs first: a set of pairs may have a column `sentence` as well.
+USUAL: Final = (
+    Columns(text=("sentence1", "sentence2")),
+    Columns(text=("question1", "question2")),
+    Columns(text=("question", "sentence")),
+    Columns(text=("premise", "hypothesis")),
+    Columns(text=("sentence",)),
+    Columns(text=("text",)),
+    Columns(image="img"),
+    Columns(image="image"),
+    Columns(image="img", label="fine_label"),
+)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class RawTables:
+    """A training and a test table, and the scenario key that tells where they came from."""
+
+    key: str
+    train: pd.DataFrame
+    test: pd.DataFrame
+
+    def labelled(
+        self, columns: Columns | None, group: str | None, classes: int | None = None
+    ) -> tuple[LabelledDataset, LabelledDataset, int]:
+        """Return training samples, test samples and the number of classes, which the training
+        labels tell.
+        """
+        columns = columns or self._usual_columns()
+        if classes is None:
+            classes = self._count_classes(columns)
+        return (
+            from_frame(self.train, columns, classes, key=self.key, split="train", group=group),
+            from_frame(self.test, columns, classes, key=self.key, split="test"),
+            classes,
+        )
+
+    def _usual_columns(self) -> Columns:
+        for columns in USUAL:
+            needed = {*(columns.text or ()), columns.image, columns.label} - {None}
+            if needed <= set(self.train.columns):
+                return columns
+        there = ", ".join(map(str, self.train.columns))
+        problem = f"cannot be guessed from {there}; say which are text (or image) and label"
+        raise InputError("learner.data.columns", problem)
+
+    def _count_classes(self, columns: Columns) -> int:
+        """Return C, the classes being numbered 0 to C - 1 without a gap; what else is wrong shows
+        later.
+        """
+        if columns.classes is not None:
+            return len(columns.classes)
+        train = self.train
+        if columns.label not in train.columns or not pd.api.types.is_integer_dtype(
+            train[columns.label]
+        ):
+            return 0
+        present = np.unique(train[columns.label].to_numpy())
+        if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
+            some = ", ".join(map(str, present[:8]))
+            problem = f"the training labels ({some}) are not two classes or more, numbered from 0 without a gap"
+            raise InputError(self.key, problem)
+        return len(present)

@@ -1,0 +1,139 @@
+"""Update rules, and how their learning rate goes on; both follow the number of steps made, and
+nothing else.
+"""
+
+import math
+from typing import Annotated, Literal, TypeAlias, final
+
+from pydantic import Field, model_validator
+
+from learner.settings.base import Count, Fraction, NotNegative, Positive, Settings
+
+# A step of 1e39 times a gradient is no float32, and torch says so with a traceback.
+LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=1e30)]
+
+
+@final
+class ConstantRate(Settings):
+    """The same learning rate for every step."""
+
+    kind: Literal["constant"] = "constant"
+    """Name of the schedule."""
+
+    def factor(self, step: int) -> float:
+        """Return what the learning rate is multiplied by in a step; the first is step 1."""
+        return 1.0
+
+
+class _Decay(Settings):
+    """A rise over the first steps, and a fall until the last one."""
+
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps over which the learning rate rises, evenly, to its full value."""
+    total_steps: Count
+    """Step of the optimizer after which the learning rate stays at its end; every head counts its
+    own steps.
+    """
+    end: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the learning rate that is left then."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "_Decay":
+        if self.warmup_steps >= self.total_steps:
+            raise ValueError(f"warmup_steps = {self.warmup_steps} is not less than total_steps")
+        return self
+
+    def passed(self, step: int) -> float:
+        """Return how much of the fall lies behind before a step, from 0 to 1."""
+        return min((step - 1 - self.warmup_steps) / (self.total_steps - self.warmup_steps), 1.0)
+
+
+@final
+class LinearDecay(_Decay):
+    """A fall along a straight line, as in the fine-tuning of BERT."""
+
+    kind: Literal["linear"]
+    """Name of the schedule."""
+
+    def factor(self, step: int) -> float:
+        """Return what the learning rate is multiplied by in a step; the first is step 1."""
+        if step <= self.warmup_steps:
+            return step / self.warmup_steps
+        return self.end + (1 - self.end) * (1 - self.passed(step))
+
+
+@final
+class CosineDecay(_Decay):
+    """A fall along half a cosine (Loshchilov and Hutter, 2017, without restarts)."""
+
+    kind: Literal["cosine"]
+    """Name of the schedule."""
+
+    def factor(self, step: int) -> float:
+        """Return what the learning rate is multiplied by in a step; the first is step 1."""
+        if step <= self.warmup_steps:
+            return step / self.warmup_steps
+        return self.end + (1 - self.end) * (1 + math.cos(math.pi * self.passed(step))) / 2
+
+
+@final
+class InverseSqrtDecay(Settings):
+    """A fall with the root of the step, which gradient descent on noisy gradients needs to
+    converge.
+    """
+
+    kind: Literal["inverse_sqrt"]
+    """Name of the schedule."""
+    warmup_steps: Count = 1
+    """Steps over which the learning rate rises, evenly, to its full value, and that set the pace of
+    the fall.
+    """
+
+    def factor(self, step: int) -> float:
+        """Return what the learning rate is multiplied by in a step; the first is step 1."""
+        return min(step / self.warmup_steps, math.sqrt(self.warmup_steps / step))
+
+
+Schedule: TypeAlias = Annotated[
+    ConstantRate | LinearDecay | CosineDecay | InverseSqrtDecay, Field(discriminator="kind")
+]
+
+
+class _Rule(Settings):
+    lr: LearningRate
+    """Learning rate; the paper takes 1e-4."""
+    schedule: Schedule = ConstantRate()
+    """How the learning rate changes from step to step."""
+    clip_norm: Positive | None = None
+    """Norm to which a longer gradient is cut: of all LoRA matrices together, or of one head; by
+    default none is.
+    """
+
+
+@final
+class Sgd(_Rule):
+    """Plain gradient descent, the update that the paper prints as (3) and (4)."""
+
+    kind: Literal["sgd"]
+    """Name of the optimizer."""
+    momentum: Fraction = 0.0
+    """Share of the previous step that is kept; 0 is the paper's update."""
+
+
+@final
+class AdamW(_Rule):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    kind: Literal["adamw"]
+    """Name of the optimizer."""
+    beta1: Fraction = 0.9
+    """Decay of the mean of the gradients, per step."""
+    beta2: Fraction = 0.999
+    """Decay of the mean of the squared gradients, per step."""
+    eps: Positive = 1e-8
+    """Added to the root of the mean square, so that the step stays finite."""
+    weight_decay: NotNegative = 0.0
+    """Share of every weight that is removed per step, times the learning rate."""
+
+
+Optimizer: TypeAlias = Annotated[Sgd | AdamW, Field(discriminator="kind")]

@@ -1,0 +1,3 @@
+"""Channel between the devices and the server: gains, block fading, path loss, and the CSI of the
+server.
+"""

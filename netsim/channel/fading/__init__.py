@@ -1,0 +1,30 @@
+"""How the power gain varies from one channel block to the next: one file a law."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from netsim.channel.fading.base import DiffuseComponent, Fading
+from netsim.channel.fading.constant import ConstantFading
+from netsim.channel.fading.correlated import Correlated
+from netsim.channel.fading.independent import Independent
+from netsim.channel.fading.nakagami import Nakagami
+from netsim.channel.fading.plane_waves import PlaneWaves, WaveField
+from netsim.channel.fading.rayleigh import Rayleigh
+from netsim.channel.fading.rician import Rician
+
+AnyFading = Annotated[ConstantFading | Rayleigh | Rician | Nakagami, Field(discriminator="kind")]
+
+__all__ = [
+    "AnyFading",
+    "ConstantFading",
+    "Correlated",
+    "DiffuseComponent",
+    "Fading",
+    "Independent",
+    "Nakagami",
+    "PlaneWaves",
+    "Rayleigh",
+    "Rician",
+    "WaveField",
+]

@@ -1,0 +1,44 @@
+"""Nakagami-m fading."""
+
+from typing import Annotated, Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from scipy.special import gammaincinv
+from typing_extensions import override
+
+from netsim.channel.fading.base import DiffuseComponent, Fading
+from netsim.channel.fading.plane_waves import PlaneWaves
+from netsim.parameters import CONFIG
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Nakagami(Fading):
+    """Nakagami amplitude: ``|h|^2`` has the gamma law of shape m and mean 1, so its variance is
+    1/m.
+
+    Nakagami 1960. The gamma quantile at which the power of a Rayleigh diffuse part stands in its
+    own law: m = 1 is ``rayleigh``. With plane waves the law at each point is exact, and the
+    correlation is what the quantiles make of J0 (there is no agreed one for general m).
+    """
+
+    kind: Literal["nakagami"] = "nakagami"
+    m: Annotated[float, Field(ge=0.5, strict=True)]
+    """Shape m, at least 1/2; the larger, the weaker the fading."""
+    correlation: PlaneWaves | None = None
+    """Plane waves that make it a function of position; by default blocks and devices are
+    independent.
+    """
+
+    @override
+    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
+        level = -np.expm1(-scatter.power())
+        return np.asarray(gammaincinv(self.m, level)) / self.m
+
+    @override
+    def correlation_model(self) -> PlaneWaves | None:
+        return self.correlation

@@ -1,0 +1,32 @@
+"""Rayleigh fading."""
+
+from typing import Literal, final
+
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.channel.fading.base import DiffuseComponent, Fading
+from netsim.channel.fading.plane_waves import PlaneWaves
+from netsim.parameters import CONFIG
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Rayleigh(Fading):
+    """Rayleigh amplitude: ``|h|^2`` is exponential with mean 1; there is no direct path."""
+
+    kind: Literal["rayleigh"] = "rayleigh"
+    correlation: PlaneWaves | None = None
+    """Plane waves that make it a function of position; by default blocks and devices are
+    independent.
+    """
+
+    @override
+    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
+        return scatter.power()
+
+    @override
+    def correlation_model(self) -> PlaneWaves | None:
+        return self.correlation

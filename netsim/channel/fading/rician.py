@@ -1,0 +1,43 @@
+"""Rician fading."""
+
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.channel.fading.base import DiffuseComponent, Fading
+from netsim.channel.fading.plane_waves import PlaneWaves
+from netsim.parameters import CONFIG, Decibel
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Rician(Fading):
+    """A direct path and a diffuse part: ``|h|^2 = |sqrt(K) + z|^2 / (K + 1)``, z complex Gaussian
+    of mean square 1.
+
+    K is the power of the direct path over that of the diffuse part. The mean is 1 and the variance
+    ``(2 K + 1) / (K + 1)^2`` (Simon and Alouini, Digital Communication over Fading Channels,
+    section 2.2.1.2).
+    """
+
+    kind: Literal["rician"] = "rician"
+    k_factor_db: Decibel
+    """K factor in dB."""
+    correlation: PlaneWaves | None = None
+    """Plane waves that make it a function of position; by default blocks and devices are
+    independent.
+    """
+
+    @override
+    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
+        k = 10.0 ** (self.k_factor_db / 10)
+        z = scatter.amplitude()
+        return ((np.sqrt(k) + z.real) ** 2 + z.imag**2) / (k + 1)
+
+    @override
+    def correlation_model(self) -> PlaneWaves | None:
+        return self.correlation

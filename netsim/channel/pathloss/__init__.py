@@ -1,0 +1,25 @@
+"""How much power survives the way, before fading: one file a model."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from netsim.channel.pathloss.base import PathLoss, distance
+from netsim.channel.pathloss.free_space import FreeSpace
+from netsim.channel.pathloss.log_distance import LogDistance
+from netsim.channel.pathloss.power_law import PowerLaw
+from netsim.channel.pathloss.shadowing import Shadowing
+from netsim.channel.pathloss.tr38901 import Tr38901
+
+AnyPathLoss = Annotated[PowerLaw | FreeSpace | LogDistance | Tr38901, Field(discriminator="kind")]
+
+__all__ = [
+    "AnyPathLoss",
+    "FreeSpace",
+    "LogDistance",
+    "PathLoss",
+    "PowerLaw",
+    "Shadowing",
+    "Tr38901",
+    "distance",
+]

@@ -1,0 +1,37 @@
+"""Path loss in free space."""
+
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.channel.pathloss.base import PathLoss, distance
+from netsim.channel.phase import SPEED_OF_LIGHT_MPS
+from netsim.parameters import CONFIG, Point, Positive
+from netsim.streams import Streams
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class FreeSpace(PathLoss):
+    """``(lambda / (4 pi d))^2``, Friis 1946, between antennas that radiate evenly in all
+    directions.
+
+    Closer than ``lambda / (4 pi)`` the far field that the equation describes does not exist; there
+    the gain is held at 1. Left out: antenna gains and the ground.
+    """
+
+    kind: Literal["free_space"] = "free_space"
+    carrier_hz: Positive
+    """Carrier frequency in hertz."""
+
+    @override
+    def gain(
+        self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
+    ) -> Float[ndarray, "*n"]:
+        near_m = SPEED_OF_LIGHT_MPS / self.carrier_hz / (4 * np.pi)
+        far: Float[ndarray, "*n"] = np.maximum(distance(position_m, server_m) / near_m, 1.0)
+        return 1.0 / (far * far)

@@ -1,0 +1,43 @@
+"""A Gaussian field over the plane, from which shadows and lines of sight are made."""
+
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from netsim.channel.phase import phase
+from netsim.streams import Streams, uniform
+
+_WAVES: Final = 256
+
+
+def gaussian_random_field(
+    position_m: Float[ndarray, "*n 2"], correlation_m: float, streams: Streams, name: str
+) -> Float[ndarray, "*n"]:
+    """Return a standard normal field at each position, with correlation ``exp(-distance /
+    correlation_m)``.
+
+    A sum of 256 plane waves of equal amplitude and random phase whose wave numbers follow the
+    spectrum of that correlation in the plane, ``P(|k| < kappa) = 1 - 1 / sqrt(1 + (kappa
+    d_cor)^2)``, one from each 256th part of it, in random directions. Its mean over the plane is 0
+    and its variance 1 in every world. Approximate are: the law at a point (normal but for a
+    kurtosis of -0.006), and the correlation in one world (exact over all worlds; the 256 waves
+    leave an error of at most ``1 / sqrt(512)``, or 0.045, in one). A function of position, seed and
+    ``name`` alone. Costs 256 cosines a position.
+    """
+    x, y = position_m[..., 0] / correlation_m, position_m[..., 1] / correlation_m
+    total = np.zeros(x.shape, np.float32)
+    for kx, ky, offset in zip(*_waves(streams, name), strict=True):
+        total += np.cos(phase(kx * x + ky * y + offset))
+    scale: float = np.sqrt(2 / _WAVES)
+    return scale * total.astype(np.float64)
+
+
+def _waves(streams: Streams, name: str) -> Float[ndarray, "3 waves"]:
+    """Return the wave vectors, in cycles per correlation distance, and the phases, in cycles."""
+    u = uniform(streams.words(3 * _WAVES, name)).reshape(3, _WAVES)
+    beyond = 1.0 - (np.arange(_WAVES) + u[0]) / _WAVES
+    number = np.sqrt(1.0 / beyond**2 - 1.0) / (2 * np.pi)
+    angle = 2 * np.pi * u[1]
+    return np.stack([number * np.cos(angle), number * np.sin(angle), u[2]])

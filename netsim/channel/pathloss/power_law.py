@@ -1,0 +1,37 @@
+"""Path loss as a power of the distance."""
+
+from typing import Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.channel.pathloss.base import PathLoss, distance
+from netsim.parameters import CONFIG, Point, Positive
+from netsim.streams import Streams
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class PowerLaw(PathLoss):
+    """``(d / d0) ** -exponent``, as in section V-A of the paper (exponent 3.5, d0 = 10 m).
+
+    Closer than ``d0`` the law would amplify; there it is held at 1.
+    """
+
+    kind: Literal["power_law"] = "power_law"
+    exponent: Positive
+    """Path-loss exponent, without unit."""
+    reference_m: Positive
+    """Reference distance d0 in metres, where the gain is 1."""
+
+    @override
+    def gain(
+        self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
+    ) -> Float[ndarray, "*n"]:
+        far: Float[ndarray, "*n"] = np.maximum(
+            distance(position_m, server_m) / self.reference_m, 1.0
+        )
+        return far**-self.exponent

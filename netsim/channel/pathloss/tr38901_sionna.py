@@ -1,0 +1,117 @@
+"""What TR 38.901 says of a link, asked of sionna: the only module of netsim that loads it, and with
+it PyTorch.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal, final
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+ScenarioName = Literal["uma", "umi", "rma", "inh"]
+Office = Literal["mixed", "open"]
+
+_AXES: Final = 3
+_SHADOW: Final = 3
+"""Place of the shadow fading among sionna's large-scale parameters."""
+
+
+@final
+@dataclass(frozen=True)
+class CellSite:
+    """What all links of a cell have in common; heights in metres."""
+
+    scenario: ScenarioName
+    carrier_hz: float
+    server_height_m: float
+    device_height_m: float
+    office: Office
+
+
+@final
+@dataclass(frozen=True)
+class LargeScaleParameters:
+    """Links in one state of sight."""
+
+    loss_db: Float[ndarray, " n"]
+    """Basic path loss, without shadow: table 7.4.1-1."""
+    sigma_db: Float[ndarray, " n"]
+    """Standard deviation of the shadow: table 7.4.1-1."""
+    correlation_m: float
+    """Correlation distance of the shadow: table 7.5-6, row SF."""
+    los_probability: Float[ndarray, " n"]
+    """Probability of the line of sight, in whichever state the links are: table 7.4.2-1."""
+
+
+def large_scale_parameters(
+    site: CellSite, distance_m: Float[ndarray, " n"], *, is_los: bool
+) -> LargeScaleParameters:
+    """Return what holds for links over horizontal distances, all with or all without a line of
+    sight.
+
+    An element depends on its own distance alone. The library is asked in float64 on the CPU. Each
+    link is a topology of one device, for the library makes a matrix of all pairs of devices in a
+    topology.
+    """
+    model, count = _model(site), len(distance_m)
+    none = np.zeros((count, 1, _AXES))
+    device, server = none.copy(), none.copy()
+    device[:, 0, 0], device[:, 0, 2] = distance_m, site.device_height_m
+    server[:, 0, 2] = site.server_height_m
+    model.reset_topology()
+    model.set_topology(
+        ut_loc=device,
+        bs_loc=server,
+        ut_orientations=none,
+        bs_orientations=none,
+        ut_velocities=none,
+        in_state=np.full((count, 1), site.scenario == "inh"),
+        los=is_los,
+    )
+    return LargeScaleParameters(
+        _array(model.basic_pathloss),
+        10 * _array(model.lsp_log_std[..., _SHADOW]),
+        float(_array(model.get_param("corrDistSF"))[0]) if count else 1.0,
+        _array(model.los_probability),
+    )
+
+
+def _array(tensor: Any) -> Float[ndarray, " n"]:
+    values: Float[ndarray, " n"] = tensor.numpy().reshape(-1).copy()
+    return values
+
+
+@lru_cache(maxsize=8)
+def _model(site: CellSite) -> Any:
+    """Return sionna's scenario of a site."""
+    from sionna.phy.channel import tr38901
+
+    arithmetic = {"precision": "double", "device": "cpu"}
+    # A single isotropic antenna at each end; the path loss does not depend on it.
+    antenna = tr38901.PanelArray(
+        num_rows_per_panel=1,
+        num_cols_per_panel=1,
+        polarization="single",
+        polarization_type="V",
+        antenna_pattern="omni",
+        carrier_frequency=site.carrier_hz,
+        **arithmetic,
+    )
+    shared = {
+        "carrier_frequency": site.carrier_hz,
+        "ut_array": antenna,
+        "bs_array": antenna,
+        "direction": "uplink",
+        **arithmetic,
+    }
+    match site.scenario:
+        case "uma":
+            return tr38901.UMaScenario(o2i_model="low", **shared)
+        case "umi":
+            return tr38901.UMiScenario(o2i_model="low", **shared)
+        case "rma":
+            return tr38901.RMaScenario(**shared)
+        case "inh":
+            return tr38901.InHScenario(indoor_scenario=site.office, **shared)

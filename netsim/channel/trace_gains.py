@@ -1,0 +1,104 @@
+"""Gains that were measured or recorded, instead of models."""
+
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.channel.gains import Devices, Gains
+from netsim.errors import InputError
+from netsim.input_columns import as_device_ids, block_numbers, read_columns, require_devices
+from netsim.parameters import CONFIG, Name
+
+_KEY = "channel.gains.path"
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class GainTrace:
+    """Gains from a file instead of models, path loss and fading together: a measured or recorded
+    world.
+
+    The file covers a range of blocks without a gap, each with every device, and is repeated before
+    and after: block b has the gains of the file's block that is a multiple of the number of blocks
+    away.
+    """
+
+    path: Name
+    """A ``.parquet`` or ``.csv`` file with the columns ``block``, ``device`` and ``gain`` (linear,
+    no unit).
+    """
+
+    def gains(self, count: int) -> "TraceGains":
+        """Return the gains of devices 0 to ``count - 1``; others in the file are ignored.
+
+        Raises: InputError: the file, a column, a device or a block is missing, occurs twice, or a
+            gain is negative,
+                missing or not finite.
+        """
+        columns = read_columns(self.path, ("block", "device", "gain"), _KEY)
+        device = as_device_ids(columns["device"], self.path, _KEY)
+        require_devices(device, count, self.path, _KEY)
+        kept = device < count
+        block, device = block_numbers(columns["block"], self.path, _KEY)[kept], device[kept]
+        first, blocks = int(block.min()), int(block.max()) - int(block.min()) + 1
+        self._require_once(block, device, count)
+        table = np.empty((count, blocks))
+        table[device, block - first] = self._not_negative(columns["gain"][kept], block, device)
+        return TraceGains(first, table)
+
+    def _require_once(
+        self, block: Int[ndarray, " rows"], device: Int[ndarray, " rows"], count: int
+    ) -> None:
+        order = np.lexsort((device, block))
+        block, device = block[order], device[order]
+        twice = np.flatnonzero((np.diff(block) == 0) & (np.diff(device) == 0))
+        if twice.size:
+            at = twice[0]
+            raise InputError(_KEY, f"{self.path} has block {block[at]}, device {device[at]} twice")
+        expected_block, expected_device = np.divmod(np.arange(len(block)), count)
+        wrong = np.flatnonzero((expected_block + block[0] != block) | (expected_device != device))
+        if wrong.size or len(block) % count:
+            missing_block, missing_device = divmod(
+                int(wrong[0]) if wrong.size else len(block), count
+            )
+            raise InputError(
+                _KEY,
+                f"{self.path} has no row of block {block[0] + missing_block}, device {missing_device}",
+            )
+
+    def _not_negative(
+        self,
+        gain: Float[ndarray, " rows"],
+        block: Int[ndarray, " rows"],
+        device: Int[ndarray, " rows"],
+    ) -> Float[ndarray, " rows"]:
+        bad = np.flatnonzero(gain < 0)
+        if bad.size:
+            at = bad[0]
+            raise InputError(
+                _KEY,
+                f"{self.path}: gain {gain[at]:g} of block {block[at]}, device {device[at]} is negative",
+            )
+        return gain
+
+
+@final
+class TraceGains(Gains):
+    """Gains read from a table, repeated for ever."""
+
+    def __init__(self, first_block: int, table: Float[ndarray, "K blocks"]) -> None:
+        self._first_block, self._table = first_block, table
+
+    @override
+    def at(
+        self,
+        device: Devices,
+        position_m: Float[ndarray, "n T 2"],
+        block: Int[ndarray, " T"],
+        time_s: Float[ndarray, " T"],
+    ) -> Float[ndarray, "n T"]:
+        return self._table[device][:, (block - self._first_block) % self._table.shape[1]]

@@ -1,0 +1,76 @@
+"""Where the devices are and how well they are heard, at any time and in any channel block."""
+
+from typing import final
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from netsim.channel.fading import Fading
+from netsim.channel.gains import Gains, ModelledGains
+from netsim.channel.pathloss import PathLoss
+from netsim.chunks import chunks
+from netsim.mobility import Mobility, Stationary, Trajectories
+from netsim.parameters import Point
+from netsim.placement import Placement
+from netsim.streams import Streams
+
+
+@final
+class RadioEnvironment:
+    """The radio world: positions and gains as functions that no policy and no order of questions
+    can change.
+
+    ``block`` numbers the channel blocks: the round, or the time over the coherence time. ``time_s``
+    is when a block begins in the world's own time; positions within a block are those at its
+    beginning.
+    """
+
+    def __init__(self, motion: Trajectories, gains: Gains) -> None:
+        self._motion, self._gains = motion, gains
+        self._seen: tuple[float, Float[ndarray, "K 2"]] | None = None
+
+    @staticmethod
+    def modelled(
+        placement: Placement,
+        mobility: Mobility,
+        path_loss: PathLoss,
+        fading: Fading,
+        server_m: Point,
+        count: int,
+        streams: Streams,
+    ) -> "RadioEnvironment":
+        """Return the world of ``count`` devices and one server that models describe.
+
+        Raises: InputError: the models do not fit each other or the number of devices, or a file
+            does not.
+        """
+        motion = mobility.motion(placement, count, streams)
+        rest_m = motion.positions(0.0) if isinstance(motion, Stationary) else None
+        return RadioEnvironment(
+            motion, ModelledGains(path_loss, fading, server_m, count, streams, rest_m=rest_m)
+        )
+
+    def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
+        """Return x and y of all devices in metres."""
+        if self._seen is None or self._seen[0] != time_s:
+            self._seen = time_s, self._motion.positions(time_s)
+        return self._seen[1]
+
+    def gain(self, block: int, time_s: float) -> Float[ndarray, " K"]:
+        """Return the power gains of all devices in a block that begins at ``time_s``."""
+        position_m = self.positions(time_s)
+        gain = np.empty(len(position_m))
+        blocks, times_s = np.array([block]), np.array([float(time_s)])
+        for piece in chunks(len(gain)):
+            gain[piece] = self._gains.at(piece, position_m[piece, None], blocks, times_s)[:, 0]
+        return gain
+
+    def gains(
+        self, device: Int[ndarray, " n"], block: Int[ndarray, " T"], time_s: Float[ndarray, " T"]
+    ) -> Float[ndarray, "n T"]:
+        """Return the power gains of some devices in blocks that begin at ascending times.
+
+        The same numbers as ``gain`` has for these devices, to the last bit.
+        """
+        return self._gains.at(device, self._motion.paths(device, time_s), block, time_s)

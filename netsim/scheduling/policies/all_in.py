@@ -1,0 +1,28 @@
+"""Everybody takes part."""
+
+from typing import Literal, final
+
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.allocation.prefix_search import Prefixes, rank_by_gain
+from netsim.parameters import CONFIG
+from netsim.scheduling.base import Allocation, Policy, RoundState
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class AllIn(Policy):
+    """All-in without delay constraint, section V-A of the paper: every device, all ending together.
+
+    A device with a gain of 0 could never deliver; it is left out.
+    """
+
+    kind: Literal["all_in"] = "all_in"
+
+    @override
+    def schedule(self, state: RoundState) -> Allocation:
+        order = rank_by_gain(state)
+        if not order.size:
+            return Allocation.empty()
+        return Prefixes(state, order).solve(len(order))

@@ -1,0 +1,30 @@
+"""Just enough bandwidth for the budget, strongest first."""
+
+from typing import Literal, final
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.parameters import CONFIG
+from netsim.scheduling.base import Allocation, Policy, RoundState
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Greedy(Policy):
+    """Greedy strategy (GS), equation (29): add devices in order of gain while the bandwidths with
+    which each one just meets the budget fit into the band. What is left of the band stays unused,
+    as in the paper.
+    """
+
+    kind: Literal["greedy"] = "greedy"
+
+    @override
+    def schedule(self, state: RoundState) -> Allocation:
+        strongest = state.rank_by_gain()
+        needed_hz = state.bandwidth_for(state.delay_budget_s)[strongest]
+        count = int(np.searchsorted(np.cumsum(needed_hz), state.bandwidth_hz, side="right"))
+        if count == 0:
+            return Allocation.empty()
+        return Allocation.of(state, strongest[:count], needed_hz[:count], state.delay_budget_s)

@@ -1,0 +1,104 @@
+"""Delay and energy budgets at once."""
+
+from dataclasses import field
+from functools import cached_property
+from typing import Final, Literal, final
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.allocation.prefix_search import Prefixes, rank_by_gain
+from netsim.parameters import CONFIG, Positive
+from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrtZeta, Objective
+
+_CANDIDATES: Final = 16
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class KnapsackEnergy(Policy):
+    """Drift plus penalty with a virtual queue for the mean delay, and one a device for its mean
+    energy.
+
+    Aims at a large ``J - zeta(t) * sum over the scheduled of (H_k / E) (P_k D / E)``, J as in (22),
+    E the energy budget, ``H_k = max(0, (t - 1) (mean energy of k so far - E))`` in joules: what k
+    has overspent.
+
+    For a common delay D each device is worth ``1 - zeta H_k P_k D / E^2`` and needs ``B_k(D)`` of
+    the band: a knapsack, filled by worth per hertz. It is filled at the delays of some prefixes by
+    gain; the best set gets its least common delay. A heuristic: neither the knapsack nor the delay
+    is optimal.
+
+    After OCEAN: Xu and Wang, "Client selection and bandwidth allocation in wireless federated
+    learning networks: a long-term perspective", IEEE Trans. Wireless Commun. 20(2), 2021, which has
+    energy queues and a fixed deadline.
+    """
+
+    kind: Literal["knapsack_energy"] = "knapsack_energy"
+    energy_budget_j: Positive
+    """Mean energy a round that each device may spend on transmission, in joules."""
+    zeta: AnyZeta = field(default_factory=InverseSqrtZeta)
+    """Control parameter zeta(t) of (22), for both queues."""
+    drift: Drift = "paper"
+    """``paper`` drops the squared delay as Lemma 2 does, ``full`` keeps it."""
+
+    @cached_property
+    def objective(self) -> Objective:
+        """J of (22) with this policy's options."""
+        return Objective(zeta=self.zeta, drift=self.drift)
+
+    @override
+    def schedule(self, state: RoundState) -> Allocation:
+        reachable = rank_by_gain(state)
+        price = self._price(state)
+        best, allocation = 0.0, Allocation.empty()
+        for delay_s in _candidate_delays(state, reachable):
+            chosen = _fill(state, reachable, delay_s, 1.0 - price * delay_s)
+            if not chosen.size:
+                continue
+            candidate = Allocation.equal_finish(state, chosen)
+            drift = float(price[chosen].sum()) * candidate.delay_s
+            value = float(self.objective.value(len(chosen), candidate.delay_s, state)) - drift
+            if value > best:
+                best, allocation = value, candidate
+        return allocation
+
+    def _price(self, state: RoundState) -> Float[ndarray, " n"]:
+        """Return what a second on air costs each device, in units of J a second."""
+        spent_j = state.require_history().mean_energy_j
+        if spent_j is None:
+            raise ValueError("this policy needs RoundState.history.mean_energy_j")
+        overspent_j = np.maximum(0.0, (state.round - 1) * (spent_j - self.energy_budget_j))
+        return self.zeta.at(state.round) * overspent_j * state.tx_power_w / self.energy_budget_j**2
+
+
+def _candidate_delays(state: RoundState, reachable: Int[ndarray, " n"]) -> list[float]:
+    """Return the least common delays in seconds of up to 16 prefixes by gain, their sizes in
+    geometric steps.
+    """
+    if not reachable.size:
+        return []
+    prefixes = Prefixes(state, reachable)
+    counts = np.unique(
+        np.geomspace(1, len(reachable), min(_CANDIDATES, len(reachable))).round().astype(int)
+    )
+    return [prefixes.solve(int(count)).delay_s for count in counts]
+
+
+def _fill(
+    state: RoundState, reachable: Int[ndarray, " n"], delay_s: float, worth: Float[ndarray, " n"]
+) -> Int[ndarray, " N"]:
+    """Return the positions that fit into the band at a delay, taken by worth per hertz while that
+    is positive.
+    """
+    needed_hz = state.bandwidth_for(delay_s)
+    eligible = reachable[(worth[reachable] > 0) & np.isfinite(needed_hz[reachable])]
+    ranked = eligible[np.argsort(-worth[eligible] / needed_hz[eligible], kind="stable")]
+    # A little more than the band, or the prefix whose delay this is would lose its last device to
+    # rounding.
+    limit_hz = state.bandwidth_hz * (1.0 + 1e-9)
+    return ranked[: int(np.searchsorted(needed_hz[ranked].cumsum(), limit_hz, side="right"))]

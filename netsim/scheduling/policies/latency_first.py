@@ -1,0 +1,33 @@
+"""The fastest devices."""
+
+from typing import Literal, final
+
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.allocation.heterogeneous_payloads import fastest_set
+from netsim.allocation.prefix_search import rank_by_gain
+from netsim.parameters import CONFIG, Count
+from netsim.scheduling.base import Allocation, Policy, RoundState
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class LatencyFirst(Policy):
+    """The set of ``count`` devices that can end together soonest, whatever the delay budget.
+
+    In the spirit of FedCS: Nishio and Yonetani, "Client selection for federated learning with
+    heterogeneous resources in mobile edge", IEEE ICC 2019; with a number of devices instead of a
+    deadline, and exact where that is greedy.
+    """
+
+    kind: Literal["latency_first"] = "latency_first"
+    count: Count
+    """Number of devices a round; all that have a gain where those are fewer."""
+
+    @override
+    def schedule(self, state: RoundState) -> Allocation:
+        reachable = rank_by_gain(state)
+        if not reachable.size:
+            return Allocation.empty()
+        return fastest_set(state, reachable, min(self.count, len(reachable)))[0]

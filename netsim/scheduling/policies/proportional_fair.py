@@ -1,0 +1,41 @@
+"""Devices whose channel is good by their own standards."""
+
+from typing import Literal, final
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.link import shannon
+from netsim.parameters import CONFIG, Count
+from netsim.scheduling.base import Allocation, Policy, RoundState
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class ProportionalFair(Policy):
+    """Proportional fairness: the largest ratios of the rate now, over an equal share, to the mean
+    rate so far.
+
+    Who has no rate yet comes first, the fastest of them before the others. The band is divided for
+    the least common delay.
+
+    Viswanath, Tse and Laroia, "Opportunistic beamforming using dumb antennas", IEEE Trans. Inf.
+    Theory 48(6), 2002, section III; for federated learning Yang et al., IEEE Trans. Commun. 68(1),
+    2020, section II-C. The mean is over all rounds and not a moving average.
+    """
+
+    kind: Literal["proportional_fair"] = "proportional_fair"
+    count: Count
+    """Number of devices a round; all that are offered where those are fewer."""
+
+    @override
+    def schedule(self, state: RoundState) -> Allocation:
+        share_hz = state.bandwidth_hz / min(self.count, max(len(state.gain), 1))
+        rate_bps = shannon.rate(share_hz, state.gain, state.noise_psd, state.tx_power_w)
+        mean_bps = state.require_history().mean_rate_bps
+        ratio = np.divide(
+            rate_bps, mean_bps, out=np.full(len(rate_bps), np.inf), where=mean_bps > 0
+        )
+        ranked = np.lexsort((state.device, -rate_bps, -ratio))
+        return Allocation.equal_finish(state, ranked[: self.count])

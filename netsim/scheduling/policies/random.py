@@ -1,0 +1,48 @@
+"""Devices drawn by lot."""
+
+from typing import Literal, final
+
+from pydantic import model_validator
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from netsim.parameters import CONFIG, Count, Probability
+from netsim.scheduling.base import Allocation, Policy, RoundState
+
+
+@final
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Random(Policy):
+    """Random scheduling: every set of ``count`` devices is as likely as any other, or each device
+    takes part with ``probability`` on its own. The band is divided for the least common delay.
+
+    Yang, Liu, Quek and Poor, "Scheduling policies for federated learning in wireless networks",
+    IEEE Trans. Commun. 68(1), 2020, section II-C. A device drawn without gain could never deliver
+    and is left out.
+    """
+
+    kind: Literal["random"] = "random"
+    count: Count | None = None
+    """Number of devices a round; all that are offered where those are fewer. Excludes
+    ``probability``.
+    """
+    probability: Probability | None = None
+    """Probability of each device to take part in a round, without unit. Excludes ``count``."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Random":
+        if (self.count is None) == (self.probability is None):
+            raise ValueError("needs count or probability, and only one of them")
+        return self
+
+    @override
+    def schedule(self, state: RoundState) -> Allocation:
+        offered = state.by_device()
+        if self.count is None:
+            assert self.probability is not None, "the validator lets nothing else through"
+            drawn = state.random().random(len(offered)) < self.probability
+            return Allocation.equal_finish(state, offered[drawn])
+        count = min(self.count, len(offered))
+        return Allocation.equal_finish(
+            state, offered[state.random().choice(len(offered), count, replace=False)]
+        )

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from netsim.errors import InputError
+from netsim.input_columns import as_device_ids, read_columns, require_devices
+
+KEY = "devices.placement.path"
+
+
+def write(folder: Path, text: str, name: str = "t.csv") -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+def test_csv_and_parquet_with_the_same_rows_read_the_same(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"device": [0, 1], "x_m": [1.5, 2.0], "note": ["a", "b"]})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    rows.to_parquet(tmp_path / "t.parquet")
+
+    csv = read_columns(str(tmp_path / "t.csv"), ("device", "x_m"), KEY)
+    parquet = read_columns(str(tmp_path / "t.parquet"), ("device", "x_m"), KEY)
+
+    assert csv["x_m"].tolist() == parquet["x_m"].tolist() == [1.5, 2.0]
+    assert csv["device"].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("device,y_m\n0,1\n", "has no column x_m; needed are device, x_m, it has device, y_m"),
+        ("device,x_m\n", "has no rows"),
+        ("device,x_m\n0,here\n", "column x_m has string values, not numbers"),
+        ("device,x_m\n0,1\n1,\n", "column x_m, row 2 is missing or not finite"),
+        ("device,x_m\n0,nan\n", "column x_m, row 1 is missing or not finite"),
+        ("device,x_m\n0,inf\n", "column x_m, row 1 is missing or not finite"),
+        ("device,x_m\n0,1,2\n", "cannot be read as csv"),
+        ("", "cannot be read as csv"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_key_and_what_is_wrong(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    path = write(tmp_path, text)
+
+    with pytest.raises(InputError) as refused:
+        read_columns(path, ("device", "x_m"), KEY)
+
+    assert refused.value.key == KEY
+    assert path in refused.value.problem
+    assert problem in refused.value.problem
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_file_another_kind_of_file_and_a_broken_one_are_refused(tmp_path: Path) -> None:
+    for path, problem in (
+        (str(tmp_path / "no.csv"), "is not a file"),
+        (write(tmp_path, "x", "t.txt"), "must end in .csv or .parquet"),
+        (write(tmp_path, "not parquet", "t.parquet"), "cannot be read as parquet"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            read_columns(path, ("x_m",), KEY)
+
+
+@pytest.mark.parametrize("bad", ["-1", "0.5", "1e300"])
+def test_a_device_number_is_whole_and_not_negative(tmp_path: Path, bad: str) -> None:
+    path = write(tmp_path, f"device\n0\n{bad}\n")
+
+    with pytest.raises(InputError, match=r"column device, row 2 is .*, not a number from 0 on"):
+        as_device_ids(read_columns(path, ("device",), KEY)["device"], path, KEY)
+
+
+def test_the_first_missing_device_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "device\n0\n3\n1\n")
+    device = as_device_ids(read_columns(path, ("device",), KEY)["device"], path, KEY)
+
+    require_devices(device, 2, path, KEY)
+    with pytest.raises(InputError, match="has no device 2; 4 devices need the numbers 0 to 3"):
+        require_devices(device, 4, path, KEY)

