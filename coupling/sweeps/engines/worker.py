@@ -43,11 +43,11 @@ def carry_out(task: Task, stop: Stop) -> None:
     mirror = RemoteRunDirectory(task.path)
     with tempfile.TemporaryDirectory(prefix="airtune-") as scratch:
         folder = Path(scratch) / task.name
-        mirror.fetch(folder)
+        mirror.download(folder)
         try:
-            _begin_or_resume(folder, task, stop, mirror.push)
+            _begin_or_resume(folder, task, stop, mirror.upload)
         finally:
-            mirror.push(folder)
+            mirror.upload(folder)
 
 
 def _begin_or_resume(folder: Path, task: Task, stop: Stop, on_save: Callable[[Path], None]) -> None:
