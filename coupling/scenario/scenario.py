@@ -127,13 +127,10 @@ class Scenario(ScenarioTable):
         except ValidationError as error:
             path, text = explain(error, raw, json_schema(), ("scheduler",))
             raise ScenarioError(self._source.line(path, text)) from None
-        if (
-            isinstance(policy, scheduling.OracleStatic)
-            and policy.count is None
-            and not self._foreseeable()
-        ):
+        unfitted = policy.unfitted()
+        if unfitted and not self._foreseeable():
             text = (
-                "scheduler.count is missing: the best one can be found beforehand only where gains depend on the "
+                f"scheduler.{unfitted[0]} is missing: the best one can be found beforehand only where gains depend on the "
                 "round alone (channel.coherence = 'round'; devices at rest or world_clock = 'round') and all "
                 "devices are always there"
             )
