@@ -64,11 +64,7 @@ def build_world(scenario: Scenario) -> ScenarioWorld:
 def build_protocol(
     env: simpy.Environment, scenario: Scenario, learner: TimedLearner, streams: Streams
 ) -> Protocol:
-    """Return the process of the protocol that the scenario's ``[protocol]`` table describes.
-
-    Raises:
-        ScenarioError: the table of a plug-in has no ``build``.
-    """
+    """Return the process of the protocol that the scenario's ``[protocol]`` table describes."""
     table, count = scenario.protocol, scenario.devices.count
     legs: PayloadModel
     match table:
@@ -88,11 +84,11 @@ def build_protocol(
             return FedAvgLora(env, scenario, table, learner, streams)
         case CentralisedTable():
             return Centralised(env, scenario, table, learner, streams)
-        case PluginProtocolTable():
+        case _:
+            assert isinstance(table, PluginProtocolTable), "checked when the plug-in was imported"
             return table.build(
                 env, cell=scenario.cell, devices=scenario.devices, streams=streams, learner=learner
             )
-    raise scenario.problem("protocol.kind", f"{table.kind!r} has no method build(env, ...)")
 
 
 def build_learner(scenario: Scenario) -> "SplitLearner | CentralisedLearner | None":

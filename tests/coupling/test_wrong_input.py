@@ -566,7 +566,7 @@ def test_a_run_from_python_is_refused_as_well(folder: Path) -> None:
     assert listing(folder) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, os_error_text="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("out", ["locked", "locked/out"])
 def test_a_run_directory_without_permission_is_told(
     out: str, folder: Path, airtune: Airtune

@@ -26,7 +26,7 @@ def table_class(kind: str, folders: Sequence[Path] = ()) -> type[ProtocolTable]:
     """Return the class ``package.module:Class``, also from a module in one of some folders.
 
     Raises:
-        ValueError: the class cannot be imported, or it is no protocol table.
+        ValueError: the class cannot be imported, is no protocol table, or builds no process.
     """
     module, _, name = kind.partition(":")
     # The folders stay on the path: the processes of a sweep import the same module by its name.
@@ -37,6 +37,10 @@ def table_class(kind: str, folders: Sequence[Path] = ()) -> type[ProtocolTable]:
         raise ValueError(f"kind = {kind!r} cannot be imported: {error}") from None
     if not (isinstance(plugin, type) and issubclass(plugin, ProtocolTable)):
         raise ValueError(f"kind = {kind!r} is not a subclass of coupling.scenario.ProtocolTable")
+    if not callable(getattr(plugin, "build", None)):
+        raise ValueError(
+            f"kind = {kind!r} has no method build, which returns the protocol's process"
+        )
     return plugin
 
 
