@@ -14,7 +14,7 @@ NAME: Final = "reproduction.ordered:Ordered"
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ScriptedPolicy(Policy):
+class Ordered(Policy):
     """Devices drawn by lot, ``least`` of them in one end of the run and ``most`` in the other, or
     always the mean.
 
