@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.world import ScenarioWorld
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from learner.centralised import CentralisedLearner
     from learner.data import Partition
-    from learner.split_learner import SplitLearner
+    from learner.split_learner import DeviceLearner
 
 
 def build_world(scenario: Scenario) -> ScenarioWorld:
@@ -23,14 +23,14 @@ def build_world(scenario: Scenario) -> ScenarioWorld:
     """
     try:
         return ScenarioWorld(scenario)
-    except InputError as error:
+    except NetworkInputError as error:
         raise scenario.problem(error.key, error.problem) from None
     except MemoryError:
         problem = f"{scenario.devices.count} devices do not fit into memory"
         raise scenario.problem("devices.count", problem) from None
 
 
-def build_learner(scenario: Scenario) -> "SplitLearner | CentralisedLearner | None":
+def build_learner(scenario: Scenario) -> "DeviceLearner | CentralisedLearner | None":
     """Return the learner of a scenario before its first round; None if it has no ``[learner]``
     table.
 
@@ -39,7 +39,7 @@ def build_learner(scenario: Scenario) -> "SplitLearner | CentralisedLearner | No
     """
     if scenario.learner is None:
         return None
-    from learner.errors import InputError as LearnerInputError
+    from learner.errors import LearnerInputError
 
     try:
         return scenario.protocol.learner(
@@ -59,7 +59,7 @@ def build_partition(scenario: Scenario) -> "Partition | None":
     if scenario.learner is None:
         return None
     from learner.data import Partition, load
-    from learner.errors import InputError as LearnerInputError
+    from learner.errors import LearnerInputError
 
     settings, streams = scenario.learner, Streams(scenario.seed).generator
     try:

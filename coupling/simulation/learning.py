@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from learner.centralised import CentralisedLearner
     from learner.data import Partition
     from learner.evaluate import Evaluation
-    from learner.split_learner import SplitLearner
+    from learner.split_learner import DeviceLearner, SplitLearner
 
 Job = Any
 """A device's step under way; None where the network runs alone."""
@@ -26,8 +26,8 @@ class TimedLearner:
     nothing.
     """
 
-    learner: "SplitLearner | CentralisedLearner | None" = None
-    counted: "SplitLearner | CentralisedLearner | None" = None
+    learner: "DeviceLearner | CentralisedLearner | None" = None
+    counted: "DeviceLearner | CentralisedLearner | None" = None
     """Whose bits are counted where the network runs alone and they are not given."""
     wall_s: float = field(default=0.0, init=False)
     """Seconds spent in steps since it was last set to 0."""
@@ -43,7 +43,7 @@ class TimedLearner:
         """Return the bits of the device's embedding, feature and gradient in a round, before any is
         computed.
         """
-        return self._devices.payload(device, round_number)
+        return cast("SplitLearner", self._own).payload(device, round_number)
 
     def adapter_bits(self) -> float:
         """Return the bits of the LoRA matrices."""
@@ -135,9 +135,9 @@ class TimedLearner:
     # Which of the two it is, the protocol has said: it made the learner
     # (``ProtocolTable.learner``).
     @property
-    def _devices(self) -> "SplitLearner":
+    def _devices(self) -> "DeviceLearner":
         """The learner of protocols in which devices learn."""
-        return cast("SplitLearner", self._own)
+        return cast("DeviceLearner", self._own)
 
     @property
     def _server(self) -> "CentralisedLearner":
@@ -145,7 +145,7 @@ class TimedLearner:
         return cast("CentralisedLearner", self._own)
 
     @property
-    def _own(self) -> "SplitLearner | CentralisedLearner":
+    def _own(self) -> "DeviceLearner | CentralisedLearner":
         own = self.learner or self.counted
         assert own is not None, "validated: actual bits need a learner"
         return own

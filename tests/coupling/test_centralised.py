@@ -180,7 +180,9 @@ def test_actual_payloads_are_the_shares_as_raw_data(tmp_path: Path, tiny_learner
     transfers = pd.read_parquet(out / "transfers").set_index("device").bits
     assert scenario.learner is not None
     subject = scenario.protocol.learner(scenario.learner, 4, ScenarioWorld(scenario).streams)
-    assert transfers.to_dict() == {device: subject.share_bits(device) for device in range(4)}
+    assert transfers.to_dict() == {
+        device: subject.leg_bits(device, 1)["data"] for device in range(4)
+    }
     assert transfers.nunique() > 1
 
 

@@ -20,7 +20,7 @@ from netsim.streams import Streams
 if TYPE_CHECKING:
     from coupling.scenario.scenario import Scenario
     from learner.centralised import CentralisedLearner
-    from learner.split_learner import SplitLearner
+    from learner.split_learner import DeviceLearner
 
 
 @final
@@ -172,11 +172,11 @@ class ProtocolTable(ScenarioTable, ABC):
 
     def learner(
         self, settings: LearnerSettings, device_count: int, streams: Streams
-    ) -> "SplitLearner | CentralisedLearner":
+    ) -> "DeviceLearner | CentralisedLearner":
         """Return the learner whose steps the protocol calls, by default that of the split model.
 
         Raises:
-            learner.errors.InputError: its model or data cannot be had.
+            learner.errors.LearnerInputError: its model or data cannot be had.
         """
         from learner.split_learner import build
 

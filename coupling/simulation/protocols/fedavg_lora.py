@@ -18,7 +18,7 @@ from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from coupling.scenario.scenario import Scenario
-    from learner.split_learner import SplitLearner
+    from learner.fedavg_learner import FedAvgLearner
 
 
 @final
@@ -82,8 +82,8 @@ class FedAvgLoraTable(RadioProtocolTable):
     @override
     def learner(
         self, settings: LearnerSettings, device_count: int, streams: Streams
-    ) -> "SplitLearner":
-        from learner.split_learner import build
+    ) -> "FedAvgLearner":
+        from learner.fedavg_learner import build
 
         return build(settings, device_count, streams.generator, local_steps=self.local_steps)
 
