@@ -43,7 +43,7 @@ def main() -> int:
     assert all((a.up - b.up).any() for a, b in pairs), (
         "what int8 loses must have changed what LoRA learned"
     )
-    bits = [sum(subject.payload(0, 1)) for subject in (coded, plain)]
+    bits = [sum(subject.leg_bits(0, 1).values()) for subject in (coded, plain)]
     print(
         f"codec: a learning round with int8 on all legs takes {taken:.3f} times that without (at most {MOST}); "
         f"pairs {min(ratios):.3f} to {max(ratios):.3f}, bits {bits[0] / bits[1]:.3f}"

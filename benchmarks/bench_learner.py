@@ -30,8 +30,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, BertConfig, BertModel
 
-from learner import micro_batches
+from learner.aggregation import MeanAggregator
 from learner.architectures.pretrained import load_tokenizer, locate
+from learner.executor import micro_batches
 from learner.settings import LearnerSettings
 from learner.split_learner import SplitLearner, build
 from netsim.streams import Streams
@@ -114,11 +115,11 @@ def against_others(batch_size: int) -> bool:
 def go(subject: SplitLearner, number: int) -> None:
     """Carry every device through a round in which everything arrives."""
     for device in DEVICES:
-        job = subject.embed(device, number)
-        subject.encode(job)
-        subject.head_step(job)
-        subject.backward(job)
-    losses = subject.update().losses
+        job = subject.start(device, number)
+        for step in ("embed", "encode", "head"):
+            subject.computed(job, step)
+        subject.delivered(job, "gradient")
+    losses = subject.aggregate(MeanAggregator(), number).losses
     assert len(losses) == len(DEVICES), "every device must have learned"
 
 

@@ -19,10 +19,10 @@ if (here := str(Path(__file__).resolve().parent)) in sys.path:
 import numpy as np
 import pandas as pd
 import simpy
+from coupling.simulation.round_loop import RoundReport
 from scipy.special import lambertw
 
 import coupling
-from coupling.simulation.round_loop import RoundReport
 from netsim.link import shannon
 
 SCENARIO = Path(__file__).resolve().parent.parent / "scenarios" / "paper" / "base.toml"

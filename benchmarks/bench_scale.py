@@ -20,9 +20,9 @@ if (here := str(Path(__file__).resolve().parent)) in sys.path:
 
 import numpy as np
 import simpy
+from coupling.simulation.round_loop import RoundReport
 
 import coupling
-from coupling.simulation.round_loop import RoundReport
 
 BASE = Path(__file__).resolve().parent.parent / "scenarios" / "paper" / "base.toml"
 COUNTS = (100, 1_000, 10_000, 100_000, 1_000_000)

@@ -22,14 +22,14 @@ if (here := str(Path(__file__).resolve().parent)) in sys.path:
 import pyarrow as pa
 import pyarrow.parquet as pq
 import simpy
+from coupling.simulation.learning import Learning
+from coupling.simulation.round_loop import Rounds
 
 from coupling import Scenario
 from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.schema import TABLES
 from coupling.run_directory.writer import TableWriter, Values
 from coupling.simulation.build import build_protocol
-from coupling.simulation.learning import Learning
-from coupling.simulation.round_loop import Rounds
 from coupling.simulation.world import ScenarioWorld
 
 SIZES = ((1000, 200), (20, 5000))

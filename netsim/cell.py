@@ -130,9 +130,7 @@ class Cell:
         if self._compute is None:
             return np.zeros(len(device))
         work = np.full(len(device), operations)
-        return self._compute.service_s(
-            work, device, round_number, step=step, streams=streams
-        )
+        return self._compute.service_s(work, device, round_number, step=step, streams=streams)
 
     def serve(self, service_s: float) -> Generator[simpy.Event, Any, float]:
         """Wait for a worker and be served; return the time in the queue, in seconds."""

@@ -130,11 +130,15 @@ class RunDirectory:
         learner: Learner,
         *,
         learning: bool,
+        policy: str | None,
         on_checkpoint: OnCheckpoint,
     ) -> RunSession:
-        """Return the session of a run that begins in the directory, which is claimed."""
+        """Return the session of a run that begins in the directory, which is claimed.
+
+        ``policy`` names a policy object that takes the place of the scenario's.
+        """
         self._begun = True
-        provenance = Provenance.begin(scenario, learner, learning=learning)
+        provenance = Provenance.begin(scenario, learner, learning=learning, policy=policy)
         return RunSession(
             self.path, state, provenance, scenario=scenario, on_checkpoint=on_checkpoint
         )
@@ -144,8 +148,8 @@ class RunDirectory:
         scenario: Scenario,
         state: RunState,
         provenance: Provenance,
-        learner: Learner,
         *,
+        learner: Learner,
         on_checkpoint: OnCheckpoint,
     ) -> RunSession:
         """Return the session of a run that is resumed from a state."""
@@ -178,9 +182,7 @@ class RunDirectory:
         """
         provenance = Provenance.read(self.path)
         if provenance.facts["scenario_sha256"] != scenario.digest():
-            raise RunError(
-                f"{self.path / SCENARIO}: is not the scenario that this run began with"
-            )
+            raise RunError(f"{self.path / SCENARIO}: is not the scenario that this run began with")
         return provenance
 
     def saved(self, scenario: Scenario, initial: RunState) -> SavedRun | None:
@@ -200,9 +202,7 @@ class RunDirectory:
 
     def _make_parents(self) -> None:
         """Create the missing parents, and remember them."""
-        missing = list(
-            itertools.takewhile(lambda parent: not parent.exists(), self.path.parents)
-        )
+        missing = list(itertools.takewhile(lambda parent: not parent.exists(), self.path.parents))
         for parent in reversed(missing):
             with contextlib.suppress(FileExistsError):
                 parent.mkdir()

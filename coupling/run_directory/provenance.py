@@ -63,8 +63,13 @@ class Provenance:
     """Start of this process's work, by a clock that is never set back."""
 
     @classmethod
-    def begin(cls, scenario: Scenario, learner: Learner, *, learning: bool) -> Self:
-        """Return the facts of a run that starts now."""
+    def begin(
+        cls, scenario: Scenario, learner: Learner, *, learning: bool, policy: str | None
+    ) -> Self:
+        """Return the facts of a run that starts now.
+
+        ``policy`` names a policy object that takes the place of the scenario's.
+        """
         facts = {
             "schema": SCHEMA_VERSION,
             "scenario": scenario.name,
@@ -74,6 +79,7 @@ class Provenance:
             "seed": scenario.seed,
             "rounds": scenario.rounds,
             "learning": learning,
+            "policy": policy,
             **_environment(learner, learning=learning),
             "started": _now(),
             "resumed": [],

@@ -104,9 +104,7 @@ class RunSession:
     def write_provenance(self, state: State, error: str | None = None) -> None:
         """Write the provenance with the progress of the run."""
         self._parts = self._writer.parts() if self._writer else self._parts
-        progress = RunProgress(
-            state, self._round, self._time_s, parts=self._parts, error=error
-        )
+        progress = RunProgress(state, self._round, self._time_s, parts=self._parts, error=error)
         self._provenance.write(self.folder, progress)
 
     def _close(self, state: State, error: str | None = None) -> None:

@@ -27,9 +27,7 @@ class PayloadModel(ABC):
 class FixedSizes(PayloadModel):
     """Sizes that are the same in every round: one number for all devices, or one per device."""
 
-    def __init__(
-        self, count: int, bits: Mapping[str, float | Float[ndarray, " K"]]
-    ) -> None:
+    def __init__(self, count: int, bits: Mapping[str, float | Float[ndarray, " K"]]) -> None:
         # Broadcast, so that a million devices cost nothing here.
         self._bits = {
             leg: np.broadcast_to(np.asarray(size, float), count) for leg, size in bits.items()
@@ -53,11 +51,7 @@ class EncodedSizes(PayloadModel):
     @override
     def bits(self, round_number: int) -> LegSizes:
         if self._latest is None or self._latest[0] != round_number:
-            sizes = [
-                self._learner.leg_bits(device, round_number) for device in range(self._count)
-            ]
-            legs = {
-                leg: np.array([size[leg] for size in sizes], float) for leg in sizes[0]
-            }
+            sizes = [self._learner.leg_bits(device, round_number) for device in range(self._count)]
+            legs = {leg: np.array([size[leg] for size in sizes], float) for leg in sizes[0]}
             self._latest = round_number, legs
         return self._latest[1]

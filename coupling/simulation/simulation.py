@@ -224,9 +224,7 @@ class Simulation:
         snapshot = self.world.at(self._env.now, number)
         payload = self.protocol.payload(number)
         charge_j = None if self._battery is None else self.state.battery_j
-        available = (
-            snapshot.available if charge_j is None else snapshot.available & (charge_j > 0)
-        )
+        available = snapshot.available if charge_j is None else snapshot.available & (charge_j > 0)
         csi = self.scenario.scheduler.csi
         everyone = round_state(
             self.scenario,
@@ -371,9 +369,7 @@ class Simulation:
         marginal = None
         if diagnose == "devices":
             marginal = np.full(len(self._device), np.nan)
-            marginal[view.offered.device] = marginal_objectives(
-                view.offered, allocation, objective
-            )
+            marginal[view.offered.device] = marginal_objectives(view.offered, allocation, objective)
         times = {
             "start_s": start_s,
             "end_s": float(self._env.now),

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from coupling.simulation.learning import TimedLearner
 from support.phased_runs import go, laid_over
 
 import coupling
 from coupling import Scenario
 from coupling.simulation.build import build_learner
 from coupling.simulation.export_world import record
-from coupling.simulation.learning import TimedLearner
 from netsim.link import shannon
 
 SHARE = 30_000_000

@@ -198,9 +198,7 @@ class ExchangeProtocol(Protocol):
         yield wait(self._env, taken_s)
         return participation.record_step(step, taken_s, self._env.now)
 
-    def _serve(
-        self, participation: Participation, step: str
-    ) -> Generator[simpy.Event, Any, None]:
+    def _serve(self, participation: Participation, step: str) -> Generator[simpy.Event, Any, None]:
         """Compute a step of the device on the server, after those that arrived before."""
         if not self._cell.has_compute:
             return
