@@ -199,9 +199,7 @@ class Rounds:
 
     def _state(self, number: int, seen: Snapshot, payload: Payload) -> RoundState:
         scenario = self._scenario
-        gain = scenario.scheduler.knowledge.estimate(
-            self._measured(seen), number, self._world.streams
-        )
+        gain = scenario.scheduler.csi.estimate(self._measured(seen), number, self._world.streams)
         return RoundState(
             round=number,
             gain=gain,
@@ -221,7 +219,7 @@ class Rounds:
 
     def _measured(self, seen: Snapshot) -> Float[ndarray, " K"]:
         """Return the gains that the server has measured, which may be some blocks old."""
-        age = self._scenario.scheduler.knowledge.age
+        age = self._scenario.scheduler.csi.age
         if age == 0:
             return seen.gain
         earlier = self._world.gain_before(seen, age)

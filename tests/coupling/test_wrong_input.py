@@ -184,7 +184,7 @@ def test_an_unknown_kind_or_key_is_told_with_those_that_there_are(
 ARGUMENTS = {
     "": "--set : is not key=value",
     "seed": "--set seed: is not key=value",
-    "sed=": "--set sed=: there is no such key to take away",
+    "sed=": "--set sed=: there is no such key to remove",
     "=1": "--set : a key is names joined by dots, such as devices.count",
     "devices..count=3": "--set devices..count: a key is names joined by dots, such as devices.count",
     "devices.=3": "--set devices.: a key is names joined by dots, such as devices.count",
@@ -264,7 +264,8 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "line 19 without a zeta": (
         NETWORK.replace('"algorithm1"', '"greedy"') + 'queue_update = "algorithm1"\n',
-        "wrong.toml: scheduler.queue_update = 'algorithm1' needs a policy with a zeta, which 'greedy' has not",
+        "wrong.toml: scheduler.queue_update = 'algorithm1' requires a policy with a `zeta` option; "
+        "'greedy' has none",
     ),
     "extends itself": (
         'extends = "wrong.toml"',
@@ -423,7 +424,7 @@ FEDERATED = {
     ),
     "learner.lora.frozen=true": "protocol.kind = 'fedavg_lora' needs learner.lora.frozen = false",
     "protocol.payload_bit=actual": (
-        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not scheduler.delay_budget_s_per_bit"
     ),
 }
 
@@ -465,7 +466,7 @@ ON_THE_SERVER = {
         "per round"
     ),
     "protocol.payload_bit=actual": (
-        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not scheduler.delay_budget_s_per_bit"
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The ``[scheduler]`` table."""
+"""Scheduler settings: the ``[scheduler]`` table."""
 
 import inspect
 from functools import cached_property
@@ -15,9 +15,7 @@ from netsim.virtual_queue import QueueUpdate
 
 
 def _add_policy_options(schema: dict[str, Any]) -> None:
-    """Put the built-in policies' own options into the schema of the ``[scheduler]`` table, with
-    whose they are.
-    """
+    """Add the options of the built-in policies, and the names of their policies, to a schema."""
     for kind, policy in scheduling.POLICIES.items():
         own = TypeAdapter(policy).json_schema()
         for name, option in own["properties"].items():
@@ -28,49 +26,49 @@ def _add_policy_options(schema: dict[str, Any]) -> None:
 
 
 def options_of(kind: str) -> set[str]:
-    """Return the names of a policy's own options.
+    """Return the names of the options of a policy.
 
     Raises:
         ScenarioError: there is no such policy.
     """
     try:
-        found = scheduling.policy_class(kind)
+        policy = scheduling.policy_class(kind)
     except ValueError as error:
         if ":" in kind:
             raise ScenarioError(f"scheduler.kind: {error}") from None
         raise ScenarioError(unknown("scheduler.kind", kind, list(scheduling.POLICIES))) from None
-    return set(inspect.signature(found).parameters) - {"kind"}
+    return set(inspect.signature(policy).parameters) - {"kind"}
 
 
 @final
 class SchedulerTable(ScenarioTable):
-    """Who takes part in a round; a policy's own options stand beside these keys."""
+    """Scheduling policy, objective and virtual queue; the policy's options stand beside these keys."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_add_policy_options)
 
     kind: Annotated[str, Field(min_length=1)]
     """Name of the policy: a built-in one, one that an installed package offers, or
-    ``package.module:ClassName``.
+    ``package.module:ClassName``, also from the working directory or the scenario's folder.
     """
     delay_budget_s: Positive | None = None
-    """Mean delay of a round that (8) allows, in seconds. Excludes ``delay_budget_s_per_bit``."""
+    """Maximum mean delay per round, constraint (8), in seconds; excludes ``delay_budget_s_per_bit``."""
     delay_budget_s_per_bit: Positive | None = None
-    """The same per bit of payload, in s/bit. Excludes ``delay_budget_s``."""
+    """Maximum mean delay (8) per bit of payload, in s/bit; excludes ``delay_budget_s``."""
     zeta: scheduling.AnyZeta = scheduling.InverseSqrtZeta()
     """Control parameter zeta(t) of the objective (22), without unit."""
     drift: scheduling.Drift = "paper"
-    """Whether the objective drops the squared delay (``paper``, Lemma 2) or keeps it (``full``)."""
+    """Drift term of the objective: without the squared delay (``paper``, Lemma 2) or with it
+    (``full``).
+    """
     queue_update: QueueUpdate = "eq18"
     """Update of the virtual queue: (18a), or line 19 of Algorithm 1, which multiplies by
     zeta(t).
     """
-    knowledge: AnyChannelState = PerfectCsi()
-    """What the server knows of the gains when it decides; the transfers always run on the true
-    ones.
-    """
+    csi: AnyChannelState = PerfectCsi()
+    """Channel state information of the policy; the transfers always use the true gains."""
     diagnose: Switch | Literal["devices"] = False
-    """Whether each round is compared with the optimum of P1, and with ``devices`` what each device
-    left out would have changed.
+    """Also solve P1 exactly in every round; ``devices`` adds the marginal objective of each
+    unscheduled device.
     """
     queue_initial_budgets: NonNegative = 0.0
     """Virtual queue before the first round, in delay budgets; the paper starts at 0."""
@@ -87,28 +85,33 @@ class SchedulerTable(ScenarioTable):
 
     @cached_property
     def objective(self) -> scheduling.Objective:
-        """The objective J of problem P1 with this table's zeta and drift."""
+        """Objective J of problem P1 with the zeta and drift of this table."""
         return scheduling.Objective(zeta=self.zeta, drift=self.drift)
 
     def create(self) -> scheduling.Policy:
         """Return the policy.
 
-        Raises: ScenarioError: an unknown kind, or a queue update that needs a zeta where the policy
-            has none. ValidationError: an option that the policy does not have, or a value that it
-            does not allow.
+        Raises:
+            ScenarioError: an unknown kind, or a queue update that needs the option ``zeta`` where
+                the policy has none.
+            ValidationError: an option that the policy does not have, or a value that it does not
+                allow.
         """
         own = options_of(self.kind)
         if self.queue_update == "algorithm1" and "zeta" not in own:
             raise ScenarioError(
-                f"scheduler.queue_update = 'algorithm1' needs a policy with a zeta, which {self.kind!r} has not"
+                "scheduler.queue_update = 'algorithm1' requires a policy with a `zeta` option; "
+                f"{self.kind!r} has none"
             )
-        shared = {"zeta": self.zeta, "drift": self.drift}
-        options = {key: value for key, value in shared.items() if key in own} | (
-            self.model_extra or {}
-        )
+        options = {key: value for key, value in self._shared_options().items() if key in own}
+        options |= self.model_extra or {}
         try:
             return scheduling.create(self.kind, **options)
         except TypeError as error:
             raise ScenarioError(
                 f"scheduler.kind = {self.kind!r} cannot be created: {error}"
             ) from None
+
+    def _shared_options(self) -> dict[str, object]:
+        """Return the keys of this table that policies take as options."""
+        return {"zeta": self.zeta, "drift": self.drift}
