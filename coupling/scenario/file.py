@@ -32,11 +32,8 @@ class ScenarioFile:
     path: Path
     raw: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, Path | str] = field(default_factory=dict)
-
-    @property
-    def plugin_folders(self) -> tuple[Path, ...]:
-        """Folders with a user's own modules: the working directory, and that of the file."""
-        return Path.cwd(), self.path.resolve().parent
+    plugin_folders: tuple[Path, ...] = ()
+    """Folders with a user's own modules: that of the file, and the working directory."""
 
     def origin(self, path: KeyPath) -> Path | str:
         """Return the file (or ``--set``) that wrote a key, or the nearest table around it."""
@@ -163,7 +160,7 @@ def read(path: Path) -> ScenarioFile:
         ScenarioError: a file that cannot be read or is not TOML, or ``extends`` that is no file
             name or a loop.
     """
-    source = ScenarioFile(path)
+    source = ScenarioFile(path, plugin_folders=(path.resolve().parent, Path.cwd()))
     try:
         for file, table in reversed(_chain(path)):
             source.merge(table, file)

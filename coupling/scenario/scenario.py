@@ -3,11 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, cast, final
+from typing import Annotated, Any, Final, Literal, Self, SupportsIndex, cast, final
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from typing_extensions import override
 
 from coupling.scenario import file
 from coupling.scenario.errors import ScenarioError, explain
@@ -99,19 +101,37 @@ class Scenario(ScenarioTable):
         Raises:
             ScenarioError: any fault of the file or the overrides, in one line.
         """
-        given = file.read(Path(path))
-        for key, value in (overrides or {}).items():
-            given.override(key, value)
-        given.refuse_renamed_keys()
-        given.resolve_paths()
+        return cls._from_file(file.read(Path(path)), overrides or {})
+
+    def with_overrides(self, overrides: Mapping[str, object]) -> "Scenario":
+        """Return the scenario with the values of some keys replaced, as ``load`` does.
+
+        Raises:
+            ScenarioError: any fault of the overrides, in one line.
+        """
+        return self._from_file(deepcopy(self._source), overrides)
+
+    @classmethod
+    def _from_file(cls, source: file.ScenarioFile, overrides: Mapping[str, object]) -> "Scenario":
+        for key, value in overrides.items():
+            source.override(key, value)
+        source.refuse_renamed_keys()
+        source.resolve_paths()
         try:
-            scenario = cls.model_validate(given.raw, context={"folders": given.plugin_folders})
+            scenario = cls.model_validate(source.raw, context={"folders": source.plugin_folders})
         except ValidationError as error:
-            schema = plugin.add_to_schema(json_schema(), given.raw)
-            raise ScenarioError(given.line(*explain(error, given.raw, schema))) from None
-        scenario._source = given
+            schema = plugin.add_to_schema(json_schema(), source.raw, source.plugin_folders)
+            raise ScenarioError(source.line(*explain(error, source.raw, schema))) from None
+        scenario._source = source
         scenario.policy()
         return scenario
+
+    @override
+    def __reduce_ex__(self, version: SupportsIndex) -> str | tuple[Any, ...]:
+        if not plugin.is_plugin(self.protocol):
+            return super().__reduce_ex__(version)
+        # The process that reads this cannot import the plug-in by its module's name alone.
+        return Scenario._from_file, (self._source, {})
 
     def policy(self) -> scheduling.Policy:
         """Return the scheduling policy.
@@ -122,21 +142,19 @@ class Scenario(ScenarioTable):
         """
         raw = self._source.raw
         try:
-            policy = self.scheduler.create()
+            policy = self.scheduler.create(self._source.plugin_folders)
         except ScenarioError as error:
             raise ScenarioError(self._source.line(("scheduler", "kind"), str(error))) from None
         except ValidationError as error:
             path, text = explain(error, raw, json_schema(), ("scheduler",))
             raise ScenarioError(self._source.line(path, text)) from None
-        if (
-            isinstance(policy, scheduling.OracleStatic)
-            and policy.count is None
-            and not self._foreseeable()
-        ):
+        unfitted = policy.unfitted()
+        if unfitted and not self._foreseeable():
             text = (
-                "scheduler.count is missing: the best count is known beforehand only if the gains "
-                "depend on the round alone (channel.coherence = 'round'; devices at rest or "
-                "world_clock = 'round') and all devices are always available; set scheduler.count"
+                f"scheduler.{unfitted[0]} is missing: the best one is known beforehand only if the "
+                "gains depend on the round alone (channel.coherence = 'round'; devices at rest or "
+                "world_clock = 'round') and all devices are always available; "
+                f"set scheduler.{unfitted[0]}"
             )
             raise ScenarioError(self._source.line(("scheduler", "kind"), text))
         return policy

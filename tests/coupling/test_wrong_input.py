@@ -262,9 +262,9 @@ FILES: dict[str, tuple[str | bytes, str]] = {
         NETWORK.replace('kind = "inverse_sqrt", ', ""),
         "wrong.toml: scheduler.zeta.kind is missing: one of 'constant', 'inverse_sqrt', 'power'",
     ),
-    "line 19 without a zeta": (
+    "line 19 without an objective": (
         NETWORK.replace('"algorithm1"', '"greedy"') + 'queue_update = "algorithm1"\n',
-        "wrong.toml: scheduler.queue_update = 'algorithm1' requires a policy with a `zeta` option; "
+        "wrong.toml: scheduler.queue_update = 'algorithm1' requires a policy with an `objective` option; "
         "'greedy' has none",
     ),
     "extends itself": (

@@ -1,7 +1,9 @@
 """Scheduler settings: the ``[scheduler]`` table."""
 
 import inspect
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, final
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
@@ -19,20 +21,22 @@ def _add_policy_options(schema: dict[str, Any]) -> None:
     for kind, policy in scheduling.POLICIES.items():
         own = TypeAdapter(policy).json_schema()
         for name, option in own["properties"].items():
+            if name == "objective":  # made of the table's zeta and drift
+                continue
             if name in schema["properties"] and "policies" not in schema["properties"][name]:
                 continue
             known = schema["properties"].setdefault(name, option | {"policies": []})
             known["policies"].append(kind)
 
 
-def options_of(kind: str) -> set[str]:
-    """Return the names of the options of a policy.
+def options_of(kind: str, folders: Sequence[Path] = ()) -> set[str]:
+    """Return the names of the options of a policy, which may be in a module in ``folders``.
 
     Raises:
         ScenarioError: there is no such policy.
     """
     try:
-        policy = scheduling.policy_class(kind)
+        policy = scheduling.policy_class(kind, folders)
     except ValueError as error:
         if ":" in kind:
             raise ScenarioError(f"scheduler.kind: {error}") from None
@@ -88,30 +92,29 @@ class SchedulerTable(ScenarioTable):
         """Objective J of problem P1 with the zeta and drift of this table."""
         return scheduling.Objective(zeta=self.zeta, drift=self.drift)
 
-    def create(self) -> scheduling.Policy:
-        """Return the policy.
+    def create(self, folders: Sequence[Path] = ()) -> scheduling.Policy:
+        """Return the policy, which may be in a module in ``folders``.
 
         Raises:
-            ScenarioError: an unknown kind, or a queue update that needs the option ``zeta`` where
+            ScenarioError: an unknown kind, or a queue update that needs an objective where
                 the policy has none.
             ValidationError: an option that the policy does not have, or a value that it does not
                 allow.
         """
-        own = options_of(self.kind)
-        if self.queue_update == "algorithm1" and "zeta" not in own:
+        own = options_of(self.kind, folders)
+        if self.queue_update == "algorithm1" and "objective" not in own:
             raise ScenarioError(
-                "scheduler.queue_update = 'algorithm1' requires a policy with a `zeta` option; "
+                "scheduler.queue_update = 'algorithm1' requires a policy with an `objective` option; "
                 f"{self.kind!r} has none"
             )
-        options = {key: value for key, value in self._shared_options().items() if key in own}
-        options |= self.model_extra or {}
+        options = dict(self.model_extra or {})
+        if "objective" in own:
+            if "objective" in options:
+                raise ScenarioError("scheduler.objective is unknown; give scheduler.zeta and drift")
+            options["objective"] = self.objective
         try:
-            return scheduling.create(self.kind, **options)
+            return scheduling.create(self.kind, folders, **options)
         except TypeError as error:
             raise ScenarioError(
                 f"scheduler.kind = {self.kind!r} cannot be created: {error}"
             ) from None
-
-    def _shared_options(self) -> dict[str, object]:
-        """Return the keys of this table that policies take as options."""
-        return {"zeta": self.zeta, "drift": self.drift}
