@@ -14,7 +14,8 @@ from coupling.cli.console import ProgressBar, summary_table
 from coupling.cli.tensorboard import tensorboard as live_scalars
 from coupling.scenario.errors import Interrupted, RunError, ScenarioError
 from coupling.scenario.file import parse_set
-from coupling.scenario.scenario import Scenario, file_schema
+from coupling.scenario.json_schema import file_schema
+from coupling.scenario.scenario import Scenario, json_schema
 from coupling.simulation.feasibility import warnings as feasibility_warnings
 from coupling.simulation.run import check_free, resume, run
 from coupling.simulation.signals import stop_requests
@@ -114,7 +115,7 @@ def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
-    print(json.dumps(file_schema(), indent=2))
+    print(json.dumps(file_schema(json_schema()), indent=2))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -125,7 +125,7 @@ def test_the_decisions_are_diagnosed_also_where_only_some_or_no_devices_are_offe
 ) -> None:
     kind = {"kind": "exact", "delay_budget_s": 10.0, "drift": "full", "diagnose": "devices"}
     noisy = {"kind": "noisy", "std_db": 3.0}
-    go(centralised(tmp_path, rounds=60, scheduler=kind | {"knowledge": noisy}), tmp_path)
+    go(centralised(tmp_path, rounds=60, scheduler=kind | {"csi": noisy}), tmp_path)
 
     rounds, devices, _ = tables(tmp_path)
     decisions = pd.read_parquet(tmp_path / "decisions")
