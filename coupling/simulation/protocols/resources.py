@@ -13,7 +13,7 @@ from coupling.simulation.protocols.base import Outcome, RoundPlan, Transfers
 from coupling.simulation.protocols.participation import DOWNLINK, UPLINK, Direction, Participation
 from netsim.clock import wait
 from netsim.edge_server import Server
-from netsim.link.band import Band
+from netsim.link.band import Band, BandOptions
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
@@ -49,15 +49,13 @@ class Resources:
             UPLINK: scenario.devices.tx_power_w,
             DOWNLINK: scenario.devices.energy.receive_w,
         }
-        self._uplink = Band.uplink(
-            env, cell.bandwidth_hz, noise, power_w, outage=outage, reallocate=reallocate
-        )
+        uplink = BandOptions(cell.bandwidth_hz, noise, outage, reallocate)
+        self._uplink = Band.uplink(env, uplink, power_w)
         self._downlink: Band | None = None
         if cell.downlink_bandwidth_hz is not None and cell.server_tx_power_w is not None:
             downlink_hz, server_w = cell.downlink_bandwidth_hz, cell.server_tx_power_w
-            self._downlink = Band.downlink(
-                env, downlink_hz, noise, server_w, outage=outage, reallocate=reallocate
-            )
+            downlink = BandOptions(downlink_hz, noise, outage, reallocate)
+            self._downlink = Band.downlink(env, downlink, server_w)
             self._downlink_ratio = downlink_hz / cell.bandwidth_hz
         self.server = Server(env, cell.compute.workers) if cell.compute else None
         """The server's queue; None where its steps take no time."""
@@ -80,12 +78,12 @@ class Resources:
         chosen = plan.allocation.devices.tolist()
         share_hz = dict(zip(chosen, plan.allocation.bandwidth_hz.tolist(), strict=True))
         deadline_s = self._env.now + (self._deadline_s or np.inf)
-        self._uplink.open(share_hz, plan.ahead, deadline_s)
+        self._uplink.begin_round(share_hz, plan.ahead, deadline_s)
         if self._downlink is not None:
             downlink_hz = {
                 device: share * self._downlink_ratio for device, share in share_hz.items()
             }
-            self._downlink.open(downlink_hz, plan.ahead, deadline_s)
+            self._downlink.begin_round(downlink_hz, plan.ahead, deadline_s)
         return self._visits(plan, on_device, on_server)
 
     def carry(
@@ -95,7 +93,7 @@ class Resources:
         band = self._uplink if direction == UPLINK else self._downlink
         assert band is not None, "validated with the protocol: there is a downlink"
         limits = visit.leave_s, visit.bearable_s(direction)
-        attempts = yield from band.carry(visit.device, float(bits), *limits)
+        attempts = yield from band.transmit(visit.device, float(bits), *limits)
         visit.carried(leg, direction, attempts)
         return attempts[-1].status == "delivered"
 
