@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, BertConfig, BertModel
 
-from learner.architectures.pretrained import load_tokenizer, locate
 from learner.aggregation import MeanAggregator
+from learner.architectures.pretrained import load_tokenizer, locate
 from learner.executor import micro_batches
 from learner.settings import LearnerSettings
 from learner.split_learner import SplitLearner, build
