@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
 from analysis import figures
-from analysis.runs import Runs, value
+from analysis.runs import Runs, scenario_value
 from reproduction.stages import POLICY
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def draw(name: str, found: dict[str, Variants], folder: Path) -> None:
         run
         for stage, variant in drawing.of
         for run in found[stage][variant]
-        if not drawing.policies or value(run, POLICY) in drawing.policies
+        if not drawing.policies or scenario_value(run, POLICY) in drawing.policies
     )
     figure = figures.draw(drawing.kind, runs)
     if drawing.then is not None:

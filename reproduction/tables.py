@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import Run, load_many
-from analysis.runs import Runs, value
+from analysis.runs import Runs, scenario_value
 from reproduction.measures import COSTS, LEARNED, REAL, WALL, WHOLE, accuracy_at, measures, spent
 from reproduction.stages import POLICY, Scale, Stage
 
@@ -55,8 +55,8 @@ def table(stage: Stage, found: dict[str, Runs]) -> pd.DataFrame:
     equal = _equal_costs(found, stage.equal_cost) if stage.equal_cost else {}
     rows = [
         {"variant": variant}
-        | {key: value(run, key) for key in keys}
-        | {"seed": value(run, "seed")}
+        | {key: scenario_value(run, key) for key in keys}
+        | {"seed": scenario_value(run, "seed")}
         | numbers
         | equal.get(run.path, {})
         for variant, runs in found.items()
@@ -103,7 +103,7 @@ def _numbers(runs: Runs, keys: list[str]) -> list[dict[str, Any]]:
     run.
     """
     found = [measures(run) for run in runs]
-    ends = {_world(run, keys): run for run in runs if value(run, POLICY) == REFERENCE}
+    ends = {_world(run, keys): run for run in runs if scenario_value(run, POLICY) == REFERENCE}
     for run, numbers in zip(runs, found, strict=True):
         if "accuracy" in numbers and (reference := ends.get(_world(run, keys))) is not None:
             end_s = float(reference.arrays("rounds", "end_s")["end_s"][-1])
@@ -117,7 +117,7 @@ def _equal_costs(found: dict[str, Runs], among: list[str]) -> dict[Path, dict[st
     """
     by_seed: dict[int, list[tuple[str, Run]]] = {}
     for variant, run in ((variant, run) for variant, runs in found.items() for run in runs):
-        by_seed.setdefault(value(run, "seed"), []).append((variant, run))
+        by_seed.setdefault(scenario_value(run, "seed"), []).append((variant, run))
     numbers: dict[Path, dict[str, float]] = {}
     for runs in by_seed.values():
         for cost in COSTS:
@@ -130,7 +130,10 @@ def _equal_costs(found: dict[str, Runs], among: list[str]) -> dict[Path, dict[st
 
 
 def _world(run: Run, keys: list[str]) -> tuple[Any, ...]:
-    return (value(run, "seed"), *(value(run, key) for key in keys if key != POLICY))
+    return (
+        scenario_value(run, "seed"),
+        *(scenario_value(run, key) for key in keys if key != POLICY),
+    )
 
 
 def _equal_delay(runs: Runs) -> Runs:
