@@ -20,7 +20,7 @@ import torch
 
 from learner.split_learner import SplitLearner, build
 
-COMMON: Final = runpy.run_path(str(Path(__file__).with_name("learner.py")))
+COMMON: Final = runpy.run_path(str(Path(__file__).with_name("bench_learner.py")))
 PAIRS: Final = 9
 MOST: Final = 1.15
 

@@ -27,6 +27,7 @@ from coupling import Scenario
 from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.schema import TABLES
 from coupling.run_directory.writer import TableWriter, Values
+from coupling.simulation.build import build_protocol
 from coupling.simulation.learning import Learning
 from coupling.simulation.round_loop import Rounds
 from coupling.simulation.world import ScenarioWorld
@@ -89,7 +90,7 @@ def rows_of_a_run(motion: str, devices: int, rounds: int) -> list[list[Added]]:
         scenario,
         world,
         scenario.policy(),
-        scenario.protocol.create(env, scenario, learning, world.streams),
+        build_protocol(env, scenario, learning, world.streams),
         learning,
         listener,  # type: ignore[arg-type]  # the two methods that rounds call
         RunState.initial(devices, 0.0),

@@ -1,4 +1,4 @@
-"""``python -m reproduction.shrink MODEL FOLDER``: a vision transformer for smaller images, which
+"""``python -m reproduction.resize_vit MODEL FOLDER``: a vision transformer for smaller images, which
 are cheaper.
 
 CIFAR-10's images have 32 x 32 pixels; at 224 x 224 a transformer with patches of 14 pixels spends
@@ -49,7 +49,7 @@ def resampled(positions: Tensor, side: int) -> Tensor:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m reproduction.shrink", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m reproduction.resize_vit", description=__doc__)
     parser.add_argument("model", help="a ViT of the Hugging Face hub, or its directory")
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()

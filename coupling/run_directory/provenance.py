@@ -165,7 +165,7 @@ def _versions() -> dict[str, str]:
 
 def _git(*arguments: str) -> str | None:
     """Return what git says about the source tree of this package; None where it is not in one."""
-    tree = Path(__file__).resolve().parent.parent
+    tree = Path(__file__).resolve().parent.parent.parent
     if not (tree / ".git").exists():
         return None
     try:

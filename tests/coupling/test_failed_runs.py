@@ -77,7 +77,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_round_and_the_tables_be
         folder / "learning.toml",
         {"rounds": 9, "learner.evaluate_every": 2, "scheduler.kind": "all_in"},
     )
-    monkeypatch.setattr("coupling.simulation.build_learner", lambda scenario: Diverging(at=6))
+    monkeypatch.setattr("coupling.simulation.run.build_learner", lambda scenario: Diverging(at=6))
 
     with pytest.raises(
         RunError, match=r"^round 6: the loss of device 2 became inf; lower the learning rates$"

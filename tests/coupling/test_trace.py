@@ -243,7 +243,7 @@ def test_a_run_of_many_parts_reads_like_one(
 ) -> None:
     scenario = Scenario.load(BASE, {"rounds": 20, "scheduler.queue_initial_budgets": 5})
     one = coupling.run(scenario, tmp_path / "one", learning=False)
-    monkeypatch.setattr("coupling.recorder._ROWS_PER_PART", 100)
+    monkeypatch.setattr("coupling.run_directory.writer._ROWS_PER_PART", 100)
 
     many = coupling.run(scenario, tmp_path / "many", learning=False)
 

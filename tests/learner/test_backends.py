@@ -54,8 +54,8 @@ PROGRAM = """
 import sys
 import torch
 sys.path[:0] = [sys.argv[1]]
-from tiny import PhiloxStreams, arrays, train
-from learner.learner import build
+from support.tiny_learner import PhiloxStreams, arrays, train
+from learner.split_learner import build
 from learner.settings import LearnerSettings
 torch.set_num_threads(2)
 settings = LearnerSettings.model_validate_json(sys.stdin.read())
@@ -69,7 +69,7 @@ def losses_elsewhere(settings: LearnerSettings) -> list[float]:
     """Return the losses and sums of weights of a learner in a process of its own, of which nothing
     is checked.
     """
-    command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parent)]
+    command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1])]
     given = settings.model_dump_json(exclude_none=True)
     output = subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout
     return [float.fromhex(number) for number in output.split()]

@@ -117,7 +117,7 @@ def test_the_turns_of_many_devices_do_not_depend_on_how_they_are_divided_into_pi
 
 
 def test_a_device_that_comes_and_goes_without_end_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netsim.availability.turns._MOST_TURNS", 1000)
+    monkeypatch.setattr("netsim.availability.on_off._MOST_TURNS", 1000)
     presence = markov(1e-3, 1e-3, 2)
     presence.at(0.0)
 

@@ -14,7 +14,7 @@ NAME: Final = "reproduction.ordered:Ordered"
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ScriptedPolicy(Policy):
+class Ordered(Policy):
     """Devices drawn by lot, ``least`` of them in one end of the run and ``most`` in the other, or
     always the mean.
 
@@ -54,5 +54,5 @@ class ScriptedPolicy(Policy):
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
-        lot = state.random().permutation(len(state.device))
+        lot = state.require_rng().permutation(len(state.device))
         return Allocation.equal_finish(state, state.by_device()[lot[: self.count(state.round)]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netsim.scheduling import RoundState
-from reproduction.scripted_policy import ScriptedPolicy
+from reproduction.ordered import Ordered
 
 
 def state(round_number: int) -> RoundState:
@@ -25,7 +25,7 @@ def state(round_number: int) -> RoundState:
 def test_all_three_orders_schedule_as_many_devices_in_all(rounds: int) -> None:
     total = {
         order: sum(
-            ScriptedPolicy(order=order, least=2, most=14, rounds=rounds).count(t)
+            Ordered(order=order, least=2, most=14, rounds=rounds).count(t)
             for t in range(1, rounds + 1)
         )
         for order in ("ascending", "constant", "descending")
@@ -36,11 +36,11 @@ def test_all_three_orders_schedule_as_many_devices_in_all(rounds: int) -> None:
 
 def test_an_ascending_run_never_falls_and_a_descending_one_is_its_mirror_image() -> None:
     up = [
-        ScriptedPolicy(order="ascending", least=2, most=14, rounds=40).count(t)
+        Ordered(order="ascending", least=2, most=14, rounds=40).count(t)
         for t in range(1, 41)
     ]
     down = [
-        ScriptedPolicy(order="descending", least=2, most=14, rounds=40).count(t)
+        Ordered(order="descending", least=2, most=14, rounds=40).count(t)
         for t in range(1, 41)
     ]
 
@@ -50,8 +50,8 @@ def test_an_ascending_run_never_falls_and_a_descending_one_is_its_mirror_image()
 
 
 def test_the_smaller_set_of_a_round_is_among_the_larger_one() -> None:
-    few = ScriptedPolicy(order="ascending", least=2, most=14, rounds=40).schedule(state(3))
-    many = ScriptedPolicy(order="descending", least=2, most=14, rounds=40).schedule(state(3))
+    few = Ordered(order="ascending", least=2, most=14, rounds=40).schedule(state(3))
+    many = Ordered(order="descending", least=2, most=14, rounds=40).schedule(state(3))
 
     assert len(few.devices) < len(many.devices)
     assert set(few.devices) <= set(many.devices)
@@ -64,4 +64,4 @@ def test_numbers_that_cannot_have_equal_totals_are_refused(options: dict[str, in
     given = {"order": "ascending", "least": 2, "most": 14, "rounds": 40} | options
 
     with pytest.raises(ValueError, match=r"order|least|rounds"):
-        ScriptedPolicy(**given)  # type: ignore[arg-type]
+        Ordered(**given)  # type: ignore[arg-type]
