@@ -11,7 +11,7 @@ from numpy import ndarray
 from netsim.channel.channel import Channel
 from netsim.compute import ServerCompute
 from netsim.edge_server import Server
-from netsim.link.band import Band
+from netsim.link.band import Band, BandOptions
 from netsim.link.transfer import Attempt
 from netsim.link.transmission import Outage
 from netsim.parameters import Point
@@ -48,25 +48,13 @@ class Cell:
         self.position_m = position_m
         """Position of the edge server, x and y in metres."""
         self._compute = compute
-        self._uplink = Band.uplink(
-            env,
-            uplink_hz,
-            noise_psd,
-            tx_power_w=tx_power_w,
-            outage=outage,
-            reallocate=reallocate,
-        )
+        uplink = BandOptions(uplink_hz, noise_psd, outage, reallocate=reallocate)
+        self._uplink = Band.uplink(env, uplink, tx_power_w)
         self._downlink: Band | None = None
         self._downlink_ratio = 0.0
         if downlink_hz is not None and server_tx_power_w is not None:
-            self._downlink = Band.downlink(
-                env,
-                downlink_hz,
-                noise_psd,
-                server_power_w=server_tx_power_w,
-                outage=outage,
-                reallocate=reallocate,
-            )
+            downlink = BandOptions(downlink_hz, noise_psd, outage, reallocate=reallocate)
+            self._downlink = Band.downlink(env, downlink, server_tx_power_w)
             self._downlink_ratio = downlink_hz / uplink_hz
         self._server = Server(env, compute.workers) if compute else None
 
@@ -87,12 +75,12 @@ class Cell:
 
         ``channel`` has the gains of these devices, and all transfers end at ``deadline_s``.
         """
-        self._uplink.open(share_hz, channel, deadline_s)
+        self._uplink.begin_round(share_hz, channel, deadline_s)
         if self._downlink is not None:
             downlink_hz = {
                 device: share * self._downlink_ratio for device, share in share_hz.items()
             }
-            self._downlink.open(downlink_hz, channel, deadline_s)
+            self._downlink.begin_round(downlink_hz, channel, deadline_s)
 
     def transmit(
         self,
@@ -100,16 +88,16 @@ class Cell:
         direction: Direction,
         bits: float,
         *,
-        leave_s: float,
+        departure_s: float,
         airtime_s: float,
     ) -> Generator[simpy.Event, Any, list[Attempt]]:
         """Send bits and return the attempts, the last of which decides.
 
-        The transfer is aborted at ``leave_s``, or when its bits have been on air for ``airtime_s``.
+        The transfer is aborted at ``departure_s``, or when its bits have been on air for ``airtime_s``.
         """
         band = self._uplink if direction == UPLINK else self._downlink
         assert band is not None, "validated with the protocol: there is a downlink"
-        return (yield from band.carry(device, bits, leave_s, airtime_s))
+        return (yield from band.transmit(device, bits, departure_s, airtime_s=airtime_s))
 
     def release(self, device: int) -> None:
         """Give back the device's shares of the bands; its last leg is over."""

@@ -33,7 +33,7 @@ class TableBuffer:
     def __bool__(self) -> bool:
         return bool(self._counts)
 
-    def add(self, rows: int, values: Mapping[str, Values]) -> None:
+    def add(self, rows: int, values: Mapping[str, object]) -> None:
         """Append ``rows`` rows; every column of the table needs a value."""
         self._counts.append(rows)
         for column_values, value in zip(self._values, self._row(values), strict=True):

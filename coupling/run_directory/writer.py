@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 from coupling.run_directory import atomic
 from coupling.run_directory.layout import part_name
 from coupling.run_directory.schema import TABLES
-from coupling.run_directory.table_buffer import TableBuffer, Values
+from coupling.run_directory.table_buffer import TableBuffer
 from coupling.scenario.errors import RunError
 
 _ROWS_PER_PART: Final = 200_000
 
-Rows = tuple[int, Mapping[str, Values]]
-"""Number of rows and the value of each column."""
+Rows = tuple[int, Mapping[str, object]]
+"""Number of rows and the value of each column, as ``TableBuffer.add`` takes them."""
 Tables = Mapping[str, Sequence[Rows]]
 """Rows by the name of their table."""
 

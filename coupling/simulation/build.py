@@ -72,8 +72,7 @@ def build_world(scenario: Scenario) -> ScenarioWorld:
 def build_cell(env: simpy.Environment, scenario: Scenario) -> Cell:
     """Return the cell of a scenario at run time."""
     table = scenario.cell
-    protocol = scenario.protocol
-    is_radio = isinstance(protocol, RadioProtocolTable)
+    protocol = scenario.protocol if isinstance(scenario.protocol, RadioProtocolTable) else None
     return Cell(
         env,
         position_m=table.position_m,
@@ -83,8 +82,8 @@ def build_cell(env: simpy.Environment, scenario: Scenario) -> Cell:
         downlink_hz=table.downlink_bandwidth_hz,
         server_tx_power_w=table.server_tx_power_w,
         compute=table.compute,
-        outage=protocol.outage if is_radio else None,
-        reallocate=protocol.reallocate if is_radio else False,
+        outage=protocol.outage if protocol else None,
+        reallocate=protocol.reallocate if protocol else False,
     )
 
 
@@ -125,8 +124,10 @@ def build_protocol(
     sizes: PayloadModel
     match table:
         case AggregateTable(payload_bit=bits):
-            actual = bits == "actual"
-            sizes = EncodedSizes(count, learner) if actual else FixedSizes(count, {LEG: bits})
+            if bits == "actual":
+                sizes = EncodedSizes(count, learner)
+            else:
+                sizes = FixedSizes(count, {LEG: bits})
             return Aggregate(env, sizes, learner)
         case PhasedTable(payload_bit=bits):
             if bits == "actual":

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 import numpy as np
 import simpy
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from coupling.run_directory.checkpoint import RunState, SavedRun
+from coupling.run_directory.table_buffer import Values
 from coupling.run_directory.writer import Rows, Tables
 from coupling.scenario.errors import RunError
 from coupling.scenario.scenario import Scenario
@@ -183,7 +184,8 @@ class Simulation:
         with number_errors(number):
             answer = validated(allocation, view.offered, self.policy_name)
             start_s = float(self._env.now)
-            outcome = self._env.run(self._env.process(self._round(view, answer)))
+            process = self._env.process(self._round(view, answer))
+            outcome = cast(Outcome, self._env.run(process))
             losses = self.learner.aggregate(self._aggregator, number)
             duration_s = self._env.now - start_s
             self._update_state(view, answer, outcome, losses=losses, duration_s=duration_s)
@@ -282,7 +284,7 @@ class Simulation:
             state=view.offered,
             allocation=allocation,
             channel=self.world.channel(view.snapshot, np.sort(devices), now_s),
-            leave_s=self.world.departure_s(view.snapshot, devices, now_s),
+            departure_s=self.world.departure_s(view.snapshot, devices, now_s),
             charge_j=unlimited if view.charge_j is None else view.charge_j[devices],
         )
 
@@ -359,7 +361,7 @@ class Simulation:
         scheduler = self.scenario.scheduler
         objective = scheduler.objective
         diagnose = scheduler.diagnose
-        after = {
+        after: dict[str, Values] = {
             "virtual_queue_s": self.state.virtual_queue_s,
             "policy_wall_s": policy_wall_s,
         }
@@ -370,7 +372,7 @@ class Simulation:
         if diagnose == "devices":
             marginal = np.full(len(self._device), np.nan)
             marginal[view.offered.device] = marginal_objectives(view.offered, allocation, objective)
-        times = {
+        times: dict[str, Values] = {
             "start_s": start_s,
             "end_s": float(self._env.now),
             "train_loss": losses.train_loss,

@@ -23,7 +23,7 @@ class AllocationError(ValueError):
     """
 
 
-def call_policy(policy: Policy, state: RoundState, name: str) -> object:
+def call_policy(policy: Policy, state: RoundState, name: str) -> Allocation:
     """Return what a policy answers, whatever it is.
 
     Raises: AllocationError: the policy raised an exception of its own; the text says where.

@@ -180,7 +180,9 @@ def test_actual_payloads_are_the_shares_as_raw_data(tmp_path: Path, tiny_learner
     transfers = pd.read_parquet(out / "transfers").set_index("device").bits
     assert scenario.learner is not None
     subject = build_learner(scenario)
-    assert transfers.to_dict() == {device: subject.leg_bits(device, 1)["data"] for device in range(4)}
+    assert transfers.to_dict() == {
+        device: subject.leg_bits(device, 1)["data"] for device in range(4)
+    }
     assert transfers.nunique() > 1
 
 

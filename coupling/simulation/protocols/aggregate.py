@@ -52,7 +52,9 @@ class Aggregate(Protocol):
         rate_bps = shannon.rate(share_hz, gain, state.noise_psd, tx_power_w=power_w)
         needed_s = bits / rate_bps
         start_s = self._env.now
-        air_s = np.minimum(needed_s, np.minimum(plan.leave_s - start_s, plan.charge_j / power_w))
+        air_s = np.minimum(
+            needed_s, np.minimum(plan.departure_s - start_s, plan.charge_j / power_w)
+        )
         arrived = air_s >= needed_s
         transfers = zip(chosen.tolist(), air_s.tolist(), arrived.tolist(), strict=True)
         yield self._env.all_of(

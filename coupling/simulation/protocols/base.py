@@ -35,7 +35,7 @@ class RoundPlan:
     allocation: Allocation
     channel: Channel
     """Gains of the scheduled devices during the round."""
-    leave_s: Float[ndarray, " N"]
+    departure_s: Float[ndarray, " N"]
     """Departure time of each scheduled device, in the allocation's order; inf for never."""
     charge_j: Float[ndarray, " N"]
     """Charge of each scheduled device's battery, in J; inf without a battery."""

@@ -182,7 +182,7 @@ class ExchangeProtocol(Protocol):
             participation.device,
             send.direction,
             bits,
-            leave_s=participation.leave_s,
+            departure_s=participation.departure_s,
             airtime_s=participation.max_airtime_s(send.direction),
         )
         participation.record_leg(send.leg, send.direction, attempts)
@@ -254,7 +254,7 @@ class ExchangeProtocol(Protocol):
                 service_s={step: float(values[row]) for step, values in times_s.items()},
                 step_j={step: float(values[row]) for step, values in costs_j.items()},
                 power_w=self._power_w,
-                leave_s=float(plan.leave_s[row]),
+                departure_s=float(plan.departure_s[row]),
                 charge_j=float(plan.charge_j[row]),
             )
             for row, number in enumerate(device.tolist())

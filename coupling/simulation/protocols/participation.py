@@ -19,7 +19,7 @@ class Participation:
     """Energy that each of its own steps costs the device, in J."""
     power_w: dict[Direction, float]
     """Power that the device draws while bits go in a direction, in W."""
-    leave_s: float
+    departure_s: float
     """Departure time of the device; inf for never."""
     charge_j: float
     """Charge left in its battery, in J; inf without a battery."""
@@ -60,7 +60,7 @@ class Participation:
         service_s = self.service_s[step]
         cost_j = self.step_j[step]
         lasting_s = service_s * (self.charge_j / cost_j) if cost_j > self.charge_j else service_s
-        return min(lasting_s, max(0.0, self.leave_s - now_s))
+        return min(lasting_s, max(0.0, self.departure_s - now_s))
 
     def record_step(self, step: str, taken_s: float, now_s: float) -> bool:
         """Record that the device has worked on a step for ``taken_s``; return whether it is done.
@@ -72,7 +72,7 @@ class Participation:
         self.compute_j += share * self.step_j[step]
         self._spend(share * self.step_j[step])
         if share < 1:
-            self.leave_s = min(self.leave_s, now_s)
+            self.departure_s = min(self.departure_s, now_s)
         return share >= 1
 
     def _spend(self, energy_j: float) -> None:
