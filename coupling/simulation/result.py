@@ -53,6 +53,9 @@ class RunResult:
             raise TypeError("this run has no directory; give run() an out")
         return str(self.path)
 
+    def __str__(self) -> str:
+        return "run in memory" if self.path is None else str(self.path)
+
     def __truediv__(self, name: str) -> Path:
         return Path(self) / name
 
