@@ -17,7 +17,7 @@ import numpy as np
 from numpy import ndarray
 from scipy.special import lambertw
 
-from netsim import radio_environment
+from netsim.channel import radio_environment
 from netsim.channel.fading import Rayleigh
 from netsim.channel.pathloss import PowerLaw
 from netsim.link import shannon
@@ -54,7 +54,7 @@ class PolicyCase:
             Disc(center_m=(300.0, 0.0), radius_m=50.0),
             PowerLaw(exponent=3.5, reference_m=10.0),
         )
-        radio = radio_environment.PolicyCase.modelled(
+        radio = radio_environment.RadioEnvironment.modelled(
             disc, Static(), power_law, Rayleigh(), (0.0, 0.0), self.count, Streams(self.seed)
         )
         for number in range(1, rounds + 1):

@@ -249,7 +249,7 @@ class Rounds:
         if self._battery is not None:
             spent_j = np.zeros(len(self._device))
             spent_j[allocation.devices] = outcome.energy_j
-            self.state.battery_j = self._battery.after(self.state.battery_j, spent_j, duration_s)
+            self.state.battery_j = self._battery.next_charge_j(self.state.battery_j, spent_j, duration_s)
 
     def _history(self, number: int) -> History:
         """Return what the server remembers at the start of a round."""

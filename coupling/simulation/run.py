@@ -189,7 +189,7 @@ def _initial(scenario: Scenario) -> RunState:
     return RunState.initial(
         devices.count,
         scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s,
-        devices.battery.charge_j(devices.count, Streams(scenario.seed))
+        devices.battery.initial_charge_j(devices.count, Streams(scenario.seed))
         if devices.battery
         else None,
     )

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from coupling.scenario.scenario import Scenario
-from netsim import radio_environment
+from netsim.channel import radio_environment
 from netsim.channel.channel import BlockFadingChannel, Channel, CoherenceBlocks, ConstantChannel
 from netsim.channel.pathloss import distance
 from netsim.streams import Streams
@@ -48,7 +48,7 @@ class ScenarioWorld:
         self.streams = Streams(scenario.seed)
         coherence = scenario.channel.coherence
         self._world = _world(scenario, self.streams)
-        self._presence = scenario.devices.availability.presence(
+        self._presence = scenario.devices.availability.process(
             scenario.devices.count, self.streams
         )
         self._count = scenario.devices.count
@@ -81,16 +81,16 @@ class ScenarioWorld:
         # With one clock the shift is 0, and a departure comes at the very instant that the world
         # says.
         shift_s = time_s - seen.time_s
-        return self._presence.change_s(devices, np.full(len(devices), seen.time_s)) + shift_s
+        return self._presence.next_change_s(devices, np.full(len(devices), seen.time_s)) + shift_s
 
     def comings_and_goings(
         self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
     ) -> Iterator[tuple[Int[ndarray, " n"], Float[ndarray, " n"], Bool[ndarray, " n"]]]:
-        """Yield ``AvailabilityProcess.changes`` until the end of a run with rounds 1 to T, or
+        """Yield ``AvailabilityProcess.events`` until the end of a run with rounds 1 to T, or
         ``until_s`` if that is later.
         """
         world_s = self._rounds_s(start_s)
-        return self._presence.changes(max(until_s, float((world_s + end_s - start_s).max())))
+        return self._presence.events(max(until_s, float((world_s + end_s - start_s).max())))
 
     def gain_before(self, seen: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
         """Return the gains so many blocks before a snapshot; None where blocks are rounds, which

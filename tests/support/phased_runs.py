@@ -46,7 +46,7 @@ def go(scenario: Scenario, folder: Path, learning: TimedLearner | None = None) -
     world, learning = ScenarioWorld(scenario), learning or TimedLearner()
     count, battery = scenario.devices.count, scenario.devices.battery
     state = RunState.initial(
-        count, 0.0, battery.charge_j(count, world.streams) if battery else None
+        count, 0.0, battery.initial_charge_j(count, world.streams) if battery else None
     )
     protocol = build_protocol(env, scenario, learning, world.streams)
     recorder = TableWriter(folder)

@@ -12,7 +12,7 @@ from coupling.scenario.tables.protocols import RadioProtocolTable
 from coupling.simulation.protocols.base import Outcome, RoundPlan, Transfers
 from coupling.simulation.protocols.participation import DOWNLINK, UPLINK, Direction, Participation
 from netsim.clock import wait
-from netsim.edge_server import Server
+from netsim.edge_server import EdgeServer
 from netsim.link.band import Band, BandOptions
 from netsim.streams import Streams
 
@@ -57,7 +57,7 @@ class Resources:
             downlink = BandOptions(downlink_hz, noise, outage, reallocate)
             self._downlink = Band.downlink(env, downlink, server_w)
             self._downlink_ratio = downlink_hz / cell.bandwidth_hz
-        self.server = Server(env, cell.compute.workers) if cell.compute else None
+        self.server = EdgeServer(env, cell.compute.workers) if cell.compute else None
         """The server's queue; None where its steps take no time."""
         compute = scenario.devices.compute
         self._speed_per_s = compute.speeds(count, streams) if compute else None

@@ -34,4 +34,5 @@ class Aaba(Policy):
             return Allocation.empty()
         chosen = strongest[: fitting[-1] + 1]
         share_hz = np.full(len(chosen), state.bandwidth_hz / len(chosen))
-        return Allocation.of(state, chosen, share_hz, state.delay(chosen, share_hz))
+        delay_s = state.delay(chosen, share_hz)
+        return Allocation.of(state, chosen, bandwidth_hz=share_hz, delay_s=delay_s)

@@ -31,4 +31,7 @@ class Greedy(Policy):
         count = int(np.searchsorted(np.cumsum(needed_hz), state.bandwidth_hz, side="right"))
         if count == 0:
             return Allocation.empty()
-        return Allocation.of(state, strongest[:count], needed_hz[:count], state.delay_budget_s)
+        chosen = strongest[:count]
+        return Allocation.of(
+            state, chosen, bandwidth_hz=needed_hz[:count], delay_s=state.delay_budget_s
+        )
