@@ -4,7 +4,7 @@ from typing import final
 
 
 @final
-class InputError(ValueError):
+class NetworkInputError(ValueError):
     """Invalid placement, mobility, availability or channel of a scenario."""
 
     def __init__(self, key: str, problem: str) -> None:

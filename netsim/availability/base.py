@@ -56,5 +56,5 @@ class Availability(ABC):
         """Return the availability process of ``count`` devices.
 
         Raises:
-            InputError: the model's file does not fit the devices.
+            NetworkInputError: the model's file does not fit the devices.
         """

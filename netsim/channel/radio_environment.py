@@ -43,7 +43,7 @@ class RadioEnvironment:
         """Return the environment of ``count`` devices and one server, from models.
 
         Raises:
-            InputError: the models or a file do not fit each other or the number of devices.
+            NetworkInputError: the models or a file do not fit each other or the number of devices.
         """
         motion = mobility.motion(placement, count, streams)
         rest_m = motion.positions(0.0) if isinstance(motion, Stationary) else None

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.channel.gains import Devices, Gains
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.input_columns import as_device_ids, block_numbers, read_columns, require_devices
 from netsim.parameters import CONFIG, Name
 
@@ -35,7 +35,7 @@ class GainTrace:
         """Return the gains of devices 0 to ``count - 1``; others in the file are ignored.
 
         Raises:
-            InputError: the file, a column, a device or a block is missing or occurs twice, or a
+            NetworkInputError: the file, a column, a device or a block is missing or occurs twice, or a
                 gain is negative, missing or not finite.
         """
         columns = read_columns(self.path, ("block", "device", "gain"), _KEY)
@@ -59,7 +59,7 @@ class GainTrace:
         twice = np.flatnonzero((np.diff(block) == 0) & (np.diff(device) == 0))
         if twice.size:
             row = twice[0]
-            raise InputError(
+            raise NetworkInputError(
                 _KEY, f"{self.path} has block {block[row]}, device {device[row]} twice"
             )
         expected_block, expected_device = np.divmod(np.arange(len(block)), count)
@@ -68,7 +68,7 @@ class GainTrace:
             missing_block, missing_device = divmod(
                 int(wrong[0]) if wrong.size else len(block), count
             )
-            raise InputError(
+            raise NetworkInputError(
                 _KEY,
                 f"{self.path} has no row of block {block[0] + missing_block}, "
                 f"device {missing_device}",
@@ -83,7 +83,7 @@ class GainTrace:
         bad = np.flatnonzero(gain < 0)
         if bad.size:
             row = bad[0]
-            raise InputError(
+            raise NetworkInputError(
                 _KEY,
                 f"{self.path}: gain {gain[row]:g} of block {block[row]}, device {device[row]} "
                 "is negative",

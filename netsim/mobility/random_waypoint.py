@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.geometry import Convex, Xy
 from netsim.mobility.base import Mobility
 from netsim.mobility.piecewise_linear import Legs, LegSequence, PiecewiseLinearMotion
@@ -44,13 +44,13 @@ class RandomWaypoint(Mobility):
     def motion(self, placement: Placement, count: int, streams: Streams) -> PiecewiseLinearMotion:
         region = placement.region()
         if not isinstance(region, Convex):
-            raise InputError(
+            raise NetworkInputError(
                 "devices.mobility",
                 "random_waypoint has straight legs and requires a placement in a convex region; "
                 "annulus is not convex",
             )
         if not region.diameter_m():
-            raise InputError(
+            raise NetworkInputError(
                 "devices.mobility",
                 "random_waypoint requires a placement that is not a single point",
             )

@@ -17,7 +17,7 @@ class Placement(ABC):
         """Return x and y of each device in metres; those of device k do not depend on ``count``.
 
         Raises:
-            InputError: the placement has no room for ``count`` devices.
+            NetworkInputError: the placement has no room for ``count`` devices.
         """
 
     @abstractmethod

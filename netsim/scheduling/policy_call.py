@@ -1,6 +1,8 @@
 """Policy call: run a policy, and validate its allocation before anything is sent."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
 from typing import Final
@@ -9,6 +11,7 @@ import numpy as np
 
 from netsim.scheduling.allocation import Allocation
 from netsim.scheduling.base import Policy
+from netsim.scheduling.record import RoundRecord
 from netsim.scheduling.round_state import RoundState
 
 _ROUNDING: Final = 1e-9
@@ -22,16 +25,37 @@ class AllocationError(ValueError):
     """
 
 
-def call_policy(policy: Policy, state: RoundState, name: str) -> object:
-    """Return the answer of a policy, before validation.
+def call_policy(policy: Policy, state: RoundState, name: str) -> Allocation:
+    """Return the answer of a policy before validation; empty if no device is offered.
 
     Raises:
         AllocationError: the policy raised an exception of its own; the text gives the line.
         ArithmeticError: as the policy raised it, because numbers are too extreme.
         MemoryError: as the policy raised it, because there are too many devices.
     """
-    try:
+    if not len(state.device):
+        return Allocation.empty()
+    with _own_errors(name, state.round, "schedule"):
         return policy.schedule(state)
+
+
+def notify_policy(policy: Policy, record: RoundRecord, name: str) -> None:
+    """Call ``observe`` of a policy with the record of a round.
+
+    Raises:
+        AllocationError: the policy raised an exception of its own; the text gives the line.
+        ArithmeticError: as the policy raised it.
+        MemoryError: as the policy raised it.
+    """
+    with _own_errors(name, record.round, "observe"):
+        policy.observe(record)
+
+
+@contextmanager
+def _own_errors(name: str, round_number: int, method: str) -> Iterator[None]:
+    """Turn an exception of a policy into an error that names policy, round and line."""
+    try:
+        yield
     except (ArithmeticError, MemoryError):
         raise
     except Exception as error:  # a policy is foreign code and may raise any exception
@@ -39,7 +63,7 @@ def call_policy(policy: Policy, state: RoundState, name: str) -> object:
         source_line = f"{Path(place.filename).name}, line {place.lineno}"
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise AllocationError(
-            f"policy {name!r}, round {state.round}: schedule() raised {text} ({source_line})"
+            f"policy {name!r}, round {round_number}: {method}() raised {text} ({source_line})"
         ) from error
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from coupling.simulation.learning import TimedLearner
 from support.small_runs import COMING_AND_GOING, assert_same_tables, network
 
 from coupling import Scenario, run
 from coupling.run_directory import checkpoint
 from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.schema import TABLES
-from coupling.simulation.learning import TimedLearner
 from coupling.simulation.run import resume
 from netsim.streams import Streams
 
@@ -56,7 +56,7 @@ def saved_parts(folder: Path, scenario: Scenario) -> dict[Path, int]:
         for name in TABLES
     }
     count, battery = scenario.devices.count, scenario.devices.battery
-    charge_j = battery.charge_j(count, Streams(scenario.seed)) if battery else None
+    charge_j = battery.initial_charge_j(count, Streams(scenario.seed)) if battery else None
     initial = RunState.initial(count, 0.0, charge_j)
     found = checkpoint.load(folder, scenario.digest(), initial)
     saved = 0 if found is None else found[0].round
