@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar while it goes on, a table at its end."""
+"""Console output of a run: the progress bar, and the summary table at the end."""
 
 from types import TracebackType
 from typing import Any, Self, final
@@ -12,22 +12,20 @@ from coupling.simulation.round_loop import RoundReport
 
 @final
 class ProgressBar:
-    """A progress bar on stderr: round, devices scheduled, simulated time, loss, accuracy, time
-    left.
-    """
+    """Progress bar of a run on stderr: round, devices, simulated time, loss, accuracy."""
 
     def __init__(self, rounds: int) -> None:
         self._bar = progress.Progress(
             progress.TextColumn("round"),
             progress.MofNCompleteColumn(),
             progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.fields[news]}"),
+            progress.TextColumn("{task.fields[status]}"),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=False,
         )
         self._started = False
-        self._task = self._bar.add_task("", total=rounds, news="starting")
+        self._task = self._bar.add_task("", total=rounds, status="starting")
 
     def __enter__(self) -> Self:
         return self
@@ -42,22 +40,20 @@ class ProgressBar:
             self._bar.stop()
 
     def show(self, report: RoundReport) -> None:
-        """Show a finished round; the bar appears with the first one, so that a fault before it
-        stays one line.
-        """
+        """Show a finished round; the bar appears with the first round, not before an error."""
         if not self._started:
             self._bar.start()
             self._started = True
-        news = f"N {report.scheduled:<3d} simulated {report.time_s:,.0f} s"
+        status = f"N {report.scheduled:<3d} simulated {report.time_s:,.0f} s"
         if report.train_loss is not None:
-            news += f"  loss {report.train_loss:.3f}"
+            status += f"  loss {report.train_loss:.3f}"
         if report.accuracy is not None:
-            news += f"  accuracy {report.accuracy:.1%}"
-        self._bar.update(self._task, completed=report.round, news=news)
+            status += f"  accuracy {report.accuracy:.1%}"
+        self._bar.update(self._task, completed=report.round, status=status)
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
-    """Return the table that ends a run."""
+    """Return the summary table of a run."""
     rows = [
         ("rounds", f"{summary['rounds']:,}"),
         (
@@ -65,13 +61,14 @@ def summary_table(summary: dict[str, Any]) -> Table:
             f"mean {summary['scheduled_mean']:.2f}, median {summary['scheduled_median']:g}",
         ),
         (
-            "delay of a round",
+            "delay per round",
             f"mean {summary['delay_mean_s']:.4g} s, median {summary['delay_median_s']:.4g} s, "
             f"budget {summary['delay_budget_s']:.4g} s",
         ),
         (
             "final virtual queue",
-            f"{summary['virtual_queue_s']:.4g} s, Q(T) / (T budget) = {summary['virtual_queue_per_budget']:.4f}",
+            f"{summary['virtual_queue_s']:.4g} s, "
+            f"Q(T) / (T budget) = {summary['virtual_queue_per_budget']:.4f}",
         ),
         ("energy", f"{summary['energy_j']:.4g} J"),
     ]

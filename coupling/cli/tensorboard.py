@@ -1,4 +1,4 @@
-"""A run while it goes on, for TensorBoard."""
+"""TensorBoard scalars of a run, written after every round."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +14,10 @@ Show = Callable[[RoundReport], None]
 
 @contextmanager
 def tensorboard(folder: Path, show: Show) -> Iterator[Show]:
-    """Give what shows a round as ``show`` does and writes its scalars for TensorBoard into a
-    folder.
+    """Wrap the callback ``show`` so that it also writes TensorBoard scalars to ``folder``.
 
-    Against the round: ``devices_scheduled``, ``simulated_s``, and where there is one ``train_loss``
-    (nat) and ``accuracy``. The folder appears with the first round.
+    The scalars per round are ``devices_scheduled``, ``simulated_s``, and if the run has them
+    ``train_loss`` (nat) and ``accuracy``. The first round creates the folder.
 
     Raises:
         ScenarioError: TensorBoard is not installed.
@@ -54,7 +53,7 @@ def tensorboard(folder: Path, show: Show) -> Iterator[Show]:
 
 
 def scalars(report: RoundReport) -> dict[str, float | None]:
-    """Return the scalars of a round; None where there is none."""
+    """Return the scalars of a round; None where the round has no value."""
     return {
         "devices_scheduled": report.scheduled,
         "simulated_s": report.time_s,
