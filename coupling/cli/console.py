@@ -1,17 +1,20 @@
 """Console output of a run: the progress bar, and the summary table at the end."""
 
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 from rich import progress
 from rich.console import Console
 from rich.table import Table
+from typing_extensions import override
 
-from coupling.simulation.round_loop import RoundReport
+from coupling.run_directory.writer import Tables
+from coupling.simulation.observers import RunObserver
+from netsim.scheduling import RoundRecord
 
 
 @final
-class ProgressBar:
+class ProgressBar(RunObserver):
     """Progress bar of a run on stderr: round, devices, simulated time, loss, accuracy."""
 
     def __init__(self, rounds: int) -> None:
@@ -25,6 +28,7 @@ class ProgressBar:
             transient=False,
         )
         self._started = False
+        self._accuracy: float | None = None
         self._task = self._bar.add_task("", total=rounds, status="starting")
 
     def __enter__(self) -> Self:
@@ -39,17 +43,25 @@ class ProgressBar:
         if self._started:
             self._bar.stop()
 
-    def show(self, report: RoundReport) -> None:
-        """Show a finished round; the bar appears with the first round, not before an error."""
+    @override
+    def on_start(self, tables: Tables) -> None:
+        for _, row in tables.get("evaluations", ()):
+            self._accuracy = cast(float, row["accuracy"])
+
+    @override
+    def on_round(self, record: RoundRecord) -> None:
+        """Show a round; the bar appears with the first round, not before an error."""
         if not self._started:
             self._bar.start()
             self._started = True
-        status = f"N {report.scheduled:<3d} simulated {report.time_s:,.0f} s"
-        if report.train_loss is not None:
-            status += f"  loss {report.train_loss:.3f}"
-        if report.accuracy is not None:
-            status += f"  accuracy {report.accuracy:.1%}"
-        self._bar.update(self._task, completed=report.round, status=status)
+        if record.evaluation is not None:
+            self._accuracy = record.evaluation["accuracy"]
+        status = f"N {len(record.scheduled):<3d} simulated {record.time_s:,.0f} s"
+        if record.train_loss is not None:
+            status += f"  loss {record.train_loss:.3f}"
+        if self._accuracy is not None:
+            status += f"  accuracy {self._accuracy:.1%}"
+        self._bar.update(self._task, completed=record.round, status=status)
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

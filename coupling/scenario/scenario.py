@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -94,15 +94,24 @@ class Scenario(ScenarioTable):
         return self
 
     @classmethod
-    def load(cls, path: str | Path, overrides: Mapping[str, object] | None = None) -> "Scenario":
+    def load(
+        cls,
+        path: str | Path,
+        overrides: Mapping[str, object] | None = None,
+        *,
+        folders: Sequence[Path] = (),
+    ) -> "Scenario":
         """Return the scenario of a TOML file, with the values of some keys replaced.
 
-        ``overrides`` maps keys such as ``"devices.count"`` to values, as ``--set`` does.
+        ``overrides`` maps keys such as ``"devices.count"`` to values, as ``--set`` does. Plug-ins
+        are found in the working directory, beside the file, and in ``folders``.
 
         Raises:
             ScenarioError: any fault of the file or the overrides, in one line.
         """
-        return cls._from_file(file.read(Path(path)), overrides or {})
+        source = file.read(Path(path))
+        source.plugin_folders = (*folders, *source.plugin_folders)
+        return cls._from_file(source, overrides or {})
 
     def with_overrides(self, overrides: Mapping[str, object]) -> "Scenario":
         """Return the scenario with the values of some keys replaced, as ``load`` does.
@@ -183,6 +192,11 @@ class Scenario(ScenarioTable):
     def name(self) -> str:
         """Name of the scenario: that of its file, without the ending."""
         return self._source.path.stem
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the scenario file, in which plug-ins are found."""
+        return self._source.plugin_folders[0]
 
     @property
     def delay_budget_s(self) -> float:

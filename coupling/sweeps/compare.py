@@ -57,7 +57,8 @@ def compare(
         RunError: as ``run``.
     """
     if len(set(policies)) < len(policies) or not policies:
-        raise ScenarioError(f"--policies {','.join(policies)}: needs at least one policy, each once")
+        names = ",".join(policies)
+        raise ScenarioError(f"--policies {names}: needs at least one policy, each once")
     base = scenario if isinstance(scenario, Scenario) else Path(scenario)
     own = _settings_per_policy(base, policies, settings or {})
 

@@ -5,10 +5,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from coupling.run_directory.layout import SCENARIO
 from coupling.run_directory.lock import LockedError, is_locked
 from coupling.run_directory.remote import RemoteRunDirectory, is_url
 from coupling.scenario.errors import Interrupted, RunError, ScenarioError
-from coupling.simulation.run import SCENARIO, resume, run
+from coupling.simulation.run import resume, run
 from coupling.sweeps.engines.base import Stop, Task, TaskState
 
 
@@ -41,21 +42,21 @@ def _run_to_end(task: Task, stop: Stop) -> None:
     remote = RemoteRunDirectory(task.path)
     with tempfile.TemporaryDirectory(prefix="airtune-") as scratch:
         folder = Path(scratch) / task.name
-        remote.fetch(folder)
+        remote.download(folder)
         try:
-            _start_or_resume(folder, task, stop, on_checkpoint=remote.push)
+            _start_or_resume(folder, task, stop, on_checkpoint=remote.upload)
         finally:
-            remote.push(folder)
+            remote.upload(folder)
 
 
 def _start_or_resume(
     folder: Path, task: Task, stop: Stop, *, on_checkpoint: Callable[[Path], None]
 ) -> None:
     if (folder / SCENARIO).exists():
-        resume(folder, stop=stop, on_save=on_checkpoint)
+        resume(folder, stop=stop, on_checkpoint=on_checkpoint)
         return
     if is_locked(folder):
         raise LockedError(f"{folder}: another process is starting this run")
     # Without a scenario the run was stopped while it started: the directory has nothing to keep.
     shutil.rmtree(folder, ignore_errors=True)
-    run(task.scenario, folder, learning=task.learning, stop=stop, on_save=on_checkpoint)
+    run(task.scenario, folder, learning=task.learning, stop=stop, on_checkpoint=on_checkpoint)
