@@ -54,5 +54,5 @@ class Ordered(Policy):
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
-        lot = state.random().permutation(len(state.device))
+        lot = state.require_rng().permutation(len(state.device))
         return Allocation.equal_finish(state, state.by_device()[lot[: self.count(state.round)]])

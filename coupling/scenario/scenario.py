@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final, Literal, Self, cast, final
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.scenario import file
 from coupling.scenario.errors import ScenarioError, explain
 from coupling.scenario.tables import (
@@ -20,11 +19,13 @@ from coupling.scenario.tables import (
     SchedulerTable,
     TraceTable,
 )
-from coupling.simulation.protocols import AnyProtocol
+from coupling.scenario.tables.protocols import AnyProtocol, plugin
 from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
 from netsim.parameters import Count, Positive
 
+_DIGEST_VERSION: Final = "2"
+"""Version of ``Scenario.digest``; a default that changes needs a new one."""
 _PART: Final = "-part"
 """Ending of the name of a table's schema in files that extend others."""
 
@@ -66,7 +67,7 @@ class Scenario(ScenarioTable):
 
     @model_validator(mode="after")
     def _protocol_fits(self) -> Self:
-        self.protocol.check(self)
+        self.protocol.check(self.cell, self.channel, self.learner)
         actual = self.protocol.fixed_bits is None
         if actual and self.learner is None:
             raise ValueError("protocol.payload_bit = 'actual' needs a [learner]")
@@ -105,10 +106,12 @@ class Scenario(ScenarioTable):
         for key, value in (overrides or {}).items():
             given.override(key, value)
         given.resolve_paths()
+        folders = (Path.cwd(), Path(path).resolve().parent)
         try:
-            scenario = cls.model_validate(given.raw)
+            scenario = cls.model_validate(given.raw, context={"folders": folders})
         except ValidationError as error:
-            raise ScenarioError(given.line(*explain(error, given.raw, json_schema()))) from None
+            schema = plugin.add_to_schema(json_schema(), given.raw)
+            raise ScenarioError(given.line(*explain(error, given.raw, schema))) from None
         scenario._source = given
         scenario.policy()
         return scenario
@@ -127,13 +130,10 @@ class Scenario(ScenarioTable):
         except ValidationError as error:
             path, text = explain(error, raw, json_schema(), ("scheduler",))
             raise ScenarioError(self._source.line(path, text)) from None
-        if (
-            isinstance(policy, scheduling.OracleStatic)
-            and policy.count is None
-            and not self._foreseeable()
-        ):
+        unfitted = policy.unfitted()
+        if unfitted and not self._foreseeable():
             text = (
-                "scheduler.count is missing: the best one can be found beforehand only where gains depend on the "
+                f"scheduler.{unfitted[0]} is missing: the best one can be found beforehand only where gains depend on the "
                 "round alone (channel.coherence = 'round'; devices at rest or world_clock = 'round') and all "
                 "devices are always there"
             )
@@ -197,7 +197,7 @@ class Scenario(ScenarioTable):
         """Return a hash of everything that the run depends on.
 
         Keys at their default count as absent, so a key that a later version adds leaves it as it
-        is; a default that changes needs a new schema version.
+        is; a default that changes needs a new ``_DIGEST_VERSION``.
         """
         return _digest(self._chosen())
 
@@ -265,7 +265,9 @@ def _partial(node: Any) -> Any:
 
 
 def _digest(tables: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([SCHEMA_VERSION, tables], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps([_DIGEST_VERSION, tables], sort_keys=True).encode()
+    ).hexdigest()
 
 
 def _with_kinds(chosen: object, whole: object) -> object:

@@ -67,5 +67,5 @@ def _optimum(state: RoundState, objective: Objective) -> tuple[int, float]:
     """Return N and J of the optimum of P1 for what the policy was shown."""
     if not len(state.device):
         return 0, 0.0
-    best = scheduling.create("exact", zeta=objective.zeta, drift=objective.drift).schedule(state)
+    best = scheduling.create("exact", objective=objective).schedule(state)
     return len(best.devices), float(objective.value(len(best.devices), best.delay_s, state))

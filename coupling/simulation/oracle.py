@@ -7,7 +7,7 @@ import numpy as np
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.protocols import Protocol
 from coupling.simulation.world import ScenarioWorld
-from netsim.scheduling import OracleStatic, Policy, RoundState
+from netsim.scheduling import Policy, RoundState
 
 
 def fit_oracle(
@@ -16,9 +16,7 @@ def fit_oracle(
     """Return the policy of a run: an oracle without a number gets the best one for the rounds to
     come.
     """
-    if isinstance(policy, OracleStatic) and policy.count is None:
-        return OracleStatic.fitted(_rounds(scenario, world, protocol))
-    return policy
+    return policy.fit(_rounds(scenario, world, protocol)) if policy.unfitted() else policy
 
 
 def _rounds(scenario: Scenario, world: ScenarioWorld, protocol: Protocol) -> Iterator[RoundState]:

@@ -17,7 +17,7 @@ from coupling.run_directory.provenance import Provenance
 from coupling.run_directory.session import RunSession
 from coupling.scenario.errors import Interrupted, RunError, ScenarioError, os_error_text
 from coupling.scenario.scenario import Scenario
-from coupling.simulation.build import build_learner, build_world
+from coupling.simulation.build import build_learner, build_protocol, build_world
 from coupling.simulation.learning import TimedLearner
 from coupling.simulation.oracle import fit_oracle
 from coupling.simulation.round_loop import RoundReport, Rounds
@@ -161,7 +161,7 @@ def _go(current: RunSession, world: ScenarioWorld, on_round: OnRound, stop: Stop
         return ends
 
     env = simpy.Environment(initial_time=state.time_s)
-    protocol = scenario.protocol.create(env, scenario, steps, world.streams)
+    protocol = build_protocol(env, scenario, steps, world.streams)
     policy = fit_oracle(scenario.policy(), scenario, world, protocol)
     rounds = Rounds(env, scenario, world, policy, protocol, steps, recorder, state, after)
     current.note("running")

@@ -1,10 +1,13 @@
-"""Who takes part in a round, and with how much bandwidth: one file a policy."""
+"""Scheduling: the devices of each round and their bandwidth, one file per policy."""
 
-from netsim.scheduling.base import Allocation, History, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
 from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrtZeta, Objective
 from netsim.scheduling.policies.oracle_static import OracleStatic
 from netsim.scheduling.policy_call import AllocationError, call_policy, validated
+from netsim.scheduling.record import RoundRecord
 from netsim.scheduling.registry import ENTRY_POINTS, POLICIES, create, policy_class
+from netsim.scheduling.round_state import History, RoundState
 
 __all__ = [
     "ENTRY_POINTS",
@@ -18,6 +21,7 @@ __all__ = [
     "Objective",
     "OracleStatic",
     "Policy",
+    "RoundRecord",
     "RoundState",
     "call_policy",
     "create",

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.parameters import CONFIG, Positive
-from netsim.scheduling.base import RoundState
+from netsim.scheduling.round_state import RoundState
 
 Drift = Literal["paper", "full"]
 

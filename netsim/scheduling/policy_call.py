@@ -7,7 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.round_state import RoundState
 
 _ROUNDING: Final = 1e-9
 

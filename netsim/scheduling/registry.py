@@ -1,10 +1,15 @@
-"""How a policy is found by its name."""
+"""Policy registry: find the class of a policy by its name, and create a policy."""
 
-from importlib import import_module
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Final
 
 from netsim.scheduling.base import Policy
+from netsim.scheduling.module_import import import_module
+from netsim.scheduling.objective import Objective
 from netsim.scheduling.policies.aaba import Aaba
 from netsim.scheduling.policies.algorithm1 import Algorithm1
 from netsim.scheduling.policies.all_in import AllIn
@@ -31,46 +36,80 @@ POLICIES: Final[dict[str, type[Policy]]] = {
     "knapsack_energy": KnapsackEnergy,
 }
 ENTRY_POINTS: Final = "airtune.policies"
-"""Group of entry points in which an installed package offers its policies by name."""
+"""Entry-point group with which an installed package offers policies under short names."""
 
 
-def create(kind: str, **options: Any) -> Policy:  # each policy declares and checks its own
-    """Return the policy of a kind with its options, for instance ``create("exact", drift="full")``.
+def create(
+    kind: str,
+    folders: Sequence[Path] = (),
+    **options: Any,  # each policy declares and checks its own options
+) -> Policy:
+    """Return a policy with its options, for instance ``create("exact", drift="full")``.
 
-    Raises: ValueError: an unknown kind; an unknown or impossible option of a built-in policy
-        (pydantic's error, which
-            is one).
-    """
-    return policy_class(kind)(**options)
-
-
-def policy_class(kind: str) -> type[Policy]:
-    """Return the class of a built-in policy, of an installed one (its entry point's name), or of
-    ``module:Class``.
+    ``zeta`` and ``drift`` are short for the ``objective`` of a policy that has one. ``folders``
+    are searched for ``module:Class`` as by ``policy_class``.
 
     Raises:
-        ValueError: there is no such policy; the text says what was looked for.
+        ValueError: an unknown kind, or an option that a built-in policy does not have or allow
+            (pydantic's error is a ValueError).
+    """
+    policy = policy_class(kind, folders)
+    parameters = inspect.signature(policy).parameters
+    if "objective" in parameters:
+        options = _with_objective(options, own=parameters)
+    return policy(**options)
+
+
+def policy_class(kind: str, folders: Sequence[Path] = ()) -> type[Policy]:
+    """Return the class of a policy: built-in, installed (entry point), or ``module:Class``.
+
+    A module is searched in ``folders``, then in the working directory, then on Python's path.
+
+    Raises:
+        ValueError: the policy does not exist or cannot be imported.
     """
     if kind in POLICIES:
         return POLICIES[kind]
     if ":" in kind:
-        return _policy(_imported(kind), kind)
+        module, _, name = kind.partition(":")
+        places = [*folders, Path.cwd()]
+        return _loaded(kind, lambda: getattr(import_module(module, places), name))
     installed = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if kind in installed:
-        return _policy(installed[kind].load(), kind)
+        return _loaded(kind, installed[kind].load)
     known = ", ".join([*POLICIES, *sorted(installed)])
     raise ValueError(f"unknown policy {kind!r}: allowed are {known}, or 'package.module:ClassName'")
 
 
-def _imported(kind: str) -> object:
-    module, _, name = kind.partition(":")
+def _with_objective(options: dict[str, Any], own: Iterable[str]) -> dict[str, Any]:
+    """Return the options with ``zeta`` and ``drift`` replaced by the objective they describe."""
+    terms = {key: options[key] for key in ("zeta", "drift") if key in options and key not in own}
+    if not terms:
+        return options
+    if "objective" in options:
+        raise ValueError(f"objective excludes {' and '.join(terms)}; keep one of the two")
+    rest = {key: value for key, value in options.items() if key not in terms}
+    return rest | {"objective": Objective(**terms)}
+
+
+def _loaded(kind: str, load: Callable[[], object]) -> type[Policy]:
+    """Return the policy class that ``load`` imports; an error of any kind is one line."""
     try:
-        return getattr(import_module(module), name)
+        loaded = load()
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"policy {kind!r} cannot be imported: {error}") from error
-
-
-def _policy(found: object, kind: str) -> type[Policy]:
-    if isinstance(found, type) and issubclass(found, Policy):
-        return found
+        raise ValueError(f"policy {kind!r} cannot be imported: {_first_line(error)}") from error
+    except Exception as error:  # a module is foreign code and may raise any exception
+        place = extract_tb(error.__traceback__)[-1]
+        text = f"{type(error).__name__}: {_first_line(error)}"
+        raise ValueError(
+            f"policy {kind!r} cannot be imported: {text} "
+            f"({Path(place.filename).name}, line {place.lineno})"
+        ) from error
+    if isinstance(loaded, type) and issubclass(loaded, Policy):
+        return loaded
     raise ValueError(f"policy {kind!r} is not a subclass of netsim.scheduling.Policy")
+
+
+def _first_line(error: Exception) -> str:
+    """Return the text of an error as one line."""
+    return " ".join(str(error).split())

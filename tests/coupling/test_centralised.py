@@ -11,9 +11,9 @@ from support.phased_runs import go, laid_over
 
 import coupling
 from coupling import Scenario
+from coupling.simulation.build import build_learner
 from coupling.simulation.export_world import record
 from coupling.simulation.learning import TimedLearner
-from coupling.simulation.world import ScenarioWorld
 from netsim.link import shannon
 
 SHARE = 30_000_000
@@ -152,7 +152,7 @@ def test_the_server_learns_with_one_head_from_the_round_in_which_the_first_data_
         channel__coherence=5.0,
     )
     assert scenario.learner is not None
-    subject = scenario.protocol.learner(scenario.learner, 4, ScenarioWorld(scenario).streams)
+    subject = build_learner(scenario)
 
     go(scenario, tmp_path, TimedLearner(subject))
 
@@ -179,7 +179,7 @@ def test_actual_payloads_are_the_shares_as_raw_data(tmp_path: Path, tiny_learner
 
     transfers = pd.read_parquet(out / "transfers").set_index("device").bits
     assert scenario.learner is not None
-    subject = scenario.protocol.learner(scenario.learner, 4, ScenarioWorld(scenario).streams)
+    subject = build_learner(scenario)
     assert transfers.to_dict() == {device: subject.share_bits(device) for device in range(4)}
     assert transfers.nunique() > 1
 

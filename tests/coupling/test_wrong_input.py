@@ -262,9 +262,10 @@ FILES: dict[str, tuple[str | bytes, str]] = {
         NETWORK.replace('kind = "inverse_sqrt", ', ""),
         "wrong.toml: scheduler.zeta.kind is missing: one of 'constant', 'inverse_sqrt', 'power'",
     ),
-    "line 19 without a zeta": (
+    "line 19 without an objective": (
         NETWORK.replace('"algorithm1"', '"greedy"') + 'queue_update = "algorithm1"\n',
-        "wrong.toml: scheduler.queue_update = 'algorithm1' needs a policy with a zeta, which 'greedy' has not",
+        "wrong.toml: scheduler.queue_update = 'algorithm1' requires a policy with an `objective` option; "
+        "'greedy' has none",
     ),
     "extends itself": (
         'extends = "wrong.toml"',
@@ -404,7 +405,7 @@ def test_a_wrong_learner_is_told_even_where_nothing_is_learned(
 FEDAVG = "protocol={kind='fedavg_lora', payload_bit=14_548_992}"
 FEDERATED = {
     "learner.codec.default.kind=int8": (
-        "learner.codec is for a split step, which protocol.kind = 'fedavg_lora' has not"
+        "learner.codec is for a split step, and protocol.kind = 'fedavg_lora' has none"
     ),
     "protocol.local_steps=0": "protocol.local_steps = 0 is not at least 1",
     "protocol.local_steps=1.5": "protocol.local_steps = 1.5 is not a whole number",
@@ -418,8 +419,8 @@ FEDERATED = {
     "cell.server_tx_power_w=20.0": "cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other",
     "cell.downlink_bandwidth_hz=1e6": "cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other",
     "learner.local_batches=2": (
-        "learner.local_batches = 2 is not 1: with protocol.kind = 'fedavg_lora' protocol.local_steps says how "
-        "many minibatches a device takes"
+        "learner.local_batches = 2 is not 1: with protocol.kind = 'fedavg_lora' protocol.local_steps sets the "
+        "number of minibatches per device"
     ),
     "learner.lora.frozen=true": "protocol.kind = 'fedavg_lora' needs learner.lora.frozen = false",
     "protocol.payload_bit=actual": (
@@ -452,17 +453,17 @@ def test_what_does_not_fit_federated_averaging_is_told(
 CENTRALISED = "protocol={kind='centralised', payload_bit=1_000_000}"
 ON_THE_SERVER = {
     "learner.codec.default.kind=int8": (
-        "learner.codec is for a split step, which protocol.kind = 'centralised' has not"
+        "learner.codec is for a split step, and protocol.kind = 'centralised' has none"
     ),
     "protocol.payload_bit=1.5": "protocol.payload_bit: 1.5 is not a whole number of bits",
     "protocol.local_steps=2": (
-        "protocol.local_steps is unknown; known here: outage, reallocate, deadline_s, kind, payload_bit, operations"
+        "protocol.local_steps is unknown; known here: kind, outage, reallocate, deadline_s, payload_bit, operations"
     ),
     "protocol.operations.step=-1": "protocol.operations.step = -1 is not at least 0.0",
     "protocol.deadline_s=0": "protocol.deadline_s = 0 is not greater than 0.0",
     "learner.local_batches=3": (
         "learner.local_batches = 3 is not 1: with protocol.kind = 'centralised' the server takes one minibatch "
-        "in a round"
+        "per round"
     ),
     "protocol.payload_bit=actual": (
         "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
@@ -566,7 +567,7 @@ def test_a_run_from_python_is_refused_as_well(folder: Path) -> None:
     assert listing(folder) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, os_error_text="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("out", ["locked", "locked/out"])
 def test_a_run_directory_without_permission_is_told(
     out: str, folder: Path, airtune: Airtune

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from coupling import Scenario
-from coupling.simulation.world import ScenarioWorld
+from coupling.simulation.build import build_learner
 from learner.split_learner import SplitLearner
 
 Leg = tuple[str, str]
@@ -23,9 +23,7 @@ SPLIT = {
 
 def learner_of(scenario: Scenario) -> SplitLearner:
     assert scenario.learner is not None
-    return scenario.protocol.learner(
-        scenario.learner, scenario.devices.count, ScenarioWorld(scenario).streams
-    )
+    return build_learner(scenario)
 
 
 def lora_of(subject: SplitLearner) -> list[Tensor]:

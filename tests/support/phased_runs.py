@@ -9,6 +9,7 @@ import tomli_w
 from coupling import Scenario
 from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.writer import TableWriter
+from coupling.simulation.build import build_protocol
 from coupling.simulation.learning import TimedLearner
 from coupling.simulation.round_loop import Rounds
 from coupling.simulation.world import ScenarioWorld
@@ -47,7 +48,7 @@ def go(scenario: Scenario, folder: Path, learning: TimedLearner | None = None) -
     state = RunState.initial(
         count, 0.0, battery.charge_j(count, world.streams) if battery else None
     )
-    protocol = scenario.protocol.create(env, scenario, learning, world.streams)
+    protocol = build_protocol(env, scenario, learning, world.streams)
     recorder = TableWriter(folder)
     (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()))
     rounds = Rounds(

@@ -293,7 +293,7 @@ def test_workers_whose_sweep_was_killed_save_their_states_and_end(
     assert len(folders) == 2
 
 
-@pytest.mark.skipif(cores() < 2, os_error_text="one core is shared by nobody")
+@pytest.mark.skipif(cores() < 2, reason="needs two cores")
 def test_the_cores_are_shared_fairly_among_learning_runs(
     tmp_path: Path, tiny_learner: dict[str, object]
 ) -> None:

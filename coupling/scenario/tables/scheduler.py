@@ -21,6 +21,8 @@ def _add_policy_options(schema: dict[str, Any]) -> None:
     for kind, policy in scheduling.POLICIES.items():
         own = TypeAdapter(policy).json_schema()
         for name, option in own["properties"].items():
+            if name == "objective":  # made of the table's zeta and drift
+                continue
             if name in schema["properties"] and "policies" not in schema["properties"][name]:
                 continue
             known = schema["properties"].setdefault(name, option | {"policies": []})
@@ -93,19 +95,21 @@ class SchedulerTable(ScenarioTable):
     def create(self) -> scheduling.Policy:
         """Return the policy.
 
-        Raises: ScenarioError: an unknown kind, or a queue update that needs a zeta where the policy
-            has none. ValidationError: an option that the policy does not have, or a value that it
+        Raises: ScenarioError: an unknown kind, or a queue update that requires an objective where
+            the policy has none. ValidationError: an option that the policy does not have, or a value that it
             does not allow.
         """
         own = options_of(self.kind)
-        if self.queue_update == "algorithm1" and "zeta" not in own:
+        if self.queue_update == "algorithm1" and "objective" not in own:
             raise ScenarioError(
-                f"scheduler.queue_update = 'algorithm1' needs a policy with a zeta, which {self.kind!r} has not"
+                "scheduler.queue_update = 'algorithm1' requires a policy with an `objective` option; "
+                f"{self.kind!r} has none"
             )
-        shared = {"zeta": self.zeta, "drift": self.drift}
-        options = {key: value for key, value in shared.items() if key in own} | (
-            self.model_extra or {}
-        )
+        options = dict(self.model_extra or {})
+        if "objective" in own:
+            if "objective" in options:
+                raise ScenarioError("scheduler.objective is unknown; give scheduler.zeta and drift")
+            options["objective"] = self.objective
         try:
             return scheduling.create(self.kind, **options)
         except TypeError as error:

@@ -2,61 +2,23 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import simpy
 from typing_extensions import override
 
 from coupling.simulation.learning import TimedLearner
-from coupling.simulation.payloads import EncodedSizes, FixedBits, PayloadModel
+from coupling.simulation.payloads import PayloadModel
 from coupling.simulation.protocols.base import (
     Outcome,
     Payload,
     Protocol,
-    ProtocolTable,
     RoundPlan,
     Transfers,
 )
 from netsim.clock import wait
 from netsim.link import shannon
-from netsim.parameters import Bits
-from netsim.streams import Streams
-
-if TYPE_CHECKING:
-    from coupling.scenario.scenario import Scenario
-
-
-@final
-class AggregateTable(ProtocolTable):
-    """Each scheduled device sends its payload once at its uplink rate, (7) of the paper."""
-
-    kind: Literal["aggregate"] = "aggregate"
-    payload_bit: Bits | Literal["actual"]
-    """Bits mu that a scheduled device sends in a round, embedding, feature and gradient together;
-    ``actual``: those that the learner's payloads have.
-    """
-
-    @property
-    @override
-    def fixed_bits(self) -> float | None:
-        return None if self.payload_bit == "actual" else self.payload_bit
-
-    @override
-    def check(self, scenario: "Scenario") -> None:
-        if scenario.channel.coherence != "round":
-            raise ValueError("protocol.kind = 'aggregate' needs channel.coherence = 'round'")
-
-    @override
-    def create(
-        self, env: simpy.Environment, scenario: "Scenario", learning: TimedLearner, streams: Streams
-    ) -> Protocol:
-        count, bits = scenario.devices.count, self.payload_bit
-        if bits == "actual":
-            return Aggregate(env, learning, EncodedSizes(count, learning))
-        # One number is what all legs have together; which leg has how much does not matter to the
-        # sum.
-        return Aggregate(env, learning, FixedBits(count, float(bits), 0.0, 0.0))
 
 
 @final

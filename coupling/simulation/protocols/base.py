@@ -3,24 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 import simpy
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from coupling.scenario.tables.base import ScenarioTable
-from coupling.simulation.learning import TimedLearner
-from learner.settings import LearnerSettings
 from netsim.channel.channel import Channel
 from netsim.scheduling import Allocation, RoundState
-from netsim.streams import Streams
-
-if TYPE_CHECKING:
-    from coupling.scenario.scenario import Scenario
-    from learner.centralised import CentralisedLearner
-    from learner.split_learner import SplitLearner
 
 
 @final
@@ -145,45 +136,3 @@ class Protocol(ABC):
         """
         return
         yield
-
-
-class ProtocolTable(ScenarioTable, ABC):
-    """The ``[protocol]`` table of one protocol, which stands beside it."""
-
-    @property
-    @abstractmethod
-    def fixed_bits(self) -> float | None:
-        """Bits of a device in a round, all legs together; None where they are the learner's."""
-
-    @property
-    def fixed_uplink_bits(self) -> float | None:
-        """Those of them that go up; all of them, but for protocols that count a leg down as
-        well.
-        """
-        return self.fixed_bits
-
-    @abstractmethod
-    def check(self, scenario: "Scenario") -> None:
-        """Raise ValueError where the rest of a scenario lacks what the protocol needs."""
-
-    def minibatches(self, learner: LearnerSettings) -> int:
-        """Return how many minibatches a scheduled device takes in a round."""
-        return learner.local_batches
-
-    def learner(
-        self, settings: LearnerSettings, device_count: int, streams: Streams
-    ) -> "SplitLearner | CentralisedLearner":
-        """Return the learner whose steps the protocol calls, by default that of the split model.
-
-        Raises:
-            learner.errors.InputError: its model or data cannot be had.
-        """
-        from learner.split_learner import build
-
-        return build(settings, device_count, streams.generator)
-
-    @abstractmethod
-    def create(
-        self, env: simpy.Environment, scenario: "Scenario", learning: TimedLearner, streams: Streams
-    ) -> Protocol:
-        """Return the protocol for a run of the scenario that this table belongs to."""

@@ -1,94 +1,21 @@
 """The split step with its three legs in time: embedding up, feature down, gradient up."""
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, final
 
 import simpy
 from typing_extensions import override
 
-from coupling.scenario.tables.base import ScenarioTable
+from coupling.scenario.tables.protocols import PhasedTable
 from coupling.simulation.learning import TimedLearner
-from coupling.simulation.payloads import EncodedSizes, FixedBits, PayloadModel
+from coupling.simulation.payloads import PayloadModel
 from coupling.simulation.protocols.base import Outcome, Payload, Protocol, RoundPlan
 from coupling.simulation.protocols.participation import DOWNLINK, UPLINK, Participation
-from coupling.simulation.protocols.resources import RadioProtocolTable, Resources
-from netsim.parameters import Bits, NonNegative
+from coupling.simulation.protocols.resources import Resources
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from coupling.scenario.scenario import Scenario
-
-
-@final
-class Legs(ScenarioTable):
-    """Bits of each leg of the split step."""
-
-    embedding: Bits
-    """Uplink, device to server, in bit."""
-    feature: Bits
-    """Downlink, server to device, in bit."""
-    gradient: Bits
-    """Uplink, device to server, in bit."""
-
-
-@final
-class Operations(ScenarioTable):
-    """Operations of each step for one device in one round; they take time where a speed is
-    given.
-    """
-
-    embed: NonNegative = 0.0
-    """On the device, before the embedding is sent."""
-    encode: NonNegative = 0.0
-    """On the server, when the embedding has arrived."""
-    head: NonNegative = 0.0
-    """On the device, forward and backward through its head, when the feature has arrived."""
-    backward: NonNegative = 0.0
-    """On the server, when all devices have ended, for each gradient that arrived."""
-
-
-@final
-class PhasedTable(RadioProtocolTable):
-    """Three legs in time, embedding up, feature down, gradient up: transfers over a channel that
-    may change.
-    """
-
-    kind: Literal["phased"]
-    payload_bit: Legs | Literal["actual"]
-    """Bits of each leg; ``actual``: those that the learner's payloads have."""
-    operations: Operations = Operations()
-    """Operations of each step."""
-
-    @property
-    @override
-    def fixed_bits(self) -> float | None:
-        bits = self.payload_bit
-        return None if bits == "actual" else bits.embedding + bits.feature + bits.gradient
-
-    @property
-    @override
-    def fixed_uplink_bits(self) -> float | None:
-        bits = self.payload_bit
-        return None if bits == "actual" else bits.embedding + bits.gradient
-
-    @override
-    def check(self, scenario: "Scenario") -> None:
-        if scenario.cell.downlink_bandwidth_hz is None or scenario.cell.server_tx_power_w is None:
-            raise ValueError(
-                "protocol.kind = 'phased' needs cell.downlink_bandwidth_hz and cell.server_tx_power_w"
-            )
-
-    @override
-    def create(
-        self, env: simpy.Environment, scenario: "Scenario", learning: TimedLearner, streams: Streams
-    ) -> Protocol:
-        count, bits = scenario.devices.count, self.payload_bit
-        legs: PayloadModel = (
-            EncodedSizes(count, learning)
-            if bits == "actual"
-            else FixedBits(count, bits.embedding, bits.feature, bits.gradient)
-        )
-        return Phased(env, scenario, self, learning, legs, streams)
 
 
 @final

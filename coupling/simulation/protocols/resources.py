@@ -8,32 +8,16 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import simpy
 
-from coupling.simulation.protocols.base import Outcome, ProtocolTable, RoundPlan, Transfers
+from coupling.scenario.tables.protocols import RadioProtocolTable
+from coupling.simulation.protocols.base import Outcome, RoundPlan, Transfers
 from coupling.simulation.protocols.participation import DOWNLINK, UPLINK, Direction, Participation
 from netsim.clock import wait
 from netsim.edge_server import Server
 from netsim.link.band import Band
-from netsim.link.transmission import Outage
-from netsim.parameters import Positive, Switch
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
     from coupling.scenario.scenario import Scenario
-
-
-class RadioProtocolTable(ProtocolTable):
-    """What protocols have in common whose legs are carried out one by one, over a channel that may
-    change.
-    """
-
-    outage: Outage | None = None
-    """What happens where the gain is too low to be received; by default any gain is."""
-    reallocate: Switch = False
-    """Whether the share of a device that has ended goes to the others."""
-    deadline_s: Positive | None = None
-    """Time after a round's start at which all its transfers end, delivered or not; computing may go
-    on after it. By default none.
-    """
 
 
 @final

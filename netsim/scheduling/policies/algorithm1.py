@@ -1,7 +1,6 @@
 """The paper's online algorithm."""
 
 from dataclasses import field
-from functools import cached_property
 from typing import Final, Literal, final
 
 import numpy as np
@@ -10,10 +9,12 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.allocation.prefix_search import Prefixes, rank_by_gain
 from netsim.parameters import CONFIG
-from netsim.scheduling.base import Allocation, Policy, RoundState
-from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrtZeta, Objective
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.objective import Objective
+from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
+from netsim.scheduling.round_state import RoundState
 
 _AT_ONCE: Final = 16
 
@@ -27,15 +28,8 @@ class Algorithm1(Policy):
     """
 
     kind: Literal["algorithm1"] = "algorithm1"
-    zeta: AnyZeta = field(default_factory=InverseSqrtZeta)
-    """Control parameter zeta(t) of (22)."""
-    drift: Drift = "paper"
-    """``paper`` drops the squared delay as Lemma 2 does, ``full`` keeps it."""
-
-    @cached_property
-    def objective(self) -> Objective:
-        """J of (22) with this policy's options."""
-        return Objective(zeta=self.zeta, drift=self.drift)
+    objective: Objective = field(default_factory=Objective)
+    """Objective J of (22), with its control parameter zeta(t) and its drift."""
 
     @override
     def schedule(self, state: RoundState) -> Allocation:

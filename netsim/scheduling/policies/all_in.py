@@ -5,9 +5,11 @@ from typing import Literal, final
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.allocation.prefix_search import Prefixes, rank_by_gain
 from netsim.parameters import CONFIG
-from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
+from netsim.scheduling.round_state import RoundState
 
 
 @final

@@ -1,7 +1,6 @@
 """The optimum of problem P1."""
 
 from dataclasses import field
-from functools import cached_property
 from typing import Final, Literal, final
 
 import numpy as np
@@ -10,11 +9,13 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.allocation.heterogeneous_payloads import best_set
-from netsim.allocation.prefix_search import Prefixes, rank_by_gain
 from netsim.parameters import CONFIG
-from netsim.scheduling.base import Allocation, Policy, RoundState, largest_first
-from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrtZeta, Objective
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.heterogeneous_payloads import best_set
+from netsim.scheduling.objective import Objective
+from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
+from netsim.scheduling.round_state import RoundState, largest_first
 
 _TRIES: Final = 8
 
@@ -31,15 +32,8 @@ class Exact(Policy):
     """
 
     kind: Literal["exact"] = "exact"
-    zeta: AnyZeta = field(default_factory=InverseSqrtZeta)
-    """Control parameter zeta(t) of (22)."""
-    drift: Drift = "paper"
-    """``paper`` drops the squared delay as Lemma 2 does, ``full`` keeps it."""
-
-    @cached_property
-    def objective(self) -> Objective:
-        """J of (22) with this policy's options."""
-        return Objective(zeta=self.zeta, drift=self.drift)
+    objective: Objective = field(default_factory=Objective)
+    """Objective J of (22), with its control parameter zeta(t) and its drift."""
 
     @override
     def schedule(self, state: RoundState) -> Allocation:

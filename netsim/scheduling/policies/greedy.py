@@ -7,7 +7,9 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.parameters import CONFIG
-from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.round_state import RoundState
 
 
 @final

@@ -1,7 +1,6 @@
 """Delay and energy budgets at once."""
 
 from dataclasses import field
-from functools import cached_property
 from typing import Final, Literal, final
 
 import numpy as np
@@ -10,10 +9,12 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.allocation.prefix_search import Prefixes, rank_by_gain
 from netsim.parameters import CONFIG, Positive
-from netsim.scheduling.base import Allocation, Policy, RoundState
-from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrtZeta, Objective
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.objective import Objective
+from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
+from netsim.scheduling.round_state import RoundState
 
 _CANDIDATES: Final = 16
 
@@ -41,15 +42,8 @@ class KnapsackEnergy(Policy):
     kind: Literal["knapsack_energy"] = "knapsack_energy"
     energy_budget_j: Positive
     """Mean energy a round that each device may spend on transmission, in joules."""
-    zeta: AnyZeta = field(default_factory=InverseSqrtZeta)
-    """Control parameter zeta(t) of (22), for both queues."""
-    drift: Drift = "paper"
-    """``paper`` drops the squared delay as Lemma 2 does, ``full`` keeps it."""
-
-    @cached_property
-    def objective(self) -> Objective:
-        """J of (22) with this policy's options."""
-        return Objective(zeta=self.zeta, drift=self.drift)
+    objective: Objective = field(default_factory=Objective)
+    """Objective J of (22), with zeta(t), which also weighs the energy queues, and its drift."""
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
@@ -73,7 +67,12 @@ class KnapsackEnergy(Policy):
         if spent_j is None:
             raise ValueError("this policy needs RoundState.history.mean_energy_j")
         overspent_j = np.maximum(0.0, (state.round - 1) * (spent_j - self.energy_budget_j))
-        return self.zeta.at(state.round) * overspent_j * state.tx_power_w / self.energy_budget_j**2
+        return (
+            self.objective.zeta.at(state.round)
+            * overspent_j
+            * state.tx_power_w
+            / self.energy_budget_j**2
+        )
 
 
 def _candidate_delays(state: RoundState, reachable: Int[ndarray, " n"]) -> list[float]:

@@ -5,10 +5,12 @@ from typing import Literal, final
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.allocation.heterogeneous_payloads import fastest_set
-from netsim.allocation.prefix_search import rank_by_gain
 from netsim.parameters import CONFIG, Count
-from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.heterogeneous_payloads import fastest_set
+from netsim.scheduling.prefix_search import rank_by_gain
+from netsim.scheduling.round_state import RoundState
 
 
 @final

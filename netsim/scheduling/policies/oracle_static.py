@@ -8,10 +8,12 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.allocation.heterogeneous_payloads import fastest_set
-from netsim.allocation.prefix_search import rank_by_gain
 from netsim.parameters import CONFIG
-from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.heterogeneous_payloads import fastest_set
+from netsim.scheduling.prefix_search import rank_by_gain
+from netsim.scheduling.round_state import RoundState
 
 
 @final
@@ -33,29 +35,36 @@ class OracleStatic(Policy):
     long rounds last.
     """
 
-    @staticmethod
-    def fitted(states: Iterable[RoundState]) -> "OracleStatic":
-        """Return the policy with the most devices whose mean delay over some rounds keeps their
-        budget.
+    @override
+    def unfitted(self) -> tuple[str, ...]:
+        return ("count",) if self.count is None else ()
 
-        Only gains, payloads, powers and budgets of the states matter, so any policy's rounds in the
-        same world do. A round with fewer reachable devices counts with the delay of all of these.
+    @override
+    def fit(self, rounds: Iterable[RoundState]) -> "OracleStatic":
+        """Return the policy with the maximum number of devices whose mean delay keeps the budget.
+
+        The mean is over ``rounds``. Only gains, payloads, powers and budgets of the states matter,
+        so that the rounds of any policy in the same world serve. A round with fewer reachable
+        devices counts with the delay of all of these. A policy with a ``count`` stays as it is.
         """
-        ahead = list(states)
-        budget_s = np.mean([state.delay_budget_s for state in ahead])
-        low, high = 0, max((len(state.gain) for state in ahead), default=0)
+        if self.count is not None:
+            return self
+        states = list(rounds)
+        budget_s = np.mean([state.delay_budget_s for state in states])
+        low, high = 0, max((len(state.gain) for state in states), default=0)
+        # Bisection: one more device never shortens the delay of a round.
         while low < high:
-            # One more device never ends sooner, in no round.
-            policy = OracleStatic(count=(low + high + 1) // 2)
-            keeps = np.mean([policy.schedule(state).delay_s for state in ahead]) <= budget_s
-            low, high = ((low + high + 1) // 2, high) if keeps else (low, (low + high - 1) // 2)
+            middle = (low + high + 1) // 2
+            policy = OracleStatic(count=middle)
+            keeps = np.mean([policy.schedule(state).delay_s for state in states]) <= budget_s
+            low, high = (middle, high) if keeps else (low, middle - 1)
         return OracleStatic(count=low)
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
         if self.count is None:
             raise ValueError(
-                "oracle_static needs a count; a run finds one, and so does OracleStatic.fitted"
+                "oracle_static needs a count; give one, or call OracleStatic().fit(rounds)"
             )
         reachable = rank_by_gain(state)
         count = min(self.count, len(reachable))

@@ -8,7 +8,9 @@ from typing_extensions import override
 
 from netsim.link import shannon
 from netsim.parameters import CONFIG, Count
-from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.round_state import RoundState
 
 
 @final

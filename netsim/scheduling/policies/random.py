@@ -7,7 +7,9 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.parameters import CONFIG, Count, Probability
-from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.round_state import RoundState
 
 
 @final
@@ -40,9 +42,9 @@ class Random(Policy):
         offered = state.by_device()
         if self.count is None:
             assert self.probability is not None, "the validator lets nothing else through"
-            drawn = state.random().random(len(offered)) < self.probability
+            drawn = state.require_rng().random(len(offered)) < self.probability
             return Allocation.equal_finish(state, offered[drawn])
         count = min(self.count, len(offered))
         return Allocation.equal_finish(
-            state, offered[state.random().choice(len(offered), count, replace=False)]
+            state, offered[state.require_rng().choice(len(offered), count, replace=False)]
         )

@@ -7,7 +7,9 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.parameters import CONFIG, Count
-from netsim.scheduling.base import Allocation, Policy, RoundState
+from netsim.scheduling.allocation import Allocation
+from netsim.scheduling.base import Policy
+from netsim.scheduling.round_state import RoundState
 
 
 @final
@@ -31,7 +33,5 @@ class RoundRobin(Policy):
         history = state.require_history()
         # Of those last served together, the ones from the end of the circle have been served less
         # often.
-        waiting = np.lexsort(
-            (state.device, history.times_scheduled, history.last_round)
-        )
+        waiting = np.lexsort((state.device, history.times_scheduled, history.last_round))
         return Allocation.equal_finish(state, waiting[: self.count])

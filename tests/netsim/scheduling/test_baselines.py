@@ -151,9 +151,9 @@ def test_the_oracle_s_number_is_the_largest_whose_mean_delay_keeps_the_budget() 
     states = [unit_state([1.0, 3.0], 1.0), unit_state([3.0, 0.0], 1.0)]
     both_s = states[0].min_delay(np.array([0, 1]))[0]
 
-    assert OracleStatic.fitted(states).count == (2 if (both_s + 0.5) / 2 <= 1.0 else 1)
-    assert OracleStatic.fitted([replace(s, delay_budget_s=0.4) for s in states]).count == 0
-    assert OracleStatic.fitted([replace(s, delay_budget_s=0.5) for s in states]).count == 1
+    assert OracleStatic().fit(states).count == (2 if (both_s + 0.5) / 2 <= 1.0 else 1)
+    assert OracleStatic().fit([replace(s, delay_budget_s=0.4) for s in states]).count == 0
+    assert OracleStatic().fit([replace(s, delay_budget_s=0.5) for s in states]).count == 1
     assert OracleStatic(count=1).schedule(states[0]).devices.tolist() == [1]
     assert len(OracleStatic(count=0).schedule(states[0]).devices) == 0
 

@@ -12,10 +12,10 @@ from support.scheduling_states import (
     random_states,
 )
 
-from netsim.allocation.heterogeneous_payloads import fastest_set
-from netsim.allocation.prefix_search import Prefixes, rank_by_gain
 from netsim.link import shannon
 from netsim.scheduling import Objective, RoundState, create
+from netsim.scheduling.heterogeneous_payloads import fastest_set
+from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
 
 SOLVER = 4e-15
 """Where bounds have met they are a solution, and two of them differ by the rounding of ln D."""

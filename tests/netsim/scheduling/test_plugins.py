@@ -12,6 +12,7 @@ from netsim.scheduling import (
     POLICIES,
     Allocation,
     AllocationError,
+    Objective,
     Policy,
     RoundState,
     call_policy,
@@ -19,6 +20,7 @@ from netsim.scheduling import (
     registry,
     validated,
 )
+from netsim.scheduling.objective import ConstantZeta
 
 PAGE = Path(__file__).parents[3] / "docs" / "writing-a-policy.md"
 
@@ -89,6 +91,109 @@ def test_a_policy_s_kind_is_the_name_it_is_found_by() -> None:
 def test_a_policy_that_cannot_be_had_is_refused_in_words(kind: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         create(kind)
+
+
+SMALL_POLICY = """
+from netsim.scheduling import Allocation, Policy
+
+class {name}(Policy):
+    def schedule(self, state):
+        return Allocation.empty()
+"""
+
+
+def write_policy(folder: Path, file: str, name: str) -> None:
+    path = folder / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(SMALL_POLICY.format(name=name))
+
+
+def test_a_policy_is_found_in_a_folder_then_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenarios, here = tmp_path / "scenarios", tmp_path / "here"
+    write_policy(scenarios, "beside_scenario.py", "Beside")
+    write_policy(here, "in_directory.py", "InDirectory")
+    write_policy(scenarios, "in_both.py", "FromFolder")
+    write_policy(here, "in_both.py", "FromDirectory")
+    monkeypatch.chdir(here)
+    path_before = list(sys.path)
+
+    for kind in ("beside_scenario:Beside", "in_directory:InDirectory", "in_both:FromFolder"):
+        assert type(create(kind, [scenarios])).__name__ == kind.partition(":")[2]
+    assert sys.path == path_before
+    with pytest.raises(ValueError, match="No module named 'beside_elsewhere'"):
+        create("beside_elsewhere:Beside", [scenarios])
+
+
+def test_a_module_of_the_same_name_from_elsewhere_is_not_taken(tmp_path: Path) -> None:
+    for folder, name in (("one", "First"), ("two", "Second")):
+        write_policy(tmp_path / folder, "same_name.py", name)
+        write_policy(tmp_path / folder, "same_package/__init__.py", "Outer")
+        write_policy(tmp_path / folder, "same_package/inner.py", name)
+
+    first = create("same_name:First", [tmp_path / "one"])
+    inner = create("same_package.inner:First", [tmp_path / "one"])
+    module = sys.modules["same_name"]
+
+    assert type(create("same_name:Second", [tmp_path / "two"])).__name__ == "Second"
+    assert type(create("same_package.inner:Second", [tmp_path / "two"])).__name__ == "Second"
+    assert sys.modules["same_name"] is module
+    assert type(create("same_name:First", [tmp_path / "one"])) is type(first)
+    assert type(create("same_package.inner:First", [tmp_path / "one"])) is type(inner)
+
+
+def test_airtune_s_own_modules_are_not_taken_from_a_folder(tmp_path: Path) -> None:
+    write_policy(tmp_path, "netsim/scheduling/__init__.py", "Shadow")
+
+    with pytest.raises(ValueError, match="has no attribute 'Shadow'"):
+        create("netsim.scheduling:Shadow", [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("x = 1 / 0", r"ZeroDivisionError: division by zero \(broken_policy.py, line 1\)"),
+        ("raise OSError('first\\nsecond')", r"OSError: first second \(broken_policy.py, line 1\)"),
+        ("def (", r"SyntaxError: invalid syntax \(broken_policy.py, line 1\)"),
+        ("import no_such_thing", "No module named 'no_such_thing'"),
+    ],
+)
+def test_a_module_that_raises_is_refused_in_one_line(
+    tmp_path: Path, code: str, problem: str
+) -> None:
+    (tmp_path / "broken_policy.py").write_text(code)
+
+    with pytest.raises(ValueError, match=problem) as error:
+        create("broken_policy:Broken", [tmp_path])
+
+    assert "\n" not in str(error.value)
+    assert str(tmp_path) not in sys.path
+
+
+def test_zeta_and_drift_are_short_for_the_objective() -> None:
+    objective = Objective(zeta=ConstantZeta(initial=2.0), drift="full")
+    zeta = {"kind": "constant", "initial": 2.0}
+    for kind, options in (
+        ("algorithm1", {}),
+        ("exact", {}),
+        ("knapsack_energy", {"energy_budget_j": 1.0}),
+    ):
+        assert create(kind, **options, zeta=zeta, drift="full") == create(
+            kind, **options, objective=objective
+        )
+    with pytest.raises(ValueError, match="objective excludes zeta and drift; keep one of the two"):
+        create("exact", objective=objective, zeta=zeta, drift="full")
+
+
+def test_the_former_names_of_an_allocation_s_constructors_stay() -> None:
+    state = paper_state(np.array([1e-6, 2e-6]))
+    chosen = np.array([0, 1])
+
+    assert Allocation.nobody().devices.size == 0
+    assert (
+        Allocation.fastest(state, chosen).delay_s == Allocation.equal_finish(state, chosen).delay_s
+    )
 
 
 class Returning(Policy):

@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from netsim.link import shannon
-from netsim.scheduling.base import Allocation, RoundState
+from netsim.scheduling.allocation import Allocation
 from netsim.scheduling.objective import Objective
+from netsim.scheduling.round_state import RoundState
 
 _ROUNDING: Final = 1e-12
 

@@ -12,8 +12,9 @@ from numpy import ndarray
 
 from netsim.allocation import bandwidth_demand, common_delay
 from netsim.link import shannon
-from netsim.scheduling.base import Allocation, RoundState
+from netsim.scheduling.allocation import Allocation
 from netsim.scheduling.objective import Objective
+from netsim.scheduling.round_state import RoundState
 
 _EPSILON: Final = float(np.finfo(float).eps)
 _NARROW: Final = 1e-9

@@ -1,0 +1,145 @@
+"""A plug-in protocol: a table and its process in a file of the user's, without touching the tree."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.command_line import LEARNER, NETWORK, Airtune
+
+from coupling import Scenario, ScenarioError
+
+PLUGIN = '''
+"""A protocol whose devices send a header and a body."""
+
+from typing import Literal
+
+from coupling.scenario import ProtocolTable
+from coupling.scenario.tables import ScenarioTable
+from coupling.simulation.payloads import FixedBits
+from coupling.simulation.protocols.aggregate import Aggregate
+from netsim.parameters import Bits
+
+
+class Sizes(ScenarioTable):
+    """Bits of the two parts."""
+
+    header: Bits
+    body: Bits
+
+
+class HeaderTable(ProtocolTable):
+    """Each scheduled device sends a header and a body."""
+
+    sizes: Sizes
+    repeat: Literal[1, 2] = 1
+
+    @property
+    def fixed_bits(self):
+        return self.repeat * self.sizes.header + self.sizes.body
+
+    def check(self, cell, channel, learner):
+        if learner is not None:
+            raise ValueError("protocol.kind = 'headers:HeaderTable' has no learner")
+
+    def build(self, env, *, cell, devices, streams, learner):
+        bits = FixedBits(devices.count, self.fixed_bits, 0.0, 0.0)
+        return Aggregate(env, learner, bits)
+
+
+class Unbuilt(ProtocolTable):
+    """A table whose process is missing."""
+
+    @property
+    def fixed_bits(self):
+        return 1.0
+
+    def check(self, cell, channel, learner):
+        pass
+'''
+HEADERS = """
+kind = "headers:HeaderTable"
+sizes = { header = 1_000, body = 51_903_512 }
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder with the plug-in beside a scenario; another one is the working directory."""
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "headers.py").write_text(PLUGIN)
+    old = 'kind = "aggregate"\npayload_bit = 51_904_512\n'
+    (there / "plugin.toml").write_text(NETWORK.replace(old, HEADERS))
+    (there / "plain.toml").write_text(NETWORK)
+    (there / "learning.toml").write_text(NETWORK.replace(old, HEADERS) + LEARNER)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield there
+    sys.modules.pop("headers", None)
+
+
+def test_a_protocol_beside_the_scenario_runs(elsewhere: Path, airtune: Airtune) -> None:
+    for name in ("plugin", "plain"):
+        answer = airtune("run", str(elsewhere / f"{name}.toml"), "--out", name)
+        assert answer.status == 0, answer.err
+
+    plugin, plain = (pd.read_parquet(f"{name}/devices") for name in ("plugin", "plain"))
+    pd.testing.assert_frame_equal(plugin, plain)
+    assert len(plain) == 12
+
+
+def test_a_plugin_survives_its_run_directory(elsewhere: Path) -> None:
+    scenario = Scenario.load(elsewhere / "plugin.toml", {"protocol.repeat": 2})
+
+    assert scenario.tables()["protocol"] == {
+        "kind": "headers:HeaderTable",
+        "sizes": {"header": 1_000, "body": 51_903_512},
+        "repeat": 2,
+    }
+    assert scenario.digest() != Scenario.load(elsewhere / "plugin.toml").digest()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("protocol.repeat", 3, "protocol.repeat = 3 is not one of 1 or 2 (from --set)"),
+        ("protocol.bits", 3, "protocol.bits is unknown; known here: kind, sizes, repeat (from --set)"),
+        ("protocol.sizes.had", 3, "protocol.sizes.had is unknown; did you mean header? (from --set)"),
+        (
+            "protocol",
+            {"kind": "nowhere:Table"},
+            "protocol: kind = 'nowhere:Table' cannot be imported: No module named 'nowhere' (from --set)",
+        ),
+        (
+            "protocol",
+            {"kind": "headers:Sizes"},
+            "protocol: kind = 'headers:Sizes' is not a subclass of coupling.scenario.ProtocolTable (from --set)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_plugin_table_ends_in_one_line(
+    key: str, value: object, line: str, elsewhere: Path
+) -> None:
+    with pytest.raises(ScenarioError) as error:
+        Scenario.load(elsewhere / "plugin.toml", {key: value})
+
+    assert str(error.value) == f"{elsewhere / 'plugin.toml'}: {line}"
+
+
+def test_a_plugin_checks_the_other_tables(elsewhere: Path, airtune: Airtune) -> None:
+    answer = airtune("validate", str(elsewhere / "learning.toml"))
+
+    assert answer.status == 2
+    assert answer.err.endswith("protocol.kind = 'headers:HeaderTable' has no learner\n")
+
+
+def test_a_plugin_without_a_process_ends_in_one_line(elsewhere: Path, airtune: Airtune) -> None:
+    table = "protocol={kind='headers:Unbuilt'}"
+    answer = airtune("run", str(elsewhere / "plain.toml"), "--set", table, "--out", "out")
+
+    assert answer.status == 2
+    assert "protocol: kind = 'headers:Unbuilt' has no method build" in answer.err
+    assert not Path("out").exists()
