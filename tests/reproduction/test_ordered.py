@@ -1,4 +1,4 @@
-"""The scripted numbers of devices."""
+"""Scripted policy: its number of devices per round."""
 
 import numpy as np
 import pytest
@@ -35,14 +35,8 @@ def test_all_three_orders_schedule_as_many_devices_in_all(rounds: int) -> None:
 
 
 def test_an_ascending_run_never_falls_and_a_descending_one_is_its_mirror_image() -> None:
-    up = [
-        Ordered(order="ascending", least=2, most=14, rounds=40).count(t)
-        for t in range(1, 41)
-    ]
-    down = [
-        Ordered(order="descending", least=2, most=14, rounds=40).count(t)
-        for t in range(1, 41)
-    ]
+    up = [Ordered(order="ascending", least=2, most=14, rounds=40).count(t) for t in range(1, 41)]
+    down = [Ordered(order="descending", least=2, most=14, rounds=40).count(t) for t in range(1, 41)]
 
     assert up == sorted(up)
     assert (up[0], up[-1]) == (2, 14)

@@ -1,4 +1,4 @@
-"""A stage from its sweep to its page, small."""
+"""Small stage from its sweep to its page."""
 
 from pathlib import Path
 
@@ -27,10 +27,15 @@ STAGE = Stage(
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder in which a small stage has left its runs."""
+    """Return the folder with the runs of a small stage."""
     folder = tmp_path_factory.mktemp("runs")
     [command] = stages.commands(
-        StagePlan(settings={}, stages={"small": STAGE}), "small", "cpu", folder, None, 1
+        StagePlan(settings={}, stages={"small": STAGE}),
+        "small",
+        "cpu",
+        runs=folder,
+        data=None,
+        jobs=1,
     )
     assert main(list(command.arguments)) == 0
     return folder
@@ -60,7 +65,7 @@ def test_a_stage_whose_runs_are_missing_names_the_command(runs: Path) -> None:
         tables.variants("small", other, "cpu", runs)
 
 
-def test_numbers_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:
+def test_measures_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:
     scenario = Scenario.load(
         BASE, {"rounds": 30, "scheduler.kind": "aaba", "trace.devices": "scheduled"}
     )
@@ -76,7 +81,7 @@ def test_numbers_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_full_scale_runs_shortened(tmp_path: Path) -> None:
-    settings = stages.settings_of(stages.read(), "fig3-sst2", "all", "full", None)
+    settings = stages.settings_of(stages.read(), "fig3-sst2", "all", scale="full", data=None)
     # BERT-base and SST-2 would have to be downloaded.
     little = {
         "learner.model": "minilm",

@@ -71,7 +71,6 @@ class Quadratic:
     def _gap(self, lora: ndarray, heads: ndarray) -> ndarray:
         away = ((lora - self.centres.mean(axis=0)) ** 2).sum(axis=1)
         found: ndarray = (
-            self.lam / 2 * away
-            + self.kappa / 2 * (heads**2).sum(axis=(1, 2)) / heads.shape[1]
+            self.lam / 2 * away + self.kappa / 2 * (heads**2).sum(axis=(1, 2)) / heads.shape[1]
         )
         return found

@@ -110,7 +110,7 @@ def four_rounds(
     transfers = {
         "round": [1, 2, 2, 3],
         "device": [0, 0, 1, 0],
-        "leg": ["symbols"] * 4,
+        "leg": ["payload"] * 4,
         "direction": ["uplink"] * 4,
         "bits": [1000] * 4,
         "bits_delivered": [1000, 1000, 400, 1000],
