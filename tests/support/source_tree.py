@@ -121,8 +121,9 @@ def modules() -> Mapping[str, Path]:
 def imports() -> Mapping[str, set[str]]:
     """Return the modules that each module of the packages names in its imports.
 
-    Imports inside functions count: they break no cycle, they only postpone it. Imports under
-    ``TYPE_CHECKING`` do not count, and the packages that a dotted name passes through do not either.
+    Imports inside functions and under ``TYPE_CHECKING`` count: they postpone a cycle or hide it from
+    the interpreter, and a reader still needs both files. A package is a module; the packages above
+    a named module do not count.
     """
     known = modules()
     return {name: imported_by(name, path, known) - {name} for name, path in known.items()}
@@ -130,7 +131,7 @@ def imports() -> Mapping[str, set[str]]:
 
 def imported_by(name: str, path: Path, known: Mapping[str, Path]) -> set[str]:
     targets = set()
-    for node in run_time_nodes(syntax_tree(path)):
+    for node in ast.walk(syntax_tree(path)):
         if isinstance(node, ast.Import):
             targets |= {alias.name for alias in node.names if alias.name in known}
         elif isinstance(node, ast.ImportFrom) and node.module in known and not node.level:
@@ -138,15 +139,6 @@ def imported_by(name: str, path: Path, known: Mapping[str, Path]) -> set[str]:
                 submodule = f"{node.module}.{alias.name}"
                 targets.add(submodule if submodule in known else node.module)
     return targets
-
-
-def run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a syntax tree except those under ``TYPE_CHECKING``."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        yield node
-        yield from run_time_nodes(node)
 
 
 def import_cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
