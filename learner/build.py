@@ -10,7 +10,7 @@ from learner.architectures import ImageArchitecture, SplitArchitecture
 from learner.architectures.pretrained import load_image_processor, load_model, load_tokenizer
 from learner.codec import build_link
 from learner.data import Dataset, LabelledDataset, Partition, load, prepare, tokenize
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.executor import LearnerComponents
 from learner.heads import HeadBank
 from learner.lora import attach
@@ -25,7 +25,7 @@ def build_components(
 ) -> tuple[LearnerComponents, Partition, Dataset]:
     """Load model and data; return what learns, who holds which samples, and the test set.
 
-    Raises InputError where one cannot be had, or does not fit the others.
+    Raises LearnerInputError where one cannot be had, or does not fit the others.
     """
     precision = resolve(settings)
     family, model = load_model(settings, precision)
@@ -68,7 +68,9 @@ def build_components(
 def _require_input(family: SplitArchitecture, are_images: bool | None) -> None:
     if are_images is not None and are_images != isinstance(family, ImageArchitecture):
         given, read = ("images", "text") if are_images else ("text", "images")
-        raise InputError("learner.data", f"the samples are {given}, and the model reads {read}")
+        raise LearnerInputError(
+            "learner.data", f"the samples are {given}, and the model reads {read}"
+        )
 
 
 def _read(

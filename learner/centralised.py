@@ -1,46 +1,52 @@
-"""The other end of the scale: the data on the server, which trains by itself."""
+"""Centralised training: the server trains on the data that devices have uploaded."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, final
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from numpy import ndarray
 from typing_extensions import override
 
+from learner.aggregation import Aggregator, build_aggregator
+from learner.base import Learner
 from learner.build import build_components
 from learner.data import MinibatchSampler, Partition
 from learner.errors import StateError
 from learner.evaluate import Evaluation
 from learner.executor import BatchedExecutor, EagerExecutor
+from learner.job import Job, RoundLosses
 from learner.rng import RngFactory
 from learner.settings import LearnerSettings
-from learner.split_learner import RoundLosses, SplitLearner
+from learner.split_learner import SplitLearner
 
 _FILE: Final = "received.json"
 
 
 @final
 class UploadedData(MinibatchSampler):
-    """The shares that have reached the server, out of which it draws as if it were the only device.
+    """Uploaded shares of the training data, from which the server samples as one device.
 
-    A minibatch is drawn without replacement, independently per round: it depends on seed, round and
-    whose data is there.
+    A minibatch is drawn without replacement, independently per round. It depends on the seed, the
+    round and the devices whose data has arrived.
     """
 
     def __init__(self, partition: Partition, batch_size: int, rng: RngFactory) -> None:
         self.sizes = np.array([partition.sizes.sum()])
-        self._partition, self._batch_size, self._rng = partition, batch_size, rng
+        self._partition = partition
+        self._batch_size = batch_size
+        self._rng = rng
         self._received: dict[int, Int64[ndarray, " S"]] = {}
 
     @property
     def received(self) -> list[int]:
-        """The devices whose data is there, in order."""
+        """Devices whose data has arrived, in order."""
         return sorted(self._received)
 
     def receive(self, device: int) -> None:
-        """Take in a device's share."""
+        """Add the share of a device."""
         self._received[device] = self._partition.share(device)
 
     @override
@@ -53,76 +59,123 @@ class UploadedData(MinibatchSampler):
 
 
 @final
-class CentralisedLearner:
-    """Bare LoRA training of the unsplit model with one head, that of device 0 where each has its
-    own.
+class CentralisedLearner(Learner):
+    """LoRA training of the unsplit model with one head, that of device 0, on the server.
 
-    A round is a step on one minibatch of what has arrived; before anything has, there is none.
+    A job is the upload of one device's share: its leg is ``data``. A round is a step on one
+    minibatch of the data that has arrived; without data there is no step.
     """
 
-    def __init__(self, server: SplitLearner, pool: UploadedData, partition: Partition) -> None:
-        self._server, self._pool, self._partition = server, pool, partition
+    def __init__(
+        self,
+        server: SplitLearner,
+        uploaded: UploadedData,
+        partition: Partition,
+        settings: LearnerSettings,
+    ) -> None:
+        self._server = server
+        self._uploaded = uploaded
+        self._partition = partition
+        self._settings = settings
         self.parts = server.parts
 
     @property
+    @override
+    def partition(self) -> Partition:
+        return self._partition
+
+    @property
+    @override
     def device(self) -> str:
-        """Where the model computes, such as ``cpu``."""
         return self._server.device
 
-    def share_bits(self, device: int) -> int:
-        """Return the bits of a device's share as raw data."""
-        return self.parts.samples.bits(self._partition.share(device))
+    @property
+    @override
+    def samples(self) -> Float[ndarray, " K"]:
+        return self._partition.sizes.astype(float)
 
-    def receive(self, device: int) -> None:
-        """Take in a device's data, which has arrived."""
-        self._pool.receive(device)
+    @override
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        """Return the bits of the device's share as raw data."""
+        return {"data": self.parts.samples.bits(self._partition.share(device))}
 
-    def update(self, round_number: int) -> RoundLosses:
-        """Make the round's step; raises as ``SplitLearner.update``."""
-        if not self._pool.received:
-            return RoundLosses({})
-        job = self._server.embed(0, round_number)
-        for go in (self._server.encode, self._server.head_step, self._server.backward):
-            go(job)
-        return RoundLosses({}, self._server.update(round_number).train_loss)
+    @override
+    def start(self, device: int, round_number: int) -> Job:
+        samples = int(self._partition.sizes[device])
+        return Job(device, round_number, samples, rows=np.empty(0, np.int64))
 
+    @override
+    def computed(self, job: Job | None, step: str) -> None:
+        """Ignore the step: devices compute nothing."""
+
+    @override
+    def delivered(self, job: Job | None, leg: str) -> None:
+        """Add the device's share when its ``data`` is delivered."""
+        assert job is not None, "start returns a job"
+        if leg == "data":
+            self._uploaded.receive(job.device)
+
+    @override
+    def aggregate(self, aggregator: Aggregator, round_number: int) -> RoundLosses:
+        if not self._uploaded.received:
+            return RoundLosses({}, {})
+        job = self._server.start(0, round_number)
+        for step in ("embed", "encode", "head"):
+            self._server.computed(job, step)
+        self._server.delivered(job, "gradient")
+        result = self._server.aggregate(aggregator, round_number)
+        return RoundLosses({}, {}, result.train_loss)
+
+    @override
     def evaluate(self) -> Evaluation:
-        """Return how well the one head classifies the test set; raises as
-        ``SplitLearner.evaluate``.
-        """
+        """Return loss and accuracy of the one head on the test set."""
         return self._server.evaluate()
 
+    @override
     def save(self, folder: Path) -> None:
-        """Write everything that training has changed, and whose data is there, into a new
-        folder.
-        """
         self._server.save(folder)
-        (folder / _FILE).write_text(json.dumps(self._pool.received), encoding="utf-8")
+        (folder / _FILE).write_text(json.dumps(self._uploaded.received), encoding="utf-8")
 
+    @override
     def load(self, folder: Path) -> None:
-        """Go on from what ``save`` wrote; StateError if it is damaged or that of another
-        learner.
-        """
         self._server.load(folder)
         path = folder / _FILE
         try:
             received = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise StateError(f"{path}: is missing or damaged: {error}") from None
-        everyone = range(len(self._partition.sizes))
+        devices = range(len(self._partition.sizes))
         if not isinstance(received, list) or not all(
-            type(entry) is int and entry in everyone for entry in received
+            type(entry) is int and entry in devices for entry in received
         ):
             raise StateError(f"{path}: is not the state of this learner: it must list devices")
         for device in received:
-            self._pool.receive(device)
+            self._uploaded.receive(device)
+
+    # until protocols use computed/delivered
+    def share_bits(self, device: int) -> int:
+        """Return the bits of a device's share as raw data."""
+        return self.leg_bits(device, 1)["data"]
+
+    def receive(self, device: int) -> None:
+        """Add the share of a device."""
+        self.delivered(self.start(device, 1), "data")
+
+    def update(self, round_number: int) -> RoundLosses:
+        """Aggregate."""
+        return self.aggregate(build_aggregator(self._settings), round_number)
+
+    # end of: until protocols use computed/delivered
 
 
 def build(settings: LearnerSettings, device_count: int, rng: RngFactory) -> CentralisedLearner:
-    """Load model and data, and return the learner before its first round; InputError where that
-    fails.
+    """Load model and data, and return the learner before its first round.
+
+    Raises:
+        LearnerInputError: the model or the data cannot be loaded.
     """
     parts, partition, test = build_components(settings, device_count, rng)
-    pool = UploadedData(partition, settings.batch_size, rng)
+    uploaded = UploadedData(partition, settings.batch_size, rng)
     executor = BatchedExecutor(parts) if settings.executor == "batched" else EagerExecutor(parts)
-    return CentralisedLearner(SplitLearner(executor, settings, parts, pool, test), pool, partition)
+    server = SplitLearner(executor, settings, parts, sampler=uploaded, test=test)
+    return CentralisedLearner(server, uploaded, partition, settings=settings)

@@ -1,10 +1,10 @@
-"""What can go wrong while learning, in words that a user can act on."""
+"""Exceptions of the learner; each text is one line that a user can act on."""
 
 from typing import final
 
 
 @final
-class InputError(ValueError):
+class LearnerInputError(ValueError):
     """The scenario asks for a model, data or shares that cannot be had."""
 
     def __init__(self, key: str, problem: str) -> None:
@@ -32,6 +32,11 @@ class CodecError(ArithmeticError):
     """A payload holds a number that cannot cross the link, or a codec breaks its word; the text is
     one line.
     """
+
+
+@final
+class AggregatorError(ArithmeticError):
+    """An aggregator fails, or returns something that is no update."""
 
 
 @final

@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from learner.architectures import SplitArchitecture
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.rng import RngFactory
 from learner.settings import Lora
 
@@ -59,7 +59,7 @@ def attach(model: Any, family: SplitArchitecture, lora: Lora, rng: RngFactory) -
 
 
 def find_targets(model: Any, family: SplitArchitecture, lora: Lora) -> list[str]:
-    """Return the full names of the server's linear modules that get LoRA; InputError where one is
+    """Return the full names of the server's linear modules that get LoRA; LearnerInputError where one is
     not there.
     """
     linear = [
@@ -76,7 +76,7 @@ def _matches(pattern: str, linear: Sequence[str]) -> list[str]:
     found = [name for name in linear if re.fullmatch(pattern, name)]
     if not found:
         problem = f"'{pattern}' matches no linear module of the server's part, such as {linear[0]}"
-        raise InputError(KEY, problem)
+        raise LearnerInputError(KEY, problem)
     return found
 
 
@@ -85,7 +85,7 @@ def _named(targets: Sequence[str], linear: Sequence[str]) -> list[str]:
         if not any(_names(target, name) for name in linear):
             there = ", ".join(_ends(linear))
             problem = f"'{target}' is no linear module of the server's part; there are: {there}"
-            raise InputError(KEY, problem)
+            raise LearnerInputError(KEY, problem)
     return [name for name in linear if any(_names(target, name) for target in targets)]
 
 
@@ -95,7 +95,7 @@ def _of_layers(layers: Sequence[int], named: Sequence[str]) -> list[str]:
         if layer not in present:
             there = ", ".join(str(number) for number in sorted(present - {None}, key=str))
             problem = f"layer {layer} has none of the targets; those of the layers {there} have"
-            raise InputError("learner.lora.layers", problem)
+            raise LearnerInputError("learner.lora.layers", problem)
     return [name for name in named if _layer(name) in layers]
 
 

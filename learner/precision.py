@@ -9,7 +9,7 @@ from typing import Final, final
 
 import torch
 
-from learner.errors import InputError, OutOfMemoryError
+from learner.errors import LearnerInputError, OutOfMemoryError
 from learner.settings import LearnerSettings
 
 # Without it cuBLAS may add up in another order on the next run, and torch refuses to promise
@@ -58,15 +58,15 @@ class Precision:
 
 
 def resolve(settings: LearnerSettings) -> Precision:
-    """Return what the settings ask for; InputError where this machine has it not."""
+    """Return what the settings ask for; LearnerInputError where this machine has it not."""
     present = torch.cuda.is_available()
     if settings.device == "cuda" and not present:
         problem = "'cuda' is asked for and PyTorch finds no CUDA device here; take 'auto' or 'cpu'"
-        raise InputError("learner.device", problem)
+        raise LearnerInputError("learner.device", problem)
     device = torch.device("cuda" if present and settings.device != "cpu" else "cpu")
     if settings.attention == "flash" and device.type == "cpu":
         problem = "'flash' runs on a CUDA device, and PyTorch finds none here; take 'sdpa'"
-        raise InputError("learner.attention", problem)
+        raise LearnerInputError("learner.attention", problem)
     # Inductor builds C++ for a CPU; for CUDA, Triton builds the C that starts its kernels.
     language, compiler = (
         ("C++", os.environ.get("CXX", "g++"))
@@ -74,7 +74,7 @@ def resolve(settings: LearnerSettings) -> Precision:
         else ("C", os.environ.get("CC", "gcc"))
     )
     if settings.compile and shutil.which(compiler) is None:
-        raise InputError(
+        raise LearnerInputError(
             "learner.compile", f"needs a {language} compiler, and '{compiler}' is not found"
         )
     return Precision(

@@ -1,53 +1,175 @@
-"""The learner as the protocol sees it: jobs that follow the bits, and a barrier at the end of the
-round.
-"""
+"""Split fine-tuning: devices compute embeddings and heads, the server encodes."""
 
-import statistics
+from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
+from numpy import ndarray
+from typing_extensions import override
 
-from learner import checkpoint, micro_batches
+from learner import checkpoint
+from learner.aggregation import Aggregator, build_aggregator
+from learner.base import Learner
 from learner.build import build_components
-from learner.codec.link import BITS_PER_NUMBER
-from learner.data import Dataset, MinibatchSampler
+from learner.data import Dataset, MinibatchSampler, Partition
 from learner.evaluate import Evaluation, evaluate
 from learner.executor import (
     BatchedExecutor,
     EagerExecutor,
     Executor,
-    FedAvgExecutor,
-    Job,
     LearnerComponents,
+    micro_batches,
 )
+from learner.job import Job, RoundLosses
 from learner.rng import RngFactory
 from learner.settings import LearnerSettings
 
 
-@final
-@dataclass(frozen=True)
-class RoundLosses:
-    """What a round's training told."""
+class DeviceLearner(Learner):
+    """Learner whose devices train: the part that split fine-tuning and FedAvg have in common."""
 
-    losses: Mapping[int, float]
-    """Loss of each device whose head stepped, in nat: the mean over its minibatch, before the
-    step.
-    """
-
-    server: float | None = None
-    """Loss of the server's own minibatch, where it has one."""
+    def __init__(
+        self,
+        executor: Executor,
+        settings: LearnerSettings,
+        parts: LearnerComponents,
+        sampler: MinibatchSampler,
+        test: Dataset,
+    ) -> None:
+        self.device_count = len(sampler.sizes)
+        self.trainable_parameters = parts.split.trainable_parameters
+        """Numbers in the LoRA matrices; 0 where they are frozen."""
+        self.parts = parts
+        self.test = test
+        self._executor = executor
+        self.settings = settings
+        self._sampler = sampler
+        self._stages: dict[Job, int] = {}
+        """Stage of each job of this round; 0 when it has started."""
+        self._stepped: set[int] = set()
+        """Devices whose head has stepped in this round."""
+        self._busy: set[int] = set()
 
     @property
-    def train_loss(self) -> float | None:
-        """The server's loss, or else the mean over those devices; None if there are none."""
-        return statistics.fmean(self.losses.values()) if self.losses else self.server
+    @override
+    def partition(self) -> Partition:
+        return self.parts.partition
+
+    @property
+    @override
+    def device(self) -> str:
+        return str(next(self.parts.split.model.parameters()).device)
+
+    @property
+    @override
+    def samples(self) -> Float[ndarray, " K"]:
+        return self._sampler.sizes.astype(float)
+
+    @override
+    def start(self, device: int, round_number: int) -> Job:
+        job = self._job(device, round_number)
+        assert device not in self._busy, "a device has one job in a round"
+        self._busy.add(device)
+        self._stages[job] = 0
+        return job
+
+    @override
+    def aggregate(self, aggregator: Aggregator, round_number: int) -> RoundLosses:
+        stepped = self._stepped
+        self._stages = {}
+        self._stepped = set()
+        self._busy = set()
+        with self._guarded():
+            if self.settings.heads.train == "all":
+                self._train_others(round_number, stepped)
+            return self._executor.aggregate(aggregator, round_number)
+
+    def _train_others(self, round_number: int, stepped: set[int]) -> None:
+        """Train the heads of all other devices, each on its own minibatch, without transfers."""
+        for device in range(self.device_count):
+            if device not in stepped:
+                job = self._job(device, round_number)
+                self._executor.embed(job)
+                self._executor.encode(job)
+                self._executor.head_step(job)
+
+    @override
+    @torch.no_grad()
+    def evaluate(self) -> Evaluation:
+        """Return loss and accuracy of all devices' heads, from one pass of the test set through
+        the encoder.
+
+        The samples cross the link as in training.
+        """
+        positions = np.arange(len(self.test))
+        budget = self.settings.micro_batch_tokens
+        with self._guarded():
+            features = micro_batches.encode(
+                self.parts.split, self.parts.link, self.test, rows=positions, token_budget=budget
+            )
+            labels = self.test.labels_of(positions)
+            return evaluate(self.parts.bank, self.device_count, features, labels=labels)
+
+    @override
+    def save(self, folder: Path) -> None:
+        checkpoint.write(folder, self.parts)
+
+    @override
+    def load(self, folder: Path) -> None:
+        checkpoint.read(folder, self.parts)
+
+    def _job(self, device: int, round_number: int) -> Job:
+        return Job(
+            device=device,
+            round_number=round_number,
+            samples=int(self._sampler.sizes[device]),
+            rows=self._sampler.minibatch(device, round_number),
+        )
+
+    def _guarded(self) -> AbstractContextManager[None]:
+        return self.parts.split.precision.guard(self.settings.micro_batch_tokens)
+
+    def _advance(self, job: Job, stage: int) -> None:
+        assert self._stages.get(job) == stage - 1, (
+            "a job's steps follow each other within its round"
+        )
+        self._stages[job] = stage
+
+    # until protocols use computed/delivered
+    @property
+    def adapter_bits(self) -> int:
+        """Return the bits of the LoRA matrices."""
+        return self.leg_bits(0, 1)["adapter"]
+
+    @abstractmethod
+    def embed(self, device: int, round_number: int) -> Job:
+        """Start a job and embed its samples."""
+
+    @abstractmethod
+    def encode(self, job: Job) -> None:
+        """Encode on the server."""
+
+    @abstractmethod
+    def head_step(self, job: Job) -> None:
+        """Step the head."""
+
+    @abstractmethod
+    def backward(self, job: Job) -> None:
+        """Count the job among the arrived."""
+
+    def update(self, round_number: int | None = None) -> RoundLosses:
+        """Aggregate."""
+        if round_number is None:
+            round_number = next((job.round_number for job in self._stages), 1)
+        return self.aggregate(build_aggregator(self.settings), round_number)
+
+    # end of: until protocols use computed/delivered
 
 
 class _Stage(IntEnum):
@@ -58,13 +180,14 @@ class _Stage(IntEnum):
 
 
 @final
-class SplitLearner:
+class SplitLearner(DeviceLearner):
     """Split fine-tuning of one encoder by many devices.
 
-    A job goes ``embed``, ``encode``, ``head_step``, ``backward``, and may stop after any of them
-    where its bits are lost. Weights change at ``update``; with the eager executor, heads change at
-    their step. The gradient with respect to the feature, (2) of the paper, is taken at the head
-    *before* its step.
+    A job advances through the steps ``embed``, ``encode`` and ``head`` to the delivery of its
+    ``gradient``, and may stop after any of them where its bits are lost. The step ``backward`` has
+    no effect: the backward pass belongs to ``aggregate``. Weights change in ``aggregate``; with
+    the eager executor, heads change in their step. The gradient with respect to the feature, (2)
+    of Wang et al. (2025), is taken at the head *before* its step.
     """
 
     def __init__(
@@ -72,171 +195,89 @@ class SplitLearner:
         executor: Executor,
         settings: LearnerSettings,
         parts: LearnerComponents,
-        partition: MinibatchSampler,
+        sampler: MinibatchSampler,
         test: Dataset,
     ) -> None:
-        self.device_count = len(partition.sizes)
-        self.trainable_parameters = parts.split.trainable_parameters
-        """Numbers in the LoRA matrices; 0 where they are frozen."""
-        self.parts = parts
-        self.partition = partition
-        self.test = test
-        self._executor = executor
-        self._settings = settings
-        self._stages: dict[Job, _Stage] = {}
-        self._busy: set[int] = set()
+        super().__init__(executor, settings, parts, sampler=sampler, test=test)
         lengths = parts.samples.lengths
-        # Where all samples are as long, as images are, any minibatch tells the payload of all.
-        taken = settings.batch_size * settings.local_batches
-        self._alike = np.zeros(taken, np.int64) if (lengths == lengths[0]).all() else None
+        # With samples of equal length, as images are, all minibatches have the same payload.
+        count = settings.batch_size * settings.local_batches
+        equal_length = bool((lengths == lengths[0]).all())
+        self._any_rows = np.zeros(count, np.int64) if equal_length else None
 
-    def payload(self, device: int, round_number: int) -> tuple[int, int, int]:
-        """Return the bits of a device's embedding, feature and gradient in a round, whether it
-        takes part or not.
-
-        They depend on the shapes of its minibatch only, so nothing is computed.
-        """
-        return self._payload(
-            self.partition.minibatch(device, round_number) if self._alike is None else self._alike
-        )
-
-    def _payload(self, rows: Int64[np.ndarray, " B"]) -> tuple[int, int, int]:
+    @override
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        """Return the bits of embedding, feature and gradient, from the shapes of the minibatch."""
+        rows = self._rows(device, round_number)
         split, lengths = self.parts.split, self.parts.samples.lengths[rows]
-        return self.parts.link.bits(lengths, split.embedding_width, split.feature_width)
+        embedding, feature, gradient = self.parts.link.bits(
+            lengths, split.embedding_width, split.feature_width
+        )
+        return {"embedding": embedding, "feature": feature, "gradient": gradient}
 
-    @property
-    def adapter_bits(self) -> int:
-        """Bits of the LoRA matrices, which a device sends where it trains them itself; its head
-        stays with it.
-        """
-        return self.trainable_parameters * BITS_PER_NUMBER
-
-    def embed(self, device: int, round_number: int) -> Job:
-        """Let the device take its minibatches of the round and embed them."""
-        job = self._job(device, round_number)
-        assert device not in self._busy, "a device has one job in a round"
-        self._busy.add(device)
-        self._stages[job] = _Stage.EMBEDDED
+    @override
+    def computed(self, job: Job | None, step: str) -> None:
+        assert job is not None, "start returns a job"
         with self._guarded():
-            self._executor.embed(job)
+            match step:
+                case "embed":
+                    self._advance(job, _Stage.EMBEDDED)
+                    self._executor.embed(job)
+                case "encode":
+                    self._advance(job, _Stage.ENCODED)
+                    self._executor.encode(job)
+                case "head":
+                    self._advance(job, _Stage.STEPPED)
+                    self._executor.head_step(job)
+                    self._stepped.add(job.device)
+
+    @override
+    def delivered(self, job: Job | None, leg: str) -> None:
+        """Count the update of the job as arrived when its ``gradient`` is delivered."""
+        assert job is not None, "start returns a job"
+        if leg == "gradient":
+            self._advance(job, _Stage.ARRIVED)
+            with self._guarded():
+                self._executor.backward(job)
+
+    def _rows(self, device: int, round_number: int) -> Int64[ndarray, " B"]:
+        if self._any_rows is not None:
+            return self._any_rows
+        return self._sampler.minibatch(device, round_number)
+
+    # until protocols use computed/delivered
+    def payload(self, device: int, round_number: int) -> tuple[int, int, int]:
+        """Return the bits of the three legs."""
+        bits = self.leg_bits(device, round_number)
+        return bits["embedding"], bits["feature"], bits["gradient"]
+
+    @override
+    def embed(self, device: int, round_number: int) -> Job:
+        job = self.start(device, round_number)
+        self.computed(job, "embed")
         return job
 
+    @override
     def encode(self, job: Job) -> None:
-        """Let the server encode the embedding, which has arrived."""
-        self._advance(job, _Stage.ENCODED)
-        with self._guarded():
-            self._executor.encode(job)
+        self.computed(job, "encode")
 
+    @override
     def head_step(self, job: Job) -> None:
-        """Let the device's head, which has received the feature, compute its loss and make its
-        steps.
-        """
-        self._advance(job, _Stage.STEPPED)
-        with self._guarded():
-            self._executor.head_step(job)
+        self.computed(job, "head")
 
+    @override
     def backward(self, job: Job) -> None:
-        """Count the job among the arrived: its gradient has reached the server."""
-        self._advance(job, _Stage.ARRIVED)
-        with self._guarded():
-            self._executor.backward(job)
+        self.delivered(job, "gradient")
 
-    def update(self, round_number: int | None = None) -> RoundLosses:
-        """End the round at the barrier: one LoRA step along the mean over the arrived, if there are
-        any.
-
-        Where all heads train, those of the devices that took no part do it here, each on its own
-        minibatch; where nobody took part this needs to be told the round. Raises DivergedError,
-        LoRA unchanged, if a loss is not finite, CodecError if a number cannot cross the link, and
-        OutOfMemoryError.
-        """
-        jobs, stages = list(self._stages), dict(self._stages)
-        self._stages.clear()
-        self._busy.clear()
-        with self._guarded():
-            if self._settings.heads.train == "all":
-                self._train_others(jobs[0].round if jobs else round_number, stages)
-            return RoundLosses(self._executor.update())
-
-    def _train_others(self, round_number: int | None, stages: Mapping[Job, _Stage]) -> None:
-        assert round_number is not None, "a round without jobs must be named where all heads train"
-        stepped = {job.device for job, stage in stages.items() if stage >= _Stage.STEPPED}
-        for device in range(self.device_count):
-            if device not in stepped:
-                job = self._job(device, round_number)
-                for go in (self._executor.embed, self._executor.encode, self._executor.head_step):
-                    go(job)
-
-    @torch.no_grad()
-    def evaluate(self) -> Evaluation:
-        """Return how well all devices' heads classify the test set, by one pass of it through the
-        encoder.
-
-        The samples cross the link as in training. Raises DivergedError where a head's loss is not
-        finite, CodecError where a number cannot cross, and OutOfMemoryError.
-        """
-        everything = np.arange(len(self.test))
-        budget = self._settings.micro_batch_tokens
-        with self._guarded():
-            split, link = self.parts.split, self.parts.link
-            features = micro_batches.encode(split, link, self.test, everything, budget)
-            return evaluate(
-                self.parts.bank, self.device_count, features, self.test.labels_of(everything)
-            )
-
-    def _job(self, device: int, round_number: int) -> Job:
-        rows = self.partition.minibatch(device, round_number)
-        embedding_bits, feature_bits, gradient_bits = self._payload(rows)
-        by_samples = self._settings.weights == "samples"
-        return Job(
-            device=device,
-            round=round_number,
-            embedding_bits=embedding_bits,
-            feature_bits=feature_bits,
-            gradient_bits=gradient_bits,
-            rows=rows,
-            weight=float(self.partition.sizes[device]) if by_samples else 1.0,
-        )
-
-    def _guarded(self) -> AbstractContextManager[None]:
-        return self.parts.split.precision.guard(self._settings.micro_batch_tokens)
-
-    @property
-    def device(self) -> str:
-        """Where the server's part of the model computes, such as ``cpu``."""
-        return str(next(self.parts.split.model.parameters()).device)
-
-    def save(self, folder: Path) -> None:
-        """Write everything that training has changed into a new folder; between two rounds only."""
-        checkpoint.write(folder, self.parts)
-
-    def load(self, folder: Path) -> None:
-        """Go on from what ``save`` wrote; StateError if it is damaged or that of another
-        learner.
-        """
-        checkpoint.read(folder, self.parts)
-
-    def _advance(self, job: Job, stage: _Stage) -> None:
-        assert self._stages.get(job) == stage - 1, (
-            "a job's steps follow each other within its round"
-        )
-        self._stages[job] = stage
+    # end of: until protocols use computed/delivered
 
 
-def build(
-    settings: LearnerSettings, device_count: int, rng: RngFactory, *, local_steps: int | None = None
-) -> SplitLearner:
-    """Load model and data, and return the learner before its first round; InputError where that
-    fails.
+def build(settings: LearnerSettings, device_count: int, rng: RngFactory) -> SplitLearner:
+    """Load model and data, and return the learner before its first round.
 
-    With ``local_steps`` the whole model is on the devices: ``head_step`` stands for so many steps
-    of a device's LoRA copy and head, a minibatch each, and ``backward`` for the copy's arrival
-    (FedAvg).
+    Raises:
+        LearnerInputError: the model or the data cannot be loaded.
     """
-    if local_steps is not None:
-        settings = settings.model_copy(update={"local_batches": local_steps})
     parts, partition, test = build_components(settings, device_count, rng)
-    if local_steps is not None:
-        return SplitLearner(FedAvgExecutor(parts), settings, parts, partition, test)
     executor = BatchedExecutor(parts) if settings.executor == "batched" else EagerExecutor(parts)
-    return SplitLearner(executor, settings, parts, partition, test)
+    return SplitLearner(executor, settings, parts, sampler=partition, test=test)

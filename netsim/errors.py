@@ -4,7 +4,7 @@ from typing import final
 
 
 @final
-class InputError(ValueError):
+class NetworkInputError(ValueError):
     """The scenario asks for a placement, movement or channel that cannot be had."""
 
     def __init__(self, key: str, problem: str) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 
 
 def read_columns(
@@ -20,7 +20,7 @@ def read_columns(
 
     Those named in ``flags`` may also be true and false, which become 1 and 0.
 
-    Raises: InputError: with the scenario ``key`` of the path; no such file, not a table, no rows, a
+    Raises: NetworkInputError: with the scenario ``key`` of the path; no such file, not a table, no rows, a
         column that is
             missing or not numeric, or a value that is missing or not finite.
     """
@@ -28,11 +28,11 @@ def read_columns(
     missing = [name for name in names if name not in table.column_names]
     if missing:
         has = ", ".join(table.column_names)
-        raise InputError(
+        raise NetworkInputError(
             key, f"{path} has no column {missing[0]}; needed are {', '.join(names)}, it has {has}"
         )
     if not table.num_rows:
-        raise InputError(key, f"{path} has no rows")
+        raise NetworkInputError(key, f"{path} has no rows")
     columns = {name: table.column(name) for name in names}
     for name in flags:
         if pa.types.is_boolean(columns[name].type):
@@ -44,7 +44,7 @@ def as_device_ids(values: Float[ndarray, " rows"], path: str, key: str) -> Int[n
     """Return a column of device numbers as integers.
 
     Raises:
-        InputError: a number that is negative or not whole.
+        NetworkInputError: a number that is negative or not whole.
     """
     return _whole(values, "device", path, key)
 
@@ -53,7 +53,7 @@ def block_numbers(values: Float[ndarray, " rows"], path: str, key: str) -> Int[n
     """Return a column of channel block numbers as integers.
 
     Raises:
-        InputError: a number that is negative or not whole.
+        NetworkInputError: a number that is negative or not whole.
     """
     return _whole(values, "block", path, key)
 
@@ -64,11 +64,11 @@ def as_bools(
     """Return a column of ones and zeros as true and false.
 
     Raises:
-        InputError: a number that is neither.
+        NetworkInputError: a number that is neither.
     """
     bad = np.flatnonzero((values != 0) & (values != 1))
     if bad.size:
-        raise InputError(
+        raise NetworkInputError(
             key, f"{path}: column {name}, row {bad[0] + 1} is {values[bad[0]]:g}, neither 1 nor 0"
         )
     return values == 1
@@ -78,11 +78,11 @@ def require_devices(present: Int[ndarray, " rows"], count: int, path: str, key: 
     """Refuse a file in which one of the devices 0 to ``count - 1`` does not occur.
 
     Raises:
-        InputError: names the first device that is missing.
+        NetworkInputError: names the first device that is missing.
     """
     missing = np.setdiff1d(np.arange(count), present)
     if missing.size:
-        raise InputError(
+        raise NetworkInputError(
             key,
             f"{path} has no device {missing[0]}; {count} devices need the numbers 0 to {count - 1}",
         )
@@ -90,13 +90,13 @@ def require_devices(present: Int[ndarray, " rows"], count: int, path: str, key: 
 
 def _read(path: Path, key: str) -> pa.Table:
     if not path.is_file():
-        raise InputError(key, f"{path} is not a file")
+        raise NetworkInputError(key, f"{path} is not a file")
     if path.suffix not in (".csv", ".parquet"):
-        raise InputError(key, f"{path} must end in .csv or .parquet")
+        raise NetworkInputError(key, f"{path} must end in .csv or .parquet")
     try:
         return pa.csv.read_csv(path) if path.suffix == ".csv" else pa.parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise InputError(
+        raise NetworkInputError(
             key, f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}"
         ) from error
 
@@ -109,11 +109,13 @@ def _numbers(column: pa.ChunkedArray, path: str, name: str, key: str) -> Float[n
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
     numeric = any(is_kind(column.type) for is_kind in kinds)
     if not numeric:
-        raise InputError(key, f"{path}: column {name} has {column.type} values, not numbers")
+        raise NetworkInputError(key, f"{path}: column {name} has {column.type} values, not numbers")
     values: Float[ndarray, " rows"] = column.to_numpy().astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
-        raise InputError(key, f"{path}: column {name}, row {bad[0] + 1} is missing or not finite")
+        raise NetworkInputError(
+            key, f"{path}: column {name}, row {bad[0] + 1} is missing or not finite"
+        )
     return values
 
 
@@ -122,7 +124,7 @@ def _whole(
 ) -> Int[ndarray, " rows"]:
     bad = np.flatnonzero((values < 0) | (values != np.floor(values)) | (values >= 2.0**53))
     if bad.size:
-        raise InputError(
+        raise NetworkInputError(
             key,
             f"{path}: column {name}, row {bad[0] + 1} is {values[bad[0]]:g}, not a number from 0 on",
         )

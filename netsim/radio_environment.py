@@ -42,7 +42,7 @@ class RadioEnvironment:
     ) -> "RadioEnvironment":
         """Return the world of ``count`` devices and one server that models describe.
 
-        Raises: InputError: the models do not fit each other or the number of devices, or a file
+        Raises: NetworkInputError: the models do not fit each other or the number of devices, or a file
             does not.
         """
         motion = mobility.motion(placement, count, streams)

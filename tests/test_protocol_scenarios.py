@@ -99,12 +99,14 @@ def test_the_bits_are_those_of_the_real_model_and_data_at_64_tokens(
     learners: dict[str, Any],
 ) -> None:
     split, federated, central = learners.values()
-    embeddings = [split.payload(device, 1)[0] for device in range(20)]
-    shares = [central.share_bits(device) for device in range(20)]
+    embeddings = [split.leg_bits(device, 1)["embedding"] for device in range(20)]
+    shares = [central.leg_bits(device, 1)["data"] for device in range(20)]
     samples = {split.partition.sizes[device] for device in range(20)}
 
-    assert {split.payload(device, 1)[1:] for device in range(20)} == {(98_304, 98_304)}
-    assert federated.adapter_bits == 3_538_944 == 110_592 * 32
+    assert {tuple(split.leg_bits(device, 1).values())[1:] for device in range(20)} == {
+        (98_304, 98_304)
+    }
+    assert federated.leg_bits(0, 1)["adapter"] == 3_538_944 == 110_592 * 32
     assert samples == {341}
     assert 341 * (64 * 16 + 8) == 351_912
     found = re.search(

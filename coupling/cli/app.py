@@ -11,12 +11,16 @@ from rich.console import Console
 
 from coupling.cli import analysis, compare, sweep
 from coupling.cli.console import ProgressBar, summary_table
-from coupling.cli.tensorboard import tensorboard as live_scalars
+from coupling.cli.tensorboard import TensorBoard, require_tensorboard
+from coupling.run_directory.directory import RunDirectory
+from coupling.run_directory.layout import TENSORBOARD
 from coupling.scenario.errors import Interrupted, RunError, ScenarioError
 from coupling.scenario.file import parse_set
-from coupling.scenario.scenario import Scenario, file_schema
+from coupling.scenario.json_schema import file_schema
+from coupling.scenario.scenario import Scenario, json_schema
 from coupling.simulation.feasibility import warnings as feasibility_warnings
-from coupling.simulation.run import check_free, resume, run
+from coupling.simulation.observers import RunObserver
+from coupling.simulation.run import resume, run
 from coupling.simulation.signals import stop_requests
 
 DONE: Final = 0
@@ -61,18 +65,30 @@ def run_command(
 ) -> None:
     """Run a scenario and leave a run directory."""
     loaded = _load(scenario, settings)
-    folder = _next_free(loaded.name) if out is None else out
-    check_free(folder)
+    if tensorboard:
+        require_tensorboard()
+    if out is not None:
+        RunDirectory(out).require_free()
     for line in loaded.warnings():
         _tell(f"warning: {line}")
-    with ProgressBar(loaded.rounds) as progress, ExitStack() as live, stop_requests() as stopping:
-        show = (
-            live.enter_context(live_scalars(folder / "tensorboard", progress.show))
-            if tensorboard
-            else progress.show
+    directory = (
+        RunDirectory.next_free(Path("runs"), loaded.name) if out is None else RunDirectory(out)
+    )
+    with ExitStack() as stack:
+        observers: list[RunObserver] = [stack.enter_context(ProgressBar(loaded.rounds))]
+        if tensorboard:
+            scalars = TensorBoard(directory.path / TENSORBOARD)
+            observers.append(stack.enter_context(scalars))
+        stop = stack.enter_context(stop_requests())
+        run(
+            loaded,
+            directory,
+            learning=not no_learning,
+            observers=observers,
+            stop=stop,
+            log=_tell,
         )
-        run(loaded, folder, learning=not no_learning, on_round=show, stop=stopping, tell=_tell)
-    _summarise(folder, as_json=as_json)
+    _summarise(directory.path, as_json=as_json)
 
 
 @app.command("resume")
@@ -83,9 +99,9 @@ def resume_command(
     as_json: AsJson = False,
 ) -> None:
     """Continue an interrupted run from its checkpoint."""
-    rounds = Scenario.load(folder / "scenario.toml").rounds
-    with ProgressBar(rounds) as progress, stop_requests() as stopping:
-        resume(folder, on_round=progress.show, stop=stopping, tell=_tell)
+    rounds = RunDirectory(folder).scenario().rounds
+    with ProgressBar(rounds) as progress, stop_requests() as stop:
+        resume(folder, observers=[progress], stop=stop, log=_tell)
     _summarise(folder, as_json=as_json)
 
 
@@ -114,7 +130,7 @@ def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
-    print(json.dumps(file_schema(), indent=2))
+    print(json.dumps(file_schema(json_schema()), indent=2))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -145,13 +161,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _load(scenario: Path, settings: list[str] | None) -> Scenario:
     return Scenario.load(scenario, dict(parse_set(argument) for argument in settings or []))
-
-
-def _next_free(name: str) -> Path:
-    number = 1
-    while (folder := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return folder
 
 
 def _tell(line: str) -> None:

@@ -1,20 +1,21 @@
-"""What a person sees of a run: a bar while it goes on, a table at its end."""
+"""Console output of a run: a progress bar, and a summary table at its end."""
 
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 from rich import progress
 from rich.console import Console
 from rich.table import Table
+from typing_extensions import override
 
-from coupling.simulation.round_loop import RoundReport
+from coupling.run_directory.writer import Tables
+from coupling.simulation.observers import RunObserver
+from netsim.scheduling import RoundRecord
 
 
 @final
-class ProgressBar:
-    """A progress bar on stderr: round, devices scheduled, simulated time, loss, accuracy, time
-    left.
-    """
+class ProgressBar(RunObserver):
+    """Progress bar on stderr: round, devices, simulated time, loss, latest accuracy, time left."""
 
     def __init__(self, rounds: int) -> None:
         self._bar = progress.Progress(
@@ -27,6 +28,7 @@ class ProgressBar:
             transient=False,
         )
         self._started = False
+        self._accuracy: float | None = None
         self._task = self._bar.add_task("", total=rounds, news="starting")
 
     def __enter__(self) -> Self:
@@ -41,19 +43,25 @@ class ProgressBar:
         if self._started:
             self._bar.stop()
 
-    def show(self, report: RoundReport) -> None:
-        """Show a finished round; the bar appears with the first one, so that a fault before it
-        stays one line.
-        """
+    @override
+    def on_start(self, tables: Tables) -> None:
+        for _, row in tables.get("evaluations", ()):
+            self._accuracy = cast(float, row["accuracy"])
+
+    @override
+    def on_round(self, record: RoundRecord) -> None:
+        """Show a round; the bar appears with the first one, so that an error before stays a line."""
         if not self._started:
             self._bar.start()
             self._started = True
-        news = f"N {report.scheduled:<3d} simulated {report.time_s:,.0f} s"
-        if report.train_loss is not None:
-            news += f"  loss {report.train_loss:.3f}"
-        if report.accuracy is not None:
-            news += f"  accuracy {report.accuracy:.1%}"
-        self._bar.update(self._task, completed=report.round, news=news)
+        if record.evaluation is not None:
+            self._accuracy = record.evaluation["accuracy"]
+        news = f"N {len(record.scheduled):<3d} simulated {record.time_s:,.0f} s"
+        if record.train_loss is not None:
+            news += f"  loss {record.train_loss:.3f}"
+        if self._accuracy is not None:
+            news += f"  accuracy {self._accuracy:.1%}"
+        self._bar.update(self._task, completed=record.round, news=news)
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

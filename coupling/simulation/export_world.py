@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 from numpy import ndarray
 
+from coupling.run_directory.layout import SCENARIO
 from coupling.run_directory.lock import is_locked
 from coupling.run_directory.provenance import Provenance
 from coupling.scenario.errors import RunError, ScenarioError, os_error_text
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.build import build_partition, build_world
-from coupling.simulation.run import SCENARIO
 from coupling.simulation.world import ScenarioWorld
 from netsim.availability import Always
 
@@ -93,7 +93,7 @@ def _times(run: Path) -> tuple[_Times, _Times]:
 def _gains(
     world: ScenarioWorld, start_s: _Times, end_s: _Times, until_s: float
 ) -> Iterator[pa.Table]:
-    for blocks, gain in world.met(start_s, end_s, until_s):
+    for blocks, gain in world.blocks_of_run(start_s, end_s, until_s):
         count = len(gain)
         yield pa.table(
             {
@@ -123,7 +123,7 @@ def _positions(world: ScenarioWorld, start_s: _Times) -> Iterator[pa.Table]:
 def _availability(
     world: ScenarioWorld, start_s: _Times, end_s: _Times, until_s: float
 ) -> Iterator[pa.Table]:
-    for device, time_s, available in world.comings_and_goings(start_s, end_s, until_s):
+    for device, time_s, available in world.availability_events(start_s, end_s, until_s):
         yield pa.table({"device": device, "time_s": time_s, "available": available})
 
 

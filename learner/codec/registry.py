@@ -14,7 +14,7 @@ from learner.codec.integers import Integers
 from learner.codec.link import LegCodec, SplitLink
 from learner.codec.low_rank import LowRank
 from learner.codec.top_k import TopK
-from learner.errors import CodecError, InputError
+from learner.errors import CodecError, LearnerInputError
 from learner.settings import Codecs, Leg, installed
 
 CODECS: Final[dict[str, Callable[..., Codec]]] = {
@@ -60,7 +60,7 @@ def _class(kind: str) -> type[Codec]:
 
 
 def build_link(codecs: Codecs, embedding_width: int, feature_width: int) -> SplitLink:
-    """Return the link for vectors of these widths; InputError where a codec cannot be had or does
+    """Return the link for vectors of these widths; LearnerInputError where a codec cannot be had or does
     not fit them.
     """
     return SplitLink(
@@ -80,13 +80,13 @@ def _wire(codecs: Codecs, leg: Leg, width: int) -> LegCodec:
         wire = LegCodec(leg, table.kind, create(**table.model_dump()))
         _try(wire, width, several=leg == "embedding")
     except (ValueError, CodecError) as error:
-        raise InputError(key, _line(error)) from error
+        raise LearnerInputError(key, _line(error)) from error
     # What is wrong with a codec from elsewhere surfaces as anything.
     except Exception as error:
         problem = (
             f"codec '{table.kind}' fails on a trial payload: {type(error).__name__}: {_line(error)}"
         )
-        raise InputError(key, problem) from error
+        raise LearnerInputError(key, problem) from error
     return wire
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from learner.data.raw_tables import RawTables
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 
 KEY = "learner.data.path"
 _READERS = MappingProxyType[str, Callable[[Path], pd.DataFrame]](
@@ -21,9 +21,9 @@ _READERS = MappingProxyType[str, Callable[[Path], pd.DataFrame]](
 
 
 def read_directory(folder: Path) -> RawTables:
-    """Return the training and test tables of a directory; InputError where there are none."""
+    """Return the training and test tables of a directory; LearnerInputError where there are none."""
     if not folder.is_dir():
-        raise InputError(KEY, f"'{folder}' is not a directory")
+        raise LearnerInputError(KEY, f"'{folder}' is not a directory")
     return RawTables(KEY, _read(folder, "train"), _read(folder, "validation", "test"))
 
 
@@ -37,10 +37,12 @@ def _read(folder: Path, *splits: str) -> pd.DataFrame:
                 except (OSError, ValueError) as error:
                     reason = " ".join(str(error).split())[:150]
                     problem = f"{split}*{ending} in '{folder}' cannot be read: {reason}"
-                    raise InputError(KEY, problem) from error
+                    raise LearnerInputError(KEY, problem) from error
     wanted = " or ".join(f"{split}*" for split in splits)
     endings = ", ".join(_READERS)
-    raise InputError(KEY, f"'{folder}' has no {wanted} file; the endings read are: {endings}")
+    raise LearnerInputError(
+        KEY, f"'{folder}' has no {wanted} file; the endings read are: {endings}"
+    )
 
 
 def _has_lines(file: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import final
 import pandas as pd
 
 from learner.data.raw_tables import RawTables
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.settings import Columns, Data
 
 KEY = "learner.data.name"
@@ -81,7 +81,7 @@ def find(data: Data) -> HubSet:
 
 
 def read_hub(name: str, hub_set: HubSet) -> RawTables:
-    """Return the training and test tables, from the hub or its cache; InputError where neither has
+    """Return the training and test tables, from the hub or its cache; LearnerInputError where neither has
     them.
     """
     return RawTables(KEY, _read(name, hub_set, hub_set.train), _read(name, hub_set, *hub_set.tests))
@@ -109,4 +109,4 @@ def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
             continue
         # Images stay the files that they are: decoded, a set would not fit into memory.
         return loaded.with_format("arrow")[:].to_pandas()
-    raise InputError(KEY, problem)
+    raise LearnerInputError(KEY, problem)

@@ -13,7 +13,7 @@ from typing_extensions import override
 from learner.architectures import ImageArchitecture
 from learner.data.labelled import LabelledDataset, decode
 from learner.data.samples import Dataset
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 
 
 @final
@@ -39,7 +39,7 @@ class ImageDataset(Dataset):
 def prepare(
     labelled: LabelledDataset, processor: Any, family: ImageArchitecture, config: Any
 ) -> ImageDataset:
-    """Return the samples for this model; InputError where its processor's images are not what it
+    """Return the samples for this model; LearnerInputError where its processor's images are not what it
     takes.
     """
     height, width = pixels(labelled.images[:1], processor)["pixel_values"].shape[2:]
@@ -49,7 +49,7 @@ def prepare(
             f"its image processor makes images of {height} x {width} pixels, and the model takes "
             f"{config.image_size}"
         )
-        raise InputError("learner.model", problem)
+        raise LearnerInputError("learner.model", problem)
     return ImageDataset(
         encoded=labelled.images,
         processor=processor,

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from numpy import ndarray
 from PIL import Image
 
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.settings import Columns
 
 
@@ -49,7 +49,7 @@ def from_frame(
     split: str,
     group: str | None = None,
 ) -> LabelledDataset:
-    """Return the samples of a table; InputError under ``key`` where one is missing or a label out
+    """Return the samples of a table; LearnerInputError under ``key`` where one is missing or a label out
     of range.
 
     ``group`` names the column whose values tell devices apart.
@@ -58,9 +58,11 @@ def from_frame(
     for name in (*read, columns.label, *([] if group is None else [group])):
         if name not in frame.columns:
             there = ", ".join(map(str, frame.columns))
-            raise InputError(key, f"the {split} split has no column '{name}'; there are: {there}")
+            raise LearnerInputError(
+                key, f"the {split} split has no column '{name}'; there are: {there}"
+            )
     if frame.empty:
-        raise InputError(key, f"the {split} split has no samples")
+        raise LearnerInputError(key, f"the {split} split has no samples")
     return LabelledDataset(
         texts=tuple(_texts(frame[name], key, split) for name in columns.text or ()),
         labels=_labels(frame[columns.label], columns.classes, classes, key, split),
@@ -71,7 +73,7 @@ def from_frame(
 
 def _texts(column: "pd.Series[str]", key: str, split: str) -> list[str]:
     if not all(isinstance(text, str) for text in column):
-        raise InputError(key, f"column '{column.name}' of the {split} split is not all text")
+        raise LearnerInputError(key, f"column '{column.name}' of the {split} split is not all text")
     return column.tolist()
 
 
@@ -83,7 +85,7 @@ def _labels(
         for label in column.unique():
             if label not in numbers:
                 problem = f"label '{label}' in the {split} split is not one of: {', '.join(names)}"
-                raise InputError(key, problem)
+                raise LearnerInputError(key, problem)
         return column.map(numbers).to_numpy(np.int64)
     labels = column.to_numpy()
     if not np.issubdtype(labels.dtype, np.integer):
@@ -91,13 +93,13 @@ def _labels(
             f"column '{column.name}' of the {split} split holds no class numbers; "
             "learner.data.columns.classes may name the classes"
         )
-        raise InputError(key, problem)
+        raise LearnerInputError(key, problem)
     outside = labels[(labels < 0) | (labels >= classes)]
     if len(outside):
         problem = (
             f"label {outside[0]} in the {split} split is not one of the classes 0 to {classes - 1}"
         )
-        raise InputError(key, problem)
+        raise LearnerInputError(key, problem)
     return labels.astype(np.int64)
 
 
@@ -107,7 +109,7 @@ def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
             problem = f"row {row} in column '{column.name}' of the {split} split holds no bytes of an image"
-            raise InputError(key, problem)
+            raise LearnerInputError(key, problem)
         try:
             decode(content)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
@@ -115,7 +117,7 @@ def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
             problem = (
                 f"row {row} in column '{column.name}' of the {split} split is no image: {reason}"
             )
-            raise InputError(key, problem) from error
+            raise LearnerInputError(key, problem) from error
         images.append(content)
     return images
 

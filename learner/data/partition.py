@@ -10,7 +10,7 @@ from typing_extensions import override
 from learner.data import partitioners
 from learner.data.labelled import LabelledDataset
 from learner.data.sampler import MinibatchSampler
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.rng import RngFactory
 from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
 
@@ -30,7 +30,7 @@ class Partition(MinibatchSampler):
 
     A minibatch is drawn without replacement from its device's share, independently per round: it
     depends on seed, device and round alone, and never on who was scheduled before. Raises
-    InputError where the shares exceed the data, or a minibatch its share.
+    LearnerInputError where the shares exceed the data, or a minibatch its share.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ def _mean_size(data: Data, samples: int, device_count: int) -> int:
     if data.share is None:
         if device_count > samples:
             problem = f"the default, 1 / {device_count}, of {samples} training samples is less than one sample"
-            raise InputError("learner.data.share", problem)
+            raise LearnerInputError("learner.data.share", problem)
         return samples // device_count
     # A share such as 0.05 is not exact in binary: twenty of them may exceed 1 by a rounding error.
     if data.share * device_count > 1 + 1e-9 and not data.overlap:
@@ -148,11 +148,11 @@ def _mean_size(data: Data, samples: int, device_count: int) -> int:
             f"{data.share:g} for each of {device_count} devices is more than all the data; at most "
             f"{1 / device_count:g}, or set overlap = true"
         )
-        raise InputError("learner.data.share", problem)
+        raise LearnerInputError("learner.data.share", problem)
     size = int(data.share * samples + 1e-9)
     if size == 0:
         problem = f"{data.share:g} of {samples} training samples is less than one sample"
-        raise InputError("learner.data.share", problem)
+        raise LearnerInputError("learner.data.share", problem)
     return size
 
 
@@ -171,4 +171,4 @@ def _require_batch(sizes: Int[ndarray, " K"], batch_size: int, local_batches: in
             f"{asked} is more than the {fewest} training samples that device {device} holds; "
             f"{too_small} of {len(sizes)} devices hold too few"
         )
-    raise InputError("learner.batch_size", problem)
+    raise LearnerInputError("learner.batch_size", problem)

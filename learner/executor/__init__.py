@@ -1,6 +1,6 @@
-"""How the recorded steps of a round are carried out: together, or one by one as a check."""
+"""Executors of the steps of a round: all jobs together, or one job at a time as a check."""
 
-from learner.executor.base import Executor, Job, LearnerComponents
+from learner.executor.base import Executor, LearnerComponents
 from learner.executor.batched import BatchedExecutor
 from learner.executor.eager import EagerExecutor
 from learner.executor.fedavg import FedAvgExecutor
@@ -10,6 +10,5 @@ __all__ = [
     "EagerExecutor",
     "Executor",
     "FedAvgExecutor",
-    "Job",
     "LearnerComponents",
 ]

@@ -1,73 +1,77 @@
-"""What an executor does with the steps of a round."""
+"""Executor interface: the PyTorch computations behind the steps of a round's jobs."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import final
 
 import torch
-from jaxtyping import Int
-from numpy import ndarray
+from torch import Tensor, nn
 
 from learner import optimizers
+from learner.aggregation import Aggregator
 from learner.codec import SplitLink
 from learner.data import Dataset, Partition
 from learner.errors import DivergedError
 from learner.heads import HeadBank
+from learner.job import Job, RoundLosses
 from learner.settings import AdamW, Sgd
 from learner.split import Split
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Job:
-    """One device's part in one round: its minibatch, and the bits that each leg over the air
-    carries.
-    """
-
-    device: int
-    round: int
-    embedding_bits: int
-    feature_bits: int
-    gradient_bits: int
-    rows: Int[ndarray, " B"] = field(repr=False)
-    """The samples of its local batches, one after another."""
-    weight: float = 1.0
-    """What its gradient counts in the average over those that arrive."""
-
-
-@final
 @dataclass(frozen=True)
 class LearnerComponents:
-    """What an executor works on: the split model and its link, the heads, the samples, the server's
-    update rule.
-    """
+    """Components of a learner: split model, link, heads, samples and the server's update rule."""
 
     split: Split
     link: SplitLink
     bank: HeadBank
     samples: Dataset
     partition: Partition
-    """Which device holds which of them."""
+    """Partition of the samples over the devices."""
     lora_optimizer: torch.optim.Optimizer | None
-    """None where LoRA is frozen."""
+    """Optimizer of the LoRA matrices; None where LoRA is frozen."""
     lora_rule: Sgd | AdamW
     micro_batch_tokens: int
     local_batches: int
 
+    @property
+    def matrices(self) -> tuple[nn.Parameter, ...]:
+        """LoRA matrices that learn, A and B of each adapted module in turn."""
+        if self.lora_optimizer is None:
+            return ()
+        groups = self.lora_optimizer.param_groups
+        return tuple(matrix for group in groups for matrix in group["params"])
+
     def step_lora(self) -> None:
-        """Let LoRA make its step along the gradient that its matrices hold."""
+        """Make the LoRA step along the gradients that the matrices hold."""
         assert self.lora_optimizer is not None, "frozen LoRA has no steps to make"
         optimizers.step(self.lora_optimizer, self.lora_rule)
 
+    def step_lora_along(self, gradients: Sequence[Tensor]) -> None:
+        """Make the LoRA step along the given gradients, one per matrix."""
+        for matrix, gradient in zip(self.matrices, gradients, strict=True):
+            matrix.grad = gradient.detach().to(matrix).clone()
+        self.step_lora()
+
+    def take_gradients(self) -> tuple[Tensor, ...]:
+        """Return the gradients that the matrices hold, 0 if there are none, and drop them."""
+        gradients = tuple(
+            torch.zeros_like(matrix) if matrix.grad is None else matrix.grad.detach()
+            for matrix in self.matrices
+        )
+        for matrix in self.matrices:
+            matrix.grad = None
+        return gradients
+
 
 class Executor(ABC):
-    """The steps of a round's jobs, called as simulated time reaches them, each at most once and in
-    this order.
+    """Execution of the steps of a round's jobs, each called at most once and in this order.
 
-    A head makes its steps, one for each local batch, whether or not its gradients arrive; LoRA
-    makes one along the weighted mean over the arrived.
+    A head makes its steps, one per local batch, whether or not its gradients arrive. LoRA makes
+    one step from the updates that arrived.
     """
 
     @abstractmethod
@@ -80,18 +84,21 @@ class Executor(ABC):
 
     @abstractmethod
     def head_step(self, job: Job) -> None:
-        """Compute loss and gradients on the device, and let its head make its steps."""
+        """Compute loss and gradients on the device, and make the steps of its head."""
 
     @abstractmethod
     def backward(self, job: Job) -> None:
-        """Continue the gradients of a job that arrived into the LoRA matrices."""
+        """Count the job among those whose update arrived at the server."""
 
     @abstractmethod
-    def update(self) -> dict[int, float]:
-        """End the round: return the loss of every device whose head stepped, and let LoRA make its
-        step.
+    def aggregate(self, aggregator: Aggregator, round_number: int) -> RoundLosses:
+        """End the round: make the LoRA step and return the loss of each device whose head stepped.
 
-        Raises DivergedError before that step if a loss is not finite. The jobs are forgotten.
+        The jobs are forgotten.
+
+        Raises:
+            DivergedError: a loss is not finite; LoRA has made no step.
+            AggregatorError: the aggregator fails.
         """
 
 

@@ -1,6 +1,4 @@
-"""All scheduled devices in one pass: what the simulated clock separates, the processor does
-together.
-"""
+"""Batched execution: all scheduled devices pass the encoder together at the end of the round."""
 
 from collections.abc import Iterator, Set
 from typing import Any, final
@@ -13,78 +11,130 @@ from torch import Tensor
 from torch.nn import functional
 from typing_extensions import override
 
-from learner import micro_batches
+from learner.aggregation import AdapterModel, Aggregator, LinearAggregator, Update
+from learner.aggregation.calls import apply_updates, arrived_weights
 from learner.codec import SplitLink
-from learner.executor.base import Job, require_finite
+from learner.executor import micro_batches
+from learner.executor.base import require_finite
 from learner.executor.deferred import DeferredExecutor
+from learner.job import Job, RoundLosses
 
 
 @final
 class BatchedExecutor(DeferredExecutor):
-    """Carries out the steps of all devices in one pass.
+    """Executes the steps of all devices in one pass.
 
-    Samples of all devices pass the encoder in length-sorted micro-batches, each of them forward,
-    through all heads at once, and backward before the next, so that memory holds one at a time.
-    What goes backward is the *sum* of the devices' losses: it gives every head its own gradient,
-    and, through ``LinkBoundary``, LoRA the weighted mean over the arrived. What has not arrived is
-    not carried backward through the encoder.
+    Samples of all devices pass the encoder in length-sorted micro-batches. Each micro-batch runs
+    forward, through all heads, and backward before the next one starts, so that memory holds one
+    at a time. The *sum* of the devices' losses is differentiated: it gives every head its own
+    gradient, and, through ``LinkBoundary``, LoRA the weighted mean over the devices whose update
+    arrived. Other devices' gradients do not pass the encoder. With an aggregator that is not
+    linear, the arrived devices run one after another, and each forms its own LoRA gradient.
     """
 
     @override
-    def _learn(self, jobs: list[Job], arrived: Set[Job]) -> dict[int, float]:
+    def _learn(
+        self, jobs: list[Job], arrived: Set[Job], aggregator: Aggregator, round_number: int
+    ) -> RoundLosses:
+        if self._parts.lora_optimizer is None:
+            # Frozen LoRA: no update is formed, and no weight has an effect.
+            return self._train(jobs, np.zeros(len(jobs)))
+        if not isinstance(aggregator, LinearAggregator):
+            return self._learn_apart(jobs, arrived, aggregator, round_number)
+        counted = arrived_weights(aggregator, jobs, arrived, round_number)
+        weights = np.array(counted) / (max(sum(counted), 1e-300) * self._parts.local_batches)
+        result = self._train(jobs, weights)
+        if any(counted):
+            self._parts.step_lora()
+        return result
+
+    def _learn_apart(
+        self, jobs: list[Job], arrived: Set[Job], aggregator: Aggregator, round_number: int
+    ) -> RoundLosses:
+        """Train device by device; the aggregator takes the update of each that arrived."""
+        losses: dict[int, float] = {}
+        norms: dict[int, float] = {}
+        updates = []
+        for job in jobs:
+            weight = 1 / self._parts.local_batches if job in arrived else 0.0
+            result = self._train([job], np.array([weight]))
+            losses |= result.losses
+            norms |= result.gradient_norms
+            if job in arrived:
+                updates.append((job, Update(self._parts.take_gradients())))
+        model = AdapterModel(self._parts.matrices, self._parts.step_lora_along)
+        apply_updates(aggregator, updates, round_number, model)
+        return RoundLosses(losses, norms)
+
+    def _train(self, jobs: list[Job], weights: Float[ndarray, " N"]) -> RoundLosses:
+        """Step all heads once per local batch, and add up the weighted LoRA gradients."""
         batches = self._parts.local_batches
-        counted = [job.weight if job in arrived else 0.0 for job in jobs]
-        weights = np.array(counted) / (max(sum(counted), 1e-300) * batches)
         rows = np.stack([job.rows.reshape(batches, -1) for job in jobs], axis=1)
         devices = [job.device for job in jobs]
-
         total = np.zeros(len(jobs))
+        total_norm = np.zeros(len(jobs))
         for local_batch in rows:
-            total += self.learn_batch(devices, local_batch, weights)
-        if arrived and self._parts.lora_optimizer is not None:
-            self._parts.step_lora()
-        return dict(zip(devices, (total / batches).tolist(), strict=True))
+            losses, norms = self.learn_batch(devices, local_batch, weights)
+            total += losses
+            total_norm += norms
+        return RoundLosses(
+            dict(zip(devices, (total / batches).tolist(), strict=True)),
+            dict(zip(devices, (total_norm / batches).tolist(), strict=True)),
+        )
 
     def learn_batch(
         self, devices: list[int], rows: Int[ndarray, "N B"], weights: Float[ndarray, " N"]
-    ) -> Float[ndarray, " N"]:
-        """Let every head make one step and LoRA's gradient grow; return each device's loss before
-        the step.
+    ) -> tuple[Float[ndarray, " N"], Float[ndarray, " N"]]:
+        """Make one step of every head and add to the LoRA gradient.
+
+        Return each device's loss before the step, and the norm of its gradient at the features.
         """
         parts = self._parts
         stack = parts.bank.stack(devices)
-        flat, owners = rows.ravel(), np.repeat(np.arange(len(devices)), rows.shape[1])
-        whose = np.array(devices)[owners]
+        # Samples of all devices in a row: their number, position in the stack, device and label.
+        flat = rows.ravel()
+        owners = np.repeat(np.arange(len(devices)), rows.shape[1])
+        sample_devices = np.array(devices)[owners]
         losses = torch.zeros(rows.size, dtype=stack.weight.dtype, device=stack.weight.device)
+        norms = torch.zeros(rows.size, dtype=torch.float64, device=losses.device)
         labels = parts.samples.labels_of(flat).to(losses.device)
         owner = torch.from_numpy(owners).to(losses.device)
         weight = torch.from_numpy(weights[owners]).to(losses)
 
         for positions, learns in self._micro_batches(flat, weights[owners] > 0):
+            # Forward: embedding, uplink, encoder.
             with torch.set_grad_enabled(learns):
                 sent = parts.split.embed(parts.samples.batch(flat[positions]))
-                pooled = parts.split.encode(parts.link.embedding(sent, whose[positions]))
-            at = torch.from_numpy(positions).to(losses.device)
-            crossing = (pooled, weight[at], parts.link, whose[positions])
-            seen = LinkBoundary.apply(*crossing)  # type: ignore[no-untyped-call]
-            each = functional.cross_entropy(
-                stack.logits_of(seen, owner[at]), labels[at], reduction="none"
+                pooled = parts.split.encode(parts.link.embedding(sent, sample_devices[positions]))
+            chunk = torch.from_numpy(positions).to(losses.device)
+            # Downlink of the features, and on the way back uplink of their gradients.
+            crossing = (pooled, weight[chunk], parts.link, sample_devices[positions])
+            feature = LinkBoundary.apply(*crossing)  # type: ignore[no-untyped-call]
+            if learns:
+                feature.retain_grad()
+            else:
+                feature.requires_grad_()
+            # Heads: one loss per sample.
+            sample_loss = functional.cross_entropy(
+                stack.logits_of(feature, owner[chunk]), labels[chunk], reduction="none"
             )
-            losses[at] = each.detach()
-            # A device's loss is the mean over its own samples.
-            torch.autograd.backward(each.sum() / rows.shape[1])
+            losses[chunk] = sample_loss.detach()
+            # Backward: a device's loss is the mean over its own samples.
+            torch.autograd.backward(sample_loss.sum() / rows.shape[1])
+            norms[chunk] = torch.linalg.vector_norm(feature.grad, dim=1, dtype=torch.float64)
 
-        by_device = losses.view(rows.shape).mean(1).double().cpu().numpy()
-        require_finite(dict(zip(devices, by_device.tolist(), strict=True)))
+        loss_by_device = losses.view(rows.shape).mean(1).double()
+        norm_by_device = torch.linalg.vector_norm(norms.view(rows.shape), dim=1)
+        # One transfer to the host.
+        host_losses, host_norms = torch.stack([loss_by_device, norm_by_device]).cpu().numpy()
+        require_finite(dict(zip(devices, host_losses.tolist(), strict=True)))
         parts.bank.step(devices, stack)
-        return by_device
+        return host_losses, host_norms
 
     def _micro_batches(
         self, rows: Int[ndarray, " S"], arrived: Bool[ndarray, " S"]
     ) -> Iterator[tuple[Int[ndarray, " M"], bool]]:
-        """Yield positions in ``rows``, and whether LoRA learns from them; those from which it does
-        come first.
-        """
+        """Yield positions in ``rows``, and whether LoRA learns from them: those first."""
         learning = arrived if self._parts.lora_optimizer is not None else np.zeros_like(arrived)
         for learns in (True, False):
             chosen = np.flatnonzero(learning == learns)
@@ -94,12 +144,11 @@ class BatchedExecutor(DeferredExecutor):
 
 
 class LinkBoundary(torch.autograd.Function):
-    """The node between pooled output and heads, where both cross the link.
+    """Straight-through estimator at the cut: pooled output and gradient cross the link.
 
-    Forward it gives what the devices read of the feature. Backward it gives what the server reads
-    of a device's own gradient, times the device's weight: the gradient at the feature that was read
-    counts as that of the feature itself (straight-through). Without codecs it is the identity
-    forward.
+    Forward returns the features as the devices read them. Backward returns each device's own
+    gradient as the server reads it, times the device's weight: the gradient at the feature that
+    was read counts as that of the feature itself. Without codecs it is the identity forward.
     """
 
     @override

@@ -1,17 +1,17 @@
-"""Executors that remember the steps as bits arrive, and learn at the end of the round."""
+"""Deferred execution: steps are recorded as bits arrive and executed at the end of the round."""
 
 from abc import abstractmethod
 from collections.abc import Set
 
 from typing_extensions import override
 
-from learner.executor.base import Executor, Job, LearnerComponents
+from learner.aggregation import Aggregator
+from learner.executor.base import Executor, LearnerComponents
+from learner.job import Job, RoundLosses
 
 
 class DeferredExecutor(Executor):
-    """Remembers whose head stepped and whose last leg arrived; what is learned from them is the
-    member's.
-    """
+    """Records the jobs whose head stepped and those whose update arrived; members train on them."""
 
     def __init__(self, parts: LearnerComponents) -> None:
         self._parts = parts
@@ -35,13 +35,18 @@ class DeferredExecutor(Executor):
         self._arrived.add(job)
 
     @override
-    def update(self) -> dict[int, float]:
-        # By device, so that the sums do not depend on the order in which features arrived.
+    def aggregate(self, aggregator: Aggregator, round_number: int) -> RoundLosses:
+        # Sorted by device, so that the sums do not depend on the order in which features arrived.
         jobs = sorted(self._trained, key=lambda job: job.device)
         arrived = self._arrived
-        self._trained, self._arrived = [], set()
-        return self._learn(jobs, arrived) if jobs else {}
+        self._trained = []
+        self._arrived = set()
+        if not jobs:
+            return RoundLosses({}, {})
+        return self._learn(jobs, arrived, aggregator, round_number)
 
     @abstractmethod
-    def _learn(self, jobs: list[Job], arrived: Set[Job]) -> dict[int, float]:
-        """Carry out the steps of the jobs, at least one; return the loss of each device."""
+    def _learn(
+        self, jobs: list[Job], arrived: Set[Job], aggregator: Aggregator, round_number: int
+    ) -> RoundLosses:
+        """Execute the steps of the jobs, at least one, and the server's step."""

@@ -34,6 +34,10 @@ class Lora(Settings):
     """Whether the product B A counts alpha / sqrt(rank) times instead (Kalajdzievski, 2023)."""
     dropout: float = 0.0
     """Always 0: its masks would differ between devices run together and one by one."""
+    aggregation: Name = "factors"
+    """Rule that combines the updates of the devices: `factors` (the mean of both low-rank factors,
+    weighted as `weights` says), or `package.module:Class`, an Aggregator of your own.
+    """
     frozen: bool = False
     """Whether the LoRA matrices stay as they start, so that only the task heads learn (an
     ablation).
@@ -52,6 +56,13 @@ class Lora(Settings):
                 f"{dropout:g} is not 0: dropout masks would differ between devices run together and one by one"
             )
         return dropout
+
+    @field_validator("aggregation")
+    @classmethod
+    def _known_aggregation(cls, kind: str) -> str:
+        if kind != "factors" and not re.fullmatch(r"[\w.]+:\w+", kind):
+            raise ValueError(f"'{kind}' is not 'factors' or 'package.module:Class'")
+        return kind
 
     @field_validator("targets")
     @classmethod

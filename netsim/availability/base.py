@@ -58,5 +58,5 @@ class Availability(ABC):
         """Return the presence of ``count`` devices.
 
         Raises:
-            InputError: the model's file does not fit the devices.
+            NetworkInputError: the model's file does not fit the devices.
         """

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.availability.base import Availability
 from netsim.availability.on_off import OnOffProcess, SojournTimes
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.input_columns import as_bools, as_device_ids, read_columns, require_devices
 from netsim.parameters import CONFIG, Name
 from netsim.streams import Streams
@@ -47,7 +47,7 @@ class AvailabilityTrace(Availability):
         twice = np.flatnonzero((np.diff(device) == 0) & (np.diff(time_s) == 0))
         if twice.size:
             at = twice[0]
-            raise InputError(
+            raise NetworkInputError(
                 _KEY, f"{self.path} has device {device[at]} twice at time_s = {time_s[at]:g}"
             )
         new = _changes(device, available)

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.channel.gains import Devices, Gains
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.input_columns import as_device_ids, block_numbers, read_columns, require_devices
 from netsim.parameters import CONFIG, Name
 
@@ -35,7 +35,7 @@ class GainTrace:
     def gains(self, count: int) -> "TraceGains":
         """Return the gains of devices 0 to ``count - 1``; others in the file are ignored.
 
-        Raises: InputError: the file, a column, a device or a block is missing, occurs twice, or a
+        Raises: NetworkInputError: the file, a column, a device or a block is missing, occurs twice, or a
             gain is negative,
                 missing or not finite.
         """
@@ -58,14 +58,16 @@ class GainTrace:
         twice = np.flatnonzero((np.diff(block) == 0) & (np.diff(device) == 0))
         if twice.size:
             at = twice[0]
-            raise InputError(_KEY, f"{self.path} has block {block[at]}, device {device[at]} twice")
+            raise NetworkInputError(
+                _KEY, f"{self.path} has block {block[at]}, device {device[at]} twice"
+            )
         expected_block, expected_device = np.divmod(np.arange(len(block)), count)
         wrong = np.flatnonzero((expected_block + block[0] != block) | (expected_device != device))
         if wrong.size or len(block) % count:
             missing_block, missing_device = divmod(
                 int(wrong[0]) if wrong.size else len(block), count
             )
-            raise InputError(
+            raise NetworkInputError(
                 _KEY,
                 f"{self.path} has no row of block {block[0] + missing_block}, device {missing_device}",
             )
@@ -79,7 +81,7 @@ class GainTrace:
         bad = np.flatnonzero(gain < 0)
         if bad.size:
             at = bad[0]
-            raise InputError(
+            raise NetworkInputError(
                 _KEY,
                 f"{self.path}: gain {gain[at]:g} of block {block[at]}, device {device[at]} is negative",
             )

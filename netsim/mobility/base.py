@@ -37,5 +37,5 @@ class Mobility(ABC):
         """Return the motion of ``count`` devices that a placement puts in place.
 
         Raises:
-            InputError: the model does not fit the placement, or its file does not fit the devices.
+            NetworkInputError: the model does not fit the placement, or its file does not fit the devices.
         """

@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.geometry import Convex, Xy
 from netsim.mobility.base import Mobility
 from netsim.mobility.piecewise_linear import Legs, LegSequence, PiecewiseLinearMotion
@@ -45,12 +45,12 @@ class RandomWaypoint(Mobility):
     def motion(self, placement: Placement, count: int, streams: Streams) -> PiecewiseLinearMotion:
         region = placement.region()
         if not isinstance(region, Convex):
-            raise InputError(
+            raise NetworkInputError(
                 "devices.mobility",
                 "random_waypoint walks straight and needs a placement in a convex region, not annulus",
             )
         if not region.diameter_m():
-            raise InputError(
+            raise NetworkInputError(
                 "devices.mobility", "random_waypoint needs a placement that is not a single point"
             )
         return PiecewiseLinearMotion(_Waypoints(self, region, streams), count)

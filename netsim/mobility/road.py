@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.geometry import Segment
 from netsim.mobility.base import Mobility, Trajectories
 from netsim.parameters import CONFIG, Range
@@ -39,7 +39,7 @@ class Road(Mobility):
     def motion(self, placement: Placement, count: int, streams: Streams) -> Trajectories:
         line = placement.region()
         if not isinstance(line, Segment):
-            raise InputError("devices.mobility", "road needs a placement of kind line")
+            raise NetworkInputError("devices.mobility", "road needs a placement of kind line")
         u = uniform(streams.words(2 * count, "road").reshape(count, 2))
         slow, fast = self.speed_mps
         speed_mps = slow + (fast - slow) * u[:, 0]

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.mobility.base import Mobility
 from netsim.mobility.trace import Replay, duplicate_row
 from netsim.parameters import CONFIG, Name
@@ -40,7 +40,7 @@ class Sumo(Mobility):
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Replay:
         if not Path(self.path).is_file():
-            raise InputError(_KEY, f"{self.path} is not a file")
+            raise NetworkInputError(_KEY, f"{self.path} is not a file")
         numbers: dict[tuple[str, str], int] = {}
         device, rows = array("q"), array("d")
         try:
@@ -49,13 +49,13 @@ class Sumo(Mobility):
                 if number < count:
                     device.append(number)
                     rows.extend(row)
-        except InputError:
+        except NetworkInputError:
             raise
         # The last two are what the parser makes of an encoding that it does not have.
         except (ET.ParseError, OSError, LookupError, ValueError) as error:
-            raise InputError(_KEY, f"{self.path} cannot be read as XML: {error}") from error
+            raise NetworkInputError(_KEY, f"{self.path} cannot be read as XML: {error}") from error
         if len(numbers) < count:
-            raise InputError(
+            raise NetworkInputError(
                 _KEY,
                 f"{self.path} has {len(numbers)} vehicles and persons, fewer than devices.count = {count}",
             )
@@ -64,7 +64,7 @@ class Sumo(Mobility):
         twice = duplicate_row(of, time_s)
         if twice is not None:
             kind, name = list(numbers)[of[twice]]
-            raise InputError(
+            raise NetworkInputError(
                 _KEY, f"{self.path} places {kind} {name!r} twice at time {time_s[twice]:g}"
             )
         return Replay(of, time_s, x_m, y_m, count)
@@ -77,7 +77,7 @@ def _rows(path: str) -> Iterator[tuple[tuple[str, str], tuple[float, float, floa
     events = ET.iterparse(path, events=("start", "end"))
     _, root = next(events)
     if root.tag != "fcd-export":
-        raise InputError(
+        raise NetworkInputError(
             _KEY, f"{path} is not a floating-car file: its root is {root.tag!r}, not 'fcd-export'"
         )
     for event, step in events:
@@ -96,11 +96,11 @@ def _rows(path: str) -> Iterator[tuple[tuple[str, str], tuple[float, float, floa
 def _number(element: ET.Element, name: str, path: str, whose: str) -> float:
     text = element.get(name)
     if text is None:
-        raise InputError(_KEY, f"{path}: {whose} has no {name}")
+        raise NetworkInputError(_KEY, f"{path}: {whose} has no {name}")
     try:
         value = float(text)
     except ValueError:
         value = np.nan
     if not np.isfinite(value):
-        raise InputError(_KEY, f"{path}: {whose} has {name} = {text!r}, not a finite number")
+        raise NetworkInputError(_KEY, f"{path}: {whose} has {name} = {text!r}, not a finite number")
     return value

@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.input_columns import as_device_ids, read_columns, require_devices
 from netsim.mobility.base import Mobility, Trajectories
 from netsim.parameters import CONFIG, Name
@@ -43,7 +43,7 @@ class PositionTrace(Mobility):
         device, time_s = device[counts], columns["time_s"][counts]
         twice = duplicate_row(device, time_s)
         if twice is not None:
-            raise InputError(
+            raise NetworkInputError(
                 _KEY,
                 f"{self.path} places device {device[twice]} twice at time_s = {time_s[twice]:g}",
             )

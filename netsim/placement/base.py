@@ -17,7 +17,7 @@ class Placement(ABC):
         """Return x and y of each device in metres; device k's never depend on ``count``.
 
         Raises:
-            InputError: the placement has no room for so many devices.
+            NetworkInputError: the placement has no room for so many devices.
         """
 
     @abstractmethod

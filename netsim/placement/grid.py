@@ -8,7 +8,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.geometry import Rectangle
 from netsim.parameters import CONFIG, Count, Point, Positive
 from netsim.placement.base import Placement
@@ -38,7 +38,7 @@ class Grid(Placement):
     @override
     def positions(self, count: int, streams: Streams) -> Float[ndarray, "count 2"]:
         if count > self.rows * self.columns:
-            raise InputError(
+            raise NetworkInputError(
                 "devices.placement",
                 f"a grid of {self.rows} rows and {self.columns} columns has no room for {count} devices",
             )

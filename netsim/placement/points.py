@@ -9,7 +9,7 @@ from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.geometry import Rectangle
 from netsim.input_columns import as_device_ids, read_columns, require_devices
 from netsim.parameters import CONFIG, Name
@@ -47,7 +47,7 @@ class Points(Placement):
     def positions(self, count: int, streams: Streams) -> Float[ndarray, "count 2"]:
         points_m = self._points()
         if count > len(points_m):
-            raise InputError(
+            raise NetworkInputError(
                 "devices.placement", f"{len(points_m)} points do not place {count} devices"
             )
         return points_m[:count]
@@ -69,7 +69,7 @@ class Points(Placement):
         order = np.argsort(device, kind="stable")
         duplicate_row = np.flatnonzero(np.diff(device[order]) == 0)
         if duplicate_row.size:
-            raise InputError(
+            raise NetworkInputError(
                 _KEY, f"{self.path} places device {device[order][duplicate_row[0]]} twice"
             )
         return np.stack([columns["x_m"], columns["y_m"]], axis=1)[order]

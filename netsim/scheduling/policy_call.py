@@ -1,6 +1,8 @@
 """Nothing that a policy returns reaches the radio unless it could be sent."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
 from typing import Final
@@ -9,6 +11,7 @@ import numpy as np
 
 from netsim.scheduling.allocation import Allocation
 from netsim.scheduling.base import Policy
+from netsim.scheduling.record import RoundRecord
 from netsim.scheduling.round_state import RoundState
 
 _ROUNDING: Final = 1e-9
@@ -20,23 +23,43 @@ class AllocationError(ValueError):
     """
 
 
-def call_policy(policy: Policy, state: RoundState, name: str) -> object:
+def call_policy(policy: Policy, state: RoundState, name: str) -> Allocation:
     """Return what a policy answers, whatever it is.
 
     Raises: AllocationError: the policy raised an exception of its own; the text says where.
         ArithmeticError, MemoryError: as the policy raised them: numbers too extreme, devices too
         many.
     """
-    try:
+    if not len(state.device):
+        return Allocation.empty()
+    with _own_errors(name, state.round, "schedule"):
         return policy.schedule(state)
+
+
+def notify_policy(policy: Policy, record: RoundRecord, name: str) -> None:
+    """Call ``observe`` of a policy with the record of a round.
+
+    Raises:
+        AllocationError: the policy raised an exception of its own; the text names the place.
+        ArithmeticError, MemoryError: as the policy raised them.
+    """
+    with _own_errors(name, record.round, "observe"):
+        policy.observe(record)
+
+
+@contextmanager
+def _own_errors(name: str, round_number: int, method: str) -> Iterator[None]:
+    """Turn an exception of a policy's own into a line that names policy, round and place."""
+    try:
+        yield
     except (ArithmeticError, MemoryError):
         raise
-    except Exception as error:  # a policy is anybody's code and may raise anything
+    except Exception as error:  # a policy is foreign code and may raise anything
         place = extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise AllocationError(
-            f"policy {name!r}, round {state.round}: schedule() raised {what} ({where})"
+            f"policy {name!r}, round {round_number}: {method}() raised {what} ({where})"
         ) from error
 
 

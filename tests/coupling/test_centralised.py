@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from coupling.simulation.learning import TimedLearner
 from support.phased_runs import go, laid_over
 
 import coupling
 from coupling import Scenario
 from coupling.simulation.build import build_learner
 from coupling.simulation.export_world import record
-from coupling.simulation.learning import TimedLearner
 from netsim.link import shannon
 
 SHARE = 30_000_000
@@ -125,7 +125,7 @@ def test_the_decisions_are_diagnosed_also_where_only_some_or_no_devices_are_offe
 ) -> None:
     kind = {"kind": "exact", "delay_budget_s": 10.0, "drift": "full", "diagnose": "devices"}
     noisy = {"kind": "noisy", "std_db": 3.0}
-    go(centralised(tmp_path, rounds=60, scheduler=kind | {"knowledge": noisy}), tmp_path)
+    go(centralised(tmp_path, rounds=60, scheduler=kind | {"csi": noisy}), tmp_path)
 
     rounds, devices, _ = tables(tmp_path)
     decisions = pd.read_parquet(tmp_path / "decisions")
@@ -180,7 +180,9 @@ def test_actual_payloads_are_the_shares_as_raw_data(tmp_path: Path, tiny_learner
     transfers = pd.read_parquet(out / "transfers").set_index("device").bits
     assert scenario.learner is not None
     subject = build_learner(scenario)
-    assert transfers.to_dict() == {device: subject.share_bits(device) for device in range(4)}
+    assert transfers.to_dict() == {
+        device: subject.leg_bits(device, 1)["data"] for device in range(4)
+    }
     assert transfers.nunique() > 1
 
 

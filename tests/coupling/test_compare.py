@@ -142,9 +142,7 @@ def test_an_oracle_cannot_foresee_gains_that_depend_on_how_long_rounds_last(
     refused = airtune("validate", "network.toml", *oracle)
 
     assert (refused.status, refused.out) == (2, "")
-    assert (
-        "scheduler.count is missing: the best one can be found beforehand only where" in refused.err
-    )
+    assert "scheduler.count is missing: the best one is known beforehand only if" in refused.err
     assert airtune("validate", "network.toml", *oracle, *by_round).status == 0
     assert airtune("validate", "network.toml", *oracle, "--set", "scheduler.count=3").status == 0
 

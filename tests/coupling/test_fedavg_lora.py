@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from coupling.simulation.learning import TimedLearner
 from support.hand_computation import (
     SPLIT,
     assert_weights,
@@ -17,7 +18,6 @@ from support.hand_computation import (
 from support.phased_runs import go, laid_over
 
 from coupling import Scenario
-from coupling.simulation.learning import TimedLearner
 from netsim.link import shannon
 
 NOISE, SERVER_W, DOWNLINK_HZ = 1e-11, 20.0, 5e6

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from coupling.simulation.learning import TimedLearner
 from support.hand_computation import (
     SPLIT,
     assert_weights,
@@ -16,8 +17,6 @@ from support.hand_computation import (
     stepped_by_hand,
 )
 from support.phased_runs import go, laid_over, phased
-
-from coupling.simulation.learning import TimedLearner
 
 
 def test_lost_gradients_leave_the_weights_of_what_arrived(

@@ -124,7 +124,7 @@ def test_the_split_model_pools_as_the_unsplit_one(make_of: MakeOf, kind: str) ->
         expected = Unsplit(subject, settings, []).pooled(batch)
         torch.testing.assert_close(pooled, expected, rtol=1e-9, atol=1e-11)
         assert pooled.shape[1] == (32 if pooling == "cls_mean" else 16)
-        assert subject.payload(0, 1)[1] == 3 * pooled.shape[1] * 32
+        assert subject.leg_bits(0, 1)["feature"] == 3 * pooled.shape[1] * 32
 
 
 @pytest.mark.parametrize("kind", TEXT)
@@ -149,7 +149,7 @@ def test_the_embedding_has_the_bits_that_are_counted(make_of: MakeOf, kind: str)
 
     hidden = subject.parts.split.embed(subject.parts.samples.batch(rows)).hidden
 
-    assert subject.payload(2, 1)[0] == hidden.numel() * 32
+    assert subject.leg_bits(2, 1)["embedding"] == hidden.numel() * 32
     assert hidden.shape[2] == (8 if kind == "electra" else 16), "ELECTRA sends its narrow embedding"
 
 

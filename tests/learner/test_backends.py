@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.tiny_learner import Make, PhiloxStreams, arrays, train
+from support.tiny_learner import Make, PhiloxStreams, aggregate, arrays, compute, train
 from transformers import PreTrainedModel
 
 from learner.architectures import pretrained
-from learner.errors import InputError, OutOfMemoryError
+from learner.errors import LearnerInputError, OutOfMemoryError
 from learner.precision import resolve
 from learner.settings import LearnerSettings
 from learner.split_learner import SplitLearner, build
@@ -109,13 +109,15 @@ def test_cuda_that_is_not_there_is_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         build(make_settings(device="cuda"), DEVICES, PhiloxStreams(1))
 
     assert str(caught.value) == (
         "learner.device: 'cuda' is asked for and PyTorch finds no CUDA device here; take 'auto' or 'cpu'"
     )
-    with pytest.raises(InputError, match=r"learner.attention: 'flash' runs on a CUDA device"):
+    with pytest.raises(
+        LearnerInputError, match=r"learner.attention: 'flash' runs on a CUDA device"
+    ):
         build(make_settings(attention="flash", precision="bfloat16"), DEVICES, PhiloxStreams(1))
     assert resolve(make_settings(device="auto")).device.type == "cpu"
 
@@ -126,7 +128,7 @@ def test_flash_attention_without_its_package_is_refused(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(pretrained, "is_flash_attn_2_available", lambda: False)
 
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         build(make_settings(attention="flash", precision="bfloat16"), DEVICES, PhiloxStreams(1))
 
     assert str(caught.value) == (
@@ -139,7 +141,7 @@ def test_compiling_without_a_compiler_is_refused(
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
 
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         build(make_settings(compile=True, device="cpu"), DEVICES, PhiloxStreams(1))
 
     assert (
@@ -149,7 +151,7 @@ def test_compiling_without_a_compiler_is_refused(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("CC", "no-such-c-compiler")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         resolve(make_settings(compile=True))
     assert (
         str(caught.value)
@@ -163,7 +165,7 @@ def test_a_model_that_does_not_fit_onto_the_card_is_refused(
     settings = make_settings()
     monkeypatch.setattr(PreTrainedModel, "to", lambda *_: cuda_is_full())
 
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         build(settings, DEVICES, PhiloxStreams(1))
 
     assert str(caught.value) == (
@@ -180,18 +182,16 @@ def host_is_full() -> None:
 
 
 @pytest.mark.parametrize("fail", [cuda_is_full, host_is_full])
-@pytest.mark.parametrize("call", ["update", "evaluate"])
+@pytest.mark.parametrize("call", ["aggregate", "evaluate"])
 def test_a_lack_of_memory_names_the_micro_batch_to_try(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch, fail: object, call: str
 ) -> None:
     subject = build(make_settings(micro_batch_tokens=64), DEVICES, PhiloxStreams(1))
-    job = subject.embed(0, 1)
-    subject.encode(job)
-    subject.head_step(job)
+    compute(subject, 0, 1)
     monkeypatch.setattr(subject.parts.split.model.encoder, "forward", lambda *_, **__: fail())
 
     with pytest.raises(OutOfMemoryError) as caught:
-        getattr(subject, call)()
+        aggregate(subject, 1) if call == "aggregate" else subject.evaluate()
 
     assert str(caught.value) == (
         "out of memory with learner.micro_batch_tokens = 64; try 32, and 1, a sample at a time, at the least"

@@ -12,6 +12,7 @@ from support.tiny_models import save_model, save_pictures
 from support.unsplit_model import Unsplit, lora_values
 
 from learner import centralised
+from learner.aggregation import MeanAggregator
 from learner.centralised import CentralisedLearner
 from learner.errors import StateError
 
@@ -30,15 +31,15 @@ def test_a_round_is_a_step_along_the_gradient_of_the_unsplit_model(
     settings = make_settings(executor=executor)
     subject = centralised.build(settings, DEVICES, PhiloxStreams(1))
     for device in (4, 1):
-        subject.receive(device)
-    subject.update(1)
+        subject.delivered(subject.start(device, 1), "data")
+    subject.aggregate(MeanAggregator(), 1)
     unsplit = Unsplit(subject, settings, [0])
     before, samples = lora_values(subject), subject.parts.samples
-    rows = subject._pool.minibatch(0, 2)
+    rows = subject._uploaded.minibatch(0, 2)
     loss = unsplit.loss(0, samples.batch(rows), samples.labels_of(rows))
     loss.backward()
 
-    result = subject.update(2)
+    result = subject.aggregate(MeanAggregator(), 2)
 
     assert result.losses == {}, "no device has trained"
     assert result.train_loss == pytest.approx(loss.item(), rel=1e-9)
@@ -58,14 +59,14 @@ def test_minibatches_come_from_the_data_that_arrived_in_whatever_order(make_sett
     one, other = make(make_settings), make(make_settings)
     for subject, order in ((one, (5, 2)), (other, (2, 5))):
         for device in order:
-            subject.receive(device)
-    held = {int(row) for device in (2, 5) for row in one._partition.share(device)}
+            subject.delivered(subject.start(device, 1), "data")
+    held = {int(row) for device in (2, 5) for row in one.partition.share(device)}
 
     seen = set()
     for round_number in range(1, 60):
-        rows = one._pool.minibatch(0, round_number)
+        rows = one._uploaded.minibatch(0, round_number)
         assert len(set(rows.tolist())) == 4
-        np.testing.assert_array_equal(rows, other._pool.minibatch(0, round_number))
+        np.testing.assert_array_equal(rows, other._uploaded.minibatch(0, round_number))
         seen |= set(rows.tolist())
     assert seen == held
 
@@ -74,7 +75,7 @@ def test_without_data_there_is_no_step(make_settings: Make) -> None:
     subject = make(make_settings)
     before = lora_values(subject)
 
-    result = subject.update(1)
+    result = subject.aggregate(MeanAggregator(), 1)
 
     assert (result.losses, result.train_loss) == ({}, None)
     assert subject.evaluate().heads_trained == 0
@@ -87,12 +88,12 @@ def test_a_saved_state_goes_on_to_the_same_bits_with_the_same_data(
 ) -> None:
     adamw = {"kind": "adamw", "lr": 0.01}
     subject, again = (make(make_settings, optimizer=adamw, precision="float32") for _ in range(2))
-    subject.receive(3)
-    subject.update(1)
+    subject.delivered(subject.start(3, 1), "data")
+    subject.aggregate(MeanAggregator(), 1)
     subject.save(tmp_path / "state")
     again.load(tmp_path / "state")
 
-    losses = [each.update(2).train_loss for each in (subject, again)]
+    losses = [each.aggregate(MeanAggregator(), 2).train_loss for each in (subject, again)]
 
     assert losses[0] == losses[1]
     assert lora_values(again).keys() == lora_values(subject).keys()
@@ -114,11 +115,14 @@ def test_a_damaged_list_of_what_arrived_is_told(
 
 def test_a_share_of_text_has_the_bits_of_its_tokens_and_labels(make_settings: Make) -> None:
     subject = make(make_settings)
-    share = subject._partition.share(2)
+    share = subject.partition.share(2)
 
     # 65 words and 3 classes: a byte each.
     assert len(share) == 20
-    assert subject.share_bits(2) == 8 * int(subject.parts.samples.lengths[share].sum()) + 8 * 20
+    assert (
+        subject.leg_bits(2, 1)["data"]
+        == 8 * int(subject.parts.samples.lengths[share].sum()) + 8 * 20
+    )
 
 
 def test_a_share_of_images_has_the_bits_of_its_files_and_labels(
@@ -132,8 +136,8 @@ def test_a_share_of_images_has_the_bits_of_its_files_and_labels(
         "lora": {"rank": 2, "alpha": 4},
     }
     subject = make(make_settings, **changes)
-    share = subject._partition.share(1)
+    share = subject.partition.share(1)
 
     files = sum(len(subject.parts.samples.encoded[row]) for row in share)
     assert files > 20 * 60
-    assert subject.share_bits(1) == 8 * files + 8 * 20
+    assert subject.leg_bits(1, 1)["data"] == 8 * files + 8 * 20

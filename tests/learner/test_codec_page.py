@@ -41,7 +41,7 @@ def test_the_table_of_the_page_trains(
     subject = build(make_settings(codec=codecs, executor=executor), 6, rng)
 
     assert len(train(subject, 1, [0, 1]).losses) == 2
-    assert subject.payload(0, 1)[2] == 4 * (16 * 8 + 32)
+    assert subject.leg_bits(0, 1)["gradient"] == 4 * (16 * 8 + 32)
 
 
 def test_the_codec_of_the_page_does_what_it_says(documented: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support.tiny_learner import OVERFLOWING, Make, PhiloxStreams, arrays, train
+from support.tiny_learner import OVERFLOWING, Make, PhiloxStreams, aggregate, arrays, train
 
 from learner.errors import DivergedError
 from learner.settings import LearnerSettings
@@ -105,14 +105,8 @@ def test_a_head_created_late_starts_like_one_created_early(make_settings: Make) 
 
 
 def test_heads_start_equal_or_each_with_its_own(make_settings: Make, rng: PhiloxStreams) -> None:
-    equal = (
-        build(make_settings(heads={"init": "equal"}), 3, rng).parts.bank.stack([0, 1]).weight
-    )
-    own = (
-        build(make_settings(heads={"init": "per_device"}), 3, rng)
-        .parts.bank.stack([0, 1])
-        .weight
-    )
+    equal = build(make_settings(heads={"init": "equal"}), 3, rng).parts.bank.stack([0, 1]).weight
+    own = build(make_settings(heads={"init": "per_device"}), 3, rng).parts.bank.stack([0, 1]).weight
 
     assert torch.equal(equal[0], equal[1])
     assert not torch.equal(own[0], own[1])
@@ -177,7 +171,7 @@ def test_two_learners_of_one_seed_are_equal_and_of_two_seeds_are_not(make_settin
 
 
 def test_a_round_without_jobs_has_no_loss(make_settings: Make, rng: PhiloxStreams) -> None:
-    result = build(make_settings(), 6, rng).update()
+    result = aggregate(build(make_settings(), 6, rng), 1)
 
     assert result.losses == {}
     assert result.train_loss is None

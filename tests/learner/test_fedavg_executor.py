@@ -13,8 +13,9 @@ from support.unsplit_model import Unsplit, lora_values
 from torch import Tensor
 
 from learner.errors import DivergedError
+from learner.fedavg_learner import FedAvgLearner, build
 from learner.settings import LearnerSettings
-from learner.split_learner import SplitLearner, build
+from learner.split_learner import build as build_split
 
 DEVICES = 6
 LR = 0.1
@@ -25,14 +26,14 @@ ADAMW = {"kind": "adamw", "lr": 0.01, "weight_decay": 0.1}
 SHARES = {"kind": "lognormal", "sigma": 0.4}
 
 
-def local(settings: LearnerSettings, steps: int, seed: int = 1) -> SplitLearner:
+def local(settings: LearnerSettings, steps: int, seed: int = 1) -> FedAvgLearner:
     """Return a learner whose B is no longer 0, so that A has a gradient too."""
     subject = build(settings, DEVICES, PhiloxStreams(seed), local_steps=steps)
     train(subject, 1, [0, 1, 2])
     return subject
 
 
-def lora_of(subject: SplitLearner) -> list[Tensor]:
+def lora_of(subject: FedAvgLearner) -> list[Tensor]:
     return [matrix.detach().clone() for pair in lora_values(subject).values() for matrix in pair]
 
 
@@ -81,7 +82,7 @@ def test_one_local_step_equals_the_split_step(
 ) -> None:
     data = {"path": str(tiny_data), "sizes": SHARES, "share": 0.1}
     settings = make_settings(weights=weights, data=data, batch_size=2)
-    split = build(settings, DEVICES, PhiloxStreams(1))
+    split = build_split(settings, DEVICES, PhiloxStreams(1))
     federated = build(settings, DEVICES, PhiloxStreams(1), local_steps=1)
     assert len(set(split.partition.sizes.tolist())) > 3, "weights by samples must differ"
 
@@ -216,4 +217,4 @@ def test_an_adapter_has_the_bits_of_its_matrices_and_not_of_a_head(make_settings
     subject = build(make_settings(), DEVICES, PhiloxStreams(1), local_steps=1)
 
     # Rank 2 on query and value of two layers and on the pooler, 16 inputs and 16 outputs each.
-    assert subject.adapter_bits == 5 * 2 * (16 + 16) * 32
+    assert subject.leg_bits(0, 1) == {"adapter": 5 * 2 * (16 + 16) * 32}

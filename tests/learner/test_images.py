@@ -12,7 +12,7 @@ from support.tiny_learner import CLASSES, Make, PhiloxStreams, train, write_parq
 from support.tiny_models import picture, save_model, save_pictures
 from transformers import AutoImageProcessor
 
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.settings import LearnerSettings
 from learner.split_learner import SplitLearner, build
 
@@ -35,7 +35,7 @@ def refused(make_settings: Make, model: Path, data: Path | str) -> tuple[str, st
     if isinstance(data, str):
         table = settings.model_dump() | {"data": {"name": data}}
         settings = LearnerSettings.model_validate(table)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         build(settings, 3, PhiloxStreams(1))
     assert "\n" not in caught.value.problem
     return caught.value.key, caught.value.problem
@@ -177,15 +177,14 @@ def test_a_processor_that_does_not_fit_is_refused(tmp_path: Path, make_settings:
     assert problem.startswith(f"'{model}' has no image processor that can be loaded: ")
 
 
-def test_payloads_of_pictures_are_those_of_their_jobs(
+def test_payloads_of_images_are_counted_by_hand(
     tmp_path: Path, vit: Path, make_settings: Make
 ) -> None:
     data = save_pictures(tmp_path, 24, 3)
     subject = build(settings_of(make_settings, vit, data, local_batches=2), 3, PhiloxStreams(1))
 
-    told = subject.payload(1, 4)
-    job = subject.embed(1, 4)
+    bits = subject.leg_bits(1, 4)
 
     # Two batches of 2 pictures: 9 patches and [CLS] each, 16 numbers of 32 bits.
-    assert told == (4 * 10 * 16 * 32, 4 * 16 * 32, 4 * 16 * 32)
-    assert told == (job.embedding_bits, job.feature_bits, job.gradient_bits)
+    assert list(bits.values()) == [4 * 10 * 16 * 32, 4 * 16 * 32, 4 * 16 * 32]
+    assert len(subject.start(1, 4).rows) == 4

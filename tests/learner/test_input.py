@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from support.tiny_learner import Make, PhiloxStreams, write_parquet
 from transformers import AutoConfig, BertTokenizerFast
 
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.settings import Columns, Data, LearnerSettings, Lora
 from learner.split_learner import build
 
@@ -34,7 +34,7 @@ def refuse(settings: LearnerSettings, key: str, problem: str, device_count: int 
     """Building must fail with exactly this line; ``...`` in it stands for what differs from machine
     to machine.
     """
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         build(settings, device_count, PhiloxStreams(1))
     assert caught.value.key == key
     assert "\n" not in caught.value.problem
@@ -188,7 +188,7 @@ def test_a_hub_that_does_not_answer_is_told_in_the_one_line(
 
     monkeypatch.setattr(AutoConfig, "from_pretrained", unreachable)
 
-    with pytest.raises(InputError):
+    with pytest.raises(LearnerInputError):
         build(make_settings(model="nobody/nothing"), 6, PhiloxStreams(1))
     assert capfd.readouterr().err == ""
 

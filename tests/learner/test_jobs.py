@@ -27,13 +27,15 @@ def test_payloads_are_counted_by_hand(
     write_parquet(folder, "test.parquet", text=texts, label=labels)
     subject = build(make_settings(data={"path": str(folder)}, batch_size=10), 1, rng)
 
-    job = subject.embed(0, 1)
+    bits = subject.leg_bits(0, 1)
 
     # 10 samples padded to [CLS] + 5 words + [SEP], 16 numbers of 32 bits per token; one pooled
     # vector a sample.
-    assert job.embedding_bits == 10 * 7 * 16 * 32
-    assert job.feature_bits == job.gradient_bits == 10 * 16 * 32
-    assert (job.device, job.round) == (0, 1)
+    assert bits == {
+        "embedding": 10 * 7 * 16 * 32,
+        "feature": 10 * 16 * 32,
+        "gradient": 10 * 16 * 32,
+    }
 
 
 def test_a_minibatch_does_not_depend_on_who_was_scheduled_before(make_settings: Make) -> None:
@@ -41,10 +43,10 @@ def test_a_minibatch_does_not_depend_on_who_was_scheduled_before(make_settings: 
     for round_number in range(1, 4):
         train(busy, round_number, [0, 1, 2, 5])
 
-    one, other = busy.embed(3, 4), quiet.embed(3, 4)
+    one, other = busy.start(3, 4), quiet.start(3, 4)
 
     assert np.array_equal(one.rows, other.rows)
-    assert not np.array_equal(one.rows, quiet.embed(2, 4).rows)
+    assert not np.array_equal(one.rows, quiet.start(2, 4).rows)
 
 
 def test_a_minibatch_is_drawn_without_replacement_from_its_share(
@@ -53,7 +55,7 @@ def test_a_minibatch_is_drawn_without_replacement_from_its_share(
     subject = build(make_settings(batch_size=20), 6, rng)
     shares = [set(subject.partition.share(device).tolist()) for device in range(6)]
 
-    rows = subject.embed(2, 1).rows
+    rows = subject.start(2, 1).rows
 
     assert set(rows.tolist()) == shares[2], "20 of the 20 samples"
     assert sum(len(share) for share in shares) == len(set().union(*shares)) == 120
@@ -82,7 +84,7 @@ def test_shares_may_overlap_when_asked(make_settings: Make, rng: PhiloxStreams) 
 
     assert [len(share) for share in shares] == [60] * 6
     assert len(set().union(*shares)) > 60
-    assert set(subject.embed(0, 1).rows.tolist()) <= shares[0]
+    assert set(subject.start(0, 1).rows.tolist()) <= shares[0]
 
 
 def test_twenty_shares_of_five_percent_are_the_whole(
@@ -96,12 +98,15 @@ def test_twenty_shares_of_five_percent_are_the_whole(
 
 def test_steps_out_of_order_are_refused(make_settings: Make, rng: PhiloxStreams) -> None:
     subject = build(make_settings(), 6, rng)
-    job = subject.embed(0, 1)
+    job = subject.start(0, 1)
+    subject.computed(job, "embed")
 
     with pytest.raises(AssertionError, match="follow each other"):
-        subject.head_step(job)
+        subject.computed(job, "head")
+    with pytest.raises(AssertionError, match="follow each other"):
+        subject.delivered(job, "gradient")
     with pytest.raises(AssertionError, match="one job in a round"):
-        subject.embed(0, 1)
+        subject.start(0, 1)
 
 
 def test_bert_base_has_the_papers_454656_trainable_numbers(rng: PhiloxStreams) -> None:

@@ -5,7 +5,7 @@ rests on.
 import numpy as np
 import pytest
 import torch
-from support.tiny_learner import Make, PhiloxStreams, train
+from support.tiny_learner import Make, PhiloxStreams, aggregate, train
 from support.unsplit_model import Unsplit, lora_values
 
 from learner.settings import LearnerSettings
@@ -37,8 +37,8 @@ def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
     subject = warmed_up(settings, rng)
     unsplit = Unsplit(subject, settings, devices)
     before = lora_values(subject)
-    jobs = {device: subject.embed(device, 2).rows for device in devices}
-    subject.update()
+    jobs = {device: subject.start(device, 2).rows for device in devices}
+    aggregate(subject, 2)
     samples = subject.parts.samples
     assert len({int(n) for rows in jobs.values() for n in samples.lengths[rows]}) > 4, (
         "needs padding"
@@ -98,8 +98,10 @@ def test_a_job_whose_feature_is_lost_changes_nothing(
         alone, disturbed = (build(make_settings(executor=executor), 6, rng) for _ in range(2))
 
         train(alone, 1, [0, 1])
-        disturbed.embed(2, 1)
-        disturbed.encode(disturbed.embed(3, 1))
+        disturbed.computed(disturbed.start(2, 1), "embed")
+        job = disturbed.start(3, 1)
+        disturbed.computed(job, "embed")
+        disturbed.computed(job, "encode")
         train(disturbed, 1, [0, 1])
 
         assert disturbed.parts.bank.trained == [0, 1]

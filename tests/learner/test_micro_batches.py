@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learner.micro_batches import START, by_length
+from learner.executor.micro_batches import FIXED_COST_SHARE, by_length
 
 LENGTHS = st.lists(st.integers(1, 9), max_size=12)
 
@@ -41,13 +41,13 @@ def test_no_other_cut_between_lengths_costs_less(lengths: list[int], budget: int
         total = 0.0
         for part in np.split(array, cuts):
             count = -(-len(part) // (budget // int(part.max())))
-            total += len(part) * int(part.max()) + START * budget * count
+            total += len(part) * int(part.max()) + FIXED_COST_SHARE * budget * count
         return total
 
     least = min(cost(cuts) for n in range(len(changes) + 1) for cuts in combinations(changes, n))
     # Where a group takes several batches, all but the last may be padded to less than the group's
     # longest.
-    assert tokens(array, batches) + START * budget * len(batches) <= least + 1e-9
+    assert tokens(array, batches) + FIXED_COST_SHARE * budget * len(batches) <= least + 1e-9
 
 
 def test_batches_are_counted_by_hand() -> None:

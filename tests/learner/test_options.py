@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.tiny_learner import Make, PhiloxStreams, arrays, train
+from support.tiny_learner import Make, PhiloxStreams, aggregate, arrays, train
 from support.unsplit_model import Unsplit, lora_values
 from torch import Tensor, nn
 
@@ -47,13 +47,7 @@ def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[dict[i
     subject = build(settings, DEVICES, PhiloxStreams(3))
     losses = []
     for round_number, (devices, lost) in enumerate(ROUNDS, start=1):
-        for device in devices:
-            job = subject.embed(device, round_number)
-            subject.encode(job)
-            subject.head_step(job)
-            if device not in lost:
-                subject.backward(job)
-        losses.append(dict(subject.update(round_number).losses))
+        losses.append(dict(train(subject, round_number, devices, lost).losses))
     return subject, losses
 
 
@@ -117,9 +111,7 @@ def test_local_batches_are_steps_of_the_head_and_one_of_lora(
     assert dict(result.losses) == pytest.approx(first_losses, rel=1e-9)
     for device in (0, 4):
         stack = subject.parts.bank.stack([device])
-        torch.testing.assert_close(
-            stack.weight[0], unsplit.heads[device][0], rtol=1e-9, atol=1e-12
-        )
+        torch.testing.assert_close(stack.weight[0], unsplit.heads[device][0], rtol=1e-9, atol=1e-12)
     for name, pair in lora_values(subject).items():
         for old, new, reference in zip(before[name], pair, unsplit.pairs[name], strict=True):
             assert reference.grad is not None
@@ -129,11 +121,12 @@ def test_local_batches_are_steps_of_the_head_and_one_of_lora(
 def test_a_round_sends_all_local_batches_together(make_settings: Make, rng: PhiloxStreams) -> None:
     subject = build(make_settings(local_batches=3, batch_size=2), DEVICES, rng)
 
-    job = subject.embed(0, 1)
+    rows = subject.start(0, 1).rows
+    bits = subject.leg_bits(0, 1)
 
-    assert len(job.rows) == len(set(job.rows.tolist())) == 6
-    assert job.feature_bits == 6 * 16 * 32
-    assert job.embedding_bits == 6 * int(subject.parts.samples.lengths[job.rows].max()) * 16 * 32
+    assert len(rows) == len(set(rows.tolist())) == 6
+    assert bits["feature"] == 6 * 16 * 32
+    assert bits["embedding"] == 6 * int(subject.parts.samples.lengths[rows].max()) * 16 * 32
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
@@ -184,7 +177,7 @@ def test_heads_that_all_train_do_so_without_changing_lora(
 def test_all_heads_train_in_a_round_in_which_nobody_takes_part(make_settings: Make) -> None:
     subject = build(make_settings(heads={"train": "all"}), DEVICES, PhiloxStreams(1))
 
-    result = subject.update(1)
+    result = aggregate(subject, 1)
 
     assert set(result.losses) == set(range(DEVICES))
     assert not any(pair.up.any() for pair in subject.parts.split.adapters)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.tiny_learner import PhiloxStreams
 
 from learner.data import LabelledDataset, Partition
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.settings import Data
 
 SAMPLES = 1200
@@ -196,7 +196,7 @@ def test_a_partition_can_be_stored_as_a_table() -> None:
 def test_shares_that_cannot_be_dealt_are_refused(
     table: Mapping[str, object], devices: int, key: str, problem: str
 ) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         make(table, devices=devices, batch_size=4)
 
     assert (caught.value.key, caught.value.problem) == (key, problem)
@@ -207,7 +207,7 @@ def test_a_share_too_small_for_a_minibatch_names_its_device() -> None:
     sizes = make(spread).sizes
     device, few = int(sizes.argmin()), int((sizes < 60).sum())
 
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         make(spread, batch_size=60)
 
     assert caught.value.problem == (

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from learner.architectures import CutActivations
 from learner.codec import Codec, Encoded
-from learner.errors import CodecError, InputError
+from learner.errors import CodecError, LearnerInputError
 from learner.split_learner import build
 
 
@@ -155,7 +155,7 @@ class Crashing(Liar):
 def test_a_codec_that_does_not_fit_or_keep_its_word_is_refused_before_the_first_round(
     make_settings: Make, rng: PhiloxStreams, codecs: dict[str, object], key: str, problem: str
 ) -> None:
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(LearnerInputError) as refused:
         build(make_settings(codec=codecs), 6, rng)
 
     assert str(refused.value) == f"learner.codec.{key}: {problem}"

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from learner.data import cache, load, tokenize
 from learner.data.labelled import LabelledDataset
-from learner.errors import InputError
+from learner.errors import LearnerInputError
 from learner.settings import Columns, Data
 
 FRAME = pd.DataFrame({"title": ["a", "b, c", 'd "e"'], "stars": ["bad", "good", "bad"]})
@@ -41,7 +41,7 @@ configs:
 
 
 def refused(data: Data) -> tuple[str, str]:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(LearnerInputError) as caught:
         load(data, PhiloxStreams(1))
     assert "\n" not in caught.value.problem
     return caught.value.key, caught.value.problem

@@ -134,7 +134,7 @@ def test_padding_that_travels_changes_nothing_but_bits(make_settings: Make, name
 
     for one, other in zip(arrays(padded), arrays(skipped), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
-    assert padded.payload(0, 1)[0] > skipped.payload(0, 1)[0]
+    assert padded.leg_bits(0, 1)["embedding"] > skipped.leg_bits(0, 1)["embedding"]
 
 
 @pytest.mark.parametrize("skip_padding", [False, True])
@@ -242,7 +242,7 @@ def test_a_job_s_bits_are_the_bytes_of_its_payloads(
     codec = {**(LOSSY | EXACT)[name], "skip_padding": skip_padding}
     settings = make_settings(codec=codec)
     subject = build(settings, 6, PhiloxStreams(1))
-    job = subject.embed(2, 1)
+    job = subject.start(2, 1)
     samples, split = subject.parts.samples, subject.parts.split
     embedded = split.embed(samples.batch(job.rows))
     pooled = split.encode(embedded).detach()
@@ -265,8 +265,7 @@ def test_a_job_s_bits_are_the_bytes_of_its_payloads(
             8 * len(b"".join(part.view(torch.uint8).numpy().tobytes() for part in sent))
         )
 
-    assert [job.embedding_bits, job.feature_bits, job.gradient_bits] == expected
-    assert subject.payload(2, 1) == tuple(expected)
+    assert list(subject.leg_bits(2, 1).values()) == expected
 
 
 def test_evaluation_sees_what_crosses(make_settings: Make, rng: PhiloxStreams) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.input_columns import as_device_ids, read_columns, require_devices
 
 KEY = "devices.placement.path"
@@ -45,7 +45,7 @@ def test_a_bad_file_is_refused_with_its_key_and_what_is_wrong(
 ) -> None:
     path = write(tmp_path, text)
 
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(NetworkInputError) as refused:
         read_columns(path, ("device", "x_m"), KEY)
 
     assert refused.value.key == KEY
@@ -60,7 +60,7 @@ def test_a_missing_file_another_kind_of_file_and_a_broken_one_are_refused(tmp_pa
         (write(tmp_path, "x", "t.txt"), "must end in .csv or .parquet"),
         (write(tmp_path, "not parquet", "t.parquet"), "cannot be read as parquet"),
     ):
-        with pytest.raises(InputError, match=problem):
+        with pytest.raises(NetworkInputError, match=problem):
             read_columns(path, ("x_m",), KEY)
 
 
@@ -68,7 +68,9 @@ def test_a_missing_file_another_kind_of_file_and_a_broken_one_are_refused(tmp_pa
 def test_a_device_number_is_whole_and_not_negative(tmp_path: Path, bad: str) -> None:
     path = write(tmp_path, f"device\n0\n{bad}\n")
 
-    with pytest.raises(InputError, match=r"column device, row 2 is .*, not a number from 0 on"):
+    with pytest.raises(
+        NetworkInputError, match=r"column device, row 2 is .*, not a number from 0 on"
+    ):
         as_device_ids(read_columns(path, ("device",), KEY)["device"], path, KEY)
 
 
@@ -77,5 +79,7 @@ def test_the_first_missing_device_is_named(tmp_path: Path) -> None:
     device = as_device_ids(read_columns(path, ("device",), KEY)["device"], path, KEY)
 
     require_devices(device, 2, path, KEY)
-    with pytest.raises(InputError, match="has no device 2; 4 devices need the numbers 0 to 3"):
+    with pytest.raises(
+        NetworkInputError, match="has no device 2; 4 devices need the numbers 0 to 3"
+    ):
         require_devices(device, 4, path, KEY)

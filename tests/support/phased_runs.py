@@ -5,13 +5,13 @@ from pathlib import Path
 
 import simpy
 import tomli_w
+from coupling.simulation.learning import TimedLearner
+from coupling.simulation.round_loop import Rounds
 
 from coupling import Scenario
 from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.writer import TableWriter
 from coupling.simulation.build import build_protocol
-from coupling.simulation.learning import TimedLearner
-from coupling.simulation.round_loop import Rounds
 from coupling.simulation.world import ScenarioWorld
 from support.command_line import NETWORK
 

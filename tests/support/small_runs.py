@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tomli_w
 import torch
+from coupling.simulation.round_loop import RoundReport
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from coupling import Scenario
 from coupling.run_directory.schema import TABLES, WALL_CLOCK, schema
-from coupling.simulation.round_loop import RoundReport
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AIRTUNE = ["-c", "import sys; from coupling.cli import main; sys.exit(main())"]

@@ -1,6 +1,4 @@
-"""What the learner's tests share: a tiny BERT's words and shape, random streams, data files, a
-round.
-"""
+"""Fixtures of the learner's tests: a tiny BERT, random streams, data files and a round."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -10,8 +8,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from learner.aggregation import Aggregator, build_aggregator
+from learner.fedavg_learner import FedAvgLearner
+from learner.job import Job, RoundLosses
 from learner.settings import LearnerSettings
-from learner.split_learner import RoundLosses, SplitLearner
+from learner.split_learner import DeviceLearner
 
 Make = Callable[..., LearnerSettings]
 WORDS = [f"word{n}" for n in range(60)]
@@ -51,19 +52,38 @@ def write_parquet(folder: Path, name: str, **columns: Sequence[object]) -> Path:
 
 
 def train(
-    subject: SplitLearner, round_number: int, devices: Sequence[int], lost: Sequence[int] = ()
+    subject: DeviceLearner,
+    round_number: int,
+    devices: Sequence[int],
+    lost: Sequence[int] = (),
+    aggregator: Aggregator | None = None,
 ) -> RoundLosses:
-    """Carry the devices through one round; the gradients of the lost ones do not arrive."""
+    """Train the devices for one round; the updates of the lost ones do not arrive."""
+    update_leg = "adapter" if isinstance(subject, FedAvgLearner) else "gradient"
     for device in devices:
-        job = subject.embed(device, round_number)
-        subject.encode(job)
-        subject.head_step(job)
+        job = compute(subject, device, round_number)
         if device not in lost:
-            subject.backward(job)
-    return subject.update()
+            subject.delivered(job, update_leg)
+    return aggregate(subject, round_number, aggregator)
 
 
-def arrays(subject: SplitLearner) -> list[Tensor]:
+def compute(subject: DeviceLearner, device: int, round_number: int) -> Job:
+    """Start a job and compute all steps of its device."""
+    steps = ("local_steps",) if isinstance(subject, FedAvgLearner) else ("embed", "encode", "head")
+    job = subject.start(device, round_number)
+    for step in steps:
+        subject.computed(job, step)
+    return job
+
+
+def aggregate(
+    subject: DeviceLearner, round_number: int, aggregator: Aggregator | None = None
+) -> RoundLosses:
+    """End a round, by default with the aggregator of the learner's settings."""
+    return subject.aggregate(aggregator or build_aggregator(subject.settings), round_number)
+
+
+def arrays(subject: DeviceLearner) -> list[Tensor]:
     """Return every LoRA matrix, then every head."""
     pairs = subject.parts.split.adapters
     heads = subject.parts.bank.stack(range(subject.device_count))

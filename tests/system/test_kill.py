@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from coupling.simulation.learning import TimedLearner
 from support.small_runs import COMING_AND_GOING, assert_same_tables, network
 
 from coupling import Scenario, run
 from coupling.run_directory import checkpoint
 from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.schema import TABLES
-from coupling.simulation.learning import TimedLearner
 from coupling.simulation.run import resume
 from netsim.streams import Streams
 

@@ -95,7 +95,7 @@ def test_a_policy_that_looks_back_sees_the_rounds_before_the_stop(
 def test_a_server_whose_knowledge_is_late_still_knows_the_earlier_rounds(
     tmp_path: Path, at: int
 ) -> None:
-    late = {"knowledge": {"kind": "delayed", "blocks": 3}}
+    late = {"csi": {"kind": "delayed", "blocks": 3}}
     scenario = network(tmp_path, scheduler=NETWORK["scheduler"] | late)
     whole = run(scenario, tmp_path / "whole")
 

@@ -1,4 +1,4 @@
-"""The ``[channel]`` table."""
+"""Channel settings: the ``[channel]`` table."""
 
 from typing import Literal, Self, final
 
@@ -13,17 +13,17 @@ from netsim.parameters import Positive
 
 @final
 class ChannelTable(ScenarioTable):
-    """What happens to the power on its way."""
+    """Channel: path loss and fading, or recorded gains."""
 
     path_loss: AnyPathLoss | None = None
-    """Mean power gain over the distance."""
+    """Mean power gain as a function of the distance."""
     fading: AnyFading | None = None
     """Random factor on the power gain in each channel block."""
     gains: GainTrace | None = None
     """Recorded gains, path loss and fading together; excludes ``path_loss`` and ``fading``."""
     coherence: Literal["round"] | Positive = "round"
-    """How long a channel block lasts, in seconds; ``round``: one draw for every round, as in the
-    paper.
+    """Coherence time: duration of a channel block in seconds; ``round``: one draw per round, as in
+    the paper.
     """
 
     @model_validator(mode="after")

@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from coupling.run_directory.layout import SCENARIO
 from coupling.run_directory.lock import LockedError, is_locked
 from coupling.run_directory.remote import RemoteRunDirectory, is_url
 from coupling.scenario.errors import Interrupted, RunError, ScenarioError
-from coupling.simulation.run import SCENARIO, resume, run
+from coupling.simulation.run import resume, run
 from coupling.sweeps.engines.base import Stop, Task, TaskState
 
 
@@ -43,19 +44,21 @@ def carry_out(task: Task, stop: Stop) -> None:
     mirror = RemoteRunDirectory(task.path)
     with tempfile.TemporaryDirectory(prefix="airtune-") as scratch:
         folder = Path(scratch) / task.name
-        mirror.fetch(folder)
+        mirror.download(folder)
         try:
-            _begin_or_resume(folder, task, stop, mirror.push)
+            _begin_or_resume(folder, task, stop, mirror.upload)
         finally:
-            mirror.push(folder)
+            mirror.upload(folder)
 
 
-def _begin_or_resume(folder: Path, task: Task, stop: Stop, on_save: Callable[[Path], None]) -> None:
+def _begin_or_resume(
+    folder: Path, task: Task, stop: Stop, on_checkpoint: Callable[[Path], None]
+) -> None:
     if (folder / SCENARIO).exists():
-        resume(folder, stop=stop, on_save=on_save)
+        resume(folder, stop=stop, on_checkpoint=on_checkpoint)
         return
     if is_locked(folder):
         raise LockedError(f"{folder}: another process begins this run")
     # Without a scenario it was stopped while it began: nothing in it is worth keeping.
     shutil.rmtree(folder, ignore_errors=True)
-    run(task.scenario, folder, learning=task.learning, stop=stop, on_save=on_save)
+    run(task.scenario, folder, learning=task.learning, stop=stop, on_checkpoint=on_checkpoint)

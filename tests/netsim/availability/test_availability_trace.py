@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from netsim.availability import AvailabilityProcess, AvailabilityTrace
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.streams import Streams
 
 ROWS = """\
@@ -100,7 +100,9 @@ def test_true_and_false_do_as_well_as_one_and_zero(tmp_path: Path, kind: str) ->
 def test_a_file_that_does_not_say_who_is_there_is_refused_in_a_line(
     tmp_path: Path, text: str, problem: str
 ) -> None:
-    with pytest.raises(InputError, match=r"^devices.availability.path: .*trace.csv") as caught:
+    with pytest.raises(
+        NetworkInputError, match=r"^devices.availability.path: .*trace.csv"
+    ) as caught:
         presence(tmp_path, text, 2)
 
     assert problem in str(caught.value)

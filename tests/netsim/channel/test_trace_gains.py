@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from netsim.channel.trace_gains import GainTrace
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.mobility import Static
 from netsim.placement import Disc
 from netsim.radio_environment import RadioEnvironment
@@ -80,7 +80,7 @@ def test_a_bad_recording_is_refused(tmp_path: Path, change: object, problem: str
     assert callable(change)
     recording = written(tmp_path, change(rows()))
 
-    with pytest.raises(InputError) as refused:
+    with pytest.raises(NetworkInputError) as refused:
         recording.gains(2)
 
     assert refused.value.key == "channel.gains.path"

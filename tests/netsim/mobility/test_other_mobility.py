@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.mobility import GaussMarkov, PositionTrace, Road
 from netsim.placement import Disc, Grid, Line
 from netsim.streams import Streams
@@ -111,6 +111,6 @@ def test_a_trace_with_a_repeated_row_or_a_missing_device_is_refused(
         path, index=False
     )
 
-    with pytest.raises(InputError, match=problem) as refused:
+    with pytest.raises(NetworkInputError, match=problem) as refused:
         PositionTrace(path=path).motion(LINE, 2, Streams(1))
     assert refused.value.key == "devices.mobility.path"

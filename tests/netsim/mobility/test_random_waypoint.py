@@ -4,7 +4,7 @@ from pydantic import ValidationError
 from scipy.integrate import quad
 from scipy.special import ellipe
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.mobility import RandomWaypoint
 from netsim.placement import Annulus, Disc, Grid, Points
 from netsim.streams import Streams
@@ -87,10 +87,12 @@ def test_devices_stay_in_the_region() -> None:
 
 
 def test_a_region_that_is_not_convex_or_a_single_point_is_refused() -> None:
-    with pytest.raises(InputError, match="needs a placement in a convex region, not annulus"):
+    with pytest.raises(
+        NetworkInputError, match="needs a placement in a convex region, not annulus"
+    ):
         MODEL.motion(Annulus(inner_radius_m=1.0, outer_radius_m=2.0), 3, Streams(1))
     for placement in (Points(positions_m=((1.0, 2.0),)), Grid(spacing_m=1.0, columns=1, rows=1)):
-        with pytest.raises(InputError, match="needs a placement that is not a single point"):
+        with pytest.raises(NetworkInputError, match="needs a placement that is not a single point"):
             MODEL.motion(placement, 1, Streams(1))
 
 

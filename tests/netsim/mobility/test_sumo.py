@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.mobility import Sumo
 from netsim.placement import Disc
 from netsim.streams import Streams
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_line(
 ) -> None:
     (tmp_path / "fcd.xml").write_text(text)
 
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(NetworkInputError) as caught:
         positions(tmp_path / "fcd.xml", 3, 0.0)
 
     assert caught.value.key == "devices.mobility.path"
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_line(
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.xml is not a file"):
+    with pytest.raises(NetworkInputError, match=r"none\.xml is not a file"):
         positions(tmp_path / "none.xml", 3, 0.0)
 
 
@@ -126,7 +126,7 @@ def test_entities_that_explode_are_refused(tmp_path: Path) -> None:
     bomb = f'<!DOCTYPE fcd-export [<!ENTITY e0 "aaaaaaaaaa">{levels}]><fcd-export>&e9;</fcd-export>'
     (tmp_path / "fcd.xml").write_text(bomb)
 
-    with pytest.raises(InputError, match="cannot be read as XML"):
+    with pytest.raises(NetworkInputError, match="cannot be read as XML"):
         positions(tmp_path / "fcd.xml", 3, 0.0)
 
 

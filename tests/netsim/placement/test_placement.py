@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from netsim.errors import InputError
+from netsim.errors import NetworkInputError
 from netsim.geometry import Circle, Convex, Rectangle, Segment
 from netsim.placement import Annulus, AnyPlacement, Clusters, Disc, Grid, Line, Placement, Points
 from netsim.streams import Streams
@@ -69,7 +69,7 @@ def test_a_grid_is_filled_row_by_row_and_refuses_more_devices_than_places() -> N
     assert grid.positions(5, Streams(1)).tolist() == [[1, 2], [11, 2], [21, 2], [1, 12], [11, 12]]
     assert grid.region() == Rectangle(1.0, 2.0, 20.0, 10.0)
     with pytest.raises(
-        InputError, match="a grid of 2 rows and 3 columns has no room for 7 devices"
+        NetworkInputError, match="a grid of 2 rows and 3 columns has no room for 7 devices"
     ):
         grid.positions(7, Streams(1))
 
@@ -113,7 +113,7 @@ def test_points_come_from_a_file_in_the_order_of_their_numbers(tmp_path: Path) -
 
     assert points.positions(2, Streams(1)).tolist() == [[0, 3], [1, 4]]
     assert points.region() == Rectangle(0.0, 3.0, 2.0, 2.0)
-    with pytest.raises(InputError, match="3 points do not place 4 devices"):
+    with pytest.raises(NetworkInputError, match="3 points do not place 4 devices"):
         points.positions(4, Streams(1))
 
 
@@ -126,7 +126,7 @@ def test_a_file_of_points_with_a_repeated_or_missing_device_is_refused(
     path = str(tmp_path / "points.csv")
     pd.DataFrame({"device": devices, "x_m": 0.0, "y_m": 1.0}).to_csv(path, index=False)
 
-    with pytest.raises(InputError, match=problem):
+    with pytest.raises(NetworkInputError, match=problem):
         Points(path=path).positions(2, Streams(1))
 
 

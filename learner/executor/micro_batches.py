@@ -15,7 +15,7 @@ from learner.split import Split
 
 # A micro-batch takes time beside that for its tokens: about as much as this share of a full one's
 # tokens.
-START: Final = 1 / 16
+FIXED_COST_SHARE: Final = 1 / 16
 
 
 def by_length(lengths: Int[ndarray, " S"], token_budget: int) -> Iterator[Int[ndarray, " B"]]:
@@ -49,7 +49,7 @@ def _groups(
     for last, longest in enumerate(present, start=1):
         samples = before[last] - before[:last]
         batches = _batches(samples, longest, token_budget)
-        cost = least[:last] + samples * longest + START * token_budget * batches
+        cost = least[:last] + samples * longest + FIXED_COST_SHARE * token_budget * batches
         cuts[last] = cost.argmin()
         least[last] = cost[cuts[last]]
     groups, last = [], len(present)

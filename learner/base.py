@@ -1,0 +1,146 @@
+"""Learner interface: the training that a protocol drives. Importing it needs no PyTorch."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from jaxtyping import Float
+from numpy import ndarray
+from typing_extensions import override
+
+from learner.aggregation.base import Aggregator
+from learner.job import Job, RoundLosses
+
+if TYPE_CHECKING:
+    from learner.data import Partition
+    from learner.evaluate import Evaluation
+
+
+class Learner(ABC):
+    """Learner of a run, driven by the protocol: jobs advance as steps are computed and legs
+    delivered.
+
+    A learner ignores steps and legs that it does not know, so that a protocol may have more.
+    """
+
+    @property
+    @abstractmethod
+    def partition(self) -> "Partition | None":
+        """Partition of the training samples over the devices; None without data."""
+
+    @property
+    @abstractmethod
+    def device(self) -> str | None:
+        """PyTorch device of the server's part of the model, such as ``cpu``; None without one."""
+
+    @property
+    @abstractmethod
+    def samples(self) -> Float[ndarray, " K"] | None:
+        """Number of training samples per device; None without data."""
+
+    @abstractmethod
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        """Return the bits of each leg of a device in a round, before anything is computed."""
+
+    @abstractmethod
+    def start(self, device: int, round_number: int) -> Job | None:
+        """Start the job of a device in a round; None if nothing is learned."""
+
+    @abstractmethod
+    def computed(self, job: Job | None, step: str) -> None:
+        """Record that a step of the job has been computed in simulated time, and execute it."""
+
+    @abstractmethod
+    def delivered(self, job: Job | None, leg: str) -> None:
+        """Record that a leg of the job has been delivered."""
+
+    @abstractmethod
+    def aggregate(self, aggregator: Aggregator, round_number: int) -> RoundLosses:
+        """Make the server's step from the updates that arrived, and end the round's jobs.
+
+        Raises:
+            DivergedError: a loss is not finite; the adapters stay as they are.
+            AggregatorError: the aggregator fails, or returns something that is no update.
+            CodecError: a number cannot cross the link.
+            OutOfMemoryError: the device has no room for a micro-batch.
+        """
+
+    @abstractmethod
+    def evaluate(self) -> "Evaluation | None":
+        """Return loss and accuracy on the test set; None if nothing is learned.
+
+        Raises:
+            DivergedError: the loss of a head is not finite.
+            CodecError: a number cannot cross the link.
+            OutOfMemoryError: the device has no room for a micro-batch.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write everything that training has changed into a new folder, between two rounds."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Restore the state that ``save`` wrote.
+
+        Raises:
+            StateError: the state is damaged, or it belongs to another learner.
+        """
+
+
+@final
+class NoLearner(Learner):
+    """Learner of a run of the network alone: it learns nothing."""
+
+    def __init__(self, sizes: Learner | None = None) -> None:
+        self._sizes = sizes
+        """Learner that gives the bits of the legs; None where the scenario gives them."""
+
+    @property
+    @override
+    def partition(self) -> None:
+        return None
+
+    @property
+    @override
+    def device(self) -> None:
+        return None
+
+    @property
+    @override
+    def samples(self) -> None:
+        return None
+
+    @override
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        assert self._sizes is not None, "validated: actual bits need a learner"
+        return self._sizes.leg_bits(device, round_number)
+
+    @override
+    def start(self, device: int, round_number: int) -> None:
+        return None
+
+    @override
+    def computed(self, job: Job | None, step: str) -> None:
+        pass
+
+    @override
+    def delivered(self, job: Job | None, leg: str) -> None:
+        pass
+
+    @override
+    def aggregate(self, aggregator: Aggregator, round_number: int) -> RoundLosses:
+        return RoundLosses({}, {})
+
+    @override
+    def evaluate(self) -> None:
+        return None
+
+    @override
+    def save(self, folder: Path) -> None:
+        pass
+
+    @override
+    def load(self, folder: Path) -> None:
+        pass

@@ -1,0 +1,85 @@
+"""FedAvg of the LoRA matrices: the whole model is on the devices, only adapters are sent."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import final
+
+from typing_extensions import override
+
+from learner.build import build_components
+from learner.codec.link import BITS_PER_NUMBER
+from learner.executor import FedAvgExecutor
+from learner.job import Job
+from learner.rng import RngFactory
+from learner.settings import LearnerSettings
+from learner.split_learner import DeviceLearner
+
+
+class _Stage(IntEnum):
+    TRAINED = 1
+    ARRIVED = 2
+
+
+@final
+class FedAvgLearner(DeviceLearner):
+    """Federated averaging: devices train copies of the LoRA matrices and their own heads.
+
+    A job advances from the step ``local_steps`` to the delivery of its ``adapter``. An ``adapter``
+    that is delivered before the local steps is the download of the shared matrices.
+    """
+
+    @override
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        """Return the bits of the LoRA matrices; heads stay on their devices."""
+        return {"adapter": self.trainable_parameters * BITS_PER_NUMBER}
+
+    @override
+    def computed(self, job: Job | None, step: str) -> None:
+        assert job is not None, "start returns a job"
+        if step == "local_steps":
+            self._advance(job, _Stage.TRAINED)
+            self._executor.head_step(job)
+            self._stepped.add(job.device)
+
+    @override
+    def delivered(self, job: Job | None, leg: str) -> None:
+        """Count the update of the job as arrived when its trained ``adapter`` is delivered."""
+        assert job is not None, "start returns a job"
+        is_download = self._stages.get(job) == 0
+        if leg == "adapter" and not is_download:
+            self._advance(job, _Stage.ARRIVED)
+            self._executor.backward(job)
+
+    # until protocols use computed/delivered
+    @override
+    def embed(self, device: int, round_number: int) -> Job:
+        return self.start(device, round_number)
+
+    @override
+    def encode(self, job: Job) -> None:
+        pass
+
+    @override
+    def head_step(self, job: Job) -> None:
+        self.computed(job, "local_steps")
+
+    @override
+    def backward(self, job: Job) -> None:
+        self.delivered(job, "adapter")
+
+    # end of: until protocols use computed/delivered
+
+
+def build(
+    settings: LearnerSettings, device_count: int, rng: RngFactory, *, local_steps: int
+) -> FedAvgLearner:
+    """Load model and data, and return the learner before its first round.
+
+    ``local_steps`` is the number of steps per device and round, one minibatch each.
+
+    Raises:
+        LearnerInputError: the model or the data cannot be loaded.
+    """
+    settings = settings.model_copy(update={"local_batches": local_steps})
+    parts, partition, test = build_components(settings, device_count, rng)
+    return FedAvgLearner(FedAvgExecutor(parts), settings, parts, sampler=partition, test=test)
