@@ -27,7 +27,9 @@ def summary(run: Run) -> dict[str, Any]:
     rounds = _rounds(run, *_ROUNDS)
     accuracy = run.arrays("evaluations", "accuracy")["accuracy"]
     scheduled, delay_s, queue_s = rounds["scheduled"], rounds["delay_s"], rounds["virtual_queue_s"]
-    count, budget_s = len(scheduled), float(rounds["delay_budget_s"][0])
+    count = len(scheduled)
+    budget_s = float(rounds["delay_budget_s"][0])
+    wall_s = run.provenance.get("wall_s")
     return {
         "rounds": count,
         "scheduled_mean": float(scheduled.mean()),
@@ -43,7 +45,7 @@ def summary(run: Run) -> dict[str, Any]:
         "accuracy_first": float(accuracy[0]) if len(accuracy) else None,
         "accuracy_last": float(accuracy[-1]) if len(accuracy) else None,
         "simulated_s": float(rounds["end_s"][-1]),
-        "wall_s": float(run.provenance["wall_s"]),
+        "wall_s": None if wall_s is None else float(wall_s),
         "run": run.name,
     }
 
