@@ -26,7 +26,9 @@ def summary(run: Run) -> dict[str, Any]:
     """
     rounds = _rounds(run, *_ROUNDS)
     accuracy = run.arrays("evaluations", "accuracy")["accuracy"]
-    scheduled, delay_s, queue_s = rounds["scheduled"], rounds["delay_s"], rounds["virtual_queue_s"]
+    scheduled = rounds["scheduled"]
+    delay_s = rounds["delay_s"]
+    queue_s = rounds["virtual_queue_s"]
     count = len(scheduled)
     budget_s = float(rounds["delay_budget_s"][0])
     wall_s = run.provenance.get("wall_s")
@@ -80,7 +82,8 @@ def delay_statistics(run: Run) -> dict[str, float]:
     longer than the budget. Rounds without scheduled devices count with delay 0, as in (8).
     """
     rounds = _rounds(run, "delay_s", "delay_budget_s")
-    delay_s, budget_s = rounds["delay_s"], rounds["delay_budget_s"]
+    delay_s = rounds["delay_s"]
+    budget_s = rounds["delay_budget_s"]
     low, middle, high, top = np.quantile(delay_s, [0.1, 0.5, 0.9, 0.99])
     return {
         "mean_s": float(delay_s.mean()),
@@ -101,7 +104,8 @@ def queue_statistics(run: Run) -> dict[str, float]:
     Q(T) / (T D_budget).
     """
     rounds = _rounds(run, "virtual_queue_s", "delay_budget_s")
-    queue_s, budget_s = rounds["virtual_queue_s"], rounds["delay_budget_s"]
+    queue_s = rounds["virtual_queue_s"]
+    budget_s = rounds["delay_budget_s"]
     return {
         "mean_s": float(queue_s.mean()),
         "max_s": float(queue_s.max()),

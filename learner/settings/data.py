@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, TypeAlias, final
 
 from pydantic import Field, model_validator
 
-from learner.settings.base import Count, Name, Names, Positive, Settings
+from learner.settings.base import Count, Name, Names, Positive, Settings, source
 
 TEXTS: Final = ("movie_reviews", "sst2", "mrpc", "qnli", "rte", "cola", "mnli", "qqp")
 IMAGES: Final = ("cifar10", "cifar100")
@@ -38,7 +38,7 @@ class Columns(Settings):
 class Iid(Settings):
     """Every device holds samples drawn from all of them alike."""
 
-    kind: Literal["iid"] = "iid"
+    kind: Annotated[Literal["iid"], source("paper, section V-A")] = "iid"
     """Name of the partition."""
 
 
@@ -46,7 +46,7 @@ class Iid(Settings):
 class Dirichlet(Settings):
     """Every device has a class mix of its own, drawn from a Dirichlet law (Hsu et al., 2019)."""
 
-    kind: Literal["dirichlet"]
+    kind: Annotated[Literal["dirichlet"], source("cited, Hsu et al. 2019")]
     """Name of the partition."""
     alpha: Positive
     """Concentration: 100 is close to `iid`, 0.1 leaves most devices with one or two classes."""
@@ -56,7 +56,7 @@ class Dirichlet(Settings):
 class Shards(Settings):
     """Samples sorted by class, cut into equal shards and dealt out (McMahan et al., 2017)."""
 
-    kind: Literal["shards"]
+    kind: Annotated[Literal["shards"], source("cited, McMahan et al. 2017")]
     """Name of the partition."""
     per_device: Count = 2
     """Number of shards that a device holds, and so about the most classes that it sees."""
@@ -81,7 +81,7 @@ AnyPartition: TypeAlias = Annotated[
 class Equal(Settings):
     """Every device holds as many samples."""
 
-    kind: Literal["equal"] = "equal"
+    kind: Annotated[Literal["equal"], source("paper, section V-A")] = "equal"
     """Name of the law."""
 
 
@@ -125,7 +125,9 @@ class Data(Settings):
     """Split of a set given by its hub id that is tested on; by default `validation`, or else
     `test`.
     """
-    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    share: Annotated[Annotated[float, Field(gt=0, le=1)] | None, source("paper, section V-A")] = (
+        None
+    )
     """Share of the training samples that one device holds, the mean over devices; by default 1
     / K.
     """
