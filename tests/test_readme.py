@@ -9,7 +9,6 @@ import pytest
 
 import analysis
 import coupling
-from coupling import Scenario
 from coupling.cli.app import main
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -172,14 +172,14 @@ def test_a_comparison_from_python_has_the_runs_of_the_command(
         base, ["greedy", "all_in"], range(2), tabulate=list, learning=False, equal_delay=True,
         out=folder / "python", on_note=notes.append,
     )  # fmt: skip
-    rows(
-        airtune, "--policies", "greedy,all_in", "--seeds", "0:2", "--equal-delay", "--out", "kept"
-    )
+    rows(airtune, "--policies", "greedy,all_in", "--seeds", "0:2", "--equal-delay", "--out", "kept")
 
     assert notes[0].startswith("all_in: no budget brings its mean delay to 51")
     assert len(runs) == 4
     for run in runs:
-        left, right = (pd.read_parquet(folder / place / run.name / "rounds") for place in ("python", "kept"))
+        left, right = (
+            pd.read_parquet(folder / place / run.name / "rounds") for place in ("python", "kept")
+        )
         clocks = [name for name in left if name.endswith("_wall_s")]
         pd.testing.assert_frame_equal(left.drop(columns=clocks), right.drop(columns=clocks))
 
