@@ -24,7 +24,7 @@ from coupling.scenario.tables import (
 from coupling.scenario.tables.protocols import AnyProtocol, plugin
 from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
-from netsim.parameters import Count, Positive
+from netsim.parameters import Count, Positive, source
 
 DIGEST_VERSION: Final = "2"
 """Version of ``Scenario.digest``; a default that changes needs a new one."""
@@ -36,7 +36,7 @@ class Scenario(ScenarioTable):
 
     seed: Annotated[int, Field(ge=0, strict=True)]
     """Seed of every random number of the run."""
-    rounds: Count
+    rounds: Annotated[Count, source("paper, section V-A")]
     """Number of rounds T."""
     world_clock: Literal["time", "round"] = "time"
     """Clock of positions and channel: simulated time, or the round number; with ``round``, rounds

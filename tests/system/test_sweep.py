@@ -278,8 +278,7 @@ def test_a_second_interrupt_ends_a_sweep_at_once_and_says_what_is_kept(
 
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert (
-        line
-        == "interrupted at once; run the same command again to continue every run from its "
+        line == "interrupted at once; run the same command again to continue every run from its "
         "last checkpoint"
     )
 
