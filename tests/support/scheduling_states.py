@@ -1,4 +1,4 @@
-"""Rounds to schedule: the paper's radio, and random ones."""
+"""Round states of the paper's radio, and random ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,13 +25,15 @@ BUDGET_S = 1e-6 * BITS
 
 
 def paper_gains(seed: int, count: int, rounds: int) -> Float[ndarray, "rounds count"]:
-    """Return the gains of section V-A: a disc 300 m away, exponent 3.5, Rayleigh fading a round."""
-    place, path_loss = (
-        Disc(center_m=(300.0, 0.0), radius_m=50.0),
-        PowerLaw(exponent=3.5, reference_m=10.0),
-    )
+    """Return the gains of section V-A: disc 300 m away, exponent 3.5, Rayleigh fading."""
     world = RadioEnvironment.modelled(
-        place, Static(), path_loss, Rayleigh(), (0.0, 0.0), count, Streams(seed)
+        placement=Disc(center_m=(300.0, 0.0), radius_m=50.0),
+        mobility=Static(),
+        path_loss=PowerLaw(exponent=3.5, reference_m=10.0),
+        fading=Rayleigh(),
+        server_m=(0.0, 0.0),
+        count=count,
+        streams=Streams(seed),
     )
     return np.stack([world.gain(number, 0.0) for number in range(1, rounds + 1)])
 
@@ -45,9 +47,7 @@ def paper_state(
 
 @dataclass(frozen=True)
 class LongRun:
-    """What a closed loop of rounds came to: devices, delay, and queue after each round; times in
-    budgets.
-    """
+    """Closed loop of rounds: devices, delay and queue after each round; times in budgets."""
 
     scheduled: ndarray
     delay: ndarray
@@ -67,14 +67,12 @@ def long_run(
 
 
 def random_states(
-    seed: int, number: int, *, most: int = 10, spread: float = 3.0
+    seed: int, number: int, *, max_count: int = 10, spread: float = 3.0
 ) -> Iterator[RoundState]:
-    """Yield small rounds; payloads and powers differ in two of three, and queues range over six
-    decades.
-    """
+    """Yield random small rounds; payloads differ in a third of them, powers in a half."""
     rng = np.random.default_rng(seed)
     for index in range(number):
-        count = int(rng.integers(1, most + 1))
+        count = int(rng.integers(1, max_count + 1))
         gain = 10 ** rng.uniform(-6 - spread, -6, count)
         bits = (
             np.full(count, 10 ** rng.uniform(6, 8)) if index % 3 else 10 ** rng.uniform(6, 8, count)
@@ -97,9 +95,7 @@ def random_states(
 
 
 def with_memory(state: RoundState, seed: int = 0) -> RoundState:
-    """Return the state with a generator and a history that belongs to the device numbers, not to
-    positions.
-    """
+    """Return the state with a generator and with a history that depends on the device ids."""
     rng = np.random.default_rng(seed)
     size = int(state.device.max()) + 1
     times, last = rng.integers(0, 9, size), rng.permutation(size)
@@ -110,7 +106,7 @@ def with_memory(state: RoundState, seed: int = 0) -> RoundState:
 
 
 def all_delays(state: RoundState) -> Iterator[tuple[int, float]]:
-    """Yield the number of devices and the least common delay of every non-empty set."""
+    """Yield the number of devices and the minimum common delay of every non-empty set."""
     positions = range(len(state.gain))
     for count in range(1, len(state.gain) + 1):
         for chosen in combinations(positions, count):
