@@ -42,7 +42,16 @@ def paper_state(
     gain: ndarray, number: int = 1, queue_s: float = 0.0, budget_s: float = BUDGET_S
 ) -> RoundState:
     ones = np.ones(len(gain))
-    return RoundState(number, gain, BITS * ones, ones, BANDWIDTH_HZ, NOISE_PSD, budget_s, queue_s)
+    return RoundState(
+        round=number,
+        gain=gain,
+        bits=BITS * ones,
+        tx_power_w=ones,
+        bandwidth_hz=BANDWIDTH_HZ,
+        noise_psd=NOISE_PSD,
+        delay_budget_s=budget_s,
+        virtual_queue_s=queue_s,
+    )
 
 
 @dataclass(frozen=True)
@@ -58,9 +67,11 @@ def long_run(
     policy: Policy, gains: ndarray, *, initial: float = 0.0, budget: float = 1.0
 ) -> LongRun:
     """Run a policy over rounds with (18a); ``budget`` scales the budget that it works with."""
-    budget_s, queue_s, rows = budget * BUDGET_S, initial * BUDGET_S, []
+    budget_s = budget * BUDGET_S
+    queue_s = initial * BUDGET_S
+    rows = []
     for number, gain in enumerate(gains, 1):
-        answer = policy.schedule(paper_state(gain, number, queue_s, budget_s))
+        answer = policy.schedule(paper_state(gain, number, queue_s, budget_s=budget_s))
         queue_s = next_virtual_queue(queue_s, answer.delay_s, budget_s)
         rows.append((len(answer.devices), answer.delay_s / BUDGET_S, queue_s / BUDGET_S))
     return LongRun(*np.array(rows).T)
@@ -79,18 +90,18 @@ def random_states(
         )
         power_w = np.ones(count) if index % 2 else rng.uniform(0.1, 2.0, count)
         budget_s = float(
-            np.median(shannon.capacity_floor(bits, gain, NOISE_PSD, power_w))
+            np.median(shannon.capacity_floor(bits, gain, NOISE_PSD, tx_power_w=power_w))
         ) * 10 ** rng.uniform(-1, 1)
         queue_s = budget_s * 10 ** rng.uniform(-3, 3)
         yield RoundState(
-            int(rng.integers(1, 100)),
-            gain,
-            bits,
-            power_w,
-            BANDWIDTH_HZ,
-            NOISE_PSD,
-            budget_s,
-            queue_s,
+            round=int(rng.integers(1, 100)),
+            gain=gain,
+            bits=bits,
+            tx_power_w=power_w,
+            bandwidth_hz=BANDWIDTH_HZ,
+            noise_psd=NOISE_PSD,
+            delay_budget_s=budget_s,
+            virtual_queue_s=queue_s,
         )
 
 
@@ -98,10 +109,12 @@ def with_memory(state: RoundState, seed: int = 0) -> RoundState:
     """Return the state with a generator and with a history that depends on the device ids."""
     rng = np.random.default_rng(seed)
     size = int(state.device.max()) + 1
-    times, last = rng.integers(0, 9, size), rng.permutation(size)
-    rate_bps, energy_j = rng.uniform(0, 1e6, size), rng.uniform(0, 100, size)
+    times = rng.integers(0, 9, size)
+    last = rng.permutation(size)
+    rate_bps = rng.uniform(0, 1e6, size)
+    energy_j = rng.uniform(0, 100, size)
     ids = state.device
-    history = History(times[ids], last[ids], rate_bps[ids], energy_j[ids])
+    history = History(times[ids], last[ids], rate_bps[ids], mean_energy_j=energy_j[ids])
     return replace(state, rng=np.random.default_rng(seed), history=history)
 
 
