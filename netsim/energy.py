@@ -1,13 +1,13 @@
 """Energy consumption of devices, and their batteries."""
 
-from typing import Final, final
+from typing import Annotated, Final, final
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from pydantic.dataclasses import dataclass
 
-from netsim.parameters import CONFIG, NonNegative, Positive, Shares
+from netsim.parameters import CONFIG, NonNegative, Positive, Shares, source
 from netsim.streams import Streams, uniform
 
 _USED_UP: Final = 1e-6
@@ -35,7 +35,7 @@ class DeviceEnergy:
 
     receive_w: NonNegative = 0.0
     """Power of a device's receiver while bits arrive, in W."""
-    kappa: NonNegative = 0.0
+    kappa: Annotated[NonNegative, source("cited, Mao et al. 2017")] = 0.0
     """Effective switched capacitance kappa, in J s^2; 1e-28 in Mao, Zhang and Letaief, IEEE JSAC
     34(12), 2016.
     """

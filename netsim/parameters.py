@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 """Configuration of a model that is built from a scenario table: no unknown key, NaN or infinity.
@@ -23,6 +24,16 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] > bounds[1]:
         raise ValueError(f"the lower bound {bounds[0]} exceeds the upper bound {bounds[1]}")
     return bounds
+
+
+def source(text: str) -> FieldInfo:
+    """Return field metadata that names the source of a key in docs/scenarios.md.
+
+    ``text`` begins with ``paper``, ``cited`` or ``airtune``. A key without a source has the one of
+    its table's ``kind``, and otherwise ``airtune``.
+    """
+    info: FieldInfo = Field(json_schema_extra={"source": text})
+    return info
 
 
 Number = Annotated[float, Field(strict=True)]

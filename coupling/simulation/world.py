@@ -46,9 +46,7 @@ class ScenarioWorld:
         self.streams = Streams(scenario.seed)
         coherence = scenario.channel.coherence
         self._world = _world(scenario, self.streams)
-        self._presence = scenario.devices.availability.process(
-            scenario.devices.count, self.streams
-        )
+        self._presence = scenario.devices.availability.process(scenario.devices.count, self.streams)
         self._count = scenario.devices.count
         self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else CoherenceBlocks(coherence)
@@ -76,7 +74,9 @@ class ScenarioWorld:
         """
         # With one clock the shift is exactly 0.
         shift_s = time_s - snapshot.time_s
-        return self._presence.next_change_s(devices, np.full(len(devices), snapshot.time_s)) + shift_s
+        return (
+            self._presence.next_change_s(devices, np.full(len(devices), snapshot.time_s)) + shift_s
+        )
 
     def availability_events(
         self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0

@@ -1,6 +1,6 @@
 """Permanent availability of all devices."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.availability.base import Availability, AvailabilityProcess
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, source
 from netsim.streams import Streams
 
 
@@ -18,7 +18,7 @@ from netsim.streams import Streams
 class Always(Availability):
     """Permanent availability of every device, as in the paper."""
 
-    kind: Literal["always"] = "always"
+    kind: Annotated[Literal["always"], source("paper, section II")] = "always"
 
     @override
     def process(self, count: int, streams: Streams) -> AvailabilityProcess:

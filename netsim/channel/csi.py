@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG, Count, Spread
+from netsim.parameters import CONFIG, Count, Spread, source
 from netsim.streams import Streams, normal_pairs
 
 
@@ -33,7 +33,7 @@ class ChannelState(ABC):
 class PerfectCsi(ChannelState):
     """Perfect CSI: the gains of the block in which the round starts, as in the paper."""
 
-    kind: Literal["perfect"] = "perfect"
+    kind: Annotated[Literal["perfect"], source("paper, Algorithm 1")] = "perfect"
 
     @override
     def estimate(

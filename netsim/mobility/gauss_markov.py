@@ -1,6 +1,6 @@
 """Gauss-Markov mobility: velocities that change a little in every step."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,7 +11,7 @@ from typing_extensions import override
 from netsim.geometry import Rectangle, Xy
 from netsim.mobility.base import Mobility
 from netsim.mobility.piecewise_linear import Legs, LegSequence, PiecewiseLinearMotion
-from netsim.parameters import CONFIG, Point, Positive
+from netsim.parameters import CONFIG, Point, Positive, source
 from netsim.placement import Placement
 from netsim.streams import Streams, normal_pairs
 
@@ -27,7 +27,7 @@ class GaussMarkov(Mobility):
     region reflects them at the same speed. Source: Liang and Haas, INFOCOM 1999.
     """
 
-    kind: Literal["gauss_markov"] = "gauss_markov"
+    kind: Annotated[Literal["gauss_markov"], source("cited, Liang and Haas 1999")] = "gauss_markov"
     sigma_mps: Positive
     """Standard deviation of the velocity, in x and in y, in metres per second."""
     correlation_time_s: Positive

@@ -1,6 +1,6 @@
 """Random-waypoint mobility, started in its stationary distribution."""
 
-from typing import Final, Literal, final
+from typing import Annotated, Final, Literal, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ from netsim.errors import NetworkInputError
 from netsim.geometry import Convex, Xy
 from netsim.mobility.base import Mobility
 from netsim.mobility.piecewise_linear import Legs, LegSequence, PiecewiseLinearMotion
-from netsim.parameters import CONFIG, NonNegative, Range
+from netsim.parameters import CONFIG, NonNegative, Range, source
 from netsim.placement import Placement
 from netsim.streams import Streams, uniform
 
@@ -32,7 +32,9 @@ class RandomWaypoint(Mobility):
     the placement only the region matters; straight legs require a convex one.
     """
 
-    kind: Literal["random_waypoint"] = "random_waypoint"
+    kind: Annotated[Literal["random_waypoint"], source("cited, Navidi and Camp 2004")] = (
+        "random_waypoint"
+    )
     speed_mps: Range
     """Minimum and maximum speed of a leg, in metres per second; positive, because otherwise the
     mean speed decays to 0.

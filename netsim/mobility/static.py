@@ -1,6 +1,6 @@
 """Static devices: no movement."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.mobility.base import Mobility, Trajectories
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, source
 from netsim.placement import Placement
 from netsim.streams import Streams
 
@@ -37,7 +37,7 @@ class Stationary(Trajectories):
 class Static(Mobility):
     """Static devices, as in section V-A of the paper."""
 
-    kind: Literal["static"] = "static"
+    kind: Annotated[Literal["static"], source("paper, section V-A")] = "static"
 
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Stationary:

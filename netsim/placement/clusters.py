@@ -1,6 +1,6 @@
 """Cluster placement: devices around random points (Thomas process)."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.geometry import Circle
-from netsim.parameters import CONFIG, Count, Point, Positive
+from netsim.parameters import CONFIG, Count, Point, Positive, source
 from netsim.placement.base import Placement
 from netsim.streams import Streams, normal_pairs, uniform
 
@@ -25,7 +25,7 @@ class Clusters(Placement):
     centres.
     """
 
-    kind: Literal["clusters"] = "clusters"
+    kind: Annotated[Literal["clusters"], source("cited, Thomas 1949")] = "clusters"
     center_m: Point = (0.0, 0.0)
     """Centre of the disc of the cluster centres, x and y in metres."""
     radius_m: Positive

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from netsim.channel.fading.base import DiffuseComponent, Fading
 from netsim.channel.fading.plane_waves import PlaneWaves
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, source
 
 
 @final
@@ -26,10 +26,10 @@ class Nakagami(Fading):
     agreed one for general m).
     """
 
-    kind: Literal["nakagami"] = "nakagami"
+    kind: Annotated[Literal["nakagami"], source("cited, Nakagami 1960")] = "nakagami"
     m: Annotated[float, Field(ge=0.5, strict=True)]
     """Shape m, at least 1/2; a larger m means weaker fading."""
-    correlation: PlaneWaves | None = None
+    correlation: Annotated[PlaneWaves | None, source("cited, Clarke 1968")] = None
     """Plane waves that make the fading a function of position; by default blocks and devices are
     independent.
     """

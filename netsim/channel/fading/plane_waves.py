@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from netsim.channel.phase import SPEED_OF_LIGHT_MPS, phase
 from netsim.chunks import chunks
-from netsim.parameters import CONFIG, Count, NonNegative, Positive
+from netsim.parameters import CONFIG, Count, NonNegative, Positive, source
 from netsim.streams import Streams, normal_pairs, uniform
 
 
@@ -43,9 +43,9 @@ class PlaneWaves:
     plus 16 or 32 per device.
     """
 
-    carrier_hz: Positive
+    carrier_hz: Annotated[Positive, source("cited, Clarke 1968")]
     """Carrier frequency in hertz; the wavelength is the speed of light over it."""
-    waves: Annotated[Count, AfterValidator(_even)] = 8
+    waves: Annotated[Annotated[Count, AfterValidator(_even)], source("cited, Clarke 1968")] = 8
     """Number M of waves, even."""
     scatterer_speed_mps: NonNegative = 0.0
     """Speed of the scatterers in metres per second; with 0, the fading of a device at rest never

@@ -1,6 +1,6 @@
 """Rician fading."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.channel.fading.base import DiffuseComponent, Fading
 from netsim.channel.fading.plane_waves import PlaneWaves
-from netsim.parameters import CONFIG, Decibel
+from netsim.parameters import CONFIG, Decibel, source
 
 
 @final
@@ -24,10 +24,10 @@ class Rician(Fading):
     section 2.2.1.2).
     """
 
-    kind: Literal["rician"] = "rician"
+    kind: Annotated[Literal["rician"], source("cited, Simon and Alouini")] = "rician"
     k_factor_db: Decibel
     """K factor in dB."""
-    correlation: PlaneWaves | None = None
+    correlation: Annotated[PlaneWaves | None, source("cited, Clarke 1968")] = None
     """Plane waves that make the fading a function of position; by default blocks and devices are
     independent.
     """

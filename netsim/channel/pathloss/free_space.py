@@ -1,6 +1,6 @@
 """Free-space path loss."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
 from netsim.channel.phase import SPEED_OF_LIGHT_MPS
-from netsim.parameters import CONFIG, Point, Positive
+from netsim.parameters import CONFIG, Point, Positive, source
 from netsim.streams import Streams
 
 
@@ -23,7 +23,7 @@ class FreeSpace(PathLoss):
     gain is 1 there. Left out: antenna gains and the ground.
     """
 
-    kind: Literal["free_space"] = "free_space"
+    kind: Annotated[Literal["free_space"], source("cited, Friis 1946")] = "free_space"
     carrier_hz: Positive
     """Carrier frequency in hertz."""
 

@@ -1,6 +1,6 @@
 """Log-distance path loss with shadowing."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
 from netsim.channel.pathloss.shadowing import Shadowing
-from netsim.parameters import CONFIG, Decibel, Point, Positive
+from netsim.parameters import CONFIG, Decibel, Point, Positive, source
 from netsim.streams import Streams
 
 
@@ -22,14 +22,14 @@ class LogDistance(PathLoss):
     Closer than ``d0`` the loss is that at ``d0``. A shadow may amplify; the gain may exceed 1.
     """
 
-    kind: Literal["log_distance"] = "log_distance"
+    kind: Annotated[Literal["log_distance"], source("cited, Rappaport")] = "log_distance"
     exponent: Positive
     """Path-loss exponent, without unit."""
     reference_m: Positive
     """Reference distance d0 in metres."""
     reference_loss_db: Decibel
     """Loss at the reference distance in dB, such as that of free space."""
-    shadowing: Shadowing | None = None
+    shadowing: Annotated[Shadowing | None, source("cited, Gudmundson 1991")] = None
     """Log-normal shadows over the plane; none by default."""
 
     @override

@@ -1,6 +1,6 @@
 """Power-law path loss."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
-from netsim.parameters import CONFIG, Point, Positive
+from netsim.parameters import CONFIG, Point, Positive, source
 from netsim.streams import Streams
 
 
@@ -21,7 +21,7 @@ class PowerLaw(PathLoss):
     Closer than ``d0`` the law would amplify; the gain is 1 there.
     """
 
-    kind: Literal["power_law"] = "power_law"
+    kind: Annotated[Literal["power_law"], source("paper, section V-A")] = "power_law"
     exponent: Positive
     """Path-loss exponent, without unit."""
     reference_m: Positive

@@ -1,13 +1,13 @@
 """Log-normal shadowing as a field over the plane."""
 
-from typing import final
+from typing import Annotated, final
 
 from jaxtyping import Float
 from numpy import ndarray
 from pydantic.dataclasses import dataclass
 
 from netsim.channel.pathloss.gaussian_field import gaussian_random_field
-from netsim.parameters import CONFIG, Positive, Spread
+from netsim.parameters import CONFIG, Positive, Spread, source
 from netsim.streams import Streams
 
 
@@ -22,9 +22,9 @@ class Shadowing:
     share their shadow. A moving device costs 256 cosines per query.
     """
 
-    sigma_db: Spread
+    sigma_db: Annotated[Spread, source("cited, Gudmundson 1991")]
     """Standard deviation of the shadow in dB."""
-    correlation_m: Positive
+    correlation_m: Annotated[Positive, source("cited, Gudmundson 1991")]
     """Distance d_cor in metres at which the correlation is 1/e."""
 
     def decibel(self, position_m: Float[ndarray, "*n 2"], streams: Streams) -> Float[ndarray, "*n"]:

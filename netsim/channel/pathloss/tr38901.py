@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass as plain
 from importlib.util import find_spec
-from typing import Final, Literal, final
+from typing import Annotated, Final, Literal, final
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -20,7 +20,7 @@ from netsim.channel.pathloss.tr38901_sionna import (
     ScenarioName,
     large_scale_parameters,
 )
-from netsim.parameters import CONFIG, Point, Positive, Switch
+from netsim.parameters import CONFIG, Point, Positive, Switch, source
 from netsim.streams import Streams
 
 
@@ -101,7 +101,7 @@ class Tr38901(PathLoss):
     of netsim does.
     """
 
-    kind: Literal["tr38901"] = "tr38901"
+    kind: Annotated[Literal["tr38901"], source("cited, 3GPP TR 38.901")] = "tr38901"
     scenario: ScenarioName
     """Urban macro, urban micro, rural macro, or indoor office."""
     carrier_hz: Positive
@@ -110,9 +110,9 @@ class Tr38901(PathLoss):
     """Height of the server's antenna in metres; by default the standard's: 25, 10, 35 or 3."""
     device_height_m: Positive | None = None
     """Height of the devices' antennas in metres; by default 1.5, indoors 1."""
-    line_of_sight: Literal["random", "always", "never"] = "random"
+    line_of_sight: Annotated[Literal["random", "always", "never"], source("airtune")] = "random"
     """Line of sight: drawn with the standard's probability, or the same at every position."""
-    shadowing: Switch = True
+    shadowing: Annotated[Switch, source("airtune")] = True
     """Whether positions have shadows."""
     office: Office | None = None
     """Kind of indoor office, ``mixed`` by default; with ``scenario = "inh"`` only."""

@@ -1,7 +1,7 @@
 """Drift-plus-penalty policy with a delay budget and an energy budget per device."""
 
 from dataclasses import field
-from typing import Final, Literal, final
+from typing import Annotated, Final, Literal, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,7 +9,7 @@ from numpy import ndarray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG, Positive
+from netsim.parameters import CONFIG, Positive, source
 from netsim.scheduling.allocation import Allocation
 from netsim.scheduling.base import Policy
 from netsim.scheduling.objective import Objective
@@ -41,7 +41,7 @@ class KnapsackEnergy(Policy):
     """
 
     kind: Literal["knapsack_energy"] = "knapsack_energy"
-    energy_budget_j: Positive
+    energy_budget_j: Annotated[Positive, source("cited, Xu and Wang 2021")]
     """Mean energy per round that each device may spend on transmission, in joules."""
     objective: Objective = field(default_factory=Objective)
     """Objective J of (22), with zeta(t), which also weighs the energy queues, and its drift."""

@@ -1,12 +1,12 @@
 """Random scheduling: a random set of devices per round."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.parameters import CONFIG, Count, Probability
+from netsim.parameters import CONFIG, Count, Probability, source
 from netsim.scheduling.allocation import Allocation
 from netsim.scheduling.base import Policy
 from netsim.scheduling.round_state import RoundState
@@ -26,11 +26,11 @@ class Random(Policy):
     """
 
     kind: Literal["random"] = "random"
-    count: Count | None = None
+    count: Annotated[Count | None, source("cited, Yang et al. 2020")] = None
     """Number of devices per round; all offered devices if there are fewer. Excludes
     ``probability``.
     """
-    probability: Probability | None = None
+    probability: Annotated[Probability | None, source("cited, Yang et al. 2020")] = None
     """Probability of a device to take part in a round, without unit. Excludes ``count``."""
 
     @model_validator(mode="after")
