@@ -99,8 +99,8 @@ class _Rule(Settings):
     schedule: Schedule = ConstantRate()
     """Learning-rate schedule."""
     clip_norm: Positive | None = None
-    """Maximum norm of the gradient, to which a longer one is clipped: of all LoRA matrices together,
-    or of one head; by default gradients are not clipped.
+    """Maximum norm of the gradient, to which a longer one is clipped: of all LoRA matrices
+    together, or of one head; by default gradients are not clipped.
     """
 
 

@@ -37,9 +37,9 @@ def test_bfloat16_is_close_and_keeps_its_weights_in_float32(make_settings: Make)
     assert {matrix.dtype for matrix in arrays(rough)} == {torch.float32}
     assert rough_losses == pytest.approx(exact_losses, rel=0.05, abs=0.02)
     assert rough_losses != exact_losses
-    for one, other in zip(arrays(rough), arrays(exact), strict=True):
+    for first, second in zip(arrays(rough), arrays(exact), strict=True):
         # Eight bits of mantissa, through two layers and three rounds.
-        assert (one - other).norm() <= 0.1 * other.norm() + 1e-3
+        assert (first - second).norm() <= 0.1 * second.norm() + 1e-3
     assert rough.evaluate().loss == pytest.approx(exact.evaluate().loss, rel=0.05)
 
 
@@ -78,10 +78,10 @@ def losses_elsewhere(settings: LearnerSettings) -> list[float]:
 def test_a_deterministic_run_gives_the_same_bits_in_two_processes(make_settings: Make) -> None:
     settings = make_settings(precision="float32", deterministic=True)
 
-    one, other = (losses_elsewhere(settings) for _ in range(2))
+    first, second = (losses_elsewhere(settings) for _ in range(2))
 
-    assert one == other
-    assert len(set(one)) > 20
+    assert first == second
+    assert len(set(first)) > 20
 
 
 def test_deterministic_algorithms_are_asked_for_while_learning_only(
@@ -113,7 +113,7 @@ def test_cuda_that_is_not_there_is_refused(
         build(make_settings(device="cuda"), DEVICES, PhiloxStreams(1))
 
     assert str(caught.value) == (
-        "learner.device: 'cuda' is asked for and PyTorch finds no CUDA device here; take 'auto' or 'cpu'"
+        "learner.device: 'cuda' is set and PyTorch finds no CUDA device here; take 'auto' or 'cpu'"
     )
     with pytest.raises(
         LearnerInputError, match=r"learner.attention: 'flash' runs on a CUDA device"
@@ -169,7 +169,8 @@ def test_a_model_that_does_not_fit_onto_the_card_is_refused(
         build(settings, DEVICES, PhiloxStreams(1))
 
     assert str(caught.value) == (
-        f"learner.device: '{settings.model}' does not fit into the memory of the device (cpu); take 'cpu'"
+        f"learner.device: '{settings.model}' does not fit into the memory of the device (cpu); "
+        "take 'cpu'"
     )
 
 
@@ -194,7 +195,8 @@ def test_a_lack_of_memory_names_the_micro_batch_to_try(
         aggregate(subject, 1) if call == "aggregate" else subject.evaluate()
 
     assert str(caught.value) == (
-        "out of memory with learner.micro_batch_tokens = 64; try 32, and 1, a sample at a time, at the least"
+        "out of memory with learner.micro_batch_tokens = 64; try 32, and 1, a sample at a time, "
+        "at the least"
     )
 
 
@@ -207,14 +209,14 @@ def test_memory_follows_the_micro_batch_and_not_the_devices(make_settings: Make)
 
 def most_saved(settings: LearnerSettings, devices: int) -> int:
     subject = build(settings, DEVICES, PhiloxStreams(1))
-    waiting, most = 0, 0
+    waiting, maximum = 0, 0
 
     class Saved:
         def __init__(self, tensor: torch.Tensor) -> None:
-            nonlocal waiting, most
+            nonlocal waiting, maximum
             self.tensor = tensor
             waiting += tensor.numel()
-            most = max(most, waiting)
+            maximum = max(maximum, waiting)
 
         def __del__(self) -> None:
             nonlocal waiting
@@ -222,4 +224,4 @@ def most_saved(settings: LearnerSettings, devices: int) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
         train(subject, 1, range(devices))
-    return most
+    return maximum

@@ -56,17 +56,17 @@ def test_a_round_is_a_step_along_the_gradient_of_the_unsplit_model(
 
 
 def test_minibatches_come_from_the_data_that_arrived_in_whatever_order(make_settings: Make) -> None:
-    one, other = make(make_settings), make(make_settings)
-    for subject, order in ((one, (5, 2)), (other, (2, 5))):
+    first, second = make(make_settings), make(make_settings)
+    for subject, order in ((first, (5, 2)), (second, (2, 5))):
         for device in order:
             subject.delivered(subject.start(device, 1), "data")
-    held = {int(row) for device in (2, 5) for row in one.partition.share(device)}
+    held = {int(row) for device in (2, 5) for row in first.partition.share(device)}
 
     seen = set()
     for round_number in range(1, 60):
-        rows = one._uploaded.minibatch(0, round_number)
+        rows = first._uploaded.minibatch(0, round_number)
         assert len(set(rows.tolist())) == 4
-        np.testing.assert_array_equal(rows, other._uploaded.minibatch(0, round_number))
+        np.testing.assert_array_equal(rows, second._uploaded.minibatch(0, round_number))
         seen |= set(rows.tolist())
     assert seen == held
 
@@ -93,7 +93,7 @@ def test_a_saved_state_goes_on_to_the_same_bits_with_the_same_data(
     subject.save(tmp_path / "state")
     again.load(tmp_path / "state")
 
-    losses = [each.aggregate(MeanAggregator(), 2).train_loss for each in (subject, again)]
+    losses = [learner.aggregate(MeanAggregator(), 2).train_loss for learner in (subject, again)]
 
     assert losses[0] == losses[1]
     assert lora_values(again).keys() == lora_values(subject).keys()

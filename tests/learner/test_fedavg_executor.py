@@ -92,8 +92,8 @@ def test_one_local_step_equals_the_split_step(
         ):
             train(subject, round_number, devices, lost)
 
-    for one, other in zip(arrays(federated), arrays(split), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(arrays(federated), arrays(split), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("rule", [SGD, MOMENTUM, ADAMW], ids=["sgd", "momentum", "adamw"])
@@ -158,12 +158,12 @@ def test_where_no_adapter_arrives_lora_stays_to_the_last_bit_and_the_heads_have_
 
 
 def test_the_order_in_which_adapters_arrive_changes_no_bit(make_settings: Make) -> None:
-    one, other = (local(make_settings(precision="float32"), 2) for _ in range(2))
+    first, second = (local(make_settings(precision="float32"), 2) for _ in range(2))
 
-    train(one, 2, [5, 0, 3])
-    train(other, 2, [0, 3, 5])
+    train(first, 2, [5, 0, 3])
+    train(second, 2, [0, 3, 5])
 
-    assert all(torch.equal(a, b) for a, b in zip(arrays(one), arrays(other), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(arrays(first), arrays(second), strict=True))
 
 
 def test_a_schedule_goes_by_the_local_steps_of_all_rounds(make_settings: Make) -> None:
@@ -192,8 +192,8 @@ def test_a_saved_state_goes_on_to_the_same_bits(
     again = build(settings, DEVICES, PhiloxStreams(1), local_steps=2)
     again.load(tmp_path / "state")
 
-    for each in (subject, again):
-        train(each, 2, [1, 4], [4])
+    for learner in (subject, again):
+        train(learner, 2, [1, 4], [4])
 
     assert all(torch.equal(a, b) for a, b in zip(arrays(again), arrays(subject), strict=True))
 

@@ -129,18 +129,18 @@ def test_what_is_no_image_is_refused(tmp_path: Path, vit: Path, make_settings: M
     ):
         write_parquet(tmp_path, "train.parquet", img=[good, bad], label=[0, 1])
 
-        key, found = refused(make_settings, vit, tmp_path)
+        key, gradients = refused(make_settings, vit, tmp_path)
 
         assert key == "learner.data.path"
-        assert found.startswith(problem)
+        assert gradients.startswith(problem)
 
 
 def test_a_label_beyond_the_classes_is_refused(
     tmp_path: Path, vit: Path, make_settings: Make
 ) -> None:
-    one = picture(np.random.Generator(np.random.Philox(1)), 0)
-    write_parquet(tmp_path, "train.parquet", img=[one, one], label=[0, 1])
-    write_parquet(tmp_path, "test.parquet", img=[one, one], label=[0, 2])
+    first = picture(np.random.Generator(np.random.Philox(1)), 0)
+    write_parquet(tmp_path, "train.parquet", img=[first, first], label=[0, 1])
+    write_parquet(tmp_path, "test.parquet", img=[first, first], label=[0, 2])
 
     assert refused(make_settings, vit, tmp_path) == (
         "learner.data.path",

@@ -64,7 +64,8 @@ def test_the_papers_table_is_read() -> None:
         ),
         (
             {"name": "sst3"},
-            "name = 'sst3' is neither a hub id, as owner/name, nor one of: movie_reviews, sst2, mrpc",
+            "name = 'sst3' is neither a hub id, as owner/name, nor one of: movie_reviews, sst2, "
+            "mrpc",
         ),
         (
             {"name": "sst2", "configuration": "a"},
@@ -174,7 +175,8 @@ def test_a_model_that_is_not_there_is_refused(make_settings: Make, tmp_path: Pat
     refuse(
         make_settings(model="nobody/nothing"),
         "learner.model",
-        "'nobody/nothing' is neither a local directory nor a model that the Hugging Face hub answers for; "
+        "'nobody/nothing' is neither a local directory nor a model that the Hugging Face hub "
+        "returns; "
         "'minilm' needs no download",
     )
 
@@ -198,8 +200,10 @@ def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: 
     refuse(
         make_settings(model=str(tmp_path)),
         "learner.model",
-        f"'{tmp_path}' is of the type t5, for which learner/families has no file; there are: bert, roberta, "
-        "distilbert, electra, mpnet, vit, deit, dinov2; docs/adding-a-model.md says what to implement",
+        f"'{tmp_path}' is of the type t5, for which learner/architectures has no file; known are: "
+        "bert, roberta, "
+        "distilbert, electra, mpnet, vit, deit, dinov2; docs/adding-a-model.md says what to "
+        "implement",
     )
     (tmp_path / "config.json").write_text("{}")
     refuse(
@@ -245,7 +249,7 @@ def test_a_model_that_lacks_weights_is_refused(
     refuse(
         make_settings(model=str(folder), pooling="mean"),
         "learner.model",
-        f"'{folder}' lacks 1 weights, the first of them encoder.layer.1.output.dense.bias",
+        f"'{folder}' lacks 1 weights, the first is encoder.layer.1.output.dense.bias",
     )
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -310,7 +314,8 @@ def test_a_target_that_is_not_there_is_refused(make_settings: Make, target: str)
         make_settings(lora={**LORA, "targets": ["query", target]}),
         "learner.lora.targets",
         f"'{target}' is no linear module of the server's part; there are: attention.self.query, "
-        "attention.self.key, attention.self.value, attention.output.dense, intermediate.dense, output.dense, "
+        "attention.self.key, attention.self.value, attention.output.dense, intermediate.dense, "
+        "output.dense, "
         "pooler.dense",
     )
 
@@ -330,7 +335,8 @@ def test_shares_that_exceed_the_data_are_refused(make_settings: Make, tiny_data:
     refuse(
         shared(share=0.5),
         "learner.data.share",
-        "0.5 for each of 6 devices is more than all the data; at most 0.166667, or set overlap = true",
+        "0.5 for each of 6 devices is more than all the data; at most 0.166667, or set overlap "
+        "= true",
     )
     refuse(
         shared(share=0.008),
@@ -402,7 +408,8 @@ def test_a_data_directory_that_does_not_hold_is_refused(
             {"sentence": ["a", "b"], "label": ["no", "yes"]},
             {},
             "path",
-            "column 'label' of the train split holds no class numbers; learner.data.columns.classes may name "
+            "column 'label' of the train split holds no class numbers; "
+            "learner.data.columns.classes may name "
             "the classes",
         ),
         (

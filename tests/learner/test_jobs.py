@@ -43,10 +43,10 @@ def test_a_minibatch_does_not_depend_on_who_was_scheduled_before(make_settings: 
     for round_number in range(1, 4):
         train(busy, round_number, [0, 1, 2, 5])
 
-    one, other = busy.start(3, 4), quiet.start(3, 4)
+    first, second = busy.start(3, 4), quiet.start(3, 4)
 
-    assert np.array_equal(one.rows, other.rows)
-    assert not np.array_equal(one.rows, quiet.start(2, 4).rows)
+    assert np.array_equal(first.rows, second.rows)
+    assert not np.array_equal(first.rows, quiet.start(2, 4).rows)
 
 
 def test_a_minibatch_is_drawn_without_replacement_from_its_share(

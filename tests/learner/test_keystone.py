@@ -87,8 +87,8 @@ def test_the_gradient_for_the_server_is_taken_at_the_head_before_its_step(
     for subject in subjects:
         train(subject, 1, [0, 1])
 
-    for one, other in zip(*(subject.parts.split.adapters for subject in subjects), strict=True):
-        assert torch.equal(one.up, other.up)
+    for first, second in zip(*(subject.parts.split.adapters for subject in subjects), strict=True):
+        assert torch.equal(first.up, second.up)
 
 
 def test_a_job_whose_feature_is_lost_changes_nothing(
@@ -105,7 +105,7 @@ def test_a_job_whose_feature_is_lost_changes_nothing(
         train(disturbed, 1, [0, 1])
 
         assert disturbed.parts.bank.trained == [0, 1]
-        for one, other in zip(
+        for first, second in zip(
             alone.parts.split.adapters, disturbed.parts.split.adapters, strict=True
         ):
-            assert torch.equal(one.up, other.up)
+            assert torch.equal(first.up, second.up)

@@ -72,10 +72,10 @@ def test_eager_equals_batched_with_every_option(
     )
     eager, eager_losses = after_training(make_settings(executor="eager", data=data, **options))
 
-    for one, other in zip(batched_losses, eager_losses, strict=True):
-        assert one == pytest.approx(other, rel=1e-9)
-    for one, other in zip(arrays(batched), arrays(eager), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(batched_losses, eager_losses, strict=True):
+        assert first == pytest.approx(second, rel=1e-9)
+    for first, second in zip(arrays(batched), arrays(eager), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
@@ -148,7 +148,7 @@ def test_frozen_heads_stay_while_lora_learns(make_settings: Make, executor: str)
 def test_heads_that_all_train_do_so_without_changing_lora(
     make_settings: Make, executor: str
 ) -> None:
-    scheduled, everybody = (
+    scheduled, all_heads = (
         build(
             make_settings(executor=executor, heads={"init": "per_device", "train": which}),
             DEVICES,
@@ -157,20 +157,20 @@ def test_heads_that_all_train_do_so_without_changing_lora(
         for which in ("scheduled", "all")
     )
 
-    one = train(scheduled, 1, [0, 3], lost=[3])
-    other = train(everybody, 1, [0, 3], lost=[3])
+    first = train(scheduled, 1, [0, 3], lost=[3])
+    second = train(all_heads, 1, [0, 3], lost=[3])
 
-    assert set(one.losses) == {0, 3}
-    assert set(other.losses) == set(range(DEVICES))
-    assert everybody.parts.bank.trained == list(range(DEVICES))
+    assert set(first.losses) == {0, 3}
+    assert set(second.losses) == set(range(DEVICES))
+    assert all_heads.parts.bank.trained == list(range(DEVICES))
     for pair, same in zip(
-        lora_values(scheduled).values(), lora_values(everybody).values(), strict=True
+        lora_values(scheduled).values(), lora_values(all_heads).values(), strict=True
     ):
         for matrix, equal in zip(pair, same, strict=True):
             torch.testing.assert_close(matrix, equal, rtol=1e-9, atol=1e-12)
     for device in (0, 3):
         torch.testing.assert_close(
-            scheduled.parts.bank.stack([device]).weight, everybody.parts.bank.stack([device]).weight
+            scheduled.parts.bank.stack([device]).weight, all_heads.parts.bank.stack([device]).weight
         )
 
 
@@ -270,23 +270,23 @@ def test_a_gradient_is_cut_to_its_norm(make_settings: Make) -> None:
     for device in (0, 1):
         weight, bias = cut[matrices + device], cut[matrices + DEVICES + device]
         assert math.hypot(weight.norm(), bias.norm()) == pytest.approx(0.01, rel=1e-3)
-    for one, other in zip(free, cut, strict=True):
-        if one.norm() > 0:
-            assert float((one * other).sum() / (one.norm() * other.norm())) == pytest.approx(
+    for first, second in zip(free, cut, strict=True):
+        if first.norm() > 0:
+            assert float((first * second).sum() / (first.norm() * second.norm())) == pytest.approx(
                 1, abs=1e-6
             )
 
 
 def test_targets_may_be_a_pattern_and_layers_a_choice(make_settings: Make, tiny_data: Path) -> None:
     lora = {"rank": 2, "alpha": 4, "targets": r"encoder\.layer\.\d+\.attention\.self\.(query|key)"}
-    some = {"rank": 2, "alpha": 4, "targets": ["query", "output.dense"], "layers": [1]}
+    pairs = {"rank": 2, "alpha": 4, "targets": ["query", "output.dense"], "layers": [1]}
 
     pattern, choice = (
         [
             pair.module
             for pair in build(make_settings(lora=table), 2, PhiloxStreams(1)).parts.split.adapters
         ]
-        for table in (lora, some)
+        for table in (lora, pairs)
     )
 
     assert pattern == [

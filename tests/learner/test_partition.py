@@ -57,10 +57,10 @@ def test_shares_are_disjoint_and_of_the_sizes_that_are_told(table: Mapping[str, 
 
 @pytest.mark.parametrize("table", KINDS.values(), ids=KINDS)
 def test_a_partition_is_a_function_of_the_seed(table: Mapping[str, object]) -> None:
-    one, same, other = (make(table, seed=seed).share(2) for seed in (1, 1, 2))
+    first, same, second = (make(table, seed=seed).share(2) for seed in (1, 1, 2))
 
-    assert np.array_equal(one, same)
-    assert not np.array_equal(one, other)
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, second)
 
 
 def test_equal_sizes_use_all_samples_or_the_share_that_is_asked_for() -> None:
@@ -153,13 +153,15 @@ def test_dirichlet_gives_every_device_its_size(
 
 def test_a_partition_tells_what_it_is() -> None:
     assert make({}).summary() == (
-        "iid partition: 10 devices with 120 samples each, 1,200 of 1,200 in all; 4 classes per device"
+        "iid partition: 10 devices with 120 samples each, 1,200 of 1,200 in all; 4 classes per "
+        "device"
     )
     assert make({"share": 0.5, "overlap": True}).summary() == (
         "iid partition: 10 devices with 600 samples each, which may overlap"
     )
     assert make(KINDS["by_column"], devices=7).summary() == (
-        "by_column partition: 7 devices with 160 to 200 (median 160) samples each, 1,200 of 1,200 in all; "
+        "by_column partition: 7 devices with 160 to 200 (median 160) samples each, 1,200 of "
+        "1,200 in all; "
         "4 classes per device"
     )
 

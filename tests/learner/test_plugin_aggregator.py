@@ -170,12 +170,12 @@ def test_separate_updates_have_the_mean_of_the_joint_pass(
         for subject, aggregator in ((joint, MeanAggregator), (separate, SeparateMean))
     ]
 
-    for one, other in zip(lora_of(joint), lora_of(separate), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(lora_of(joint), lora_of(separate), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
     for name in ("losses", "gradient_norms"):
-        one, other = (dict(getattr(result, name)) for result in results)
-        assert one.keys() == {0, 1, 3, 5}
-        assert one == pytest.approx(other, rel=1e-9)
+        first, second = (dict(getattr(result, name)) for result in results)
+        assert first.keys() == {0, 1, 3, 5}
+        assert first == pytest.approx(second, rel=1e-9)
 
 
 @pytest.mark.parametrize("learner", ["batched", "eager", "fedavg"])

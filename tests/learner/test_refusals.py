@@ -40,7 +40,8 @@ def test_numbers_that_are_not_finite_are_refused(name: str, number: float) -> No
 
     with pytest.raises(
         CodecError,
-        match=rf"^the embedding of device 8 holds {number}, which no codec carries; lower the learning rates$",
+        match=rf"^the embedding of device 8 holds {number}, which no codec carries; lower the "
+        rf"learning rates$",
     ):
         link.embedding(CutActivations(hidden, torch.tensor([[1, 1], [1, 0]])), np.array([7, 8]))
 
@@ -106,7 +107,8 @@ class Crashing(Liar):
         (
             {"gradient": {"kind": "test_refusals:Crashing"}},
             "gradient",
-            "codec 'test_refusals:Crashing' fails on a trial payload: RuntimeError: mat1 and mat2 shapes cannot be "
+            "codec 'test_refusals:Crashing' fails on a trial payload: RuntimeError: mat1 and "
+            "mat2 shapes cannot be "
             "multiplied (3x16 and 3x16)",
         ),
         (
@@ -122,7 +124,8 @@ class Crashing(Liar):
         (
             {"feature": {"kind": "test_refusals:Whole"}},
             "feature",
-            "codec 'test_refusals:Whole' makes something else of a sample when others travel with it",
+            "codec 'test_refusals:Whole' makes something else of a sample when others travel "
+            "with it",
         ),
         (
             {"gradient": {"kind": "test_refusals:Liar"}},
@@ -142,7 +145,8 @@ class Crashing(Liar):
         (
             {"gradient": {"kind": "test_refusals:Nobody"}},
             "gradient",
-            "codec 'test_refusals:Nobody' cannot be imported: module 'test_refusals' has no attribute 'Nobody'",
+            "codec 'test_refusals:Nobody' cannot be imported: module 'test_refusals' has no "
+            "attribute 'Nobody'",
         ),
         (
             {"gradient": {"kind": "test_refusals:LOSSY"}},

@@ -201,8 +201,8 @@ def test_other_texts_or_rules_are_tokenised_anew(
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     labels = np.array([0, 1])
 
-    def lengths(texts: tuple[list[str], ...], most: int = 12) -> list[int]:
-        return tokenize(LabelledDataset(texts, labels), tokenizer, most).lengths.tolist()
+    def lengths(texts: tuple[list[str], ...], max_tokens: int = 12) -> list[int]:
+        return tokenize(LabelledDataset(texts, labels), tokenizer, max_tokens).lengths.tolist()
 
     assert lengths((["word1 word2", "word3"],)) == [4, 3]
     assert lengths((["word1", "word2 word3"],)) == [3, 4]

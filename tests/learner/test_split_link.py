@@ -116,10 +116,10 @@ def test_eager_equals_batched_with_every_codec(
     eager, eager_losses = after_training(make_settings(codec=codec, executor="eager"))
     plain, _ = after_training(make_settings())
 
-    for one, other in zip(batched_losses, eager_losses, strict=True):
-        assert one == pytest.approx(other, rel=1e-9)
-    for one, other in zip(arrays(batched), arrays(eager), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(batched_losses, eager_losses, strict=True):
+        assert first == pytest.approx(second, rel=1e-9)
+    for first, second in zip(arrays(batched), arrays(eager), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
     assert batched.evaluate().loss == pytest.approx(eager.evaluate().loss, rel=1e-9)
     moved = [(a - b).norm() / b.norm() for a, b in zip(arrays(batched), arrays(plain), strict=True)]
     assert max(moved) > 1e-5, "a lossy codec must have lost something"
@@ -132,8 +132,8 @@ def test_padding_that_travels_changes_nothing_but_bits(make_settings: Make, name
         for skip in (False, True)
     )
 
-    for one, other in zip(arrays(padded), arrays(skipped), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(arrays(padded), arrays(skipped), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
     assert padded.leg_bits(0, 1)["embedding"] > skipped.leg_bits(0, 1)["embedding"]
 
 
@@ -151,8 +151,8 @@ def test_an_exact_codec_changes_no_bit(
     )
 
     assert coded_losses == losses
-    for one, other in zip(arrays(coded), arrays(plain), strict=True):
-        assert torch.equal(one, other)
+    for first, second in zip(arrays(coded), arrays(plain), strict=True):
+        assert torch.equal(first, second)
     assert coded.evaluate() == plain.evaluate()
 
 
@@ -290,5 +290,5 @@ def test_a_learner_s_state_knows_nothing_of_codecs(make_settings: Make, tmp_path
     for subject in (straight, resumed):
         train(subject, 2, [1, 2])
 
-    for one, other in zip(arrays(straight), arrays(resumed), strict=True):
-        assert torch.equal(one, other)
+    for first, second in zip(arrays(straight), arrays(resumed), strict=True):
+        assert torch.equal(first, second)
