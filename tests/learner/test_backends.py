@@ -1,6 +1,4 @@
-"""Device, precision, compilation and memory change how fast and how exactly the same thing is
-computed.
-"""
+"""Device, precision, compilation and memory: results agree, failures are one line."""
 
 import subprocess
 import sys
@@ -26,7 +24,7 @@ def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[float]
     for round_number, (devices, lost) in enumerate(
         [([0, 1, 2, 5], [2]), ([3, 1], []), ([4, 0], [4])], start=1
     ):
-        losses += train(subject, round_number, devices, lost).losses.values()
+        losses += train(subject, round_number, devices, lost=lost).losses.values()
     return subject, losses
 
 
@@ -66,9 +64,7 @@ print(*[number.hex() for number in [*losses, *(float(matrix.sum()) for matrix in
 
 
 def losses_elsewhere(settings: LearnerSettings) -> list[float]:
-    """Return the losses and sums of weights of a learner in a process of its own, of which nothing
-    is checked.
-    """
+    """Return the losses and sums of weights of a learner in a new process."""
     command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1])]
     given = settings.model_dump_json(exclude_none=True)
     output = subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout
@@ -84,7 +80,7 @@ def test_a_deterministic_run_gives_the_same_bits_in_two_processes(make_settings:
     assert len(set(first)) > 20
 
 
-def test_deterministic_algorithms_are_asked_for_while_learning_only(
+def test_deterministic_algorithms_are_used_while_learning_only(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
@@ -104,7 +100,7 @@ def test_a_compiled_encoder_learns_the_same(make_settings: Make) -> None:
     assert compiled == pytest.approx(plain, rel=1e-9)
 
 
-def test_cuda_that_is_not_there_is_refused(
+def test_a_missing_cuda_device_is_refused(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -201,7 +197,7 @@ def test_a_lack_of_memory_names_the_micro_batch_to_try(
 
 
 def test_memory_follows_the_micro_batch_and_not_the_devices(make_settings: Make) -> None:
-    """Count the numbers that wait for the backward pass, the most at any time."""
+    """Compare the maximum count of numbers saved for the backward pass."""
     few, many = (most_saved(make_settings(micro_batch_tokens=40), devices) for devices in (2, 6))
 
     assert many < 1.3 * few
@@ -209,7 +205,8 @@ def test_memory_follows_the_micro_batch_and_not_the_devices(make_settings: Make)
 
 def most_saved(settings: LearnerSettings, devices: int) -> int:
     subject = build(settings, DEVICES, PhiloxStreams(1))
-    waiting, maximum = 0, 0
+    waiting = 0
+    maximum = 0
 
     class Saved:
         def __init__(self, tensor: torch.Tensor) -> None:

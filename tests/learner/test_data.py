@@ -1,4 +1,4 @@
-"""Real text, from where it really comes, becomes the tokens that the model was trained on."""
+"""Data sets of the quickstart and GLUE: sources, tokens and batches."""
 
 from collections import Counter
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Recording and running together gives what each step at once gives."""
+"""Executors: the batched one gives the results of the eager one."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ ROUNDS = [([0, 1, 2, 5], [2]), ([3, 1], []), ([4], [4]), ([5, 4, 3, 2, 1, 0], [0
 def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[dict[int, float]]]:
     subject = build(settings, DEVICES, PhiloxStreams(3))
     losses = [
-        dict(train(subject, round_number, devices, lost).losses)
+        dict(train(subject, round_number, devices, lost=lost).losses)
         for round_number, (devices, lost) in enumerate(ROUNDS, start=1)
     ]
     return subject, losses

@@ -1,4 +1,4 @@
-"""What a user can get wrong is told in one line: the key, the value, what is allowed."""
+"""Input errors of the learner: each is one line with the key, the value and the remedy."""
 
 import json
 import logging
@@ -31,9 +31,7 @@ LORA = {"rank": 2, "alpha": 4}
 
 
 def refuse(settings: LearnerSettings, key: str, problem: str, device_count: int = 6) -> None:
-    """Building must fail with exactly this line; ``...`` in it stands for what differs from machine
-    to machine.
-    """
+    """Assert that building fails with this line; ``...`` stands for machine-dependent text."""
     with pytest.raises(LearnerInputError) as caught:
         build(settings, device_count, PhiloxStreams(1))
     assert caught.value.key == key
@@ -156,12 +154,12 @@ def test_a_wrong_learner_table_is_refused(change: dict[str, object]) -> None:
         LearnerSettings.model_validate(PAPER | change)
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_has_a_description() -> None:
     for table in (LearnerSettings, Lora, Data, Columns):
         assert all(field.description for field in table.model_fields.values())
 
 
-def test_a_model_that_is_not_there_is_refused(make_settings: Make, tmp_path: Path) -> None:
+def test_a_missing_model_is_refused(make_settings: Make, tmp_path: Path) -> None:
     refuse(
         make_settings(model=f"{tmp_path}/none"),
         "learner.model",
@@ -181,7 +179,7 @@ def test_a_model_that_is_not_there_is_refused(make_settings: Make, tmp_path: Pat
     )
 
 
-def test_a_hub_that_does_not_answer_is_told_in_the_one_line(
+def test_a_hub_that_does_not_answer_is_reported_in_one_line(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def unreachable(_: str) -> None:
@@ -202,8 +200,8 @@ def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: 
         "learner.model",
         f"'{tmp_path}' is of the type t5, for which learner/architectures has no file; known are: "
         "bert, roberta, "
-        "distilbert, electra, mpnet, vit, deit, dinov2; docs/adding-a-model.md says what to "
-        "implement",
+        "distilbert, electra, mpnet, vit, deit, dinov2; docs/adding-a-model.md shows how to "
+        "add one",
     )
     (tmp_path / "config.json").write_text("{}")
     refuse(
@@ -309,7 +307,7 @@ def test_more_tokens_than_positions_are_refused(make_settings: Make, tiny_model:
 
 
 @pytest.mark.parametrize("target", ["q_proj", "word_embeddings", "uery", "LayerNorm"])
-def test_a_target_that_is_not_there_is_refused(make_settings: Make, target: str) -> None:
+def test_a_missing_target_is_refused(make_settings: Make, target: str) -> None:
     refuse(
         make_settings(lora={**LORA, "targets": ["query", target]}),
         "learner.lora.targets",

@@ -1,6 +1,4 @@
-"""The split round gives the gradients of the unsplit model: the one thing that everything else
-rests on.
-"""
+"""Keystone: a split round gives the gradients of the unsplit model."""
 
 import numpy as np
 import pytest
@@ -49,7 +47,7 @@ def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
     }
     arrived = [device for device in devices if device not in lost]
 
-    result = train(subject, 2, devices, lost)
+    result = train(subject, 2, devices, lost=lost)
 
     assert dict(result.losses) == pytest.approx(
         {d: loss.item() for d, loss in losses.items()}, rel=1e-9

@@ -1,4 +1,4 @@
-"""Micro-batches keep to their budget and are cut where the least is wasted."""
+"""Micro-batches: they keep to the token budget, and their cuts have minimum cost."""
 
 from itertools import combinations
 

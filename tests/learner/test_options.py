@@ -1,4 +1,4 @@
-"""Options of learning: each does what its words say, whichever executor carries it out."""
+"""Learning options: each has its documented effect, with both executors."""
 
 import math
 from pathlib import Path
@@ -47,7 +47,7 @@ def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[dict[i
     subject = build(settings, DEVICES, PhiloxStreams(3))
     losses = []
     for round_number, (devices, lost) in enumerate(ROUNDS, start=1):
-        losses.append(dict(train(subject, round_number, devices, lost).losses))
+        losses.append(dict(train(subject, round_number, devices, lost=lost).losses))
     return subject, losses
 
 
@@ -82,13 +82,15 @@ def test_eager_equals_batched_with_every_option(
 def test_local_batches_are_steps_of_the_head_and_one_of_lora(
     make_settings: Make, executor: str
 ) -> None:
-    lr, batches = 0.1, 3
+    lr = 0.1
+    batches = 3
     settings = make_settings(executor=executor, local_batches=batches, batch_size=2, lora=QUERY)
     subject = build(settings, DEVICES, PhiloxStreams(1))
     train(subject, 1, [0, 1])
     unsplit = Unsplit(subject, settings, [0, 4])
     before = lora_values(subject)
-    samples, total = subject.parts.samples, torch.zeros((), dtype=torch.float64)
+    samples = subject.parts.samples
+    total = torch.zeros((), dtype=torch.float64)
     first_losses = {}
     for device in (0, 4):
         losses = []
@@ -174,7 +176,7 @@ def test_heads_that_all_train_do_so_without_changing_lora(
         )
 
 
-def test_all_heads_train_in_a_round_in_which_nobody_takes_part(make_settings: Make) -> None:
+def test_all_heads_train_in_a_round_without_jobs(make_settings: Make) -> None:
     subject = build(make_settings(heads={"train": "all"}), DEVICES, PhiloxStreams(1))
 
     result = aggregate(subject, 1)
@@ -229,7 +231,7 @@ def test_a_schedule_follows_the_steps(schedule: dict[str, object], expected: lis
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
-def test_an_optimizer_goes_on_from_its_saved_tensors_alone(kind: str) -> None:
+def test_an_optimizer_resumes_from_its_saved_tensors_alone(kind: str) -> None:
     table = {"kind": kind, "lr": 0.1, "schedule": {"kind": "cosine", "total_steps": 9}}
     rule: Sgd | AdamW = (Sgd if kind == "sgd" else AdamW).model_validate(table)
 
@@ -253,7 +255,7 @@ def test_an_optimizer_goes_on_from_its_saved_tensors_alone(kind: str) -> None:
     assert torch.equal(whole, second)
 
 
-def test_a_gradient_is_cut_to_its_norm(make_settings: Make) -> None:
+def test_a_gradient_is_clipped_to_its_maximum_norm(make_settings: Make) -> None:
     def moved(**rule: object) -> list[Tensor]:
         settings = make_settings(optimizer={"kind": "sgd", "lr": 1.0, **rule})
         subject = build(settings, DEVICES, PhiloxStreams(1))

@@ -166,7 +166,7 @@ def test_separate_updates_have_the_mean_of_the_joint_pass(
     assert len(set(joint.samples.tolist())) > 3, "weights by samples must differ"
 
     results = [
-        train(subject, 2, [5, 0, 3, 1], [0], aggregator=aggregator("samples"))
+        train(subject, 2, [5, 0, 3, 1], lost=[0], aggregator=aggregator("samples"))
         for subject, aggregator in ((joint, MeanAggregator), (separate, SeparateMean))
     ]
 
@@ -235,7 +235,7 @@ def test_an_aggregator_that_fails_is_reported_in_one_line(
         ),
     ],
 )
-def test_an_aggregator_that_cannot_be_had_is_refused_in_one_line(
+def test_a_missing_aggregator_is_refused_in_one_line(
     make_settings: Make, kind: str, problem: str
 ) -> None:
     settings = make_settings(lora=PLUGIN | {"aggregation": kind})
