@@ -29,6 +29,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q -n 0 tests/test_repository.py -k "cycle or class_name or folder"
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py
@@ -39,7 +40,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/dev.stamp
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	status=0; for script in benchmarks/bench_*.py; do $(BIN)/python $$script || status=1; done; exit $$status
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

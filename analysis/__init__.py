@@ -1,6 +1,12 @@
-"""Reads run directories; imports nothing of the simulator."""
+"""Analysis of run directories: tables, summaries, comparisons; imports no other package here."""
 
 from analysis.comparison import compare
+from analysis.cost_to_accuracy import (
+    bits_to_accuracy,
+    energy_to_accuracy,
+    rounds_to_accuracy,
+    time_to_accuracy,
+)
 from analysis.errors import ConstantError, MissingExtraError, TraceError
 from analysis.metrics import (
     delay_statistics,
@@ -10,10 +16,10 @@ from analysis.metrics import (
     summaries,
     summary,
 )
-from analysis.partitioned_table import SCHEMA_VERSION
-from analysis.run_directory import Run, load
+from analysis.run import Run
+from analysis.run_directory import load
 from analysis.runs import Runs, load_many
-from analysis.targets import bits_to, energy_to, rounds_to, time_to
+from analysis.schema_versions import SCHEMA_VERSION
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -22,17 +28,17 @@ __all__ = [
     "Run",
     "Runs",
     "TraceError",
-    "bits_to",
+    "bits_to_accuracy",
     "compare",
     "delay_statistics",
-    "energy_to",
+    "energy_to_accuracy",
     "jain",
     "load",
     "load_many",
     "participation",
     "queue_statistics",
-    "rounds_to",
+    "rounds_to_accuracy",
     "summaries",
     "summary",
-    "time_to",
+    "time_to_accuracy",
 ]

@@ -1,4 +1,4 @@
-"""Runs against each other: differences paired over seeds, with intervals."""
+"""Paired comparison of runs: differences over equal seeds, with confidence intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from numpy import ndarray
 
 from analysis.errors import TraceError
 from analysis.metrics import summary
-from analysis.run_directory import Run
-from analysis.runs import Runs, flat, value
+from analysis.run import Run
+from analysis.runs import Runs, flatten, scenario_value
 
 METRICS: Final = (
     "scheduled_mean",
@@ -23,15 +23,13 @@ METRICS: Final = (
     "simulated_s",
     "accuracy_last",
 )
-"""Numbers of ``summary`` that are compared by default."""
+"""Metrics of ``summary`` that are compared by default."""
 
 
 @final
 @dataclass(frozen=True)
 class Interval:
-    """A mean over some seeds with its 95 % interval by Student's t; without one (NaN) where one
-    seed is all.
-    """
+    """Mean over seeds with its 95 % interval (Student's t), which is NaN for a single seed."""
 
     mean: float
     low: float
@@ -40,9 +38,7 @@ class Interval:
 
 
 def interval(values: Sequence[float] | ndarray) -> Interval:
-    """Return the mean of values and the 95 % interval of that mean, for independent and about
-    normal values.
-    """
+    """Return the mean of independent, about normal values, and the 95 % interval of that mean."""
     known = np.asarray(values, float)
     known = known[~np.isnan(known)]
     if not len(known):
@@ -53,9 +49,7 @@ def interval(values: Sequence[float] | ndarray) -> Interval:
 
 
 def half_width(deviation: float, count: int) -> float:
-    """Return half the width of the 95 % interval of a mean of ``count`` values with this standard
-    deviation.
-    """
+    """Return half the width of the 95 % interval of a mean of ``count`` values."""
     from scipy.special import stdtrit
 
     return float(stdtrit(count - 1, 0.975)) * deviation / count**0.5
@@ -64,30 +58,30 @@ def half_width(deviation: float, count: int) -> float:
 def compare(
     runs: Runs, by: str = "policy", *, baseline: Any = None, metrics: Sequence[str] = METRICS
 ) -> pd.DataFrame:
-    """Return how each value of a key differs from the baseline, paired over seeds, one row a value
-    and metric.
+    """Return the paired differences from the baseline, one row per value of a key and metric.
 
     ``difference`` is value minus baseline, the mean over the seeds that both have; ``low`` and
-    ``high`` are its 95 % interval (Student's t), NaN where one seed is all. Two policies with one
-    seed meet the same world, so the pair removes what the world did. A metric that no pair has is
-    left out. The first value met is the baseline unless one is given. Policies differ in their mean
-    delay too: compare them at equal ``delay_mean_s`` before concluding anything.
+    ``high`` are its 95 % interval (Student's t), NaN for a single seed. Two policies with one seed
+    meet the same world, so the pair removes the variance of the world. A metric without pairs is
+    left out. The baseline is the value of the first run unless one is given. Policies differ in
+    their mean delay too: compare them at equal ``delay_mean_s`` before any conclusion.
 
-    Raises: TraceError: fewer than two values, no such baseline, no seed in common, two runs of one
-        value and seed, or
-            runs of one value that differ in more than the seed.
+    Raises:
+        TraceError: fewer than two values, no such baseline, no seed in common, two runs of one
+            value and seed, or runs of one value that differ in more than the seed.
     """
-    groups = {name: _by_seed(name, found) for name, found in runs.groups(by).items()}
+    groups = {name: _by_seed(name, members) for name, members in runs.groups(by).items()}
     if len(groups) < 2:
         raise TraceError(f"nothing to compare: every run has {by} = {next(iter(groups))!r}")
     first = next(iter(groups)) if baseline is None else baseline
     if first not in groups:
         raise TraceError(f"no run has {by} = {first!r}; there is {', '.join(map(repr, groups))}")
     numbers = {
-        name: {seed: summary(run) for seed, run in found.items()} for name, found in groups.items()
+        name: {seed: summary(run) for seed, run in members.items()}
+        for name, members in groups.items()
     }
     rows = [
-        _row(by, name, metric, numbers[name], numbers[first])
+        _row(by, name, metric, values=numbers[name], baselines=numbers[first])
         for name in groups
         if name != first
         for metric in metrics
@@ -99,26 +93,27 @@ def _row(
     by: str,
     name: Any,
     metric: str,
-    ours: dict[Any, dict[str, Any]],
-    theirs: dict[Any, dict[str, Any]],
+    *,
+    values: dict[Any, dict[str, Any]],
+    baselines: dict[Any, dict[str, Any]],
 ) -> dict[str, Any]:
-    seeds = [seed for seed in ours if seed in theirs]
+    seeds = [seed for seed in values if seed in baselines]
     if not seeds:
         raise TraceError(
             f"{by} = {name!r} has no seed in common with the baseline; run both with one seed"
         )
-    mine = _numbers(ours, seeds, metric)
-    base = _numbers(theirs, seeds, metric)
-    found = interval(mine - base)
+    value = _numbers(values, seeds, metric)
+    baseline = _numbers(baselines, seeds, metric)
+    difference = interval(value - baseline)
     return {
         by: name,
         "metric": metric,
-        "baseline": float(base.mean()),
-        "value": float(mine.mean()),
-        "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
-        "pairs": found.count,
+        "baseline": float(baseline.mean()),
+        "value": float(value.mean()),
+        "difference": difference.mean,
+        "low": difference.low,
+        "high": difference.high,
+        "pairs": difference.count,
     }
 
 
@@ -127,39 +122,43 @@ def _numbers(summaries: dict[Any, dict[str, Any]], seeds: list[Any], metric: str
 
 
 def _by_seed(name: Any, runs: list[Run]) -> dict[Any, Run]:
-    """Return the runs of one group by seed, after a check that nothing else sets them apart."""
-    found: dict[Any, Run] = {}
+    """Return the runs of one group by seed, after a check that they differ only in the seed."""
+    by_seed: dict[Any, Run] = {}
     for run in runs:
-        seed = value(run, "seed")
-        if seed in found:
-            difference = _differing(found[seed], run)
-            raise TraceError(
-                f"{found[seed].path} and {run.path} are both {name!r} with seed {seed}"
-                + (
-                    f" and differ in {difference}; compare by that, or leave one out"
-                    if difference
-                    else ""
-                )
-            )
-        found[seed] = run
+        seed = scenario_value(run, "seed")
+        if seed in by_seed:
+            raise _same_seed(name, by_seed[seed], run)
+        by_seed[seed] = run
         if difference := _differing(runs[0], run):
             raise TraceError(
-                f"{runs[0].path} and {run.path} are both {name!r} and differ in {difference} besides the seed; "
-                "compare by that, or leave one out"
+                f"{runs[0].name} and {run.name} are both {name!r} and differ in {difference} "
+                "besides the seed; compare by that, or leave one out"
             )
-    return found
+    return by_seed
+
+
+def _same_seed(name: Any, first: Run, second: Run) -> TraceError:
+    difference = _differing(first, second)
+    remedy = (
+        f" and differ in {difference}; compare by that, or leave one out"
+        if difference
+        else "; leave one out"
+    )
+    return TraceError(
+        f"{first.name} and {second.name} are both {name!r} "
+        f"with seed {scenario_value(second, 'seed')}{remedy}"
+    )
 
 
 def _differing(first: Run, second: Run) -> str | None:
     """Return a key other than the seed in which two scenarios differ.
 
-    One of two runs may have a key at its default that the other's version did not know yet; their
-    setups agree.
+    A run may lack a key that its version did not know yet. Runs with equal setup do not differ.
     """
     setups = {run.provenance.get("setup_sha256") for run in (first, second)}
     if len(setups) == 1 and setups != {None}:
         return None
-    left, right = flat(first.scenario), flat(second.scenario)
+    left, right = flatten(first.scenario), flatten(second.scenario)
     return next(
         (key for key in left | right if key != "seed" and left.get(key) != right.get(key)), None
     )

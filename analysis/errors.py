@@ -1,21 +1,35 @@
-"""What a user of the analysis can cause; every text is one line with the remedy."""
+"""Errors of the analysis that a user can cause; every text is one line with the remedy."""
 
+import difflib
+from collections.abc import Iterable
 from typing import final
 
 
 @final
 class TraceError(ValueError):
-    """A directory is no run directory, cannot be read, or does not hold what was asked for."""
+    """A directory is no run directory, cannot be read, or lacks the requested data."""
 
 
 @final
 class ConstantError(ValueError):
-    """A constant of Theorem 1 is missing or has no meaning."""
+    """A constant of Theorem 1 is missing or invalid."""
 
 
 @final
 class MissingExtraError(ImportError):
-    """A package that only the ``report`` extra installs is not there."""
+    """A package that only the ``report`` extra installs is missing."""
 
     def __init__(self, package: str) -> None:
         super().__init__(f"{package} is not installed; pip install 'airtune[report]'")
+
+
+def one_line(error: Exception) -> str:
+    """Return the text of an error on one line."""
+    return " ".join(str(error).split())
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean X?" for the nearest known name, or else the list of known names."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""Numbers that summarise a run."""
+"""Summary statistics of a run: devices, delay, virtual queue, fairness, energy, accuracy."""
 
 from typing import Any
 
@@ -6,31 +6,32 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from analysis.errors import TraceError
-from analysis.run_directory import Run
-from analysis.runs import Runs
+from analysis.run import Run
+from analysis.runs import Runs, no_round
 
 _ROUNDS = ("scheduled", "delay_s", "delay_budget_s", "virtual_queue_s", "energy_j", "end_s")
 
 ROUNDING = 1e-9
-"""A delay that exceeds its budget by no more than this share meets it: policies that aim at the
-budget round.
-"""
+"""Relative tolerance of the delay budget, for the rounding of policies that aim at the budget."""
 
 
 def summary(run: Run) -> dict[str, Any]:
-    """Return what a run came to, one number a key; ``None`` where there is no such number.
+    """Return the summary of a run, one number per key; ``None`` if the run has no such number.
 
-    ``virtual_queue_per_budget`` is Q(T) / (T D_budget): it falls towards 0 where the mean delay
-    meets the budget. ``jain_fairness`` is that of how often each device was scheduled.
+    ``virtual_queue_per_budget`` is Q(T) / (T D_budget): it falls towards 0 if the mean delay meets
+    the budget. ``jain_fairness`` is Jain's index of the times that each device was scheduled.
 
     Raises:
         TraceError: the run has no complete round.
     """
     rounds = _rounds(run, *_ROUNDS)
     accuracy = run.arrays("evaluations", "accuracy")["accuracy"]
-    scheduled, delay_s, queue_s = rounds["scheduled"], rounds["delay_s"], rounds["virtual_queue_s"]
-    count, budget_s = len(scheduled), float(rounds["delay_budget_s"][0])
+    scheduled = rounds["scheduled"]
+    delay_s = rounds["delay_s"]
+    queue_s = rounds["virtual_queue_s"]
+    count = len(scheduled)
+    budget_s = float(rounds["delay_budget_s"][0])
+    wall_s = run.provenance.get("wall_s")
     return {
         "rounds": count,
         "scheduled_mean": float(scheduled.mean()),
@@ -46,44 +47,43 @@ def summary(run: Run) -> dict[str, Any]:
         "accuracy_first": float(accuracy[0]) if len(accuracy) else None,
         "accuracy_last": float(accuracy[-1]) if len(accuracy) else None,
         "simulated_s": float(rounds["end_s"][-1]),
-        "wall_s": float(run.provenance["wall_s"]),
-        "run": str(run.path),
+        "wall_s": None if wall_s is None else float(wall_s),
+        "run": run.name,
     }
 
 
 def summaries(runs: Runs) -> pd.DataFrame:
-    """Return the summaries of many runs, one row a run, their keys in front."""
-    found = pd.DataFrame([summary(run) for run in runs])
-    return pd.concat(
-        [runs.keys, found.drop(columns=list(runs.keys.columns), errors="ignore")], axis=1
-    )
+    """Return the summaries of several runs, one row per run, with the keys as first columns."""
+    numbers = pd.DataFrame([summary(run) for run in runs])
+    numbers = numbers.drop(columns=list(runs.keys.columns), errors="ignore")
+    return pd.concat([runs.keys, numbers], axis=1)
 
 
 def warnings(run: Run) -> list[str]:
-    """Return what a reader of the summary should know before trusting it, a line each."""
+    """Return the warnings about a run that a reader of its summary needs, one line each."""
     rounds = _rounds(run, "round", "scheduled", "delay_s", "delay_budget_s")
     idle = float((rounds["scheduled"] == 0).mean())
-    # Once all data is on the server nobody has anything to send, which is as it should be.
+    # Centralised training schedules no device once all data is on the server.
     if idle <= 0.5 or run.scenario.get("protocol", {}).get("kind") == "centralised":
         return []
     worst = int(rounds["delay_s"].argmax())
     budgets = rounds["delay_s"][worst] / rounds["delay_budget_s"][worst]
     return [
-        f"{idle:.1%} of the rounds scheduled nobody: the delay of round {rounds['round'][worst]:.0f} was "
-        f"{budgets:.0f} budgets, and the virtual queue had to drain; "
-        "see scheduler.drift = 'full' and scheduler.queue_initial_budgets"
+        f"{idle:.1%} of the rounds scheduled no device: the delay of round "
+        f"{rounds['round'][worst]:.0f} was {budgets:.0f} budgets, and the virtual queue had to "
+        "drain; see scheduler.drift = 'full' and scheduler.queue_initial_budgets"
     ]
 
 
 def delay_statistics(run: Run) -> dict[str, float]:
-    """Return mean, quantiles and maximum of the delay of a round in seconds, and its share of the
-    budget.
+    """Return the mean, quantiles and maximum of the round delay in seconds, and two ratios.
 
     ``mean_per_budget`` above 1 violates (8); ``over_budget`` is the share of rounds that took
-    longer than the budget. Rounds that scheduled nobody count with delay 0, as in (8).
+    longer than the budget. Rounds without scheduled devices count with delay 0, as in (8).
     """
     rounds = _rounds(run, "delay_s", "delay_budget_s")
-    delay_s, budget_s = rounds["delay_s"], rounds["delay_budget_s"]
+    delay_s = rounds["delay_s"]
+    budget_s = rounds["delay_budget_s"]
     low, middle, high, top = np.quantile(delay_s, [0.1, 0.5, 0.9, 0.99])
     return {
         "mean_s": float(delay_s.mean()),
@@ -98,12 +98,14 @@ def delay_statistics(run: Run) -> dict[str, float]:
 
 
 def queue_statistics(run: Run) -> dict[str, float]:
-    """Return mean, maximum and end of the virtual queue in seconds, and how long it stood above 0.
+    """Return the mean, maximum and last value of the virtual queue in seconds, and two ratios.
 
-    ``end_per_budget`` is Q(T) / (T D_budget).
+    ``positive`` is the share of rounds after which the queue is above 0; ``end_per_budget`` is
+    Q(T) / (T D_budget).
     """
     rounds = _rounds(run, "virtual_queue_s", "delay_budget_s")
-    queue_s, budget_s = rounds["virtual_queue_s"], rounds["delay_budget_s"]
+    queue_s = rounds["virtual_queue_s"]
+    budget_s = rounds["delay_budget_s"]
     return {
         "mean_s": float(queue_s.mean()),
         "max_s": float(queue_s.max()),
@@ -114,14 +116,14 @@ def queue_statistics(run: Run) -> dict[str, float]:
 
 
 def participation(run: Run) -> pd.DataFrame:
-    """Return one row a device: how often it was scheduled, and in which share of the rounds."""
+    """Return the participation of each device: times scheduled, and share of the rounds."""
     times = times_scheduled(run)
     rounds = len(_rounds(run, "round")["round"])
     return pd.DataFrame({"device": np.arange(len(times)), "times": times, "share": times / rounds})
 
 
 def times_scheduled(run: Run) -> ndarray:
-    """Return how often each of the K devices was scheduled."""
+    """Return the number of rounds in which each of the K devices was scheduled."""
     rows = run.arrays("devices", "device", "scheduled")
     if not len(rows["device"]):
         return np.zeros(run.device_count, int)
@@ -131,8 +133,9 @@ def times_scheduled(run: Run) -> ndarray:
 
 
 def jain(shares: ndarray) -> float | None:
-    """Return Jain's index ``(sum x)^2 / (K sum x^2)``: 1 is equal, 1/K is all for one; None if all
-    are 0.
+    """Return Jain's index ``(sum x)^2 / (K sum x^2)``; None if all shares are 0.
+
+    1 means equal shares, 1/K that one device has everything.
     """
     amounts = np.asarray(shares, float)
     squares = float((amounts**2).sum())
@@ -140,9 +143,7 @@ def jain(shares: ndarray) -> float | None:
 
 
 def _rounds(run: Run, *columns: str) -> dict[str, ndarray]:
-    found = run.arrays("rounds", *columns)
-    if not len(found[columns[0]]):
-        raise TraceError(
-            f"{run.path}: has no complete round; let the run go on with airtune resume"
-        )
-    return found
+    rounds = run.arrays("rounds", *columns)
+    if not len(rounds[columns[0]]):
+        raise no_round(run)
+    return rounds

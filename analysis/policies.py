@@ -1,4 +1,4 @@
-"""Scheduling policies side by side: one row a policy, with intervals over seeds."""
+"""Policy comparison table: one row per scheduling policy, with intervals over seeds."""
 
 from typing import Any, Final
 
@@ -8,31 +8,31 @@ from numpy import ndarray
 
 from analysis.comparison import compare, interval
 from analysis.metrics import ROUNDING, summary
-from analysis.run_directory import Run
+from analysis.run import Run
 from analysis.runs import Runs
 
 QUANTILES: Final = (0.5, 0.9, 0.99)
 _RESAMPLES: Final = 300
 _TAIL_SHARE: Final = 0.05
-_LEAST_TAIL: Final = 20
+_MINIMUM_TAIL: Final = 20
 
 
 def policy_table(runs: Runs, by: str = "policy") -> pd.DataFrame:
-    """Return one row a policy (or value of another key), the first one met first.
+    """Return one row per policy (or per value of another key), in the order of the first runs.
 
     ``delay_pXX_s`` are quantiles over the rounds of all seeds, ``_low`` and ``_high`` their 95 %
-    bootstrap interval with whole seeds resampled. The mean delay has a Student interval over seeds,
-    or none, and then the reason in ``delay_mean_note``: where everybody is always scheduled under
-    Rayleigh fading, or where Hill's estimate of the tail index is below 2, the delay has no
-    variance to estimate. ``over_budget`` is the share of rounds above the budget,
-    ``virtual_queue_per_budget`` is Q(T) / (T D_budget). ``scheduled_difference`` is the mean N less
-    that of the first policy, paired over seeds, with its 95 % interval.
+    bootstrap interval with whole seeds resampled. The mean delay has a Student interval over seeds
+    unless the delay has no variance to estimate; then ``delay_mean_note`` gives the reason. That
+    is so if all devices are always scheduled under Rayleigh fading, or if Hill's estimate of the
+    tail index is below 2. ``over_budget`` is the share of rounds above the budget,
+    ``virtual_queue_per_budget`` is Q(T) / (T D_budget). ``scheduled_difference`` is the mean N
+    minus that of the first policy, paired over seeds, with its 95 % interval.
 
     Raises:
         TraceError: as ``compare``.
     """
     groups = runs.groups(by)
-    rows = [{by: name} | _row(list(found)) for name, found in groups.items()]
+    rows = [{by: name} | _row(members) for name, members in groups.items()]
     table = pd.DataFrame(rows)
     if len(groups) > 1:
         paired = compare(runs, by, metrics=("scheduled_mean",)).set_index(by)
@@ -45,15 +45,14 @@ def policy_table(runs: Runs, by: str = "policy") -> pd.DataFrame:
 
 
 def hill(values: ndarray, share: float = _TAIL_SHARE) -> float | None:
-    """Return Hill's estimate (1975) of the tail index from the largest ``share`` of some positive
-    values.
+    """Return Hill's estimate (1975) of the tail index of the positive values.
 
-    A distribution with an index below 2 has no variance, below 1 no mean. None where fewer than 20
-    values are in the tail, or where they are all alike.
+    The tail is their largest ``share``. A distribution with an index below 2 has no variance, below
+    1 no mean. The estimate is None if the tail has fewer than 20 values, or only equal ones.
     """
     positive = np.sort(values[values > 0])
     tail = max(int(len(positive) * share), 0)
-    if tail < _LEAST_TAIL or tail >= len(positive):
+    if tail < _MINIMUM_TAIL or tail >= len(positive):
         return None
     excess = np.log(positive[-tail:] / positive[-tail - 1]).mean()
     return float(1 / excess) if excess > 0 else None
@@ -64,7 +63,8 @@ def _row(runs: list[Run]) -> dict[str, Any]:
     budgets = [run.arrays("rounds", "delay_budget_s")["delay_budget_s"] for run in runs]
     numbers = pd.DataFrame([summary(run) for run in runs])
     count = interval(numbers.scheduled_mean.to_numpy())
-    mean, note = interval(numbers.delay_mean_s.to_numpy()), _heavy(runs, np.concatenate(delays))
+    mean = interval(numbers.delay_mean_s.to_numpy())
+    note = _heavy_tail_note(runs, np.concatenate(delays))
     row: dict[str, Any] = {
         "seeds": len(runs),
         "scheduled_mean": count.mean,
@@ -91,26 +91,27 @@ def _row(runs: list[Run]) -> dict[str, Any]:
     }
 
 
-def _heavy(runs: list[Run], delay_s: ndarray) -> str | None:
-    """Return why the mean delay has no interval, or None where it has one."""
+def _heavy_tail_note(runs: list[Run], delay_s: ndarray) -> str | None:
+    """Return the reason why the mean delay has no interval; None if it has one."""
     always_all = all(
         (run.arrays("rounds", "scheduled")["scheduled"] == run.device_count).all() for run in runs
     )
-    fading = runs[0].scenario["channel"].get("fading", {}).get("kind")
+    fading = runs[0].scenario.get("channel", {}).get("fading", {}).get("kind")
     if always_all and fading == "rayleigh":
         return "N = K under Rayleigh fading: the delay has no finite mean"
     index = hill(delay_s)
-    return (
-        None if index is None or index >= 2 else f"heavy tail: Hill's index is {index:.2f}, below 2"
-    )
+    if index is None or index >= 2:
+        return None
+    return f"heavy tail: Hill's index is {index:.2f}, below 2"
 
 
 def _quantiles(delays: list[ndarray]) -> list[tuple[float, float, float, float]]:
     """Return each quantile with the bootstrap interval over seeds: quantile, low, high, value."""
-    count, random = len(delays), np.random.Generator(np.random.Philox(0))
+    count = len(delays)
+    random = np.random.Generator(np.random.Philox(0))
     draws = random.integers(count, size=(_RESAMPLES if count > 1 else 0, count))
     resampled = np.array(
-        [np.quantile(np.concatenate([delays[at] for at in draw]), QUANTILES) for draw in draws]
+        [np.quantile(np.concatenate([delays[seed] for seed in draw]), QUANTILES) for draw in draws]
     )
     values = np.quantile(np.concatenate(delays), QUANTILES)
     if not len(resampled):

@@ -1,138 +1,17 @@
-"""Run directories as pandas tables."""
+"""Run directories: load one as a run, and find those below a folder."""
 
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
-import pandas as pd
-from numpy import ndarray
-
-from analysis.errors import TraceError
-from analysis.partitioned_table import SCHEMA_VERSION, PartitionedTable, Rounds, other_version
-
-__all__ = ["SCHEMA_VERSION", "Run", "TraceError", "load"]
-
-
-@final
-class Run:
-    """One run directory; each table is read when it is first asked for.
-
-    Columns, units and meanings are in the Parquet field metadata and in ``docs/trace.md``. What is
-    null in the files is NaN here. A table that the run has not is empty.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        columns: Mapping[str, Sequence[str]] | None = None,
-        rounds: Rounds | None = None,
-    ) -> None:
-        self.path = Path(path)
-        self._columns = dict(columns or {})
-        self._rounds = rounds
-        self.scenario: dict[str, Any] = self._scenario()
-        """The resolved scenario, as nested tables."""
-        self.provenance: dict[str, Any] = self._provenance()
-        """Versions, seed, commit, machine and times of the run."""
-
-    @cached_property
-    def rounds(self) -> pd.DataFrame:
-        """One row a round."""
-        return self.table("rounds")
-
-    @cached_property
-    def devices(self) -> pd.DataFrame:
-        """One row a round and device."""
-        return self.table("devices")
-
-    @cached_property
-    def transfers(self) -> pd.DataFrame:
-        """One row a transfer."""
-        return self.table("transfers")
-
-    @cached_property
-    def shares(self) -> pd.DataFrame:
-        """One row a device and class: the training samples that it holds."""
-        return self.table("shares")
-
-    @cached_property
-    def evaluations(self) -> pd.DataFrame:
-        """One row an evaluation; round 0 is before training."""
-        return self.table("evaluations")
-
-    @property
-    def queue(self) -> pd.DataFrame:
-        """The virtual queue: round, end_s, and the queue before and after each round in seconds."""
-        return self.table("rounds", ["round", "end_s", "virtual_queue_before_s", "virtual_queue_s"])
-
-    def table(
-        self, name: str, columns: Sequence[str] | None = None, rounds: Rounds | None = None
-    ) -> pd.DataFrame:
-        """Return a table, or some columns of it, or some rounds; by default the selection given to
-        ``load``.
-
-        Raises:
-            TraceError: a damaged file, one of another schema version, or no such column.
-        """
-        chosen = columns if columns is not None else self._columns.get(name)
-        frame: pd.DataFrame = self._parts(name).read(chosen, rounds or self._rounds).to_pandas()
-        return frame
-
-    def arrays(self, name: str, *columns: str) -> dict[str, ndarray]:
-        """Return columns of a table as arrays, null as NaN: the fast way to a number.
-
-        Raises:
-            TraceError: as ``table``.
-        """
-        read = self._parts(name).read(columns, self._rounds)
-        return {column: read[column].to_numpy() for column in columns}
-
-    @property
-    def learned(self) -> bool:
-        """Whether the run has evaluations; without a learner their table has no rows."""
-        return bool(self.arrays("evaluations", "round")["round"].size)
-
-    @property
-    def device_count(self) -> int:
-        """Number of devices K."""
-        return int(self.scenario["devices"]["count"])
-
-    def _parts(self, name: str) -> PartitionedTable:
-        # While a run goes on, and after it was killed, it has more parts than it had when it last
-        # wrote them down.
-        written = (
-            None if self.provenance.get("state") == "running" else self.provenance.get("parts")
-        )
-        return PartitionedTable(self.path, name, None if written is None else written.get(name, 0))
-
-    def _scenario(self) -> dict[str, Any]:
-        try:
-            return tomllib.loads((self.path / "scenario.toml").read_text(encoding="utf-8"))
-        except OSError:
-            raise TraceError(
-                f"{self.path}: is not a run directory: it has no readable scenario.toml"
-            ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise TraceError(f"{self.path}: scenario.toml is damaged: {error}") from None
-
-    def _provenance(self) -> dict[str, Any]:
-        try:
-            document: Any = json.loads((self.path / "provenance.json").read_text(encoding="utf-8"))
-        except OSError:
-            raise TraceError(
-                f"{self.path}: is not a run directory: it has no readable provenance.json"
-            ) from None
-        except ValueError as error:
-            raise TraceError(f"{self.path}: provenance.json is damaged: {error}") from None
-        if not isinstance(document, dict):
-            raise TraceError(f"{self.path}: provenance.json is damaged: it is no JSON object")
-        if document.get("schema") != SCHEMA_VERSION:
-            raise TraceError(f"{self.path}: {other_version(document.get('schema'))}")
-        return document
+from analysis.errors import TraceError, one_line
+from analysis.layout import PROVENANCE, SCENARIO
+from analysis.partitioned_table import Rounds
+from analysis.run import Run
+from analysis.schema_versions import READABLE_VERSIONS, unreadable_version
+from analysis.tables import DirectoryTables
 
 
 def load(
@@ -141,12 +20,57 @@ def load(
     columns: Mapping[str, Sequence[str]] | None = None,
     rounds: Rounds | None = None,
 ) -> Run:
-    """Return a run directory; nothing but its scenario and provenance is read yet.
+    """Return the run of a run directory; this reads only its scenario and its provenance.
 
-    ``columns`` names the columns of some tables, ``rounds`` the first and the last round; the
-    others are not read.
+    ``columns`` selects columns per table, ``rounds`` the first and the last round. The other
+    columns and rounds are not read.
 
     Raises:
-        TraceError: no run directory, a damaged one, or one of another schema version.
+        TraceError: no run directory, a damaged one, or one of an unreadable schema version.
     """
-    return Run(path, columns=columns, rounds=rounds)
+    folder = Path(path)
+    scenario = _scenario(folder)
+    provenance = _provenance(folder)
+    tables = DirectoryTables(folder, provenance)
+    return Run(tables, scenario, provenance, path=folder, columns=columns, rounds=rounds)
+
+
+def run_directories(path: Path) -> list[Path]:
+    """Return a run directory itself, or the run directories below a folder in order of name.
+
+    Raises:
+        TraceError: the folder holds no run directory.
+    """
+    if (path / PROVENANCE).is_file() or (path / SCENARIO).is_file():
+        return [path]
+    folders = sorted(file.parent for file in path.glob(f"**/{PROVENANCE}"))
+    if not folders:
+        raise TraceError(f"{path}: is not a run directory, and holds none: no {PROVENANCE} in it")
+    return folders
+
+
+def _scenario(folder: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((folder / SCENARIO).read_text(encoding="utf-8"))
+    except OSError:
+        raise _unreadable(folder, SCENARIO) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TraceError(f"{folder}: {SCENARIO} is damaged: {one_line(error)}") from None
+
+
+def _provenance(folder: Path) -> dict[str, Any]:
+    try:
+        document: Any = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+    except OSError:
+        raise _unreadable(folder, PROVENANCE) from None
+    except ValueError as error:
+        raise TraceError(f"{folder}: {PROVENANCE} is damaged: {one_line(error)}") from None
+    if not isinstance(document, dict):
+        raise TraceError(f"{folder}: {PROVENANCE} is damaged: it is no JSON object")
+    if document.get("schema") not in READABLE_VERSIONS:
+        raise TraceError(f"{folder}: {unreadable_version(document.get('schema'))}")
+    return document
+
+
+def _unreadable(folder: Path, name: str) -> TraceError:
+    return TraceError(f"{folder}: is not a run directory: it has no readable {name}")

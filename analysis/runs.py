@@ -1,4 +1,4 @@
-"""Many run directories at once, told apart by what differs in their scenarios."""
+"""Several runs at once, identified by the scenario keys in which they differ."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,17 +8,17 @@ import pandas as pd
 
 from analysis.errors import TraceError
 from analysis.partitioned_table import Rounds
-from analysis.run_directory import Run
+from analysis.run import Run
+from analysis.run_directory import load, run_directories
+from analysis.schema_versions import current_key
 
 SHORT: Final = {"policy": "scheduler.kind", "budget_s": "scheduler.delay_budget_s"}
-"""Short names of keys of a scenario."""
+"""Short names of scenario keys."""
 
 
 @final
 class Runs:
-    """Some runs and their keys: ``policy``, ``seed``, and every key in which their scenarios
-    differ.
-    """
+    """Several runs and their keys: ``policy``, ``seed``, and every key that differs among them."""
 
     def __init__(self, runs: Iterable[Run]) -> None:
         self._runs = tuple(runs)
@@ -37,7 +37,7 @@ class Runs:
         self.keys = pd.DataFrame(
             {name: [scenario.get(key) for scenario in scenarios] for name, key in names.items()}
         )
-        """One row a run, in the order of the runs; a key that a scenario has not is null."""
+        """One row per run, in the order of the runs; a key that a scenario lacks is null."""
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -51,28 +51,28 @@ class Runs:
     def table(
         self, name: str, columns: Sequence[str] | None = None, rounds: Rounds | None = None
     ) -> pd.DataFrame:
-        """Return a table of all runs below each other, their keys in front.
+        """Return a table of all runs, one after the other, with the keys as first columns.
 
         Raises:
             TraceError: as ``Run.table``.
         """
         frames = []
-        for at, run in enumerate(self._runs):
+        for index, run in enumerate(self._runs):
             frame = run.table(name, columns, rounds)
             for place, key in enumerate(self.keys.columns):
-                frame.insert(place, key, self.keys[key].iloc[at])
+                frame.insert(place, key, self.keys[key].iloc[index])
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
     def groups(self, by: str = "policy") -> dict[Any, list[Run]]:
-        """Return the runs of each value of a key, in the order in which the values first come.
+        """Return the runs of each value of a key, in the order of each value's first run.
 
-        ``by`` is a column of ``keys`` or a key of the scenario such as ``devices.count``.
+        ``by`` is a column of ``keys`` or a scenario key such as ``devices.count``.
         """
-        found: dict[Any, list[Run]] = {}
+        groups: dict[Any, list[Run]] = {}
         for run in self._runs:
-            found.setdefault(value(run, by), []).append(run)
-        return found
+            groups.setdefault(scenario_value(run, by), []).append(run)
+        return groups
 
 
 def load_many(
@@ -81,78 +81,63 @@ def load_many(
     columns: Mapping[str, Sequence[str]] | None = None,
     rounds: Rounds | None = None,
 ) -> Runs:
-    """Return the runs in some directories: run directories, or folders such as a sweep's that hold
-    them.
+    """Return the runs of several paths: run directories, or folders that hold some, as a sweep's.
 
     Raises:
         TraceError: as ``load``, or a folder without any run directory.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    paths_given = [paths] if isinstance(paths, str | Path) else list(paths)
     return Runs(
-        Run(found, columns=columns, rounds=rounds)
-        for path in given
-        for found in run_directories(Path(path))
+        load(folder, columns=columns, rounds=rounds)
+        for path in paths_given
+        for folder in run_directories(Path(path))
     )
 
 
-def run_directories(path: Path) -> list[Path]:
-    """Return a run directory itself, or the run directories below a folder in the order of their
-    names.
+def scenario_value(run: Run, key: str) -> Any:
+    """Return the value of a scenario key, None if it is not set.
 
-    Raises:
-        TraceError: there is none.
-    """
-    if (path / "provenance.json").is_file() or (path / "scenario.toml").is_file():
-        return [path]
-    found = sorted(file.parent for file in path.glob("**/provenance.json"))
-    if not found:
-        raise TraceError(
-            f"{path}: is not a run directory, and holds none: no provenance.json in it"
-        )
-    return found
-
-
-def value(run: Run, key: str) -> Any:
-    """Return the value of a key of the scenario; ``policy`` is ``scheduler.kind``; None where it is
-    not set.
+    ``policy`` stands for ``scheduler.kind``, ``budget_s`` for the recorded delay budget. A key
+    that schema version 2 renamed may be given by either name.
     """
     if key == "budget_s":
         return delay_budget_s(run)
-    return flat(run.scenario).get(SHORT.get(key, key))
+    return flatten(run.scenario).get(current_key(SHORT.get(key, key)))
 
 
 def delay_budget_s(run: Run) -> float:
     """Return the mean delay that the constraint (8) allows, in seconds, as the run recorded it."""
     recorded = run.arrays("rounds", "delay_budget_s")["delay_budget_s"]
     if not len(recorded):
-        raise TraceError(
-            f"{run.path}: has no complete round; let the run go on with airtune resume"
-        )
+        raise no_round(run)
     return float(recorded[0])
 
 
-def flat(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return nested tables as dotted keys; a list becomes its text, so that every value can be
-    compared.
-    """
-    found: dict[str, Any] = {}
+def no_round(run: Run) -> TraceError:
+    """Return the error for a run that has no complete round."""
+    return TraceError(f"{run.name}: has no complete round; continue the run with airtune resume")
+
+
+def flatten(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested tables as dotted keys; a list becomes its text, so that it can be compared."""
+    flat: dict[str, Any] = {}
     for key, entry in tables.items():
         name = f"{above}{key}"
         if isinstance(entry, Mapping):
-            found |= flat(entry, f"{name}.")
+            flat |= flatten(entry, f"{name}.")
         else:
-            found[name] = str(entry) if isinstance(entry, list) else entry
-    return found
+            flat[name] = str(entry) if isinstance(entry, list) else entry
+    return flat
 
 
 def _scenarios(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Return the scenario of each run as dotted keys.
 
-    Of runs with one setup some may have keys at their defaults that the others' version did not
-    know yet: they all get them.
+    Runs with equal setup may lack keys that their version did not know yet. Those keys are at
+    their defaults, and every run with that setup gets them.
     """
-    own = [flat(run.scenario) for run in runs]
-    setups = [run.provenance.get("setup_sha256", at) for at, run in enumerate(runs)]
+    own = [flatten(run.scenario) for run in runs]
+    setups = [run.provenance.get("setup_sha256", place) for place, run in enumerate(runs)]
     fullest: dict[Any, dict[str, Any]] = {}
     for setup, scenario in zip(setups, own, strict=True):
         fullest[setup] = max(fullest.get(setup, scenario), scenario, key=len)

@@ -1,4 +1,4 @@
-"""A run as a timeline in the Chrome trace format, which Perfetto and chrome://tracing open."""
+"""Timeline of a run in the Chrome trace format, which Perfetto and chrome://tracing open."""
 
 from typing import Any, Final
 
@@ -6,21 +6,14 @@ import pandas as pd
 
 from analysis.errors import TraceError
 from analysis.partitioned_table import Rounds
-from analysis.run_directory import Run
+from analysis.run import Run
 
 Event = dict[str, Any]
 
-_ROUNDS, _DEVICES, _SERVER = 1, 2, 3
-_BETWEEN: Final = {
-    (None, "embedding uplink"): ("embed", _DEVICES),
-    ("embedding uplink", "feature downlink"): ("wait and encode", _SERVER),
-    ("feature downlink", "gradient uplink"): ("head step", _DEVICES),
-    (None, "adapter uplink"): ("local steps", _DEVICES),
-    ("adapter downlink", "adapter uplink"): ("local steps", _DEVICES),
-}
-"""What happens between two legs of a device's round: the transfers bound it, the trace has no row
-for it.
-"""
+# Process ids of the three groups of tracks.
+_ROUNDS: Final = 1
+_DEVICES: Final = 2
+_SERVER: Final = 3
 
 _LEG: Final = (
     "round",
@@ -36,12 +29,16 @@ _LEG: Final = (
 
 
 def timeline(run: Run, rounds: Rounds | None = None) -> dict[str, Any]:
-    """Return some rounds of a run as a trace document; simulated seconds become its microseconds.
+    """Return the trace document of some rounds; simulated seconds become its microseconds.
 
-    Process 1 has the rounds as slices, and N and the virtual queue as counters; process 2 a track
-    for every device, with its legs and the computing between them; process 3 the server. Computing
-    that takes no time has no slice. The server's slices overlap where it has several workers, so
-    they are asynchronous events.
+    Process 1 has the rounds as slices, and N and the virtual queue as counters. Process 2 has a
+    track per device, with its legs and the computing between them. Process 3 is the server.
+
+    Legs and their directions come from the table ``transfers``. Computing has no rows: it is the
+    time between two delivered legs of a device, or between the start of the round and its first
+    leg. Before an uplink leg the device computes; before a downlink leg the server does. Computing
+    that takes no time has no slice. The slices of a server with several workers overlap, so they
+    are asynchronous events.
 
     Raises:
         TraceError: the run has none of these rounds.
@@ -53,14 +50,14 @@ def timeline(run: Run, rounds: Rounds | None = None) -> dict[str, Any]:
             if rounds is None
             else f"any of the rounds {rounds[0]} to {rounds[1]}"
         )
-        raise TraceError(f"{run.path}: does not have {wanted}")
+        raise TraceError(f"{run.name}: does not have {wanted}")
     transfers = run.table("transfers", [*_LEG, "start_s", "end_s"], rounds)
     events = _names(transfers) + _rounds(table)
     starts = dict(zip(table["round"], table.start_s, strict=True))
     for _, legs in transfers.sort_values("start_s", kind="stable").groupby(["round", "device"]):
         events += _device(int(legs.device.iloc[0]), legs, starts[legs["round"].iloc[0]])
-    events += _backward(table, transfers)
-    return {"traceEvents": events, "displayTimeUnit": "ms", "otherData": {"run": run.path.name}}
+    events += _server_steps(table, transfers)
+    return {"traceEvents": events, "displayTimeUnit": "ms", "otherData": {"run": run.short_name}}
 
 
 def _names(transfers: pd.DataFrame) -> list[Event]:
@@ -107,15 +104,13 @@ def _rounds(table: pd.DataFrame) -> list[Event]:
 
 
 def _device(device: int, legs: pd.DataFrame, start_s: float) -> list[Event]:
-    """Return one device's round: its legs, and what happens between them."""
+    """Return the events of one device in one round: its legs, and the computing between them."""
     events: list[Event] = []
-    before, until_s = None, start_s
+    computing_from_s: float | None = start_s
     for row in legs.itertuples():
         leg: Any = row
-        this = f"{leg.leg} {leg.direction}"
-        between = _BETWEEN.get((before, this))
-        if between is not None and leg.start_s > until_s:
-            events += _computing(*between, device, until_s, leg.start_s)
+        if computing_from_s is not None and leg.start_s > computing_from_s:
+            events += _computing(leg.leg, leg.direction, device, (computing_from_s, leg.start_s))
         arguments = {
             "direction": leg.direction,
             "bits": int(leg.bits),
@@ -126,42 +121,40 @@ def _device(device: int, legs: pd.DataFrame, start_s: float) -> list[Event]:
         }
         name = leg.leg if leg.status == "delivered" else f"{leg.leg} ({leg.status})"
         events.append(_slice(name, (_DEVICES, device), leg.start_s, leg.end_s, arguments))
-        before, until_s = this, leg.end_s
+        # After a leg that did not arrive nothing is computed: it is sent again, or given up.
+        computing_from_s = leg.end_s if leg.status == "delivered" else None
     return events
 
 
-def _computing(name: str, process: int, device: int, start_s: float, end_s: float) -> list[Event]:
-    if process == _DEVICES:
-        return [_slice(name, (process, device), start_s, end_s, {})]
+def _computing(leg: str, direction: str, device: int, span_s: tuple[float, float]) -> list[Event]:
+    """Return the events of the computing before a leg: on the device, or on the server."""
+    start_s, end_s = span_s
+    if direction == "uplink":
+        return [_slice(f"compute {leg}", (_DEVICES, device), start_s, end_s, arguments={})]
     shared = {
         "cat": "server",
-        "name": f"{name} (device {device})",
+        "name": f"wait and compute {leg} (device {device})",
         "id": device,
-        "pid": process,
+        "pid": _SERVER,
         "tid": 0,
     }
     return [{"ph": "b", "ts": start_s * 1e6, **shared}, {"ph": "e", "ts": end_s * 1e6, **shared}]
 
 
-def _backward(table: pd.DataFrame, transfers: pd.DataFrame) -> list[Event]:
-    """Return the server's last step of each round: from the last gradient that arrived to the
-    round's end.
+def _server_steps(table: pd.DataFrame, transfers: pd.DataFrame) -> list[Event]:
+    """Return the server's step at the end of each round in which a device arrived.
+
+    The step lasts from the end of the round's last transfer to the end of the round.
     """
-    arrived = transfers[(transfers.leg == "gradient") & (transfers.status == "delivered")]
-    ends = arrived.groupby("round").end_s.max()
-    found = []
-    for round_number, end_s in zip(table["round"], table.end_s, strict=True):
-        if round_number in ends.index and end_s > ends[round_number]:
-            found.append(
-                _slice(
-                    "backward and update",
-                    (_SERVER, 0),
-                    ends[round_number],
-                    end_s,
-                    {"round": int(round_number)},
-                )
-            )
-    return found
+    ends = transfers.groupby("round").end_s.max()
+    events = []
+    for row in table[table.arrived > 0].itertuples():
+        values: Any = row
+        last_s = ends.get(values.round, values.end_s)
+        if values.end_s > last_s:
+            arguments = {"round": int(values.round)}
+            events.append(_slice("server step", (_SERVER, 0), last_s, values.end_s, arguments))
+    return events
 
 
 def _slice(

@@ -1,71 +1,60 @@
-"""What ``int8`` on all legs adds to a learning round: at most 15 % of the same round without
-codecs.
+"""Cost of ``int8`` on all legs in a learning round, relative to the same round without codecs.
 
-MiniLM on SST-2, 20 devices with batches of 16, as in ``benchmarks/bench_learner.py``, in CPU time
-on one thread, which other work on the machine disturbs least; neighbouring rounds take turns, and
-the ratio is the median of the pairs.
+MiniLM on SST-2, 20 devices with batches of 16, as in ``benchmarks/bench_learner.py``, in processor
+time on one thread, which other work on the machine disturbs little. The bound holds for the median
+of neighbouring rounds.
 """
 
-import runpy
 import statistics
 import sys
-from pathlib import Path
-from time import process_time
+from collections.abc import Callable
 from typing import Final
-
-if (here := str(Path(__file__).resolve().parent)) in sys.path:
-    sys.path.remove(here)  # its learner.py would hide the package
 
 import torch
 
+from benchmarks.bench_learner import DEVICES, settings_of, streams, train_round
+from benchmarks.common import SST2, Report, paired_ratios, timed
 from learner.split_learner import SplitLearner, build
 
-COMMON: Final = runpy.run_path(str(Path(__file__).with_name("bench_learner.py")))
 PAIRS: Final = 9
-MOST: Final = 1.15
+MAXIMUM_RATIO: Final = 1.15
+
+
+def learner_with(codec: dict[str, object]) -> SplitLearner:
+    """Return the split learner with codecs."""
+    return build(settings_of(codec=codec), len(DEVICES), streams())
+
+
+def round_timer(subject: SplitLearner) -> Callable[[int], float]:
+    """Return a function that carries out a round and returns its processor time."""
+    return lambda round_number: timed(lambda: train_round(subject, round_number))
+
+
+def measure(report: Report) -> None:
+    """Report the ratio, after a check that the codec changed the learning."""
+    plain = learner_with({})
+    coded = learner_with({"default": {"kind": "int8"}})
+    ratios = paired_ratios(round_timer(coded), round_timer(plain), PAIRS)
+    for subject in (plain, coded):
+        trained = subject.parts.bank.trained
+        assert trained == list(DEVICES), "every device's head must have trained"
+    pairs = zip(plain.parts.split.adapters, coded.parts.split.adapters, strict=True)
+    assert all((a.up - b.up).any() for a, b in pairs), "the loss of int8 must have changed LoRA"
+    bits = [sum(subject.leg_bits(0, 1).values()) for subject in (coded, plain)]
+    report.note(f"bits with int8 over bits without: {bits[0] / bits[1]:.3f}")
+    text = f"time with int8 over time without, pairs {min(ratios):.3f} to {max(ratios):.3f}"
+    report.maximum(text, statistics.median(ratios), MAXIMUM_RATIO)
 
 
 def main() -> int:
-    if not COMMON["DATA"].is_dir():
-        print(f"codec: no SST-2 in {COMMON['DATA']}; set AIRTUNE_DATA")
-        return 1
-    torch.set_num_threads(1)
-    plain, coded = (made(codec) for codec in ({}, {"default": {"kind": "int8"}}))
-    ratios = [pair(coded, plain, number) for number in range(PAIRS + 1)][
-        1:
-    ]  # the first pair warms up
-    taken = statistics.median(ratios)
-    for subject in (plain, coded):
-        assert subject.parts.bank.trained == list(COMMON["DEVICES"]), (
-            "every device's head must have trained"
-        )
-    pairs = zip(plain.parts.split.adapters, coded.parts.split.adapters, strict=True)
-    assert all((a.up - b.up).any() for a, b in pairs), (
-        "what int8 loses must have changed what LoRA learned"
-    )
-    bits = [sum(subject.leg_bits(0, 1).values()) for subject in (coded, plain)]
-    print(
-        f"codec: a learning round with int8 on all legs takes {taken:.3f} times that without (at most {MOST}); "
-        f"pairs {min(ratios):.3f} to {max(ratios):.3f}, bits {bits[0] / bits[1]:.3f}"
-    )
-    return 0 if taken <= MOST else 1
-
-
-def pair(coded: SplitLearner, plain: SplitLearner, number: int) -> float:
-    """Return the ratio of two neighbouring rounds, either first in turn."""
-    spent_s = {}
-    for subject in (coded, plain) if number % 2 else (plain, coded):
-        began_s = process_time()
-        COMMON["go"](subject, number)
-        spent_s[subject] = process_time() - began_s
-    return spent_s[coded] / spent_s[plain]
-
-
-def made(codec: dict[str, object]) -> SplitLearner:
-    subject: SplitLearner = build(
-        COMMON["settings_of"](codec=codec), len(COMMON["DEVICES"]), COMMON["streams"]()
-    )
-    return subject
+    """Print the ratio; return the exit status."""
+    report = Report("codec")
+    if SST2.is_dir():
+        torch.set_num_threads(1)
+        measure(report)
+    else:
+        report.missing(f"no SST-2 in {SST2}; set AIRTUNE_DATA")
+    return report.status
 
 
 if __name__ == "__main__":

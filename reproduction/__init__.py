@@ -1,7 +1,6 @@
-"""The paper's figures and claims, run again: stages of sweeps, the rule for a verdict, and the page
-that tells it.
+"""Reproduction of the paper's figures and claims: stages, verdicts and the page.
 
-``stages.toml`` says what is run, ``claims.toml`` what is claimed and by which numbers a claim is
-judged. ``make reproduce`` runs the stages and writes ``docs/reproduction.md`` from the run
-directories alone.
+``stages.toml`` lists the sweeps of each stage. ``claims.toml`` lists the claims and the numbers
+that decide them. ``make reproduce`` runs the stages and writes ``docs/reproduction.md`` from the
+run directories alone.
 """

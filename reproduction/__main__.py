@@ -1,4 +1,4 @@
-"""``python -m reproduction``: run stages, judge the claims, write tables, figures and the page."""
+"""Command ``python -m reproduction``: run stages, judge claims, write tables and the page."""
 
 import argparse
 import contextlib
@@ -16,10 +16,10 @@ DOCS: Final = Path("docs")
 
 
 def main() -> int:
-    """Run the stages that are asked for and write what they came to; return the exit status.
+    """Run the requested stages, write their tables, figures and the page; return the exit status.
 
-    It is that of airtune where a call of it fails, 2 for an unknown stage, 1 where runs are
-    missing.
+    The status is 0 on success, 2 for an unknown stage, 1 if runs are missing, and that of airtune
+    if a call of it fails.
     """
     plan = stages.read()
     given = _arguments(plan)
@@ -27,11 +27,13 @@ def main() -> int:
     for name in names:
         if name not in plan.stages:
             known = ", ".join(plan.stages)
-            print(f"--stage {name}: there is no such stage; there is {known}", file=sys.stderr)
+            print(f"--stage {name}: there is no such stage; known here: {known}", file=sys.stderr)
             return 2
     if not given.only_write:
         for name in names:
-            for command in stages.commands(plan, name, given.scale, RUNS, given.data, given.jobs):
+            for command in stages.commands(
+                plan, name, given.scale, runs=RUNS, data=given.data, jobs=given.jobs
+            ):
                 print(f"airtune {' '.join(command.arguments)}", file=sys.stderr)
                 if status := _run(command):
                     return status
@@ -53,40 +55,35 @@ def _run(command: stages.Command) -> int:
 
 
 def _write(plan: stages.StagePlan, names: list[str], scale: stages.Scale, docs: Path) -> None:
-    """Write the tables of some stages, the figures whose runs are there, and the page from all
-    tables.
-    """
+    """Write the tables of the stages, their figures if all runs exist, and the page."""
     folder = docs / "reproduction"
-    found: dict[str, Variants] = {}
+    variants: dict[str, Variants] = {}
     for name in names:
-        found[name] = tables.variants(name, plan.stages[name], scale, RUNS)
-        tables.write(tables.table(plan.stages[name], found[name]), folder / f"{name}.csv")
+        variants[name] = tables.variants(name, plan.stages[name], scale, RUNS)
+        tables.write(tables.table(plan.stages[name], variants[name]), folder / f"{name}.csv")
     for figure, drawing in FIGURES.items():
-        needed = dict.fromkeys(stage for stage, _ in drawing.of)
+        needed = dict.fromkeys(stage for stage, _ in drawing.runs)
         if set(needed) & set(names):
-            with contextlib.suppress(
-                tables.MissingRunsError
-            ):  # another stage's, which nobody asked for
+            # A figure may need the runs of a stage that was not requested.
+            with contextlib.suppress(tables.MissingRunsError):
                 for stage in needed:
-                    if stage not in found:
-                        found[stage] = tables.variants(stage, plan.stages[stage], scale, RUNS)
-                figures.draw(figure, found, folder)
-    kept = {path.stem: tables.read(path) for path in sorted(folder.glob("*.csv"))}
-    page = Page(kept, verdicts.read()).render(TEMPLATE.read_text(encoding="utf-8"))
+                    if stage not in variants:
+                        variants[stage] = tables.variants(stage, plan.stages[stage], scale, RUNS)
+                figures.draw(figure, variants, folder)
+    written = {path.stem: tables.read(path) for path in sorted(folder.glob("*.csv"))}
+    page = Page(written, verdicts.read()).render(TEMPLATE.read_text(encoding="utf-8"))
     (docs / "reproduction.md").write_text(page, encoding="utf-8")
 
 
 def _arguments(plan: stages.StagePlan) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m reproduction", description=__doc__)
     known = ", ".join(plan.stages)
-    parser.add_argument("--stage", metavar="A,B", help=f"stages to run; by default all: {known}")
+    parser.add_argument("--stage", metavar="A,B", help=f"stages to run (default: all): {known}")
     parser.add_argument("--scale", choices=("cpu", "full"), default="cpu")
+    parser.add_argument("--data", help="folder with local data (default: the Hugging Face hub)")
+    parser.add_argument("--jobs", type=int, default=2, help="number of parallel runs")
     parser.add_argument(
-        "--data", help="folder with local data; by default it comes from the Hugging Face hub"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
-    parser.add_argument(
-        "--only-write", action="store_true", help="run nothing; write what is there"
+        "--only-write", action="store_true", help="run nothing; write tables, figures and page"
     )
     return parser.parse_args()
 

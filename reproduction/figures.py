@@ -1,4 +1,4 @@
-"""The page's figures: those of ``airtune figures``, of the stages' runs."""
+"""Figures of the page: those of ``airtune figures``, drawn from the runs of the stages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
 from analysis import figures
-from analysis.runs import Runs, value
+from analysis.runs import Runs, scenario_value
 from reproduction.stages import POLICY
 
 if TYPE_CHECKING:
@@ -18,16 +18,15 @@ Variants = dict[str, Runs]
 @final
 @dataclass(frozen=True)
 class Drawing:
-    """A figure: its kind in ``airtune figures``, and of which stages' variants and policies it
-    is.
-    """
+    """A figure: its kind in ``airtune figures``, and its runs."""
 
     kind: str
-    of: tuple[tuple[str, str], ...]
+    runs: tuple[tuple[str, str], ...]
+    """Stage and variant of the runs."""
     policies: tuple[str, ...] = ()
     """Policies that are shown; by default all."""
-    then: "Callable[[Figure], None] | None" = None
-    """What is changed about the figure."""
+    postprocess: "Callable[[Figure], None] | None" = None
+    """Change that is made to the drawn figure."""
 
 
 def _time_in_decades(figure: "Figure") -> None:
@@ -61,19 +60,17 @@ FIGURES: Final = {
 }
 
 
-def draw(name: str, found: dict[str, Variants], folder: Path) -> None:
-    """Draw a figure of the stages' runs and write it as PNG, which is small where curves have 5,000
-    points.
-    """
+def draw(name: str, variants: dict[str, Variants], folder: Path) -> None:
+    """Draw a figure and write it as PNG, which stays small for curves with 5,000 points."""
     drawing = FIGURES[name]
     runs = Runs(
         run
-        for stage, variant in drawing.of
-        for run in found[stage][variant]
-        if not drawing.policies or value(run, POLICY) in drawing.policies
+        for stage, variant in drawing.runs
+        for run in variants[stage][variant]
+        if not drawing.policies or scenario_value(run, POLICY) in drawing.policies
     )
     figure = figures.draw(drawing.kind, runs)
-    if drawing.then is not None:
-        drawing.then(figure)
+    if drawing.postprocess is not None:
+        drawing.postprocess(figure)
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{name}.png", dpi=_DPI)

@@ -1,4 +1,4 @@
-"""The numbers of a run that tables hold and claims are judged by."""
+"""Measures of a run: the columns of the tables and of the claims."""
 
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from numpy import ndarray
 from analysis import Run, summary
 
 WHOLE: Final = ("rounds", "scheduled_total", "rounds_without_devices")
-"""Whole numbers that the network alone decides; they come again exactly."""
+"""Whole numbers of the network; a repeated run gives them exactly."""
 REAL: Final = (
     "scheduled_mean",
     "scheduled_log",
@@ -20,9 +20,9 @@ REAL: Final = (
     "energy_j",
     "simulated_s",
 )
-"""Real numbers that the network alone decides; they come again to 1e-9."""
+"""Real numbers of the network; a repeated run gives them to 1e-9."""
 WALL: Final = ("policy_wall_median_s", "policy_wall_p99_s", "policy_wall_margin_s", "wall_s")
-"""Wall-clock times, which never come again."""
+"""Wall-clock times, which differ in every run."""
 LEARNED: Final = (
     "train_loss",
     "test_loss",
@@ -32,64 +32,59 @@ LEARNED: Final = (
     "accuracy_spread",
     "heads_trained",
 )
-"""What was learned; with another number of threads its last digits differ."""
+"""Learning results; their last digits depend on the number of threads."""
 COSTS: Final = ("bits", "time_s", "energy_j")
-"""What learning costs on the air; ``accuracy_equal_...`` is the accuracy when so much of it was
-spent.
-"""
+"""Costs of learning; ``accuracy_equal_...`` is the accuracy at an equal amount of one."""
 
 
 def measures(run: Run) -> dict[str, Any]:
     """Return the numbers of a run.
 
     ``scheduled_log`` is the natural logarithm of the mean number of devices, so that differences
-    are ratios. ``nearer_m`` is how much nearer to the server the scheduled devices are on average
-    than all that were ever scheduled, in metres. ``policy_wall_margin_s`` is 1 % of the delay
-    budget less the 99th percentile of the decisions' wall-clock time. ``train_loss`` is the mean
-    over the last third of the rounds, as far as anybody trained; ``test_loss`` and ``accuracy`` are
-    those of the last evaluation, ``accuracy_curve`` the mean of all evaluations after the first
-    round, ``accuracy_spread`` the best head's last accuracy less the worst's.
+    are ratios. ``nearer_m`` is the mean distance to the server of all devices that were ever
+    scheduled, minus the mean over scheduled device-rounds, in metres. ``policy_wall_margin_s`` is
+    1 % of the delay budget minus the 99th percentile of the decisions' wall-clock time.
+    ``train_loss`` is the mean over the last third of the rounds, without rounds that trained no
+    device. ``test_loss`` and ``accuracy`` are those of the last evaluation, ``accuracy_curve`` is
+    the mean of all evaluations after the first round, ``accuracy_spread`` the last accuracy of the
+    best head minus that of the worst.
     """
     return _network(run) | (_learned(run) if run.learned else {})
 
 
 def accuracy_at(run: Run, cost: str, amount: float) -> float:
-    """Return the test accuracy when so much was spent, linear between the evaluations before and
-    after.
-    """
-    return float(np.interp(amount, *spent(run, cost)))
+    """Return the test accuracy at an amount of a cost, linear between evaluations."""
+    amounts, accuracies = spent(run, cost)
+    return float(np.interp(amount, amounts, accuracies))
 
 
 def spent(run: Run, cost: str) -> tuple[ndarray, ndarray]:
-    """Return how much was spent until each evaluation, and the accuracies found in them.
+    """Return the cumulative cost at each evaluation, and the accuracy of each evaluation.
 
     ``bits`` are those offered to the channel in both directions, lost ones included.
     """
-    found = run.arrays("evaluations", "round", "time_s", "accuracy")
+    evaluations = run.arrays("evaluations", "round", "time_s", "accuracy")
     if cost == "time_s":
-        return found["time_s"], found["accuracy"]
-    rows = run.arrays(
-        *(("transfers", "round", "bits") if cost == "bits" else ("rounds", "round", "energy_j"))
-    )
-    each = np.bincount(
-        rows["round"], rows["bits" if cost == "bits" else "energy_j"], int(found["round"][-1]) + 1
-    )
-    total: ndarray = np.cumsum(each)[found["round"]]
-    return total, found["accuracy"]
+        return evaluations["time_s"], evaluations["accuracy"]
+    rows = run.arrays("transfers" if cost == "bits" else "rounds", "round", cost)
+    last = int(evaluations["round"][-1])
+    per_round = np.bincount(rows["round"], rows[cost], last + 1)
+    total: ndarray = np.cumsum(per_round)[evaluations["round"]]
+    return total, evaluations["accuracy"]
 
 
 def _network(run: Run) -> dict[str, Any]:
     rounds = run.arrays("rounds", "scheduled", "delay_budget_s", "policy_wall_s")
     numbers = summary(run)
-    median_s, late_s = np.quantile(rounds["policy_wall_s"], [0.5, 0.99])
+    median_s, p99_s = np.quantile(rounds["policy_wall_s"], [0.5, 0.99])
     total = int(rounds["scheduled"].sum())
     return {name: numbers[name] for name in (*WHOLE, *REAL) if name in numbers} | {
         "scheduled_total": total,
         "scheduled_log": float(np.log(numbers["scheduled_mean"])) if total else None,
         "nearer_m": _nearer_m(run),
         "policy_wall_median_s": float(median_s),
-        "policy_wall_p99_s": float(late_s),
-        "policy_wall_margin_s": 0.01 * float(rounds["delay_budget_s"][0]) - float(late_s),
+        "policy_wall_p99_s": float(p99_s),
+        "policy_wall_margin_s": 0.01 * float(rounds["delay_budget_s"][0]) - float(p99_s),
         "wall_s": numbers["wall_s"],
     }
 
@@ -97,7 +92,8 @@ def _network(run: Run) -> dict[str, Any]:
 def _nearer_m(run: Run) -> float | None:
     rows = run.arrays("devices", "device", "distance_m", "scheduled")
     chosen = rows["scheduled"].astype(bool)
-    device, distance_m = rows["device"][chosen], rows["distance_m"][chosen]
+    device = rows["device"][chosen]
+    distance_m = rows["distance_m"][chosen]
     if not len(device):
         return None
     own_m: ndarray = np.bincount(device, distance_m) / np.maximum(np.bincount(device), 1)
@@ -114,15 +110,15 @@ def _learned(run: Run) -> dict[str, Any]:
         "accuracy_max",
         "heads_trained",
     )
-    found = run.arrays("evaluations", *names)
+    evaluations = run.arrays("evaluations", *names)
     loss = run.arrays("rounds", "train_loss")["train_loss"].astype(float)
     last = loss[-(len(loss) // 3) :]
     return {
         "train_loss": float(np.nanmean(last)) if (~np.isnan(last)).any() else None,
-        "test_loss": float(found["loss"][-1]),
-        "accuracy": float(found["accuracy"][-1]),
-        "accuracy_curve": float(found["accuracy"][found["round"] > 0].mean()),
-        "accuracy_trained": float(found["accuracy_trained"][-1]),
-        "accuracy_spread": float(found["accuracy_max"][-1] - found["accuracy_min"][-1]),
-        "heads_trained": int(found["heads_trained"][-1]),
+        "test_loss": float(evaluations["loss"][-1]),
+        "accuracy": float(evaluations["accuracy"][-1]),
+        "accuracy_curve": float(evaluations["accuracy"][evaluations["round"] > 0].mean()),
+        "accuracy_trained": float(evaluations["accuracy_trained"][-1]),
+        "accuracy_spread": float(evaluations["accuracy_max"][-1] - evaluations["accuracy_min"][-1]),
+        "heads_trained": int(evaluations["heads_trained"][-1]),
     }

@@ -1,6 +1,4 @@
-"""A scripted number of devices in each round, to ask whether later rounds matter more than earlier
-ones.
-"""
+"""Scripted policy: a given number of devices per round, to test if later rounds matter more."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, final
@@ -15,12 +13,11 @@ NAME: Final = "reproduction.ordered:Ordered"
 @final
 @dataclass(frozen=True, kw_only=True)
 class Ordered(Policy):
-    """Devices drawn by lot, ``least`` of them in one end of the run and ``most`` in the other, or
-    always the mean.
+    """Random devices: ``least`` at one end of the run and ``most`` at the other, or the mean.
 
-    All three orders schedule ``rounds * (least + most) / 2`` devices over the run. In a round, the
-    devices of a smaller set are among those of a larger one, whichever order asked for it. The
-    channel has no say, so the number of devices is all that sets two orders apart.
+    All three orders schedule ``rounds * (least + most) / 2`` devices over the run. In a round, a
+    smaller set is a subset of a larger one, for every order. The channel has no influence, so two
+    orders differ only in the number of devices.
     """
 
     order: Literal["ascending", "descending", "constant"]
@@ -39,7 +36,7 @@ class Ordered(Policy):
             raise ValueError(f"rounds = {self.rounds} is not an even number of rounds")
 
     def count(self, round_number: int) -> int:
-        """Return the number of devices of a round, the first being 1."""
+        """Return the number of devices of a round; the first round is 1."""
         both = self.least + self.most
         if self.order == "constant":
             return both // 2

@@ -1,4 +1,4 @@
-"""The page ``docs/reproduction.md``: prose from ``page.md``, every number from the tables."""
+"""Page ``docs/reproduction.md``: prose of ``page.md``, numbers of the tables."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from reproduction import verdicts
 from reproduction.figures import FIGURES
 from reproduction.stages import POLICY
 from reproduction.tables import groups
-from reproduction.verdicts import Claim, Found
+from reproduction.verdicts import Claim, ContrastResult
 
 TEMPLATE: Final = Path(__file__).parent / "page.md"
 _DIRECTIVE: Final = re.compile(r"^\{\{(\w+) ?([^}]*)\}\}$", re.MULTILINE)
@@ -28,15 +28,13 @@ _ORDER: Final = ("all_in", "algorithm1", "greedy", "aaba")
 @final
 @dataclass(frozen=True)
 class Page:
-    """The stages' tables and the claims, as the directives of the template show them."""
+    """Page of the stages' tables and the claims; it renders the directives of the template."""
 
     tables: Mapping[str, pd.DataFrame]
     claims: Mapping[str, Claim]
 
     def render(self, template: str) -> str:
-        """Return the template with every line ``{{directive arguments}}`` replaced by what it
-        stands for.
-        """
+        """Return the template with each ``{{directive arguments}}`` replaced."""
         directives: dict[str, Callable[..., str]] = {
             "claims": self.judged,
             "table": self.table,
@@ -44,31 +42,30 @@ class Page:
             "figure": self.figure,
             "cost": self.cost,
         }
-        return _DIRECTIVE.sub(lambda found: directives[found[1]](*found[2].split()), template)
+        return _DIRECTIVE.sub(lambda match: directives[match[1]](*match[2].split()), template)
 
     def judged(self, *names: str) -> str:
-        """Return the claims of some names, or whose names begin so before a star, with their
-        verdicts.
-        """
+        """Return the named claims with their verdicts; a name may end in a star."""
         chosen = [name for name in self.claims if any(_fits(name, pattern) for pattern in names)]
         lines = [
             "| claim | whose | differences that must be positive (95 % interval, seeds) | verdict |",
             "|---|---|---|---|",
         ]
         for name in chosen:
-            claim, found = self.claims[name], self.found(name)
-            differences = "; ".join(_difference(entry) for entry in found) or "not run"
-            run = any(entry.interval.count for entry in found)
-            verdict = verdicts.together([entry.verdict for entry in found]) if run else "not run"
+            claim = self.claims[name]
+            results = self.results(name)
+            differences = "; ".join(_difference(entry) for entry in results) or "not run"
+            run = any(entry.interval.count for entry in results)
+            verdict = verdicts.combine([entry.verdict for entry in results]) if run else "not run"
             lines.append(f"| {claim.says} | {claim.source} | {differences} | **{verdict}** |")
         return "\n".join(lines)
 
-    def found(self, name: str) -> list[Found]:
-        """Return what came out of a claim's contrasts."""
+    def results(self, name: str) -> list[ContrastResult]:
+        """Return the results of a claim's contrasts."""
         return verdicts.decide(self.claims[name], self.numbers)
 
     def numbers(self, runs: str, measure: str) -> Mapping[int, float]:
-        """Return a measure of every seed of some runs; none where they were not run."""
+        """Return a measure of each seed of the named runs; none if they were not run."""
         stage, _, rest = runs.partition("/")
         rows = groups(self.tables[stage]).get(rest) if stage in self.tables else None
         if rows is None or measure not in rows:
@@ -77,23 +74,20 @@ class Page:
         return dict(zip(known.index.astype(int), known.astype(float), strict=True))
 
     def table(self, stage: str, *names: str) -> str:
-        """Return the means over seeds of some columns of a stage's table, with their 95 %
-        intervals.
-        """
+        """Return the means over seeds of columns of a table, with their 95 % intervals."""
         if stage not in self.tables:
             return "*Not run.*"
         lines = [f"| runs | seeds | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
         for name, rows in groups(self.tables[stage]).items():
             cells = [_cell(rows[column]) if column in rows else "" for column in names]
-            lines.append(f"| {_told(name)} | {len(rows)} | {' | '.join(cells)} |")
+            lines.append(f"| {_label(name)} | {len(rows)} | {' | '.join(cells)} |")
         return "\n".join(lines)
 
     def ranking(self, measure: str, *stages: str) -> str:
-        """Return, for each variant of some stages, a measure of all policies and how neighbours
-        differ.
-        """
+        """Return a measure of all policies per variant, and the differences of neighbours."""
         lines = [
-            f"| variant | seeds | {measure}, largest first | difference of neighbours (95 % interval) |",
+            f"| variant | seeds | {measure}, largest first "
+            "| difference of neighbours (95 % interval) |",
             "|---|---|---|---|",
         ]
         for stage in stages:
@@ -112,10 +106,13 @@ class Page:
         pairs = list(pairwise(paper))
         if {"exact", "algorithm1"} <= set(means.index):
             pairs.append(("exact", "algorithm1"))
-        differences = [self._against(f"{stage}/{variant}", *pair, measure) for pair in pairs]
-        return f"| {stage}: {variant} | {rows['seed'].nunique()} | {order} | {'; '.join(differences)} |"
+        differences = "; ".join(
+            self._against(f"{stage}/{variant}", pair, measure) for pair in pairs
+        )
+        return f"| {stage}: {variant} | {rows['seed'].nunique()} | {order} | {differences} |"
 
-    def _against(self, runs: str, more: str, less: str, measure: str) -> str:
+    def _against(self, runs: str, pair: tuple[str, str], measure: str) -> str:
+        more, less = pair
         contrast = verdicts.Contrast(
             measure=measure, plus=[f"{runs}/{more}"], minus=[f"{runs}/{less}"]
         )
@@ -123,17 +120,15 @@ class Page:
         return _difference(verdicts.decide(claim, self.numbers)[0])
 
     def figure(self, name: str, *words: str) -> str:
-        """Return a figure with the command that draws it again, from all stages whose runs it
-        shows.
-        """
-        stages = dict.fromkeys(stage for stage, _ in FIGURES[name].of)
+        """Return a figure with the command that draws it from all its stages."""
+        stages = dict.fromkeys(stage for stage, _ in FIGURES[name].runs)
         command = f"`make reproduce STAGE={','.join(stages)}`"
         if not set(stages) <= set(self.tables):
             return f"*Not run: {command}.*"
         return f"![{' '.join(words)}](reproduction/{name}.png)\n\n{command}"
 
     def cost(self) -> str:
-        """Return how long the runs of each stage took, added up."""
+        """Return the total wall time of the runs of each stage."""
         lines = ["| stage | runs | hours |", "|---|---|---|"]
         hours = {stage: float(rows["wall_s"].sum()) / 3600 for stage, rows in self.tables.items()}
         lines += [
@@ -147,34 +142,32 @@ def _fits(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
-def _told(name: str) -> str:
+def _label(name: str) -> str:
     return ", ".join(label(part) for part in name.split("/") if part != "all" and ":" not in part)
 
 
 def _cell(values: pd.Series) -> str:
-    found = interval(values.to_numpy(float))
-    if not found.count:
+    mean = interval(values.to_numpy(float))
+    if not mean.count:
         return ""
-    if np.isnan(found.low) or found.low == found.high:
-        return f"{found.mean:.4g}"
-    return f"{found.mean:.4g} ({found.low:.4g} to {found.high:.4g})"
+    if np.isnan(mean.low) or mean.low == mean.high:
+        return f"{mean.mean:.4g}"
+    return f"{mean.mean:.4g} ({mean.low:.4g} to {mean.high:.4g})"
 
 
-def _difference(found: Found) -> str:
-    both = found.contrast.plus, found.contrast.minus
+def _difference(result: ContrastResult) -> str:
+    both = (result.contrast.plus, result.contrast.minus)
     apart = len({name.split("/")[1] for names in both for name in names}) > 1
     plus, minus = (_short(names, apart=apart) for names in both)
     name = f"{plus} − {minus}" if minus else plus
-    if not found.interval.count:
+    if not result.interval.count:
         return f"{name}: not run"
-    across = found.interval
-    numbers = f"{across.mean:.3g} ({across.low:.3g} to {across.high:.3g}; {across.count})"
-    return f"{name}: {numbers} {_SIGNS[found.verdict]}"
+    mean = result.interval
+    numbers = f"{mean.mean:.3g} ({mean.low:.3g} to {mean.high:.3g}; {mean.count})"
+    return f"{name}: {numbers} {_SIGNS[result.verdict]}"
 
 
 def _short(names: list[str], *, apart: bool) -> str:
-    """Return the names of some runs; with their variant where that sets runs of one difference
-    apart.
-    """
-    parts = [_told("/".join(name.split("/")[1 if apart else 2 :])) for name in names]
+    """Return the names of runs, with their variants if the runs of one difference differ in it."""
+    parts = [_label("/".join(name.split("/")[1 if apart else 2 :])) for name in names]
     return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})" if parts else ""

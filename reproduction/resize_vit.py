@@ -1,5 +1,6 @@
-"""``python -m reproduction.resize_vit MODEL FOLDER``: a vision transformer for smaller images, which
-are cheaper.
+"""Resize a vision transformer to smaller images, which cost less.
+
+Usage: ``python -m reproduction.resize_vit MODEL FOLDER``.
 
 CIFAR-10's images have 32 x 32 pixels; at 224 x 224 a transformer with patches of 14 pixels spends
 257 tokens on each of them. The copy takes 84 x 84 and spends 37. Its position embeddings are the
@@ -18,16 +19,14 @@ from transformers import AutoImageProcessor, ViTConfig, ViTModel
 PIXELS = 84
 
 
-def shrink(model: str, folder: Path, pixels: int = PIXELS) -> None:
-    """Write a copy of a ViT for square images of ``pixels`` pixels, a multiple of its patches, into
-    a folder.
-    """
+def resize(model: str, folder: Path, pixels: int = PIXELS) -> None:
+    """Write a copy of a ViT for square images of ``pixels`` pixels, a multiple of its patch."""
     whole = ViTModel.from_pretrained(model, add_pooling_layer=False, dtype=torch.float32)
     config = ViTConfig.from_pretrained(model, image_size=pixels)
     small = ViTModel(config, add_pooling_layer=False)
     weights = whole.state_dict()
     name = "embeddings.position_embeddings"
-    weights[name] = resampled(weights[name], pixels // config.patch_size)
+    weights[name] = resample(weights[name], pixels // config.patch_size)
     small.load_state_dict(weights)
     small.save_pretrained(folder)
     processor = AutoImageProcessor.from_pretrained(model)
@@ -35,11 +34,13 @@ def shrink(model: str, folder: Path, pixels: int = PIXELS) -> None:
     processor.save_pretrained(folder)
 
 
-def resampled(positions: Tensor, side: int) -> Tensor:
-    """Return position embeddings, the first token's and those of a square grid, for a grid of
-    another side.
+def resample(positions: Tensor, side: int) -> Tensor:
+    """Return position embeddings resampled to a square grid of another side.
+
+    The first token's embedding stays as it is.
     """
-    first, patches = positions[:, :1], positions[:, 1:]
+    first = positions[:, :1]
+    patches = positions[:, 1:]
     old = int(patches.shape[1] ** 0.5)
     grid = patches.reshape(1, old, old, -1).permute(0, 3, 1, 2)
     fewer = interpolate(
@@ -53,4 +54,4 @@ if __name__ == "__main__":
     parser.add_argument("model", help="a ViT of the Hugging Face hub, or its directory")
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
-    shrink(given.model, given.folder)
+    resize(given.model, given.folder)

@@ -1,4 +1,4 @@
-"""What is run: stages, each a few sweeps of one scenario, as ``stages.toml`` lists them."""
+"""Stages of the reproduction: sweeps of scenarios, as ``stages.toml`` lists them."""
 
 import json
 import tomllib
@@ -20,61 +20,55 @@ class _StageTable(BaseModel):
 
 @final
 class StageSweep(_StageTable):
-    """One variant of a stage: what is set otherwise, and which seeds or values it has of its
-    own.
-    """
+    """One variant of a stage: its own settings, seeds and values."""
 
     set: dict[str, Any] = {}
     """Keys of the scenario that the variant sets."""
     scenario: str | None = None
-    """The scenario file, if it is another one than the stage's."""
+    """The scenario file, if it differs from the stage's."""
     vary: dict[str, list[Any]] | None = None
-    """Values of keys, every combination of which is run; by default those of the stage."""
+    """Values of keys; every combination is run. By default those of the stage."""
     seeds: dict[Scale, str] | None = None
     """Seeds at each scale, as ``first:end``; by default those of the stage."""
 
 
 @final
 class Stage(_StageTable):
-    """Some sweeps that answer one question together."""
+    """Sweeps that answer one question together."""
 
     title: str
-    """What is asked."""
+    """The question."""
     scenario: str
     """The scenario file."""
     learning: bool = False
-    """Whether anything is learned, or the network runs alone."""
+    """Whether the runs learn; otherwise the network runs alone."""
     equal_delay: bool = False
-    """Whether budgets are scaled until realised mean delays agree (``airtune compare``); the first
-    policy leads.
-    """
+    """Whether ``airtune compare`` scales budgets to the mean delay of the first policy."""
     equal_cost: list[str] = []
-    """Variants among which the cheapest run of a seed sets the bits, the simulated time and the
-    energy at which the accuracies of all variants are compared.
-    """
+    """Variants whose cheapest run of a seed sets the costs at which accuracies are compared."""
     settings: list[str] = []
-    """Names of tables of settings that hold for all variants, one after the other."""
+    """Names of settings that apply to all variants, in this order."""
     seeds: dict[Scale, str]
     """Seeds at each scale, as ``first:end``."""
     vary: dict[str, list[Any]] = {}
-    """Values of keys, every combination of which is run."""
+    """Values of keys; every combination is run."""
     variants: dict[str, StageSweep]
     """The sweeps by their names."""
 
 
 @final
 class Setting(_StageTable):
-    """Keys that several stages set, at each scale, and where a local copy of their data lies."""
+    """Keys that several stages set: per scale, and for a local copy of the data."""
 
     cpu: dict[str, Any] = {}
     full: dict[str, Any] = {}
     local: dict[str, Any] = {}
-    """Keys that are set where a folder with data is given; ``{data}`` stands for that folder."""
+    """Keys that are set if a folder with data is given; ``{data}`` stands for that folder."""
 
 
 @final
 class StagePlan(_StageTable):
-    """The whole file."""
+    """Contents of ``stages.toml``."""
 
     settings: dict[str, Setting]
     stages: dict[str, Stage]
@@ -83,7 +77,7 @@ class StagePlan(_StageTable):
 @final
 @dataclass(frozen=True)
 class Command:
-    """One call of airtune, and the folder in which it leaves its runs."""
+    """One call of airtune, and the folder of its runs."""
 
     stage: str
     variant: str
@@ -97,26 +91,24 @@ def read(path: Path = FILE) -> StagePlan:
 
 
 def settings_of(
-    plan: StagePlan, name: str, variant: str, scale: Scale, data: str | None
+    plan: StagePlan, name: str, variant: str, *, scale: Scale, data: str | None
 ) -> dict[str, Any]:
-    """Return the keys that a variant of a stage sets; where a key is set twice, the later one
-    counts.
-    """
+    """Return the keys that a variant of a stage sets; a later setting replaces an earlier one."""
     stage = plan.stages[name]
-    found: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     for setting in (plan.settings[given] for given in stage.settings):
-        found |= setting.cpu if scale == "cpu" else setting.full
+        keys |= setting.cpu if scale == "cpu" else setting.full
         if data is not None:
-            found |= {key: _placed(value, data) for key, value in setting.local.items()}
-    return found | stage.variants[variant].set
+            keys |= {key: _placed(value, data) for key, value in setting.local.items()}
+    return keys | stage.variants[variant].set
 
 
 def commands(
-    plan: StagePlan, name: str, scale: Scale, runs: Path, data: str | None, jobs: int
+    plan: StagePlan, name: str, scale: Scale, *, runs: Path, data: str | None, jobs: int
 ) -> list[Command]:
-    """Return the calls of airtune that a stage takes, one a variant."""
+    """Return the calls of airtune that run a stage, one per variant."""
     stage = plan.stages[name]
-    found = []
+    calls = []
     for variant, sweep in stage.variants.items():
         folder = runs / scale / name / variant
         vary = dict(stage.vary if sweep.vary is None else sweep.vary)
@@ -125,19 +117,17 @@ def commands(
             arguments += ["--equal-delay", "--policies", ",".join(vary.pop(POLICY))]
         for key, values in vary.items():
             arguments += ["--vary", f"{key}={','.join(map(toml, values))}"]
-        for key, entry in settings_of(plan, name, variant, scale, data).items():
+        for key, entry in settings_of(plan, name, variant, scale=scale, data=data).items():
             arguments += ["--set", f"{key}={toml(entry)}"]
         arguments += ["--seeds", (sweep.seeds or stage.seeds)[scale], "--out", str(folder)]
         arguments += [] if stage.learning else ["--no-learning"]
         arguments += [] if stage.equal_delay else ["--jobs", str(jobs)]
-        found.append(Command(name, variant, tuple(arguments), folder))
-    return found
+        calls.append(Command(name, variant, arguments=tuple(arguments), folder=folder))
+    return calls
 
 
 def toml(value: object) -> str:
-    """Return a value as TOML on one line; a string of a bare word needs no quotes on a command
-    line.
-    """
+    """Return a value as TOML on one line; a bare word needs no quotes on a command line."""
     match value:
         case Mapping():
             return "{" + ",".join(f"{key}={_quoted(entry)}" for key, entry in value.items()) + "}"

@@ -1,4 +1,4 @@
-"""The rule by which a claim is judged, fixed before anything was run."""
+"""Verdict rule of a claim, fixed before the runs."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -12,49 +12,45 @@ from pydantic import BaseModel, ConfigDict
 from analysis.comparison import Interval, interval
 
 FILE: Final = Path(__file__).parent / "claims.toml"
-LEAST_PAIRS: Final = 3
-"""With fewer paired seeds a claim stays undecided."""
+MINIMUM_PAIRS: Final = 3
+"""A claim with fewer paired seeds stays undecided."""
 Verdict: TypeAlias = Literal["held", "not held", "undecided"]
 Numbers: TypeAlias = Callable[[str, str], Mapping[int, float]]
-"""Returns a measure of every seed of some runs, named ``stage/variant/policy``."""
+"""Returns a measure of each seed of runs, named ``stage/variant/policy``."""
 
 
 @final
 class Contrast(BaseModel):
-    """A number that the claim says is positive: some runs' measure less that of others, seed by
-    seed.
-    """
+    """Difference that a claim says is positive: plus runs minus minus runs, seed by seed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     measure: str
     """Column of the stages' tables."""
     plus: list[str]
-    """Runs that count positively, as ``stage/variant/policy``; where further keys are varied, their
-    values follow, each after a slash.
-    """
+    """Runs that count positively, as ``stage/variant/policy/further values``."""
     minus: list[str] = []
     """Runs that count negatively."""
 
 
 @final
 class Claim(BaseModel):
-    """A sentence, and the numbers that must all be positive if it is true."""
+    """Claim in words, and the contrasts that must all be positive if it is true."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     says: str
     """The claim in words."""
     source: Literal["paper", "ours"]
-    """Whose claim it is."""
+    """The author of the claim: the paper, or airtune (``ours``)."""
     contrasts: list[Contrast]
-    """What must be positive."""
+    """Contrasts that must be positive."""
 
 
 @final
 @dataclass(frozen=True)
-class Found:
-    """A contrast and what came out: the mean over paired seeds with its 95 % interval."""
+class ContrastResult:
+    """Result of a contrast: mean over paired seeds with its 95 % interval, and verdict."""
 
     contrast: Contrast
     interval: Interval
@@ -67,23 +63,24 @@ def read(path: Path = FILE) -> dict[str, Claim]:
     return {name: Claim.model_validate(table) for name, table in tables.items()}
 
 
-def judge(found: Interval) -> Verdict:
+def judge(mean: Interval) -> Verdict:
     """Return the verdict on one contrast.
 
-    Held where the 95 % interval (Student's t over paired seeds) lies above 0; not held where it
-    lies below 0; undecided where it contains 0 or fewer than 3 seeds are paired. An interval of no
-    width is that of a number that no seed changes, and is judged by its sign.
+    The contrast is held if its 95 % interval (Student's t over paired seeds) lies above 0, not held
+    if it lies below 0, and undecided if it contains 0 or fewer than 3 seeds are paired. An interval
+    of zero width belongs to a number that is equal for all seeds; its sign decides.
     """
-    if found.count < LEAST_PAIRS:
+    if mean.count < MINIMUM_PAIRS:
         return "undecided"
-    if found.low > 0:
+    if mean.low > 0:
         return "held"
-    return "not held" if found.high < 0 else "undecided"
+    return "not held" if mean.high < 0 else "undecided"
 
 
-def together(verdicts: list[Verdict]) -> Verdict:
-    """Return the verdict on a claim: held if all its contrasts are, not held if one is not, or else
-    undecided.
+def combine(verdicts: list[Verdict]) -> Verdict:
+    """Return the verdict on a claim from those on its contrasts.
+
+    The claim is held if all contrasts are held, not held if one is not held, otherwise undecided.
     """
     if not verdicts:
         return "undecided"
@@ -92,12 +89,12 @@ def together(verdicts: list[Verdict]) -> Verdict:
     return "held" if set(verdicts) == {"held"} else "undecided"
 
 
-def decide(claim: Claim, numbers: Numbers) -> list[Found]:
-    """Return what came out of each contrast of a claim."""
-    return [_found(contrast, numbers) for contrast in claim.contrasts]
+def decide(claim: Claim, numbers: Numbers) -> list[ContrastResult]:
+    """Return the result of each contrast of a claim."""
+    return [_result(contrast, numbers) for contrast in claim.contrasts]
 
 
-def _found(contrast: Contrast, numbers: Numbers) -> Found:
+def _result(contrast: Contrast, numbers: Numbers) -> ContrastResult:
     plus = [numbers(runs, contrast.measure) for runs in contrast.plus]
     minus = [numbers(runs, contrast.measure) for runs in contrast.minus]
     paired = pd.concat(
@@ -105,5 +102,5 @@ def _found(contrast: Contrast, numbers: Numbers) -> Found:
     )
     paired = paired.dropna()
     signs = [1.0] * len(plus) + [-1.0] * len(minus)
-    found = interval((paired.to_numpy() * signs).sum(axis=1))
-    return Found(contrast, found, judge(found))
+    mean = interval((paired.to_numpy() * signs).sum(axis=1))
+    return ContrastResult(contrast, mean, judge(mean))

@@ -1,4 +1,4 @@
-"""Theorem 1 of the paper as a bound on the optimality gap of a trace: as printed, and corrected."""
+"""Theorem 1 as a bound on the optimality gap of a run: as printed, and corrected."""
 
 from analysis.bound.conditions import Condition, uniform_selection
 from analysis.bound.constants import Constants, measured_gap

@@ -1,4 +1,4 @@
-"""Under which conditions a bound speaks about a run, and whether they hold."""
+"""Conditions of Theorem 1: whether each of them holds in a run."""
 
 from dataclasses import dataclass
 from typing import final
@@ -8,16 +8,16 @@ from numpy import ndarray
 
 from analysis.bound.constants import Constants
 from analysis.metrics import times_scheduled
-from analysis.run_directory import Run
+from analysis.run import Run
 
 CHANCE = 0.01
-"""A choice of devices counts as not uniform where chance alone would do this more rarely."""
+"""Significance level: a selection is not uniform if chance alone has a smaller probability."""
 
 
 @final
 @dataclass(frozen=True)
 class Condition:
-    """A condition of the theorem: it holds, it does not, or (None) the trace cannot tell."""
+    """Condition of the theorem: true, false, or None if the trace does not decide it."""
 
     name: str
     holds: bool | None
@@ -47,22 +47,27 @@ def of_corrected(run: Run, constants: Constants, arrived: ndarray) -> list[Condi
 
 
 def of_printed(run: Run, constants: Constants, scheduled: ndarray) -> list[Condition]:
-    """Return the conditions that the paper prints with Theorem 1, and that it is no bound where
-    they hold.
+    """Return the conditions that the paper prints with Theorem 1.
+
+    The last one, ``valid``, is always false: the printed formula is no bound even if the others
+    hold.
     """
-    step, large = constants.step, constants.smoothness
-    count, k = scheduled[scheduled > 0].astype(float), constants.devices
+    step = constants.step
+    smoothness = constants.smoothness
+    count = scheduled[scheduled > 0].astype(float)
+    k = constants.devices
     limit = (
         step * count * (k - 1) / ((k - 1) * count * step**2 + k - count)
         if k > 1
         else np.array([1 / step])
     )
-    met = float((large < limit).mean()) if len(limit) else 0.0
+    met = float((smoothness < limit).mean()) if len(limit) else 0.0
+    single = step / (step**2 + 1)
     return [
         Condition(
             "L < eta / (eta^2 + 1)",
-            large < step / (step**2 + 1),
-            f"L = {large:.4g}, eta / (eta^2 + 1) = {step / (step**2 + 1):.4g}, its value for N = 1",
+            smoothness < single,
+            f"L = {smoothness:.4g}, eta / (eta^2 + 1) = {single:.4g}, its value for N = 1",
         ),
         Condition(
             "L < eta N (K-1) / ((K-1) N eta^2 + K - N)",
@@ -71,16 +76,12 @@ def of_printed(run: Run, constants: Constants, scheduled: ndarray) -> list[Condi
         ),
         plain_sgd(run),
         uniform_selection(run),
-        Condition(
-            "valid", False, "not a bound even where its conditions hold; see docs/theorem1.md"
-        ),
+        Condition("valid", False, "not a bound even if its conditions hold; see docs/theorem1.md"),
     ]
 
 
 def plain_sgd(run: Run) -> Condition:
-    """Return whether the step is that of (3) and (4): SGD without momentum, one step for matrices
-    and heads.
-    """
+    """Return the condition of (3) and (4): SGD without momentum, one rate for all parameters."""
     learner = run.scenario.get("learner", {})
     optimizers = [learner[key] for key in ("optimizer", "head_optimizer") if key in learner]
     if not optimizers:
@@ -97,15 +98,15 @@ def plain_sgd(run: Run) -> Condition:
 
 
 def uniform_selection(run: Run) -> Condition:
-    """Return whether every device is equally likely to be chosen, as far as its number of rounds
-    tells.
+    """Return the condition that every device is equally likely to be scheduled.
 
-    Pearson's statistic of how often each device was scheduled, with the variance of drawing N(t) of
-    K without replacement in independent rounds. Equal counts do not prove a choice that is
+    The test is Pearson's statistic of the rounds per device, with the variance of drawing N(t) of K
+    without replacement in independent rounds. Equal counts do not prove that the selection is
     independent of the gradients.
     """
     scheduled = run.arrays("rounds", "scheduled")["scheduled"]
-    times, k = times_scheduled(run), run.device_count
+    times = times_scheduled(run)
+    k = run.device_count
     name = "uniform selection"
     shares = times / max(len(scheduled), 1)
     spread = f"devices took part in {shares.min():.1%} to {shares.max():.1%} of the rounds"
@@ -120,9 +121,7 @@ def uniform_selection(run: Run) -> Condition:
 
 
 def uniform_chance(times: ndarray, scheduled: ndarray, devices: int) -> float:
-    """Return the probability that a uniform choice spreads the counts of the devices at least this
-    much.
-    """
+    """Return the probability that uniform selection spreads the counts at least this much."""
     from scipy.special import chdtrc
 
     share = scheduled / devices

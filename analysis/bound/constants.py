@@ -1,4 +1,4 @@
-"""The constants of Theorem 1: which a run tells, and which it cannot."""
+"""Constants of Theorem 1: some follow from a run, the others must be given."""
 
 from dataclasses import dataclass, fields
 from math import isfinite
@@ -7,26 +7,33 @@ from typing import Any, Final, Self, final
 import numpy as np
 import pandas as pd
 
-from analysis.errors import ConstantError
-from analysis.run_directory import Run
+from analysis.errors import ConstantError, suggestion
+from analysis.run import Run
 
-HOW: Final = {
+REMEDIES: Final = {
     "smoothness": "a trace holds losses, not gradients: give it, or see analysis.bound.smoothness",
-    "gradient_variance": "a trace holds no gradients: give it, or see analysis.bound.gradient_variance",
-    "diversity": "a trace holds no gradients: give it (0 for identical devices), or see analysis.bound.diversity",
-    "lora_size": "a trace holds no model: give the number of trained elements of the low-rank matrices",
+    "gradient_variance": (
+        "a trace holds no gradients: give it, or see analysis.bound.gradient_variance"
+    ),
+    "diversity": (
+        "a trace holds no gradients: give it (0 for identical devices), "
+        "or see analysis.bound.diversity"
+    ),
+    "lora_size": (
+        "a trace holds no model: give the number of trained elements of the low-rank matrices"
+    ),
     "head_size": "a trace holds no model: give the number of elements of one task module",
     "step": "the run has no learner: give the learning rate",
     "initial_gap": "the run has no evaluation: give F(W(0)) - F(W*)",
     "polyak": "the test loss of the run does not fall: give it, or see analysis.bound.polyak",
 }
-"""Why a run does not tell a constant, and what to do."""
+"""Reason why a run does not determine a constant, and the remedy."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Constants:
-    """What Theorem 1 needs besides the number of devices in each round.
+    """Constants of Theorem 1; besides them it needs the number of devices per round.
 
     In the paper's letters: eta, K, L, phi^2, delta^2, tau, Omega_a, Omega_t, and ``F(W(0)) -
     F(W*)``.
@@ -37,13 +44,11 @@ class Constants:
     devices: int
     """Number of devices K."""
     smoothness: float
-    """L: every f_k has an L-Lipschitz gradient in the low-rank matrices and its task module
-    together.
-    """
+    """L: the gradient of every f_k is L-Lipschitz in the low-rank matrices and the task module."""
     gradient_variance: float
     """phi^2: variance of an entry of a device's minibatch gradient."""
     diversity: float
-    """delta^2: mean over the devices of ``|grad_a f_k - grad_a F|^2``, at most."""
+    """delta^2: upper bound of the mean over the devices of ``|grad_a f_k - grad_a F|^2``."""
     polyak: float
     """tau of the Polyak-Lojasiewicz inequality ``|grad F|^2 / 2 >= tau (F - F*)``."""
     lora_size: int
@@ -63,47 +68,43 @@ class Constants:
 
     @classmethod
     def from_run(cls, run: Run, *, minimum_loss: float = 0.0, **given: float) -> Self:
-        """Return the constants of a run; what is given goes before what the run tells.
+        """Return the constants of a run; given values take precedence over those of the run.
 
         From the run: ``step`` and ``devices`` (its scenario), ``initial_gap`` (first test loss
         minus ``minimum_loss``; a cross-entropy is at least 0, so 0 errs to the safe side),
-        ``polyak`` (see ``observed_polyak``). Everything else must be given: a trace holds no
+        ``polyak`` (see ``observed_polyak``). The other constants must be given: a trace holds no
         gradients.
 
-        Raises: ConstantError: a constant that neither the run nor the caller gives; one that is not
-            known.
+        Raises:
+            ConstantError: a constant that neither the run nor the caller gives; an unknown one.
         """
         names = [field.name for field in fields(cls)]
         for name in given:
             if name not in names:
                 raise ConstantError(
-                    f"{name} is no constant of Theorem 1; there is {', '.join(names)}"
+                    f"{name} is no constant of Theorem 1; {suggestion(name, names)}"
                 )
         known = _from_trace(run, minimum_loss) | given
         for name in names:
             if known.get(name) is None:
-                raise ConstantError(f"{run.path}: {name} is not known: {HOW[name]}")
+                raise ConstantError(f"{run.name}: {name} is not known: {REMEDIES[name]}")
         return cls(**{name: _number(name, known[name]) for name in names})
 
 
 def measured_gap(run: Run, minimum_loss: float = 0.0) -> pd.DataFrame:
-    """Return the test loss minus ``minimum_loss`` after each evaluated round: ``round`` and
-    ``gap``.
-    """
-    found = run.arrays("evaluations", "round", "loss")
-    return pd.DataFrame(
-        {"round": found["round"], "gap": found["loss"].astype(float) - minimum_loss}
-    )
+    """Return the test loss minus ``minimum_loss`` per evaluation: ``round`` and ``gap``."""
+    evaluations = run.arrays("evaluations", "round", "loss")
+    gap = evaluations["loss"].astype(float) - minimum_loss
+    return pd.DataFrame({"round": evaluations["round"], "gap": gap})
 
 
 def observed_polyak(run: Run, minimum_loss: float = 0.0) -> float | None:
-    """Return the tau at which the contraction ``(1 - tau eta)`` would be the one observed; None if
-    none is.
+    """Return the tau whose contraction ``(1 - tau eta)`` is the observed one; None if none is.
 
-    The slope of ``log(test loss - minimum_loss)`` over the rounds with devices, by least squares.
-    It is a fit to one path: the inequality has to hold everywhere, the step may contract faster
-    than the bound says, and noise slows it. A bound drawn with it shows a shape; it promises
-    nothing.
+    The estimate is the slope of ``log(test loss - minimum_loss)`` over the rounds with devices, by
+    least squares. It is a fit to one path: the inequality has to hold everywhere, the step may
+    contract faster than the bound says, and noise slows it. A bound drawn with it shows a shape and
+    promises nothing.
     """
     gap = measured_gap(run, minimum_loss)
     step = _step(run)
@@ -111,10 +112,10 @@ def observed_polyak(run: Run, minimum_loss: float = 0.0) -> float | None:
         return None
     rounds = run.arrays("rounds", "round", "arrived")
     active = np.concatenate([[0], np.cumsum(rounds["arrived"] > 0)])
-    at = active[gap["round"].to_numpy()]
-    if at[0] == at[-1]:
+    steps = active[gap["round"].to_numpy()]
+    if steps[0] == steps[-1]:
         return None
-    slope = float(np.polyfit(at, np.log(gap.gap.to_numpy()), 1)[0])
+    slope = float(np.polyfit(steps, np.log(gap.gap.to_numpy()), 1)[0])
     return (1.0 - float(np.exp(slope))) / step if slope < 0 else None
 
 

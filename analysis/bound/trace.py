@@ -1,4 +1,4 @@
-"""Theorem 1 for a run: the bound after each of its rounds, and the conditions."""
+"""Theorem 1 for a run: the bound after each round, and its conditions."""
 
 from dataclasses import dataclass
 from typing import Literal, final
@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.bound import conditions, recursions
 from analysis.bound.conditions import Condition
 from analysis.bound.constants import Constants
-from analysis.run_directory import Run
+from analysis.run import Run
 
 Version = Literal["corrected", "printed"]
 
@@ -16,28 +16,22 @@ Version = Literal["corrected", "printed"]
 @final
 @dataclass(frozen=True)
 class Bound:
-    """A bound on the optimality gap of a run, in parts, one row a round from 0, and its
-    conditions.
-    """
+    """Bound on the optimality gap of a run: one row per round from 0, and the conditions."""
 
     version: Version
     table: pd.DataFrame
     conditions: list[Condition]
-
-    @property
-    def speaks(self) -> bool:
-        """Whether no condition is known to fail."""
-        return all(condition.holds is not False for condition in self.conditions)
 
 
 def of_run(run: Run, constants: Constants, version: Version = "corrected") -> Bound:
     """Return the bound of a run.
 
     ``corrected`` averages over the devices that arrived and lets every scheduled head step, which
-    can only add noise; ``printed`` knows scheduled devices only.
+    can only add noise. ``printed`` uses the number of scheduled devices.
     """
     rounds = run.arrays("rounds", "scheduled", "arrived")
-    scheduled, arrived = rounds["scheduled"], rounds["arrived"]
+    scheduled = rounds["scheduled"]
+    arrived = rounds["arrived"]
     if version == "printed":
         table = recursions.printed(scheduled, constants)
         return Bound(version, table, conditions.of_printed(run, constants, scheduled))

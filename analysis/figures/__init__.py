@@ -1,10 +1,10 @@
-"""Figures of runs, with matplotlib, which is imported when one is drawn (extra ``report``)."""
+"""Figures of runs with matplotlib, which is imported when a figure is drawn (extra ``report``)."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from analysis.errors import TraceError
+from analysis.errors import TraceError, suggestion
 from analysis.figures import geometry, learning, radio, style, theorem
 from analysis.figures.style import Style
 from analysis.runs import Runs
@@ -24,10 +24,10 @@ FIGURES: Final[dict[str, Callable[[Runs, Style], "Figure"]]] = {
     "participation": radio.shares,
     "energy": radio.energy,
 }
-"""Figures by name; ``fig3`` and ``fig4`` are one drawing, of other data sets in the paper."""
+"""Figures by name; ``fig3`` and ``fig4`` are one drawing for different data sets of the paper."""
 
 BOUND: Final = "bound"
-"""The figure that needs constants besides runs, of one run."""
+"""The figure of one run that also needs the constants of Theorem 1."""
 
 
 def draw(
@@ -40,12 +40,12 @@ def draw(
     """Return a figure; ``constants`` are those of Theorem 1 for ``bound``.
 
     Raises:
-        TraceError: no such figure, or runs that do not hold what it shows.
-        ConstantError: a constant of ``bound`` is missing or has no meaning.
+        TraceError: no such figure, or runs without the data that it shows.
+        ConstantError: a constant of ``bound`` is missing or invalid.
         MissingExtraError: matplotlib is not installed.
     """
     if name not in {*FIGURES, BOUND}:
-        raise TraceError(f"there is no figure {name!r}; there is {', '.join([*FIGURES, BOUND])}")
+        raise TraceError(f"there is no figure {name!r}; {suggestion(name, [*FIGURES, BOUND])}")
     chosen = style.settings(look)
     from matplotlib import rc_context
 
@@ -53,8 +53,10 @@ def draw(
         if name != BOUND:
             return FIGURES[name](runs, look)
         if len(runs) != 1:
-            raise TraceError(f"figure bound is of one run; {len(runs)} were given")
-        return theorem.bound(runs[0], constants or {}, look, minimum_loss)
+            raise TraceError(
+                f"figure bound shows one run, and {len(runs)} were given; name one run"
+            )
+        return theorem.bound(runs[0], constants or {}, look, minimum_loss=minimum_loss)
 
 
 def save(figure: "Figure", folder: Path, name: str, look: Style = "light") -> list[Path]:

@@ -1,4 +1,4 @@
-"""What was learned: loss and accuracy against rounds, simulated time and the delay budget."""
+"""Learning curves: loss and accuracy against rounds, simulated time and the delay budget."""
 
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,8 @@ from analysis.errors import TraceError
 from analysis.figures import curves
 from analysis.figures.groups import Group, groups, tasks
 from analysis.figures.style import Style, legend, marker, panels
-from analysis.run_directory import Run
-from analysis.runs import Runs, delay_budget_s, value
+from analysis.run import Run
+from analysis.runs import Runs, delay_budget_s, scenario_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,24 +20,21 @@ BUDGETS = ("scheduler.delay_budget_s", "scheduler.delay_budget_s_per_bit")
 
 
 def learning(runs: Runs, style: Style) -> "Figure":
-    """Draw training loss and test accuracy against rounds and against simulated time, two columns a
-    data set.
+    """Draw training loss and test accuracy against rounds and simulated time.
 
-    Figures 3 and 4 of the paper, which has the rounds only.
+    Each data set has two columns of panels. Figures 3 and 4 of the paper show the rounds only.
     """
-    named = {
-        name: found for name, found in tasks(runs).items() if any(run.learned for run in found)
-    }
+    named = {name: task for name, task in tasks(runs).items() if any(run.learned for run in task)}
     if not named:
         raise TraceError(
-            f"{runs[0].path}: holds no evaluation; the figure needs runs with learning"
+            f"{runs[0].name}: holds no evaluation; the figure needs runs with learning"
         )
     figure, rows = panels(style, 2, 2 * len(named))
-    for place, (name, found) in enumerate(named.items()):
-        window = curves.window_of(list(found))
-        loss = f"training loss (nat){curves.averaged(window)}"
+    for place, (name, task) in enumerate(named.items()):
+        window = curves.window_of(list(task))
+        loss = f"training loss (nat){curves.window_label(window)}"
         left, right = 2 * place, 2 * place + 1
-        for group in groups(found):
+        for group in groups(task):
             curves.draw(
                 rows[0][left], curves.over_rounds(group, "rounds", "train_loss", window), group
             )
@@ -55,19 +52,18 @@ def learning(runs: Runs, style: Style) -> "Figure":
                 group,
                 100.0,
             )
-        for at, x in ((left, "round"), (right, "simulated time (s)")):
-            rows[0][at].set(title=name, ylabel=loss, xlabel=x)
-            rows[1][at].set(ylabel="test accuracy (%)", xlabel=x)
+        for column, x in ((left, "round"), (right, "simulated time (s)")):
+            rows[0][column].set(title=name, ylabel=loss, xlabel=x)
+            rows[1][column].set(ylabel="test accuracy (%)", xlabel=x)
     legend(figure, rows[0][0], columns=2 * len(named))
     return figure
 
 
 def budget(runs: Runs, style: Style) -> "Figure":
-    """Draw final training loss, final test accuracy and mean number of devices against the delay
-    budget.
+    """Draw final loss, final accuracy and mean number of devices against the delay budget.
 
-    Figure 5 of the paper. Loss and accuracy are left out where no run learned; the final loss is
-    the mean of the last 5 % of the rounds. Bars are 95 % intervals over seeds.
+    Figure 5 of the paper. Loss and accuracy are left out if no run learned. The final loss is the
+    mean of the last 5 % of the rounds. Bars are 95 % intervals over seeds.
     """
     numbers = {"devices scheduled (mean)": scheduled_mean}
     if any(run.learned for run in runs):
@@ -93,9 +89,7 @@ def budget(runs: Runs, style: Style) -> "Figure":
 
 
 def final_loss(run: Run) -> float:
-    """Return the mean training loss of the last 5 % of the rounds in nat; NaN where nobody trained
-    in them.
-    """
+    """Return the mean training loss of the last 5 % of the rounds in nat; NaN without training."""
     loss = run.arrays("rounds", "train_loss")["train_loss"].astype(float)
     last = loss[-max(1, len(loss) // 20) :]
     return float(np.nanmean(last)) if (~np.isnan(last)).any() else float("nan")
@@ -108,28 +102,34 @@ def final_accuracy(run: Run) -> float:
 
 
 def scheduled_mean(run: Run) -> float:
-    """Return the mean number of devices scheduled in a round."""
+    """Return the mean number of devices scheduled per round."""
     return float(run.arrays("rounds", "scheduled")["scheduled"].mean())
 
 
 def budget_of(run: Run, *, per_bit: bool) -> float:
     """Return the delay budget of a run in ms per bit, or in s."""
-    return 1e3 * float(value(run, BUDGETS[1])) if per_bit else delay_budget_s(run)
+    return 1e3 * float(scenario_value(run, BUDGETS[1])) if per_bit else delay_budget_s(run)
 
 
 def _against_budget(axes: "Axes", group: Group, number: object, *, per_bit: bool) -> None:
     assert callable(number), "a number of a run"
-    at: dict[float, list[float]] = {}
+    by_budget: dict[float, list[float]] = {}
     for run in group.runs:
-        at.setdefault(budget_of(run, per_bit=per_bit), []).append(number(run))
-    budgets = sorted(at)
-    found = [interval(at[entry]) for entry in budgets]
-    mean = np.array([entry.mean for entry in found])
-    half = np.nan_to_num(np.array([entry.high for entry in found]) - mean)
+        by_budget.setdefault(budget_of(run, per_bit=per_bit), []).append(number(run))
+    budgets = sorted(by_budget)
+    intervals = [interval(by_budget[entry]) for entry in budgets]
+    mean = np.array([entry.mean for entry in intervals])
+    half = np.nan_to_num(np.array([entry.high for entry in intervals]) - mean)
     axes.errorbar(
-        budgets, mean, half, label=group.name, capsize=2, marker=marker(group.policy), **group.look
+        budgets,
+        mean,
+        half,
+        label=group.name,
+        capsize=2,
+        marker=marker(group.policy),
+        **group.line_style,
     )
 
 
 def _per_bit(runs: Runs) -> bool:
-    return all(value(run, BUDGETS[1]) is not None for run in runs)
+    return all(scenario_value(run, BUDGETS[1]) is not None for run in runs)

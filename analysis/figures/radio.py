@@ -1,4 +1,4 @@
-"""What the radio and the scheduler did: run times, the virtual queue, participation, energy."""
+"""Radio and scheduler figures: policy run times, virtual queue, participation, energy."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from analysis.figures.groups import Group, groups
 from analysis.figures.learning import BUDGETS, budget_of
 from analysis.figures.style import Style, legend, panels
 from analysis.metrics import jain, participation
-from analysis.runs import Runs, value
+from analysis.runs import Runs, scenario_value
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def run_times(runs: Runs, style: Style) -> "Figure":
-    """Draw a box of the policy's wall-clock time for each policy and delay budget.
+    """Draw a box of the wall-clock time of a decision per policy and delay budget.
 
-    Figure 6 of the paper. All rounds of all seeds; whiskers from the 1st to the 99th percentile.
+    Figure 6 of the paper. A box holds all rounds of all seeds; the whiskers end at the 1st and the
+    99th percentile.
     """
     figure, rows = panels(style, 1, 1)
     axes = rows[0][0]
-    per_bit = all(value(run, BUDGETS[1]) is not None for run in runs)
-    found = groups(runs, BUDGETS)
+    per_bit = all(scenario_value(run, BUDGETS[1]) is not None for run in runs)
+    lines = groups(runs, BUDGETS)
     budgets = sorted({budget_of(run, per_bit=per_bit) for run in runs})
-    for place, group in enumerate(found):
-        _boxes(
-            axes, group, budgets, (place - (len(found) - 1) / 2) * 0.8 / len(found), per_bit=per_bit
-        )
+    for place, group in enumerate(lines):
+        offset = (place - (len(lines) - 1) / 2) * 0.8 / len(lines)
+        _boxes(axes, group, budgets, offset=offset, per_bit=per_bit)
     axes.set(
         xticks=range(len(budgets)),
         xticklabels=[f"{entry:.4g}" for entry in budgets],
@@ -50,27 +50,30 @@ def queue(runs: Runs, style: Style) -> "Figure":
         curves.draw(rows[0][0], curves.over_rounds(group, "rounds", "virtual_queue_s"), group)
         curves.draw(rows[0][1], curves.over_rounds(group, "rounds", "scheduled", window), group)
     rows[0][0].set(xlabel="round", ylabel="virtual queue (s)")
-    rows[0][1].set(xlabel="round", ylabel=f"devices scheduled{curves.averaged(window)}")
+    rows[0][1].set(xlabel="round", ylabel=f"devices scheduled{curves.window_label(window)}")
     legend(figure, rows[0][0])
     return figure
 
 
 def shares(runs: Runs, style: Style) -> "Figure":
-    """Draw in which share of the rounds each device took part, most often first, mean over seeds.
+    """Draw the share of rounds in which each device took part, in descending order.
 
-    A device's number says nothing across seeds, whose placements differ; its rank does.
+    The share is the mean over seeds at equal rank: placements differ between seeds, so a device
+    number has no meaning across them.
     """
     figure, rows = panels(style, 1, 1)
     axes = rows[0][0]
     for group in groups(runs):
-        found = [participation(run) for run in group.runs]
-        ranked = pd.DataFrame([np.sort(entry.share.to_numpy())[::-1] for entry in found]) * 100.0
-        fairness = [index for entry in found if (index := jain(entry.times.to_numpy())) is not None]
+        tables = [participation(run) for run in group.runs]
+        ranked = pd.DataFrame([np.sort(entry.share.to_numpy())[::-1] for entry in tables]) * 100.0
+        indices = [jain(entry.times.to_numpy()) for entry in tables]
+        fairness = [index for index in indices if index is not None]
         note = f", Jain {np.mean(fairness):.3f}" if fairness else ""
         rank = np.arange(1, ranked.shape[1] + 1)
-        axes.step(rank, ranked.mean(axis=0), where="mid", label=f"{group.name}{note}", **group.look)
+        name = f"{group.name}{note}"
+        axes.step(rank, ranked.mean(axis=0), where="mid", label=name, **group.line_style)
     axes.set(
-        xlabel="device, by how often it took part",
+        xlabel="device, in descending order of participation",
         ylabel="rounds scheduled (%)",
         ylim=(0, 105),
     )
@@ -80,14 +83,14 @@ def shares(runs: Runs, style: Style) -> "Figure":
 
 
 def energy(runs: Runs, style: Style) -> "Figure":
-    """Draw the energy of all devices so far against the rounds and against simulated time."""
+    """Draw the cumulative energy of all devices against the rounds and simulated time."""
     figure, rows = panels(style, 1, 2)
     for group in groups(runs):
         total = curves.totals(group, "energy_j")
         curves.draw(rows[0][0], total, group, 1e-3)
         ends = curves.over_rounds(group, "rounds", "end_s")
         assert ends is not None, "every run has rounds"
-        rows[0][1].plot(ends.mean, total.mean * 1e-3, label=group.name, **group.look)
+        rows[0][1].plot(ends.mean, total.mean * 1e-3, label=group.name, **group.line_style)
     rows[0][0].set(xlabel="round", ylabel="energy so far (kJ)")
     rows[0][1].set(xlabel="simulated time (s)", ylabel="energy so far (kJ)")
     legend(figure, rows[0][0])
@@ -95,7 +98,7 @@ def energy(runs: Runs, style: Style) -> "Figure":
 
 
 def _boxes(
-    axes: "Axes", group: Group, budgets: list[float], offset: float, *, per_bit: bool
+    axes: "Axes", group: Group, budgets: list[float], *, offset: float, per_bit: bool
 ) -> None:
     times: dict[float, list[np.ndarray]] = {}
     for run in group.runs:
@@ -111,6 +114,6 @@ def _boxes(
         manage_ticks=False,
         label=group.name,
         patch_artist=True,
-        boxprops={"facecolor": group.look["color"], "alpha": 0.5},
+        boxprops={"facecolor": group.line_style["color"], "alpha": 0.5},
         medianprops={"color": "black"},
     )

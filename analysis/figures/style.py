@@ -1,4 +1,4 @@
-"""How figures look: on a screen (light) and in a two-column paper (print)."""
+"""Figure styles: for a screen (light) and for a two-column paper (print)."""
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -33,8 +33,8 @@ _SETTINGS: Final[dict[Style, dict[str, Any]]] = {
 }
 _PANEL_IN: Final[dict[Style, tuple[float, float]]] = {"light": (4.8, 3.2), "print": (3.4, 2.1)}
 
-# Okabe and Ito (2008): told apart with any colour vision; the dashes tell them apart in grey.
-_LOOKS: Final[dict[str, tuple[str, str, Any, str]]] = {
+# Okabe and Ito (2008): distinct with any colour vision; the dashes are distinct in grey.
+_LINE_STYLES: Final[dict[str, tuple[str, str, Any, str]]] = {
     "all_in": ("All-in", "#000000", "-", "o"),
     "algorithm1": ("Algorithm 1", "#D55E00", "-", "s"),
     "exact": ("exact P1", "#0072B2", (0, (6, 1)), "D"),
@@ -67,10 +67,10 @@ def settings(style: Style) -> dict[Any, Any]:
 
 
 def need_matplotlib() -> None:
-    """Make sure that matplotlib is there.
+    """Check that matplotlib is installed.
 
     Raises:
-        MissingExtraError: it is not.
+        MissingExtraError: matplotlib is not installed.
     """
     try:
         import matplotlib  # noqa: F401
@@ -88,27 +88,29 @@ def panels(style: Style, rows: int, columns: int) -> "tuple[Figure, list[list[Ax
 
 
 def legend(figure: "Figure", axes: "Axes", columns: int = 2) -> None:
-    """Put what a panel's lines are called above all panels, where it hides nothing."""
+    """Draw the legend of a panel's lines above all panels, where it covers no data."""
     handles, names = axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=min(columns, len(names)) or 1)
 
 
 def label(policy: Any) -> str:
-    """Return the name of a policy in legends: the paper's where it has one."""
-    return _LOOKS[policy][0] if policy in _LOOKS else str(policy)
+    """Return the name of a policy in legends: the paper's name if it has one."""
+    return _LINE_STYLES[policy][0] if policy in _LINE_STYLES else str(policy)
 
 
-def look(group: tuple[Any, ...], place: int, alone: bool) -> dict[str, Any]:
-    """Return colour and dashes of a group of runs: its policy's own, unless several groups share
-    the policy.
+def line_style(group: tuple[Any, ...], place: int, *, alone: bool) -> dict[str, Any]:
+    """Return colour and dashes of a group of runs.
+
+    They are those of its policy if the group is ``alone`` with that policy, and otherwise those of
+    the group's ``place`` in the figure.
     """
     policy = group[0]
-    if alone and policy in _LOOKS:
-        return {"color": _LOOKS[policy][1], "linestyle": _LOOKS[policy][2]}
-    dashes = [entry[2] for entry in _LOOKS.values()]
+    if alone and policy in _LINE_STYLES:
+        return {"color": _LINE_STYLES[policy][1], "linestyle": _LINE_STYLES[policy][2]}
+    dashes = [entry[2] for entry in _LINE_STYLES.values()]
     return {"color": _OTHERS[place % len(_OTHERS)], "linestyle": dashes[place % len(dashes)]}
 
 
 def marker(policy: Any) -> str:
     """Return the marker of a policy."""
-    return _LOOKS[policy][3] if policy in _LOOKS else "o"
+    return _LINE_STYLES[policy][3] if policy in _LINE_STYLES else "o"

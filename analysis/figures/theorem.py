@@ -1,4 +1,4 @@
-"""Theorem 1 against the measured loss."""
+"""Theorem 1 against the measured optimality gap."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from analysis.bound import Bound, Constants, measured_gap, of_run
 from analysis.errors import TraceError
 from analysis.figures.style import Style, panels
-from analysis.run_directory import Run
+from analysis.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 def bound(
-    run: Run, given: Mapping[str, float], style: Style, minimum_loss: float = 0.0
+    run: Run, given: Mapping[str, float], style: Style, *, minimum_loss: float = 0.0
 ) -> "Figure":
-    """Draw the corrected and the printed bound of a run, the parts of the corrected one, and the
-    measured gap.
+    """Draw both bounds of a run, the parts of the corrected one, and the measured gap.
 
-    The measured gap is the test loss minus ``minimum_loss``, on a logarithmic axis; what of a bound
-    is not above 0 cannot be drawn there, and the legend says so. Below the panels stand the
-    conditions that fail.
+    The measured gap is the test loss minus ``minimum_loss``, on a logarithmic axis. That axis
+    cannot show values of a bound at or below 0; the legend gives the first such round. The
+    conditions that fail are listed below the panels.
 
     Raises:
         TraceError: the run holds no evaluation.
-        ConstantError: a constant is missing or has no meaning.
+        ConstantError: a constant is missing or invalid.
     """
     measured = measured_gap(run, minimum_loss)
     if measured.empty:
-        raise TraceError(f"{run.path}: holds no evaluation; the figure needs a run with learning")
+        raise TraceError(f"{run.name}: holds no evaluation; the figure needs a run with learning")
     constants = Constants.from_run(run, minimum_loss=minimum_loss, **given)
-    right, wrong = of_run(run, constants), of_run(run, constants, "printed")
+    corrected = of_run(run, constants)
+    printed = of_run(run, constants, "printed")
     figure, rows = panels(style, 1, 2)
     axes, parts = rows[0]
     axes.plot(
@@ -42,12 +42,12 @@ def bound(
         markersize=3,
         label="measured (test loss)",
     )
-    axes.plot(right.table["round"], right.table.gap, color="#0072B2", label="corrected")
-    _printed(axes, wrong)
+    axes.plot(corrected.table["round"], corrected.table.gap, color="#0072B2", label="corrected")
+    _printed(axes, printed)
     names = ("initial", "gradient_noise", "selection", "task_module")
     parts.stackplot(
-        right.table["round"],
-        [right.table[name] for name in names],
+        corrected.table["round"],
+        [corrected.table[name] for name in names],
         labels=[name.replace("_", " ") for name in names],
         colors=["#0072B2", "#56B4E9", "#E69F00", "#009E73"],
         alpha=0.7,
@@ -56,20 +56,21 @@ def bound(
     parts.set(xlabel="round", ylabel="corrected bound in parts (nat)")
     axes.legend()
     parts.legend()
-    figure.supxlabel(_failing(right), fontsize="small")
+    figure.supxlabel(_failing(corrected), fontsize="small")
     return figure
 
 
-def _printed(axes: "Axes", found: Bound) -> None:
-    shown = found.table[found.table.gap > 0]
+def _printed(axes: "Axes", printed: Bound) -> None:
+    table = printed.table
+    shown = table[table.gap > 0]
     label = "as printed (not a bound)"
-    if len(shown) < len(found.table):
-        label += f"; negative from round {int(found.table[found.table.gap <= 0]['round'].iloc[0])}"
+    if len(shown) < len(table):
+        label += f"; negative from round {int(table[table.gap <= 0]['round'].iloc[0])}"
     axes.plot(shown["round"], shown.gap, color="#D55E00", linestyle="--", label=label)
 
 
-def _failing(found: Bound) -> str:
+def _failing(bound: Bound) -> str:
     failing = [
-        f"{entry.name} fails ({entry.detail})" for entry in found.conditions if entry.holds is False
+        f"{entry.name} fails ({entry.detail})" for entry in bound.conditions if entry.holds is False
     ]
     return "; ".join(failing) or "no condition of the corrected bound is known to fail"

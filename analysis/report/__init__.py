@@ -1,4 +1,4 @@
-"""A report of some runs: one HTML file that needs nothing else."""
+"""Report of runs as one self-contained HTML file."""
 
 from analysis.report.html import page
 

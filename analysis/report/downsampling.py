@@ -1,4 +1,4 @@
-"""How a long run fits into a page without showing what did not happen."""
+"""Downsampling of a long run for a page: blocks with their range, and evenly spaced samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from numpy import ndarray
 @final
 @dataclass(frozen=True)
 class SizeBudget:
-    """What each run of a report may take: points of a curve, rounds and legs of the timeline,
-    places of the map.
+    """Size budget of a run in a report.
+
+    ``points`` per curve, ``rounds`` and ``legs`` in the timeline, ``places`` on the map.
     """
 
     points: int
@@ -21,8 +22,8 @@ class SizeBudget:
     places: int
 
     @classmethod
-    def of(cls, runs: int) -> Self:
-        """Return the room of one of so many runs; a report of one run has about 0.5 MB of data."""
+    def per_run(cls, runs: int) -> Self:
+        """Return the budget of each of ``runs`` runs; one run has about 0.5 MB of data."""
         return cls(
             points=max(50, min(500, 4000 // runs)),
             rounds=max(10, min(250, 1000 // runs)),
@@ -32,37 +33,33 @@ class SizeBudget:
 
 
 def block_stats(values: ndarray, per_block: int) -> dict[str, list[float | None]]:
-    """Return mean, lowest and highest of every ``per_block`` neighbouring values; NaN counts for
-    nothing.
-    """
+    """Return the mean, minimum and maximum of each block of neighbouring values, without NaN."""
     padded = np.full(-(-len(values) // per_block) * per_block, np.nan)
     padded[: len(values)] = values
     table = padded.reshape(-1, per_block)
-    some = ~np.isnan(table).all(axis=1)
-    found = {name: np.full(len(table), np.nan) for name in ("mean", "low", "high")}
-    if some.any():
-        found["mean"][some] = np.nanmean(table[some], axis=1)
-        found["low"][some] = np.nanmin(table[some], axis=1)
-        found["high"][some] = np.nanmax(table[some], axis=1)
-    return {name: numbers(column) for name, column in found.items()}
+    known = ~np.isnan(table).all(axis=1)
+    statistics = {name: np.full(len(table), np.nan) for name in ("mean", "low", "high")}
+    if known.any():
+        statistics["mean"][known] = np.nanmean(table[known], axis=1)
+        statistics["low"][known] = np.nanmin(table[known], axis=1)
+        statistics["high"][known] = np.nanmax(table[known], axis=1)
+    return {name: numbers(column) for name, column in statistics.items()}
 
 
-def evenly_spaced(count: int, most: int) -> ndarray:
-    """Return at most ``most`` indices among ``count``, evenly spread, the first and the last among
-    them.
-    """
-    if count <= most:
+def evenly_spaced(count: int, maximum: int) -> ndarray:
+    """Return at most ``maximum`` evenly spaced indices below ``count``, with the first and last."""
+    if count <= maximum:
         return np.arange(count)
-    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+    return np.unique(np.linspace(0, count - 1, maximum).round().astype(int))
 
 
 def numbers(values: Sequence[float] | ndarray) -> list[float | None]:
-    """Return numbers with six significant digits for JSON; what is not finite becomes null."""
+    """Return numbers with six significant digits for JSON; a number that is not finite is null."""
     return [number(value) for value in np.asarray(values, float).tolist()]
 
 
 def number(value: Any) -> float | None:
-    """Return one number with six significant digits; null where it is missing or not finite."""
+    """Return one number with six significant digits; None if it is missing or not finite."""
     if value is None or not np.isfinite(value):
         return None
     short = float(f"{value:.6g}")

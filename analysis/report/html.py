@@ -1,4 +1,4 @@
-"""The page: template, style, script, plotly.js and data in one text."""
+"""HTML page of a report: template, style, script, plotly.js and data in one text."""
 
 import json
 from datetime import UTC, datetime
@@ -13,13 +13,13 @@ _FOLDER: Final = files("analysis.report")
 
 
 def page(runs: Runs) -> str:
-    """Return the report of some runs as one HTML text.
+    """Return the report of several runs as one HTML text.
 
-    A content security policy in it forbids the browser every request.
+    Its content security policy forbids the browser every request.
 
     Raises:
         MissingExtraError: plotly is not installed.
-        TraceError: a run that cannot be read, or without a complete round.
+        TraceError: a run cannot be read, or has no complete round.
     """
     parts = {
         "style": _read("page.css"),

@@ -1,9 +1,9 @@
 "use strict";
-// The data was thinned when the page was made; nothing here drops or smooths anything.
+// Python downsampled the data; this script neither drops nor smooths values.
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#999999"];
-const LEGS = { symbols: "#0072B2", embedding: "#0072B2", feature: "#009E73", gradient: "#E69F00" };
+const LEG_COLORS = ["#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#999999"];
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 const SUMMARY_COLUMNS = ["policy", "metric", "baseline", "value", "difference", "low", "high", "pairs"];
 let chosen = data.runs[0];
@@ -62,12 +62,12 @@ function showSummary() {
   }));
   $("warnings").replaceChildren(...chosen.warnings.map((line) => element("li", line)));
   $("scenario").textContent = chosen.scenario;
-  const notes = chosen.thinned.length ? chosen.thinned : ["Nothing: every round, device and leg of this run is here."];
+  const notes = chosen.thinned.length ? chosen.thinned : ["Every round, device and leg of this run is shown."];
   $("thinned").replaceChildren(...notes.map((line) => element("li", line)));
 }
 
 function lines(ofRun) {
-  // Every run in the background colours of its place, the chosen one last and thick.
+  // Every run has the colour of its place; the chosen run comes last and is thick.
   const order = data.runs.filter((run) => run !== chosen).concat([chosen]);
   return order.flatMap((run) => {
     const place = data.runs.indexOf(run);
@@ -134,7 +134,7 @@ function showMap() {
 function showTimeline() {
   const shown = chosen.timeline[Number($("slider").value)];
   const count = shown.device ? new Set(shown.device).size : 0;
-  $("which").textContent = `round ${shown.round}: ` + (count ? `${count} devices` : "nobody scheduled");
+  $("which").textContent = `round ${shown.round}: ` + (count ? `${count} devices` : "no device scheduled");
   const kinds = shown.device ? [...new Set(shown.leg)] : [];
   const traces = kinds.map((kind) => {
     const rows = shown.leg.map((leg, i) => i).filter((i) => shown.leg[i] === kind);
@@ -144,7 +144,7 @@ function showTimeline() {
       text: rows.map((i) => `device ${shown.device[i]}, ${kind}: ${shown.bits[i].toLocaleString("en")} bit in ${shown.time[i]} s, ${shown.status[i]}`),
       hovertemplate: "%{text}<extra></extra>", textposition: "none",
       marker: {
-        color: LEGS[kind] || "#CC79A7",
+        color: LEG_COLORS[chosen.legs.indexOf(kind) % LEG_COLORS.length],
         opacity: rows.map((i) => (shown.status[i] === "delivered" ? 1 : 0.4)),
         pattern: { shape: rows.map((i) => (shown.status[i] === "delivered" ? "" : "x")) },
       },

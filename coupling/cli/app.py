@@ -1,4 +1,4 @@
-"""The command line."""
+"""Command line: ``run``, ``resume``, ``validate`` and ``schema``, and the exit status."""
 
 import json
 import sys
@@ -11,12 +11,16 @@ from rich.console import Console
 
 from coupling.cli import analysis, compare, sweep
 from coupling.cli.console import ProgressBar, summary_table
-from coupling.cli.tensorboard import tensorboard as live_scalars
+from coupling.cli.tensorboard import TensorBoard, require_tensorboard
+from coupling.run_directory.directory import RunDirectory
+from coupling.run_directory.layout import TENSORBOARD
 from coupling.scenario.errors import Interrupted, RunError, ScenarioError
 from coupling.scenario.file import parse_set
-from coupling.scenario.scenario import Scenario, file_schema
+from coupling.scenario.json_schema import file_schema
+from coupling.scenario.scenario import Scenario, json_schema
 from coupling.simulation.feasibility import warnings as feasibility_warnings
-from coupling.simulation.run import check_free, resume, run
+from coupling.simulation.observers import RunObserver
+from coupling.simulation.run import resume, run
 from coupling.simulation.signals import stop_requests
 
 DONE: Final = 0
@@ -24,11 +28,13 @@ FAILED: Final = 1
 WRONG_INPUT: Final = 2
 INTERRUPTED: Final = 130
 
-# What typer raises for a wrong command line; some of its versions keep a click of their own.
+# Error of typer for a wrong command line; some versions of typer have their own copy of click.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
-    help="Split federated fine-tuning with a simulated wireless network inside every training step.",
+    help=(
+        "Split federated fine-tuning with a simulated wireless network inside every training step."
+    ),
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -49,30 +55,42 @@ def run_command(
     scenario: ScenarioPath,
     settings: Settings = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run directory; by default the next free runs/NAME-N.")
+        Path | None, typer.Option(help="Run directory (default: the next free runs/NAME-N).")
     ] = None,
     no_learning: Annotated[
-        bool, typer.Option("--no-learning", help="Run the network alone.")
+        bool, typer.Option("--no-learning", help="Run the network without the learner.")
     ] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write scalars to OUT/tensorboard while it runs.")
+        bool, typer.Option("--tensorboard", help="Write scalars to OUT/tensorboard in every round.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario and leave a run directory."""
+    """Run a scenario, and write a run directory."""
     loaded = _load(scenario, settings)
-    folder = _next_free(loaded.name) if out is None else out
-    check_free(folder)
+    if tensorboard:
+        require_tensorboard()
+    if out is not None:
+        RunDirectory(out).require_free()
     for line in loaded.warnings():
-        _tell(f"warning: {line}")
-    with ProgressBar(loaded.rounds) as progress, ExitStack() as live, stop_requests() as stopping:
-        show = (
-            live.enter_context(live_scalars(folder / "tensorboard", progress.show))
-            if tensorboard
-            else progress.show
+        _stderr(f"warning: {line}")
+    directory = (
+        RunDirectory.next_free(Path("runs"), loaded.name) if out is None else RunDirectory(out)
+    )
+    with ExitStack() as stack:
+        observers: list[RunObserver] = [stack.enter_context(ProgressBar(loaded.rounds))]
+        if tensorboard:
+            scalars = TensorBoard(directory.path / TENSORBOARD)
+            observers.append(stack.enter_context(scalars))
+        stop = stack.enter_context(stop_requests())
+        run(
+            loaded,
+            directory,
+            learning=not no_learning,
+            observers=observers,
+            stop=stop,
+            log=_stderr,
         )
-        run(loaded, folder, learning=not no_learning, on_round=show, stop=stopping, tell=_tell)
-    _summarise(folder, as_json=as_json)
+    _summarise(directory.path, as_json=as_json)
 
 
 @app.command("resume")
@@ -83,19 +101,20 @@ def resume_command(
     as_json: AsJson = False,
 ) -> None:
     """Continue an interrupted run from its checkpoint."""
-    rounds = Scenario.load(folder / "scenario.toml").rounds
-    with ProgressBar(rounds) as progress, stop_requests() as stopping:
-        resume(folder, on_round=progress.show, stop=stopping, tell=_tell)
+    rounds = RunDirectory(folder).scenario().rounds
+    with ProgressBar(rounds) as progress, stop_requests() as stop:
+        resume(folder, observers=[progress], stop=stop, log=_stderr)
     _summarise(folder, as_json=as_json)
 
 
 def _summarise(folder: Path, *, as_json: bool) -> None:
+    """Print the warnings and the summary of a finished run."""
     from analysis import load
     from analysis.metrics import summary, warnings
 
     finished = load(folder)
     for line in warnings(finished):
-        _tell(f"warning: {line}")
+        _stderr(f"warning: {line}")
     if as_json:
         print(json.dumps(summary(finished), indent=2))
     else:
@@ -104,56 +123,50 @@ def _summarise(folder: Path, *, as_json: bool) -> None:
 
 @app.command()
 def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
-    """Check a scenario file and say what in it is probably not wanted."""
+    """Check a scenario file, and warn about settings that are probably mistakes."""
     loaded = _load(scenario, settings)
     for line in [*loaded.warnings(), *feasibility_warnings(loaded)]:
-        _tell(f"warning: {line}")
+        _stderr(f"warning: {line}")
     print(f"{scenario}: valid")
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files."""
-    print(json.dumps(file_schema(), indent=2))
+    print(json.dumps(file_schema(json_schema()), indent=2))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status; every fault is one line on stderr."""
+    """Run the command line and return its exit status; every error is one line on stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         ended = app(arguments or ["--help"], standalone_mode=False)
     except _UsageError as error:
-        _tell(f"airtune: {' '.join(str(error.format_message()).split())}")
+        _stderr(f"airtune: {' '.join(str(error.format_message()).split())}")
         return WRONG_INPUT
     except ScenarioError as error:
-        _tell(str(error))
+        _stderr(str(error))
         return WRONG_INPUT
     except RunError as error:
-        _tell(str(error))
+        _stderr(str(error))
         return FAILED
     except Interrupted as interrupted:
-        _tell(str(interrupted))
+        _stderr(str(interrupted))
         return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
         ended = INTERRUPTED
-    # Typer makes this number of a KeyboardInterrupt; the commands themselves return nothing.
+    # Typer returns this number for a KeyboardInterrupt; the commands themselves return None.
     if ended == INTERRUPTED:
-        _tell("interrupted at once; the tables up to the last complete round are readable")
+        _stderr("interrupted at once; the tables are readable up to the last complete round")
         return INTERRUPTED
     return DONE
 
 
 def _load(scenario: Path, settings: list[str] | None) -> Scenario:
+    """Return the scenario of a file with the values of ``--set``."""
     return Scenario.load(scenario, dict(parse_set(argument) for argument in settings or []))
 
 
-def _next_free(name: str) -> Path:
-    number = 1
-    while (folder := Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return folder
-
-
-def _tell(line: str) -> None:
-    """Print one line on stderr, also where a file's name has a line break in it."""
+def _stderr(line: str) -> None:
+    """Print one line on stderr, even if the name of a file contains a line break."""
     print("\\n".join(line.splitlines()), file=sys.stderr)

@@ -1,33 +1,35 @@
-"""What a person sees of a run: a bar while it goes on, a table at its end."""
+"""Console output of a run: the progress bar, and the summary table at the end."""
 
 from types import TracebackType
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 from rich import progress
 from rich.console import Console
 from rich.table import Table
+from typing_extensions import override
 
-from coupling.simulation.round_loop import RoundReport
+from coupling.run_directory.writer import Tables
+from coupling.simulation.observers import RunObserver
+from netsim.scheduling import RoundRecord
 
 
 @final
-class ProgressBar:
-    """A progress bar on stderr: round, devices scheduled, simulated time, loss, accuracy, time
-    left.
-    """
+class ProgressBar(RunObserver):
+    """Progress bar of a run on stderr: round, devices, simulated time, loss, accuracy."""
 
     def __init__(self, rounds: int) -> None:
         self._bar = progress.Progress(
             progress.TextColumn("round"),
             progress.MofNCompleteColumn(),
             progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.fields[news]}"),
+            progress.TextColumn("{task.fields[status]}"),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=False,
         )
         self._started = False
-        self._task = self._bar.add_task("", total=rounds, news="starting")
+        self._accuracy: float | None = None
+        self._task = self._bar.add_task("", total=rounds, status="starting")
 
     def __enter__(self) -> Self:
         return self
@@ -41,23 +43,29 @@ class ProgressBar:
         if self._started:
             self._bar.stop()
 
-    def show(self, report: RoundReport) -> None:
-        """Show a finished round; the bar appears with the first one, so that a fault before it
-        stays one line.
-        """
+    @override
+    def on_start(self, tables: Tables) -> None:
+        for _, row in tables.get("evaluations", ()):
+            self._accuracy = cast(float, row["accuracy"])
+
+    @override
+    def on_round(self, record: RoundRecord) -> None:
+        """Show a round; the bar appears with the first round, not before an error."""
         if not self._started:
             self._bar.start()
             self._started = True
-        news = f"N {report.scheduled:<3d} simulated {report.time_s:,.0f} s"
-        if report.train_loss is not None:
-            news += f"  loss {report.train_loss:.3f}"
-        if report.accuracy is not None:
-            news += f"  accuracy {report.accuracy:.1%}"
-        self._bar.update(self._task, completed=report.round, news=news)
+        if record.evaluation is not None:
+            self._accuracy = record.evaluation["accuracy"]
+        status = f"N {len(record.scheduled):<3d} simulated {record.time_s:,.0f} s"
+        if record.train_loss is not None:
+            status += f"  loss {record.train_loss:.3f}"
+        if self._accuracy is not None:
+            status += f"  accuracy {self._accuracy:.1%}"
+        self._bar.update(self._task, completed=record.round, status=status)
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
-    """Return the table that ends a run."""
+    """Return the summary table of a run."""
     rows = [
         ("rounds", f"{summary['rounds']:,}"),
         (
@@ -65,13 +73,14 @@ def summary_table(summary: dict[str, Any]) -> Table:
             f"mean {summary['scheduled_mean']:.2f}, median {summary['scheduled_median']:g}",
         ),
         (
-            "delay of a round",
+            "delay per round",
             f"mean {summary['delay_mean_s']:.4g} s, median {summary['delay_median_s']:.4g} s, "
             f"budget {summary['delay_budget_s']:.4g} s",
         ),
         (
             "final virtual queue",
-            f"{summary['virtual_queue_s']:.4g} s, Q(T) / (T budget) = {summary['virtual_queue_per_budget']:.4f}",
+            f"{summary['virtual_queue_s']:.4g} s, "
+            f"Q(T) / (T budget) = {summary['virtual_queue_per_budget']:.4f}",
         ),
         ("energy", f"{summary['energy_j']:.4g} J"),
     ]

@@ -1,63 +1,87 @@
-"""A run while it goes on, for TensorBoard."""
+"""TensorBoard scalars of a run, written after every round."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self, final
+
+from typing_extensions import override
 
 from coupling.scenario.errors import ScenarioError
-from coupling.simulation.round_loop import RoundReport
+from coupling.simulation.observers import RunObserver
+from netsim.scheduling import RoundRecord
 
-Show = Callable[[RoundReport], None]
 
+@final
+class TensorBoard(RunObserver):
+    """TensorBoard writer of the scalars of each round.
 
-@contextmanager
-def tensorboard(folder: Path, show: Show) -> Iterator[Show]:
-    """Give what shows a round as ``show`` does and writes its scalars for TensorBoard into a
-    folder.
-
-    Against the round: ``devices_scheduled``, ``simulated_s``, and where there is one ``train_loss``
-    (nat) and ``accuracy``. The folder appears with the first round.
-
-    Raises:
-        ScenarioError: TensorBoard is not installed.
+    The scalars are ``devices_scheduled``, ``simulated_s``, and if the round has them ``train_loss``
+    (nat) and ``accuracy``. The first round creates the folder.
     """
-    try:
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare to write into ``folder``.
+
+        Raises:
+            ScenarioError: TensorBoard is not installed.
+        """
+        require_tensorboard()
+        self._folder = folder
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    @override
+    def on_round(self, record: RoundRecord) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        if self._writer is None:
+            self._writer = EventFileWriter(str(self._folder))
+        values = [
+            Summary.Value(tag=tag, simple_value=value)
+            for tag, value in scalars(record).items()
+            if value is not None
+        ]
+        summary = Summary(value=values)
+        self._writer.add_event(Event(wall_time=time.time(), step=record.round, summary=summary))
+
+
+def require_tensorboard() -> None:
+    """Make sure that TensorBoard is installed.
+
+    Raises:
+        ScenarioError: it is not.
+    """
+    try:
+        import tensorboard  # noqa: F401
     except ImportError:
         raise ScenarioError(
             "--tensorboard: tensorboard is not installed; pip install 'airtune[tensorboard]'"
         ) from None
-    writers: list[Any] = []
-
-    def write(report: RoundReport) -> None:
-        show(report)
-        if not writers:
-            writers.append(EventFileWriter(str(folder)))
-        values = [
-            Summary.Value(tag=tag, simple_value=value)
-            for tag, value in scalars(report).items()
-            if value is not None
-        ]
-        writers[0].add_event(
-            Event(wall_time=time.time(), step=report.round, summary=Summary(value=values))
-        )
-
-    try:
-        yield write
-    finally:
-        for writer in writers:
-            writer.close()
 
 
-def scalars(report: RoundReport) -> dict[str, float | None]:
-    """Return the scalars of a round; None where there is none."""
+def scalars(record: RoundRecord) -> dict[str, float | None]:
+    """Return the scalars of a round; None where the round has no value.
+
+    Only a round that was evaluated has an accuracy.
+    """
+    evaluation = record.evaluation
     return {
-        "devices_scheduled": report.scheduled,
-        "simulated_s": report.time_s,
-        "train_loss": report.train_loss,
-        "accuracy": report.accuracy,
+        "devices_scheduled": len(record.scheduled),
+        "simulated_s": record.time_s,
+        "train_loss": record.train_loss,
+        "accuracy": None if evaluation is None else evaluation["accuracy"],
     }

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, whenever the process or the machine stops."""
+"""Atomic writes: files that are complete or absent, whenever the process or the machine stops."""
 
 import os
 from pathlib import Path

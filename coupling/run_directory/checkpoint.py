@@ -1,8 +1,9 @@
-"""The state of a run between two rounds, kept so that it can go on as if it had never stopped."""
+"""Checkpoint: the state of a run between two rounds, saved so that the run can be resumed."""
 
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, final
@@ -14,20 +15,28 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from coupling.run_directory import atomic
+from coupling.run_directory.layout import (
+    CHECKPOINT,
+    CHECKPOINT_NEW,
+    CHECKPOINT_OLD,
+    DEVICE_ARRAYS,
+    LEARNER,
+    POLICY_ARRAYS,
+    STATE,
+)
 from coupling.run_directory.schema import SCHEMA_VERSION, TABLES
 from coupling.scenario.errors import RunError
-from coupling.simulation.learning import TimedLearner
+from learner.base import Learner
+from netsim.scheduling import policy_state
 
-_NAME: Final = "checkpoint"
-_STATE: Final = "state.json"
-_ARRAYS: Final = "devices.safetensors"
-_LEARNER: Final = "learner"
+_POLICY: Final = "policy"
+"""Key of the policy's memory in the state file: its plain values."""
 
 
 @final
 @dataclass
 class RunState:
-    """Everything that the next round depends on, but for the scenario and the learner's weights.
+    """State that the next round depends on, except the scenario, the learner and the policy.
 
     The world needs nothing here: it is a function of seed, time and round.
     """
@@ -39,19 +48,25 @@ class RunState:
     virtual_queue_s: float
     """Virtual queue after that round, in seconds."""
     times_scheduled: Int[ndarray, " K"]
+    """Rounds in which the device was scheduled."""
     times_arrived: Int[ndarray, " K"]
     """Rounds in which the device's last uplink leg was delivered."""
     last_round: Int[ndarray, " K"]
+    """Last round in which the device was scheduled; 0 for never."""
+    last_arrival: Float[ndarray, " K"]
+    """Last round in which the device's last uplink leg was delivered; NaN for never."""
+    last_loss: Float[ndarray, " K"]
+    """Training loss of the device when it last trained, in nat; NaN for never."""
+    last_gradient_norm: Float[ndarray, " K"]
+    """Norm of the device's update when it last trained; NaN for never."""
     rate_sum_bps: Float[ndarray, " K"]
+    """Sum over rounds of the device's mean uplink rate, in bit/s."""
     energy_sum_j: Float[ndarray, " K"]
+    """Energy that the device has spent on sending, in J."""
     past_gain: Float[ndarray, "rounds K"]
-    """Gains of the last rounds, oldest first, as far back as the server's knowledge is old; empty
-    otherwise.
-    """
+    """Gains of the last rounds, oldest first, as far back as the CSI is old; empty otherwise."""
     battery_j: Float[ndarray, " K"]
-    """Charge of each device's battery; empty where they have none."""
-    accuracy: float | None = None
-    """Latest test accuracy, for the progress display."""
+    """Charge of each device's battery, in J; empty where devices have none."""
     parts: dict[str, int] = field(default_factory=dict)
     """Complete parts of each table."""
 
@@ -59,36 +74,72 @@ class RunState:
     def initial(
         count: int, virtual_queue_s: float, battery_j: Float[ndarray, " K"] | None = None
     ) -> "RunState":
-        """Return the state before the first round; without ``battery_j`` the devices have no
-        batteries.
+        """Return the state before the first round.
+
+        Without ``battery_j`` the devices have no batteries.
         """
-        charge_j = np.empty(0) if battery_j is None else battery_j
-        times, arrived, last = np.zeros((3, count), int)
-        rate, energy = np.zeros((2, count))
-        past_gain = np.empty((0, count))
         return RunState(
-            0, 0.0, virtual_queue_s, times, arrived, last, rate, energy, past_gain, charge_j
+            round=0,
+            time_s=0.0,
+            virtual_queue_s=virtual_queue_s,
+            times_scheduled=np.zeros(count, int),
+            times_arrived=np.zeros(count, int),
+            last_round=np.zeros(count, int),
+            last_arrival=np.full(count, np.nan),
+            last_loss=np.full(count, np.nan),
+            last_gradient_norm=np.full(count, np.nan),
+            rate_sum_bps=np.zeros(count),
+            energy_sum_j=np.zeros(count),
+            past_gain=np.empty((0, count)),
+            battery_j=np.empty(0) if battery_j is None else battery_j,
         )
 
 
-def save(folder: Path, state: RunState, learning: TimedLearner, digest: str) -> None:
+@final
+@dataclass(frozen=True)
+class SavedRun:
+    """Checkpoint that was read."""
+
+    state: RunState
+    policy: Mapping[str, Any]
+    """Memory of the policy, as its ``state_dict`` gave it; empty if it has none."""
+    learner: Path
+    """Folder of the learner's state."""
+
+
+def save(
+    folder: Path, state: RunState, learner: Learner, policy: Mapping[str, Any], digest: str
+) -> None:
     """Write the checkpoint of a run directory, complete or not at all.
 
     The new checkpoint is written beside the present one and takes its place by two renames.
     Whenever the machine stops, ``checkpoint`` is there and complete; or, between the renames, it is
     absent and both ``checkpoint.old`` and ``checkpoint.new`` are complete. ``load`` makes up for
-    the rename that is missing, so nothing that could still be needed is ever removed here.
+    the missing rename, so nothing that could still be needed is ever removed here.
+
+    Raises:
+        RunError: the policy's memory has a value that cannot be saved without pickle.
     """
     new, old, current = _places(folder)
+    try:
+        policy_arrays, policy_values = policy_state.pack(policy)
+    except ValueError as error:
+        raise RunError(f"round {state.round}: {error}") from None
     shutil.rmtree(new, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
     new.mkdir()
     arrays = {name: value for name, value in vars(state).items() if isinstance(value, ndarray)}
-    (new / _ARRAYS).write_bytes(safetensors.save(arrays))
-    learning.save(new / _LEARNER)
+    (new / DEVICE_ARRAYS).write_bytes(safetensors.save(arrays))
+    (new / POLICY_ARRAYS).write_bytes(safetensors.save(policy_arrays))
+    learner.save(new / LEARNER)
     plain = {name: value for name, value in vars(state).items() if name not in arrays}
-    document = {"schema": SCHEMA_VERSION, "scenario_sha256": digest, **plain}
-    (new / _STATE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    document = {
+        "schema": SCHEMA_VERSION,
+        "scenario_sha256": digest,
+        **plain,
+        _POLICY: policy_values,
+    }
+    (new / STATE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     for path in (*new.rglob("*"), new):
         atomic.fsync(path)
     if current.exists():
@@ -98,45 +149,53 @@ def save(folder: Path, state: RunState, learning: TimedLearner, digest: str) -> 
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(folder: Path, digest: str, initial: RunState) -> tuple[RunState, Path] | None:
-    """Return the checkpoint of a run directory and the path of the learner's part in it; None if it
-    has none.
+def load(folder: Path, digest: str, initial: RunState) -> SavedRun | None:
+    """Return the checkpoint of a run directory; None if there is none.
 
     ``initial`` is the state before the first round, which has the same shape.
 
     Raises:
-        RunError: it is damaged, or belongs to another scenario or schema version.
+        RunError: the checkpoint is damaged, or belongs to another scenario or schema version.
     """
     new, old, current = _places(folder)
     if not current.exists() and old.exists():
         os.replace(new if new.exists() else old, current)
     if not current.exists():
         return None
-    return _read(current, digest, initial), current / _LEARNER
+    return _read(current, digest, initial)
 
 
-def _read(place: Path, digest: str, initial: RunState) -> RunState:
+def _read(place: Path, digest: str, initial: RunState) -> SavedRun:
     try:
-        document = json.loads((place / _STATE).read_text(encoding="utf-8"))
-        arrays = safetensors.load((place / _ARRAYS).read_bytes())
+        document = json.loads((place / STATE).read_text(encoding="utf-8"))
+        arrays = safetensors.load((place / DEVICE_ARRAYS).read_bytes())
+        policy_arrays = safetensors.load((place / POLICY_ARRAYS).read_bytes())
     except (OSError, ValueError, SafetensorError) as error:
         raise _damaged(place, str(error)) from None
     if not isinstance(document, dict):
-        raise _damaged(place, f"{_STATE} is no table")
+        raise _damaged(place, f"{STATE} is no table")
     if document.pop("schema", None) != SCHEMA_VERSION:
         raise RunError(
             f"{place}: was written with another schema version; this one is {SCHEMA_VERSION}"
         )
     if document.pop("scenario_sha256", None) != digest:
         raise RunError(f"{place}: belongs to another scenario than the scenario.toml beside it")
+    policy_values = document.pop(_POLICY, None)
     values = document | arrays
     expected = {entry.name for entry in fields(RunState)}
     if set(values) != expected:
-        raise _damaged(place, f"{', '.join(sorted(expected ^ set(values)))} missing or unknown")
+        wrong = ", ".join(sorted(expected ^ set(values)))
+        raise _damaged(place, f"{wrong} missing or unknown")
     for entry in fields(RunState):
         if not _alike(values[entry.name], getattr(initial, entry.name)):
             raise _damaged(place, f"{entry.name} is not what it should be")
-    return RunState(**values)
+    if not isinstance(policy_values, dict):
+        raise _damaged(place, f"{_POLICY} is no table")
+    try:
+        policy = policy_state.unpack(policy_arrays, policy_values)
+    except ValueError as error:
+        raise _damaged(place, f"{_POLICY}: {error}") from None
+    return SavedRun(RunState(**values), policy, place / LEARNER)
 
 
 def _alike(value: Any, example: Any) -> bool:
@@ -152,15 +211,14 @@ def _alike(value: Any, example: Any) -> bool:
             )
         case int():
             return _is_count(value)
-        case None:
-            return value is None or isinstance(value, float)
         case _:
             return isinstance(value, float)
 
 
 def _per_device(values: ndarray) -> tuple[int, int, np.dtype[Any]]:
-    """Return what an array must have in common with its example: axes, devices, type; rounds may be
-    any number.
+    """Return the properties that an array shares with its example: axes, devices and type.
+
+    The number of rounds may differ.
     """
     return values.ndim, values.shape[-1], values.dtype
 
@@ -169,9 +227,9 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
-def _damaged(place: Path, why: str) -> RunError:
-    return RunError(f"{place}: is damaged: {why}; remove it, and the run begins again")
+def _damaged(place: Path, reason: str) -> RunError:
+    return RunError(f"{place}: is damaged: {reason}; remove it, and the run begins again")
 
 
 def _places(folder: Path) -> tuple[Path, Path, Path]:
-    return folder / f"{_NAME}.new", folder / f"{_NAME}.old", folder / _NAME
+    return folder / CHECKPOINT_NEW, folder / CHECKPOINT_OLD, folder / CHECKPOINT

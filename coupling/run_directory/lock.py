@@ -1,4 +1,4 @@
-"""One process at a time in a run directory."""
+"""Lock of a run directory: one process at a time works in it."""
 
 import fcntl
 import os
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final, final
 
+from coupling.run_directory.layout import LOCK
 from coupling.scenario.errors import RunError, ScenarioError, os_error_text
 
-_NAME: Final = ".lock"
 _TRIES: Final = 5
 _BETWEEN_TRIES_S: Final = 0.1
 
@@ -22,19 +22,21 @@ class LockedError(RunError):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep every other process out of a run directory; the lock ends with this process, however it
-    ends.
+    """Keep every other process out of a run directory.
+
+    The lock ends with this process, however it ends.
 
     Raises:
         LockedError: another process has it.
         ScenarioError: the directory cannot be written.
     """
+    path = folder / LOCK
     try:
-        file = (folder / _NAME).open("a+")
+        file = path.open("a+")
     except OSError as error:
         raise ScenarioError(f"{folder}: cannot be written: {os_error_text(error)}") from None
     with file:
-        if not _acquired(file):
+        if not _acquired(file) or not _is_at(path, file):
             file.seek(0)
             raise LockedError(
                 f"{folder}: another process ({file.read().strip()}) is running in this directory"
@@ -48,7 +50,7 @@ def locked(folder: Path) -> Iterator[None]:
 def is_locked(folder: Path) -> bool:
     """Return whether a process is at work in a run directory."""
     try:
-        with (folder / _NAME).open() as file:
+        with (folder / LOCK).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -62,8 +64,16 @@ def _acquired(file: IO[str]) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # It may be somebody who only looks whether the directory is locked.
+            # The other process may only look whether the directory is locked.
             time.sleep(_BETWEEN_TRIES_S)
         else:
             return True
     return False
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    """Return whether an open file is still the one at a path: its holder may have removed it."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False

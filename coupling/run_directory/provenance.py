@@ -1,5 +1,6 @@
-"""Where a run directory comes from: versions, seed, commit, machine, times."""
+"""Provenance of a run: versions, seed, commit, machine, times, and progress."""
 
+import contextlib
 import json
 import os
 import platform
@@ -11,15 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, Self, final
+from typing import Any, Final, Literal, Self, final
 
 from coupling.run_directory import atomic
+from coupling.run_directory.layout import PROVENANCE
 from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.scenario.errors import RunError
 from coupling.scenario.scenario import Scenario
-from coupling.simulation.learning import TimedLearner
+from learner.base import Learner
 
-_NAME: Final = "provenance.json"
 _PACKAGES: Final = (
     "airtune",
     "numpy",
@@ -31,46 +32,55 @@ _PACKAGES: Final = (
     "peft",
 )
 
+State = Literal["running", "finished", "interrupted", "failed"]
+
 
 @final
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run has come."""
+    """Progress of a run."""
 
-    state: str
-    """``running``, ``finished``, ``interrupted`` or ``failed``."""
+    state: State
     round: int
     """Last completed round."""
     simulated_s: float
+    """Simulated time at its end, in seconds."""
     parts: Mapping[str, int]
     """Complete parts of each table."""
     error: str | None = None
-    """The line about what failed."""
+    """Error line of a run that failed."""
 
 
 @final
 @dataclass(frozen=True)
 class Provenance:
-    """What ``provenance.json`` says, but for the progress of the run."""
+    """Content of ``provenance.json``, except the progress of the run."""
 
     facts: dict[str, Any]
     wall_before_s: float = 0.0
     """Wall-clock seconds of the processes that worked on the run before."""
     began_s: float = field(default_factory=time.perf_counter)
-    """When this process took the run up, by a clock that nobody sets back."""
+    """Start of this process's work, by a clock that is never set back."""
 
     @classmethod
-    def begin(cls, scenario: Scenario, learning: TimedLearner) -> Self:
-        """Return the facts of a run that starts now."""
+    def begin(
+        cls, scenario: Scenario, learner: Learner, *, learning: bool, policy: str | None
+    ) -> Self:
+        """Return the facts of a run that starts now.
+
+        ``policy`` names a policy object that takes the place of the scenario's.
+        """
         facts = {
             "schema": SCHEMA_VERSION,
             "scenario": scenario.name,
+            "scenario_folder": str(scenario.folder),
             "scenario_sha256": scenario.digest(),
             "setup_sha256": scenario.setup_digest(),
             "seed": scenario.seed,
             "rounds": scenario.rounds,
-            "learning": learning.learner is not None,
-            **_circumstances(learning),
+            "learning": learning,
+            "policy": policy,
+            **_environment(learner, learning=learning),
             "started": _now(),
             "resumed": [],
         }
@@ -80,43 +90,35 @@ class Provenance:
     def read(cls, folder: Path) -> Self:
         """Return the facts of a run directory.
 
-        Raises: RunError: the file cannot be read, is damaged, or was written with another schema
-            version.
+        Raises:
+            RunError: the file cannot be read, is damaged, or has another schema version.
         """
-        path = folder / _NAME
-        try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            wall_s = float(facts["wall_s"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{path}: cannot be read or is damaged: {error}") from None
+        facts = read_facts(folder)
         if facts.get("schema") != SCHEMA_VERSION:
-            raise RunError(
-                f"{path}: has schema {facts.get('schema')}; this version knows {SCHEMA_VERSION}"
-            )
-        return cls(facts, wall_s)
+            raise _other_schema(folder / PROVENANCE, facts.get("schema"))
+        return cls(facts, float(facts["wall_s"]))
 
-    def other_software(self) -> str | None:
-        """Return in a line with which other commit and versions the run began; None if they are
-        these.
+    def software_changes(self) -> str | None:
+        """Return a line about commit and versions that have changed since the run started.
+
+        None if there is none.
         """
-        now = _software(_git("rev-parse", "HEAD"), _versions())
-        began = _software(self.facts["commit"], self.facts["versions"])
-        names = [name for name in began if name in now and began[name] != now[name]]
+        present = _software(_git("rev-parse", "HEAD"), _versions())
+        former = _software(self.facts["commit"], self.facts["versions"])
+        names = [name for name in former if name in present and former[name] != present[name]]
         if not names:
             return None
-        before, after = (
-            ", ".join(f"{name} {some[name]}" for name in names) for some in (began, now)
-        )
+        before = ", ".join(f"{name} {former[name]}" for name in names)
+        after = ", ".join(f"{name} {present[name]}" for name in names)
         return (
-            f"was begun with {before}; goes on with {after}, and may end otherwise than in one go"
+            f"started with {before}, resuming with {after}: "
+            "results may differ from an uninterrupted run"
         )
 
-    def again(self, learning: TimedLearner) -> "Provenance":
-        """Return the facts of a run that goes on now, perhaps on another machine or with other
-        versions.
-        """
-        resumed = [*self.facts["resumed"], {"at": _now(), **_circumstances(learning)}]
-        return replace(self, facts=self.facts | {"resumed": resumed})
+    def resumed(self, learner: Learner) -> "Provenance":
+        """Return the facts of a run that is resumed now."""
+        entry = {"at": _now(), **_environment(learner, learning=self.facts["learning"])}
+        return replace(self, facts=self.facts | {"resumed": [*self.facts["resumed"], entry]})
 
     def write(self, folder: Path, progress: RunProgress) -> None:
         """Write ``provenance.json``, complete or not at all."""
@@ -125,17 +127,52 @@ class Provenance:
             "ended": None if progress.state == "running" else _now(),
             "wall_s": self.wall_before_s + time.perf_counter() - self.began_s,
         }
-        atomic.write(folder / _NAME, json.dumps(document, indent=2) + "\n")
+        atomic.write(folder / PROVENANCE, json.dumps(document, indent=2) + "\n")
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Return the content of the ``provenance.json`` of a run directory of any schema version.
+
+    Raises:
+        RunError: the file cannot be read or is damaged.
+    """
+    path = folder / PROVENANCE
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        float(facts["wall_s"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: cannot be read or is damaged: {error}") from None
+    return facts
+
+
+def require_schema(folder: Path) -> None:
+    """Make sure that a run directory has this schema version; nothing where no version is given.
+
+    Raises:
+        RunError: it has another one.
+    """
+    path = folder / PROVENANCE
+    with contextlib.suppress(OSError, ValueError):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(facts, dict) and facts.get("schema", SCHEMA_VERSION) != SCHEMA_VERSION:
+            raise _other_schema(path, facts["schema"])
+
+
+def _other_schema(path: Path, schema: object) -> RunError:
+    return RunError(
+        f"{path}: has schema {schema}, and this version of airtune continues runs of schema "
+        f"{SCHEMA_VERSION}; run the scenario anew"
+    )
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _circumstances(learning: TimedLearner) -> dict[str, Any]:
-    """Return what runs the scenario: software, machine, and what the learner computes with."""
+def _environment(learner: Learner, *, learning: bool) -> dict[str, Any]:
+    """Return software, machine, and the device and threads with which the learner computes."""
     status = _git("status", "--porcelain")
-    torch = sys.modules.get("torch") if learning.learner else None
+    torch = sys.modules.get("torch") if learning else None
     return {
         "versions": _versions(),
         "commit": _git("rev-parse", "HEAD"),
@@ -145,7 +182,7 @@ def _circumstances(learning: TimedLearner) -> dict[str, Any]:
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads() if torch else None,
-        "torch_device": learning.device,
+        "torch_device": learner.device,
     }
 
 
@@ -154,18 +191,18 @@ def _software(commit: str | None, versions: Mapping[str, str]) -> dict[str, str]
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _git(*arguments: str) -> str | None:
-    """Return what git says about the source tree of this package; None where it is not in one."""
-    tree = Path(__file__).resolve().parent.parent.parent
+    """Return the output of git in the source tree of this package; None outside of one."""
+    tree = Path(__file__).resolve().parents[2]
     if not (tree / ".git").exists():
         return None
     try:

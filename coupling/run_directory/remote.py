@@ -1,4 +1,4 @@
-"""Run directories on any file system that fsspec knows, such as an object store."""
+"""Remote run directory: a copy on any file system that fsspec knows, such as an object store."""
 
 import hashlib
 import json
@@ -8,12 +8,11 @@ from typing import Any, Final, final
 
 import fsspec
 
+from coupling.run_directory.layout import CHECKPOINT, MANIFESTS, PARTS, PROVENANCE, SCENARIO
 from coupling.run_directory.schema import TABLES
 from coupling.scenario.errors import RunError
 
-_DOCUMENTS: Final = ("scenario.toml", "provenance.json")
-_CHECKPOINT: Final = "checkpoint"
-_MANIFESTS: Final = "manifests"
+_DOCUMENTS: Final = (SCENARIO, PROVENANCE)
 
 
 def is_url(place: str) -> bool:
@@ -23,12 +22,12 @@ def is_url(place: str) -> bool:
 
 @final
 class RemoteRunDirectory:
-    """A run directory elsewhere, written from a local one.
+    """Copy of a local run directory at a URL.
 
-    It has the parts of the local one under their names; what changes from one push to the next,
-    such as the checkpoint, is written under new names. Each push ends with a manifest that names
-    every file with size and hash; a push that is broken off has none, and so changes nothing. What
-    only former manifests name is removed after that.
+    Parts of tables keep their names; files that change from one upload to the next, such as the
+    checkpoint, get new names. Each upload ends with a manifest that names
+    every file with size and hash; an upload that is interrupted has none and changes nothing. Files
+    that only former manifests name are removed after that.
     """
 
     def __init__(self, url: str) -> None:
@@ -36,8 +35,8 @@ class RemoteRunDirectory:
         self._url = url
         self._known: dict[tuple[str, int], str] = {}
 
-    def push(self, folder: Path) -> None:
-        """Upload what is complete in a local run directory; nothing if it is none.
+    def upload(self, folder: Path) -> None:
+        """Upload the complete files of a local run directory; nothing if it is none.
 
         Raises:
             RunError: the file system refuses.
@@ -45,17 +44,17 @@ class RemoteRunDirectory:
         if not all((folder / name).is_file() for name in _DOCUMENTS):
             return
         try:
-            self._push(folder)
+            self._upload(folder)
         except OSError as error:
             raise RunError(f"{self._url}: cannot be written: {error}") from None
 
-    def fetch(self, folder: Path, tables: Collection[str] | None = None) -> bool:
-        """Download the latest push into a new local directory; return whether there is one.
+    def download(self, folder: Path, tables: Collection[str] | None = None) -> bool:
+        """Download the latest upload into a new local directory; return whether there is one.
 
         ``tables`` names those that are wanted, without the checkpoint; by default everything comes.
 
         Raises:
-            RunError: a file is missing, or is not what its manifest says.
+            RunError: a file is missing, or differs from its manifest.
         """
         manifest = self.manifest()
         if manifest is None:
@@ -70,23 +69,21 @@ class RemoteRunDirectory:
         return True
 
     def manifest(self) -> dict[str, Any] | None:
-        """Return the latest manifest: texts of the documents, and name, size and hash of each
-        file.
-        """
+        """Return the latest manifest: documents, and name, size and hash of each file."""
         for path in reversed(self._manifests()):
             try:
                 document: dict[str, Any] = json.loads(self._fs.cat_file(path))
             except (OSError, ValueError):
-                continue  # broken off while it was written: the one before counts
+                continue  # interrupted while it was written: the one before counts
             return document
         return None
 
     def provenance(self) -> dict[str, Any] | None:
-        """Return what the latest push says of the run; None if there is none."""
+        """Return the provenance in the latest upload; None if there is none."""
         manifest = self.manifest()
-        return None if manifest is None else json.loads(manifest["documents"]["provenance.json"])
+        return None if manifest is None else json.loads(manifest["documents"][PROVENANCE])
 
-    def _push(self, folder: Path) -> None:
+    def _upload(self, folder: Path) -> None:
         documents = {name: (folder / name).read_text(encoding="utf-8") for name in _DOCUMENTS}
         former = self._manifests()
         serial = int(Path(former[-1]).stem) + 1 if former else 0
@@ -97,7 +94,7 @@ class RemoteRunDirectory:
             digest = self._digest(path, name)
             entry = before["files"].get(name)
             if entry is None or entry["sha256"] != digest:
-                # What the former manifest names stays as it is until the new one is there.
+                # Files that the former manifest names stay until the new manifest is there.
                 place = (
                     name if path.suffix == ".parquet" and entry is None else f"{serial:09d}-{name}"
                 )
@@ -105,11 +102,11 @@ class RemoteRunDirectory:
                 self._fs.put_file(str(path), f"{self._root}/{place}")
                 entry = {"object": place, "bytes": path.stat().st_size, "sha256": digest}
             files[name] = entry
-        for name, text in documents.items():  # for readers; what counts is in the manifest
+        for name, text in documents.items():  # for readers; the manifest decides
             self._fs.pipe_file(f"{self._root}/{name}", text.encode())
-        self._fs.makedirs(f"{self._root}/{_MANIFESTS}", exist_ok=True)
+        self._fs.makedirs(f"{self._root}/{MANIFESTS}", exist_ok=True)
         manifest = json.dumps({"documents": documents, "files": files}, indent=2)
-        self._fs.pipe_file(f"{self._root}/{_MANIFESTS}/{serial:09d}.json", manifest.encode())
+        self._fs.pipe_file(f"{self._root}/{MANIFESTS}/{serial:09d}.json", manifest.encode())
         self._remove_unnamed(before, files, former)
 
     def _remove_unnamed(
@@ -122,7 +119,7 @@ class RemoteRunDirectory:
                 self._fs.rm_file(path)
 
     def _manifests(self) -> list[str]:
-        folder = f"{self._root}/{_MANIFESTS}"
+        folder = f"{self._root}/{MANIFESTS}"
         self._fs.invalidate_cache(folder)
         return (
             sorted(map(str, self._fs.ls(folder, detail=False))) if self._fs.exists(folder) else []
@@ -135,7 +132,7 @@ class RemoteRunDirectory:
         except OSError as error:
             raise RunError(f"{self._url}/{entry['object']}: cannot be read: {error}") from None
         if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-            raise RunError(f"{self._url}/{entry['object']}: is not what the manifest says")
+            raise RunError(f"{self._url}/{entry['object']}: differs from its manifest")
         path.write_bytes(content)
 
     def _digest(self, path: Path, name: str) -> str:
@@ -147,5 +144,5 @@ class RemoteRunDirectory:
 
 def _files(folder: Path) -> Iterator[Path]:
     for table in TABLES:
-        yield from sorted((folder / table).glob("part-*.parquet"))
-    yield from sorted(path for path in (folder / _CHECKPOINT).rglob("*") if path.is_file())
+        yield from sorted((folder / table).glob(PARTS))
+    yield from sorted(path for path in (folder / CHECKPOINT).rglob("*") if path.is_file())

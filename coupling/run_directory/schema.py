@@ -1,13 +1,11 @@
-"""The columns of a run directory: the one place that declares name, type, unit and meaning of
-each.
-"""
+"""Schema of the tables of a run directory: name, type, unit and meaning of every column."""
 
 from dataclasses import dataclass
 from typing import Final, final
 
 import pyarrow as pa
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 """Version of run directories; rises with every change of a column or of a key's default."""
 
 _INT: Final = pa.int64()
@@ -19,9 +17,7 @@ _FLAG: Final = pa.bool_()
 @final
 @dataclass(frozen=True)
 class Column:
-    """A column: null means not applicable or not yet, and never stands in a column that is not
-    nullable.
-    """
+    """Column of a table; null means not applicable or not yet, in nullable columns only."""
 
     name: str
     type: pa.DataType
@@ -205,7 +201,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
             "leg",
             _TEXT,
             "",
-            "What was sent: symbols, embedding, feature, gradient, adapter or data.",
+            "Leg: payload, embedding, feature, gradient, adapter, data, or a plug-in's.",
         ),
         Column("direction", _TEXT, "", "uplink or downlink."),
         Column("bits", _INT, "bit", "Bits offered."),

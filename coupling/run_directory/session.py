@@ -1,90 +1,118 @@
-"""A run on its way: its tables, its state and its provenance, kept however it ends."""
+"""Run session: the tables, checkpoints and provenance that one process writes of a run."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import final
+from types import TracebackType
+from typing import Any, Self, final
 
-from coupling.run_directory import checkpoint
+import tomli_w
+
+from coupling.run_directory import atomic, checkpoint
 from coupling.run_directory.checkpoint import RunState
-from coupling.run_directory.provenance import Provenance, RunProgress
-from coupling.run_directory.writer import TableWriter
+from coupling.run_directory.layout import SCENARIO
+from coupling.run_directory.provenance import Provenance, RunProgress, State
+from coupling.run_directory.writer import Tables, TableWriter
 from coupling.scenario.errors import Interrupted, RunError, os_error_text
 from coupling.scenario.scenario import Scenario
-from coupling.simulation.learning import TimedLearner
+from learner.base import Learner
 
 
 @final
 class RunSession:
-    """What is written of one run while it goes on."""
+    """Writer of one run; on exit the run is finished, interrupted or failed.
+
+    ``open`` opens the tables, which continue after the parts that the state counts; later parts are
+    dropped.
+
+    Raises:
+        RunError: on exit, where the directory cannot be written.
+    """
 
     def __init__(
         self,
         folder: Path,
-        scenario: Scenario,
-        learning: TimedLearner,
         state: RunState,
         provenance: Provenance,
-        on_save: Callable[[Path], None],
+        *,
+        scenario: Scenario,
+        on_checkpoint: Callable[[Path], None],
     ) -> None:
         self.folder = folder
-        self.scenario = scenario
-        self.learning = learning
-        self.state = state
+        self._parts: Mapping[str, int] = state.parts
+        self._round = state.round
+        self._time_s = state.time_s
         self._provenance = provenance
-        self._on_save = on_save
-        self._recorder: TableWriter | None = None
+        self._on_checkpoint = on_checkpoint
+        self._scenario = scenario
+        self._writer: TableWriter | None = None
 
-    def open_tables(self) -> TableWriter:
-        """Return the tables, which go on behind the parts that the state counts; later parts are
-        dropped.
-        """
-        self._recorder = TableWriter(self.folder, self.state.parts)
-        return self._recorder
+    def __enter__(self) -> Self:
+        return self
 
-    def save(self) -> None:
-        """Write everything up to the last complete round: parts, checkpoint and provenance."""
-        assert self._recorder is not None, "a state is saved after the tables were opened"
-        self._recorder.flush()
-        self._recorder.fsync()
-        self.state.parts = self._recorder.parts()
-        checkpoint.save(self.folder, self.state, self.learning, self.scenario.digest())
-        self.note("running")
-        self._on_save(self.folder)
-
-    def note(self, state: str, error: str | None = None) -> None:
-        """Write the provenance."""
-        parts = self._recorder.parts() if self._recorder else self.state.parts
-        progress = RunProgress(state, self.state.round, self.state.time_s, parts, error)
-        self._provenance.write(self.folder, progress)
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep what was reached, however what is done inside ends.
-
-        Raises:
-            RunError: the directory cannot be written.
-        """
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         try:
-            yield
-            self._close("finished")
-        except (KeyboardInterrupt, Interrupted):
-            self._close("interrupted")
-            raise
-        except OSError as error:
-            line = f"after round {self.state.round}: {self.folder} cannot be written: {os_error_text(error)}"
+            match error:
+                case None:
+                    self._close("finished")
+                case KeyboardInterrupt() | Interrupted():
+                    self._close("interrupted")
+                case OSError():
+                    raise error
+                case _:
+                    self._close("failed", str(error))
+        except OSError as failure:
+            line = f"after round {self._round}: {self.folder} cannot be written: "
+            line += os_error_text(failure)
             self._close("failed", line)
             raise RunError(line) from None
-        except BaseException as error:
-            self._close("failed", str(error))
-            raise
 
-    def _close(self, state: str, error: str | None = None) -> None:
+    def open(self) -> None:
+        """Write provenance and scenario, and open the tables.
+
+        Raises:
+            RunError: a part that the state counts is missing or cannot be read.
+        """
+        self.write_provenance("running")
+        path = self.folder / SCENARIO
+        if not path.exists():
+            # After the provenance: a directory with a scenario is one that can be resumed.
+            atomic.write(path, tomli_w.dumps(self._scenario.tables()))
+        self._writer = TableWriter(self.folder, self._parts)
+
+    def write(self, tables: Tables, round_number: int, time_s: float) -> None:
+        """Take in the rows of a round that ended at ``time_s``; round 0 is before training."""
+        assert self._writer is not None, "rows are written after the tables were opened"
+        self._writer.write(tables)
+        self._round = round_number
+        self._time_s = time_s
+
+    def save(self, state: RunState, learner: Learner, policy: Mapping[str, Any]) -> None:
+        """Write everything up to the last complete round: parts, checkpoint and provenance."""
+        assert self._writer is not None, "a state is saved after the tables were opened"
+        self._writer.flush()
+        self._writer.fsync()
+        state.parts = self._writer.parts()
+        checkpoint.save(self.folder, state, learner, policy, digest=self._scenario.digest())
+        self.write_provenance("running")
+        self._on_checkpoint(self.folder)
+
+    def write_provenance(self, state: State, error: str | None = None) -> None:
+        """Write the provenance with the progress of the run."""
+        self._parts = self._writer.parts() if self._writer else self._parts
+        progress = RunProgress(state, self._round, self._time_s, parts=self._parts, error=error)
+        self._provenance.write(self.folder, progress)
+
+    def _close(self, state: State, error: str | None = None) -> None:
         try:
-            if self._recorder:
-                self._recorder.flush()
-                self._recorder.fsync()
-            self.note(state, error)
+            if self._writer:
+                self._writer.flush()
+                self._writer.fsync()
+            self.write_provenance(state, error)
         except OSError:
             # After a failure the disk may be full; the line about it is already on its way.
             if error is None:

@@ -1,4 +1,4 @@
-"""What can go wrong, each in the one line that a user is shown."""
+"""Errors of scenarios and runs, and the one line of text that a user is shown."""
 
 import difflib
 import json
@@ -11,31 +11,33 @@ from typing import Any, Final, final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+"""Keys and list indices from the top of a scenario to one value."""
 
 
 @final
 class ScenarioError(ValueError):
-    """The input is wrong; the text is one line: file, key, value and what is allowed. Exit status
-    2.
-    """
+    """Wrong input, exit status 2; the text is one line: file, key, value and what is allowed."""
 
 
 class RunError(RuntimeError):
-    """The run failed; the text is one line: what, and at which round. Exit status 1."""
+    """Failed run, exit status 1; the text is one line: what failed, and in which round."""
 
 
 @final
 class Interrupted(Exception):  # noqa: N818  # not an error: the run was asked to stop
-    """The run stopped between two rounds; the text is the line that says how to go on. Exit status
-    130.
-    """
+    """Interrupted run, exit status 130; the text is the line that says how to continue."""
 
 
 def os_error_text(error: OSError) -> str:
-    """Return why the system refused, without number and path."""
+    """Return the system's reason for an error, without number and path."""
     # By number where there is one: libraries put words of their own around the system's.
     return (os.strerror(error.errno) if error.errno else str(error)).lower()
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or the name of its class if there is none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 _BOUNDS: Final = {
@@ -67,10 +69,8 @@ _BOUNDS: Final = {
 _BARE_KEY: Final = re.compile(r"[\w\-]+")
 
 
-def key_of(path: Sequence[str | int]) -> str:
-    """Return a path into a scenario as users write it: ``devices.count``,
-    ``cell.position_m[1]``.
-    """
+def key_path(path: KeyPath) -> str:
+    """Return a key as users write it: ``devices.count``, ``cell.position_m[1]``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -82,59 +82,62 @@ def key_of(path: Sequence[str | int]) -> str:
 
 
 def explain(
-    error: ValidationError, raw: Mapping[str, Any], schema: Mapping[str, Any], prefix: Path = ()
-) -> tuple[Path, str]:
-    """Return where the first fault of a validation is, and the line about it without the file's
-    name.
+    error: ValidationError, raw: Mapping[str, Any], schema: Mapping[str, Any], prefix: KeyPath = ()
+) -> tuple[KeyPath, str]:
+    """Return the key of the first fault of a validation, and the line without the file's name.
 
-    ``raw`` is the scenario as it was given and ``schema`` its JSON Schema; ``prefix`` is the place
+    ``raw`` is the scenario as it was given and ``schema`` its JSON Schema; ``prefix`` is the key
     of the table that was validated, where that is not the whole scenario.
     """
     details = error.errors(include_url=False)
-    path = _place(details[0], raw, prefix)
-    # A value that may be one of several types fails once for each; all belong into the line.
-    same = [detail for detail in details if _place(detail, raw, prefix) == path]
+    path = _key(details[0], raw, prefix)
+    # A value that may be one of several types fails once per type; the line lists all faults.
+    same = [detail for detail in details if _key(detail, raw, prefix) == path]
     value = _value(raw, path)
+    key = key_path(path)
     match details[0]["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
             owners = _resolve(schema, _node(schema, raw, path), None).get("policies")
             if owners:
-                return (
-                    path,
-                    f"{key_of(path)} is unknown to this policy; it is an option of {', '.join(owners)}",
-                )
-            return (
-                path,
-                f"{key_of(path)} is unknown; {_nearest(str(path[-1]), known_keys(schema, raw, path[:-1]))}",
-            )
+                policies = ", ".join(owners)
+                return path, f"{key} is unknown to this policy; it is an option of {policies}"
+            known = known_keys(schema, raw, path[:-1])
+            hint = did_you_mean(path[-1], known) or f"known here: {', '.join(known)}"
+            return path, f"{key} is unknown; {hint}"
         case "missing" | "missing_argument":
-            return path, f"{key_of(path)} is missing"
+            return path, f"{key} is missing"
         case "union_tag_not_found":
             kinds = ", ".join(map(repr, _kinds(schema, raw, path)))
-            return path, f"{key_of((*path, 'kind'))} is missing: one of {kinds}"
+            return path, f"{key_path((*path, 'kind'))} is missing: one of {kinds}"
         case "value_error":
             text = str(details[0]["ctx"]["error"])
-            return path, f"{key_of(path)}: {text}" if path else text
+            return path, f"{key}: {text}" if path else text
         case "union_tag_invalid":
             path = (*path, "kind")
             value = _value(raw, path)
     faults = dict.fromkeys(_fault(detail) for detail in same)
-    return path, f"{key_of(path)} = {_show(value)} {' and '.join(faults)}"
+    return path, f"{key_path(path)} = {_show(value)} {' and '.join(faults)}"
 
 
 def unknown(name: str, value: object, allowed: Sequence[str]) -> str:
-    """Return the line about a name that is none of the allowed ones, with the nearest of them."""
-    near = difflib.get_close_matches(str(value), allowed, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{name} = {_show(value)} is not one of {', '.join(allowed)}{hint}"
+    """Return the line about a value that is none of the allowed ones, with the nearest of them."""
+    line = f"{name} = {_show(value)} is not one of {', '.join(allowed)}"
+    hint = did_you_mean(value, allowed)
+    return f"{line}; {hint}" if hint else line
 
 
-def known_keys(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> list[str]:
+def did_you_mean(name: object, known: Sequence[str]) -> str | None:
+    """Return the question about the known name that is nearest; None if none is near."""
+    near = difflib.get_close_matches(str(name), known, n=1)
+    return f"did you mean {near[0]}?" if near else None
+
+
+def known_keys(schema: Mapping[str, Any], raw: Mapping[str, Any], path: KeyPath) -> list[str]:
     """Return the keys that a table of a scenario may have, read from the JSON Schema."""
     return list(_resolve(schema, _node(schema, raw, path), _value(raw, path)).get("properties", {}))
 
 
-def _kinds(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> list[str]:
+def _kinds(schema: Mapping[str, Any], raw: Mapping[str, Any], path: KeyPath) -> list[str]:
     """Return the values that ``kind`` may have in a table."""
     node = _node(schema, raw, path)
     for branch in (node, *node.get("anyOf", [])):
@@ -143,10 +146,8 @@ def _kinds(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> lis
     return []
 
 
-def _node(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    """Return what the JSON Schema says about a key; references and unions in it stay as they
-    are.
-    """
+def _node(schema: Mapping[str, Any], raw: Mapping[str, Any], path: KeyPath) -> Mapping[str, Any]:
+    """Return the node of the JSON Schema that describes a key, references not followed."""
     node: Any = schema
     for index, part in enumerate(path):
         table = _resolve(schema, node, _value(raw, path[:index]))
@@ -157,7 +158,7 @@ def _node(schema: Mapping[str, Any], raw: Mapping[str, Any], path: Path) -> Mapp
 def _resolve(
     schema: Mapping[str, Any], node: Mapping[str, Any], value: object
 ) -> Mapping[str, Any]:
-    """Follow references and choose the branch of a union that belongs to the table's kind."""
+    """Return the node behind references, in a union that of the table's kind."""
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
     branches = [
@@ -173,10 +174,8 @@ def _resolve(
     return next((branch for branch in branches if "properties" in branch), node)
 
 
-def _place(detail: ErrorDetails, raw: Mapping[str, Any], prefix: Path) -> Path:
-    """Return the keys of an error's location that the user wrote, without pydantic's tags of union
-    members.
-    """
+def _key(detail: ErrorDetails, raw: Mapping[str, Any], prefix: KeyPath) -> KeyPath:
+    """Return the location of an error without the tags that pydantic gives to union members."""
     path: list[str | int] = list(prefix)
     value = _value(raw, prefix)
     for index, part in enumerate(detail["loc"]):
@@ -191,7 +190,7 @@ def _place(detail: ErrorDetails, raw: Mapping[str, Any], prefix: Path) -> Path:
     return tuple(path)
 
 
-def _value(raw: object, path: Path) -> object:
+def _value(raw: object, path: KeyPath) -> object:
     for part in path:
         try:
             raw = raw[part]  # type: ignore[index]  # a missing key or a scalar on the way is caught
@@ -213,8 +212,3 @@ def _show(value: object) -> str:
         return str(value).lower()
     text = str(value) if isinstance(value, date | time) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _nearest(key: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"

@@ -1,6 +1,4 @@
-"""Scenario files as they were written: TOML, ``extends``, overrides, and which file each key came
-from.
-"""
+"""Scenario files: TOML, ``extends``, overrides, and the origin of every key."""
 
 import re
 import tomllib
@@ -10,19 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
 
-from coupling.scenario.errors import Path as KeyPath
-from coupling.scenario.errors import ScenarioError, os_error_text
+from coupling.scenario.errors import KeyPath, ScenarioError, key_path, os_error_text
 
 SET: Final = "--set"
 _BARE_WORD: Final = re.compile(r"[A-Za-z_./][\w./:\-]*")
 """A name, a hub id or a path."""
-_RIVALS: Final = (
+_EXCLUSIVE_KEYS: Final = (
     frozenset({"name", "path"}),
     frozenset({"delay_budget_s", "delay_budget_s_per_bit"}),
 )
-"""Keys of one table that exclude each other: one that is set later takes the place of the
-others.
-"""
+"""Keys of one table that exclude each other: a later one replaces the others."""
+_RENAMED_KEYS: Final[dict[KeyPath, KeyPath]] = {
+    ("scheduler", "knowledge"): ("scheduler", "csi"),
+}
+"""Keys of earlier versions, and the names that they have now."""
 
 
 @final
@@ -33,37 +32,36 @@ class ScenarioFile:
     path: Path
     raw: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, Path | str] = field(default_factory=dict)
+    plugin_folders: tuple[Path, ...] = ()
+    """Folders with a user's own modules: that of the file, and the working directory."""
 
     def origin(self, path: KeyPath) -> Path | str:
-        """Return the file (or ``--set``) that wrote the key at ``path``, or the nearest table
-        around it.
-        """
+        """Return the file (or ``--set``) that wrote a key, or the nearest table around it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]]
         return self.path
 
     def line(self, path: KeyPath, text: str) -> str:
-        """Return the line that tells the user about a fault at ``path``."""
+        """Return the line that reports a fault of the key at ``path``."""
         origin = self.origin(path)
         return f"{self.path}: {text} (from {SET})" if origin == SET else f"{origin}: {text}"
 
-    def merge(self, table: Mapping[str, Any], origin: Path | str, at: KeyPath = ()) -> None:
-        """Lay ``table`` over the tables at ``at``, key by key; a table whose ``kind`` changes is
-        replaced.
+    def merge(self, table: Mapping[str, Any], origin: Path | str, below: KeyPath = ()) -> None:
+        """Lay ``table`` over the table at the key ``below``, key by key.
 
-        A key displaces those of other origin that exclude it: two in one file, or two ``--set``,
-        are left for validation to refuse.
+        A table whose ``kind`` changes is replaced. A key displaces the keys of other origin that
+        exclude it: two in one file, or two ``--set``, are left for validation to refuse.
         """
         target = self.raw
-        for part in at:
+        for part in below:
             target = target[str(part)]
         for key, value in table.items():
-            path = (*at, key)
-            for rival in _rivals(key) & set(target):
-                if rival not in table and self.origin((*at, rival)) != origin:
-                    del target[rival]
-                    self._forget((*at, rival))
+            path = (*below, key)
+            for excluded in _mutually_exclusive(key) & set(target):
+                if excluded not in table and self.origin((*below, excluded)) != origin:
+                    del target[excluded]
+                    self._forget((*below, excluded))
             old = target.get(key)
             if isinstance(value, Mapping):
                 if not isinstance(old, dict) or value.get("kind", old.get("kind")) != old.get(
@@ -79,10 +77,9 @@ class ScenarioFile:
                 self.origins[path] = origin
 
     def override(self, key: str, value: object) -> None:
-        """Set one key, as ``--set`` does; a table is merged, anything else takes the place of what
-        was there.
+        """Set one key, as ``--set`` does: a table is merged, any other value replaces the old one.
 
-        None takes the key away, as ``--set key=`` does.
+        None removes the key, as ``--set key=`` does.
         """
         parts = key.split(".")
         if not all(parts):
@@ -96,20 +93,31 @@ class ScenarioFile:
             if part not in table and value is not None:
                 table[part] = {}
                 self.origins[tuple(parts[: index + 1])] = SET
-            below = table.get(part)
-            if not isinstance(below, dict):
+            inner = table.get(part)
+            if not isinstance(inner, dict):
                 raise ScenarioError(f"{SET} {key}: {'.'.join(parts[: index + 1])} is not a table")
-            table = below
+            table = inner
         if value is None:
             self._remove(parts, table)
             return
         self.merge({parts[-1]: value}, SET, tuple(parts[:-1]))
 
-    def resolve_paths(self) -> None:
-        """Make every ``path``, and a model that is a directory, relative to the file that names it
-        absolute.
+    def refuse_renamed_keys(self) -> None:
+        """Refuse the keys of earlier versions.
 
-        Paths given by ``--set`` are relative to the working directory.
+        Raises:
+            ScenarioError: a key that has another name now; the line gives the name.
+        """
+        for old, new in _RENAMED_KEYS.items():
+            if old in self.origins:
+                text = f"{key_path(old)} has been renamed; write {key_path(new)} instead"
+                raise ScenarioError(self.line(old, text))
+
+    def resolve_paths(self) -> None:
+        """Make every ``path``, and a model that is a directory, absolute.
+
+        Paths are relative to the file that names them; those given by ``--set``, to the working
+        directory.
         """
         for path in list(self.origins):
             if path[-1] == "path" or path == ("learner", "model"):
@@ -128,28 +136,31 @@ class ScenarioFile:
                 table[str(path[-1])] = str(resolved)
 
     def _remove(self, parts: list[str], table: dict[str, Any]) -> None:
-        """Take a key away from the table that holds it."""
+        """Remove a key from the table that holds it."""
         if parts[-1] not in table:
-            raise ScenarioError(f"{SET} {'.'.join(parts)}=: there is no such key to take away")
+            raise ScenarioError(f"{SET} {'.'.join(parts)}=: there is no such key to remove")
         del table[parts[-1]]
         self._forget(tuple(parts))
 
     def _forget(self, path: KeyPath) -> None:
-        for known in [known for known in self.origins if known[: len(path)] == path]:
-            del self.origins[known]
+        """Remove the origins of a key and of all keys below it."""
+        for key in [key for key in self.origins if key[: len(path)] == path]:
+            del self.origins[key]
 
 
-def _rivals(key: str) -> frozenset[str]:
-    return next((keys - {key} for keys in _RIVALS if key in keys), frozenset())
+def _mutually_exclusive(key: str) -> frozenset[str]:
+    """Return the keys that exclude a key of the same table."""
+    return next((keys - {key} for keys in _EXCLUSIVE_KEYS if key in keys), frozenset())
 
 
 def read(path: Path) -> ScenarioFile:
     """Return a scenario file merged over the files that it extends.
 
-    Raises: ScenarioError: a file that cannot be read or is not TOML, or ``extends`` that is no file
-        name or a loop.
+    Raises:
+        ScenarioError: a file that cannot be read or is not TOML, or ``extends`` that is no file
+            name or a loop.
     """
-    source = ScenarioFile(path)
+    source = ScenarioFile(path, plugin_folders=(path.absolute().parent, Path.cwd()))
     try:
         for file, table in reversed(_chain(path)):
             source.merge(table, file)
@@ -159,8 +170,7 @@ def read(path: Path) -> ScenarioFile:
 
 
 def parse_set(argument: str) -> tuple[str, object]:
-    """Return the key and the value of ``key=value``; values are TOML, a bare word is a string, and
-    nothing is None.
+    """Return the key and the value of ``key=value``: TOML, a bare word as a string, or None.
 
     Raises:
         ScenarioError: no ``=``, or a value that is neither.

@@ -1,13 +1,15 @@
-"""What a scenario file may say, and what it means."""
+"""Scenario: the validated content of a scenario file."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, cast, final
+from typing import Annotated, Any, Final, Literal, Self, SupportsIndex, cast, final
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from typing_extensions import override
 
 from coupling.scenario import file
 from coupling.scenario.errors import ScenarioError, explain
@@ -22,30 +24,26 @@ from coupling.scenario.tables import (
 from coupling.scenario.tables.protocols import AnyProtocol, plugin
 from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
-from netsim.parameters import Count, Positive
+from netsim.parameters import Count, Positive, source
 
-_DIGEST_VERSION: Final = "2"
+DIGEST_VERSION: Final = "2"
 """Version of ``Scenario.digest``; a default that changes needs a new one."""
-_PART: Final = "-part"
-"""Ending of the name of a table's schema in files that extend others."""
 
 
 @final
 class Scenario(ScenarioTable):
-    """A world, a scheduler and a learner: everything that a run depends on."""
+    """Scenario: the world, the scheduler and the learner that a run depends on."""
 
     seed: Annotated[int, Field(ge=0, strict=True)]
     """Seed of every random number of the run."""
-    rounds: Count
+    rounds: Annotated[Count, source("paper, section V-A")]
     """Number of rounds T."""
     world_clock: Literal["time", "round"] = "time"
-    """Whether positions and channel follow simulated time, or the round number: then rounds of any
-    length meet the same world under every policy.
+    """Clock of positions and channel: simulated time, or the round number; with ``round``, rounds
+    of any length meet the same world under every policy.
     """
     round_period_s: Positive | None = None
-    """World time from one round's start to the next, in seconds; with ``world_clock = "round"``
-    only.
-    """
+    """World time between the starts of two rounds, in seconds; needs ``world_clock = "round"``."""
     cell: CellTable
     """Edge server and band."""
     devices: DevicesTable
@@ -53,13 +51,13 @@ class Scenario(ScenarioTable):
     channel: ChannelTable
     """Path loss and fading."""
     protocol: AnyProtocol
-    """What is sent in a round."""
+    """Transfers of a round, and their sizes."""
     scheduler: SchedulerTable
     """Policy, objective and virtual queue."""
     learner: LearnerSettings | None = None
-    """What is learned; without this table the network runs alone."""
+    """Model, data and optimizer; without this table the network runs alone."""
     trace: TraceTable = TraceTable()
-    """What is written."""
+    """Tables and checkpoints of the run directory."""
 
     _source: file.ScenarioFile = PrivateAttr(
         default_factory=lambda: file.ScenarioFile(Path("scenario"))
@@ -73,7 +71,8 @@ class Scenario(ScenarioTable):
             raise ValueError("protocol.payload_bit = 'actual' needs a [learner]")
         if actual and self.scheduler.delay_budget_s is None:
             raise ValueError(
-                "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+                "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, "
+                "not scheduler.delay_budget_s_per_bit"
             )
         return self
 
@@ -88,43 +87,72 @@ class Scenario(ScenarioTable):
         data = self.learner.data if self.learner else None
         if data and data.share and not data.overlap and data.share * self.devices.count > 1 + 1e-9:
             raise ValueError(
-                f"learner.data.share = {data.share} for each of devices.count = {self.devices.count} devices "
-                "exceeds the data; at most 1 / count, or overlap = true"
+                f"learner.data.share = {data.share} for each of devices.count = "
+                f"{self.devices.count} devices exceeds the data; at most 1 / count, "
+                "or overlap = true"
             )
         return self
 
     @classmethod
-    def load(cls, path: str | Path, overrides: Mapping[str, object] | None = None) -> "Scenario":
-        """Return the scenario in a TOML file, with some keys set to other values.
+    def load(
+        cls,
+        path: str | Path,
+        overrides: Mapping[str, object] | None = None,
+        *,
+        folders: Sequence[Path] = (),
+    ) -> "Scenario":
+        """Return the scenario of a TOML file, with the values of some keys replaced.
 
-        ``overrides`` maps keys such as ``"devices.count"`` to values, as ``--set`` does.
+        ``overrides`` maps keys such as ``"devices.count"`` to values, as ``--set`` does. Plug-ins
+        are found in the working directory, beside the file, and in ``folders``.
 
         Raises:
-            ScenarioError: anything wrong with the file or the overrides, in one line.
+            ScenarioError: any fault of the file or the overrides, in one line.
         """
-        given = file.read(Path(path))
-        for key, value in (overrides or {}).items():
-            given.override(key, value)
-        given.resolve_paths()
-        folders = (Path.cwd(), Path(path).resolve().parent)
+        source = file.read(Path(path))
+        source.plugin_folders = (*folders, *source.plugin_folders)
+        return cls._from_file(source, overrides or {})
+
+    def with_overrides(self, overrides: Mapping[str, object]) -> "Scenario":
+        """Return the scenario with the values of some keys replaced, as ``load`` does.
+
+        Raises:
+            ScenarioError: any fault of the overrides, in one line.
+        """
+        return self._from_file(deepcopy(self._source), overrides)
+
+    @classmethod
+    def _from_file(cls, source: file.ScenarioFile, overrides: Mapping[str, object]) -> "Scenario":
+        for key, value in overrides.items():
+            source.override(key, value)
+        source.refuse_renamed_keys()
+        source.resolve_paths()
         try:
-            scenario = cls.model_validate(given.raw, context={"folders": folders})
+            scenario = cls.model_validate(source.raw, context={"folders": source.plugin_folders})
         except ValidationError as error:
-            schema = plugin.add_to_schema(json_schema(), given.raw)
-            raise ScenarioError(given.line(*explain(error, given.raw, schema))) from None
-        scenario._source = given
+            schema = plugin.add_to_schema(json_schema(), source.raw, source.plugin_folders)
+            raise ScenarioError(source.line(*explain(error, source.raw, schema))) from None
+        scenario._source = source
         scenario.policy()
         return scenario
+
+    @override
+    def __reduce_ex__(self, version: SupportsIndex) -> str | tuple[Any, ...]:
+        if not plugin.is_plugin(self.protocol):
+            return super().__reduce_ex__(version)
+        # The process that reads this cannot import the plug-in by its module's name alone.
+        return Scenario._from_file, (self._source, {})
 
     def policy(self) -> scheduling.Policy:
         """Return the scheduling policy.
 
-        Raises: ScenarioError: as ``SchedulerTable.create``, and an option that the policy does not
-            have or allow.
+        Raises:
+            ScenarioError: as ``SchedulerTable.create``, and an option that the policy does not
+                have or allow.
         """
         raw = self._source.raw
         try:
-            policy = self.scheduler.create()
+            policy = self.scheduler.create(self._source.plugin_folders)
         except ScenarioError as error:
             raise ScenarioError(self._source.line(("scheduler", "kind"), str(error))) from None
         except ValidationError as error:
@@ -133,29 +161,32 @@ class Scenario(ScenarioTable):
         unfitted = policy.unfitted()
         if unfitted and not self._foreseeable():
             text = (
-                f"scheduler.{unfitted[0]} is missing: the best one can be found beforehand only where gains depend on the "
-                "round alone (channel.coherence = 'round'; devices at rest or world_clock = 'round') and all "
-                "devices are always there"
+                f"scheduler.{unfitted[0]} is missing: the best one is known beforehand only if the "
+                "gains depend on the round alone (channel.coherence = 'round'; devices at rest or "
+                "world_clock = 'round') and all devices are always available; "
+                f"set scheduler.{unfitted[0]}"
             )
             raise ScenarioError(self._source.line(("scheduler", "kind"), text))
         return policy
 
     def _foreseeable(self) -> bool:
-        """Return whether the gains of each round are the same whatever the rounds before were
-        like.
-        """
-        correlation_model = self.channel.fading and self.channel.fading.correlation_model()
-        still = self.devices.mobility.kind == "static" and not (
+        """Return whether the gains of each round do not depend on the earlier rounds."""
+        devices, channel = self.devices, self.channel
+        correlation_model = channel.fading and channel.fading.correlation_model()
+        still = devices.mobility.kind == "static" and not (
             correlation_model and correlation_model.scatterer_speed_mps
         )
-        always = self.devices.availability.kind == "always" and self.devices.battery is None
-        return (
-            always and self.channel.coherence == "round" and (still or self.world_clock == "round")
-        )
+        always = devices.availability.kind == "always" and devices.battery is None
+        return always and channel.coherence == "round" and (still or self.world_clock == "round")
 
     def problem(self, key: str, text: str) -> ScenarioError:
-        """Return the error that tells the user about the value of a key."""
+        """Return the error that reports a fault of a key's value."""
         return ScenarioError(self._source.line(tuple(key.split(".")), f"{key}: {text}"))
+
+    @property
+    def source(self) -> file.ScenarioFile:
+        """The scenario as its file and the overrides give it, with the origin of every key."""
+        return self._source
 
     @property
     def name(self) -> str:
@@ -163,8 +194,13 @@ class Scenario(ScenarioTable):
         return self._source.path.stem
 
     @property
+    def folder(self) -> Path:
+        """Folder of the scenario file, in which plug-ins are found."""
+        return self._source.plugin_folders[0]
+
+    @property
     def delay_budget_s(self) -> float:
-        """Mean delay of a round that (8) allows, in seconds."""
+        """Maximum mean delay per round, constraint (8), in seconds."""
         if self.scheduler.delay_budget_s is not None:
             return self.scheduler.delay_budget_s
         assert self.scheduler.delay_budget_s_per_bit is not None, (
@@ -176,45 +212,41 @@ class Scenario(ScenarioTable):
         return self.scheduler.delay_budget_s_per_bit * self.protocol.fixed_bits
 
     def warnings(self) -> list[str]:
-        """Return what is allowed but probably not wanted, a line each."""
-        found = []
+        """Return the warnings: one line per setting that is allowed but probably a mistake."""
+        lines = []
         if self.scheduler.queue_update == "algorithm1":
-            found.append(
-                "scheduler.queue_update = 'algorithm1' does not satisfy the mean delay (8) with a descending zeta"
+            lines.append(
+                "scheduler.queue_update = 'algorithm1' does not keep the mean delay (8) "
+                "if zeta decreases; use 'eq18'"
             )
         if self.learner and self.learner.codec != Codecs() and self.protocol.fixed_bits is not None:
-            found.append(
-                "learner.codec changes what is learned and not protocol.payload_bit, which is given; "
+            lines.append(
+                "learner.codec changes the training but not protocol.payload_bit, which is fixed; "
                 "'actual' counts the encoded bits"
             )
-        return found
+        return lines
 
     def tables(self) -> dict[str, Any]:
         """Return the resolved scenario, defaults included, as plain tables without nulls."""
         return cast(dict[str, Any], _without_null(self.model_dump(mode="json")))
 
     def digest(self) -> str:
-        """Return a hash of everything that the run depends on.
+        """Return the hash of all settings that the run depends on.
 
-        Keys at their default count as absent, so a key that a later version adds leaves it as it
-        is; a default that changes needs a new ``_DIGEST_VERSION``.
+        Keys at their default count as absent, so a key that a later version adds leaves the
+        hash as it is; a default that changes needs a new ``DIGEST_VERSION``.
         """
-        return _digest(self._chosen())
+        return _digest(self._non_default_settings())
 
     def setup_digest(self) -> str:
-        """Return the same without the seed: equal for runs that repeat each other in other
-        worlds.
-        """
-        return _digest({key: value for key, value in self._chosen().items() if key != "seed"})
+        """Return the hash without the seed: equal for repetitions of a run with other seeds."""
+        settings = self._non_default_settings()
+        return _digest({key: value for key, value in settings.items() if key != "seed"})
 
-    def _chosen(self) -> dict[str, Any]:
-        """Return what differs from the defaults."""
-        return cast(
-            dict[str, Any],
-            _with_kinds(
-                self.model_dump(mode="json", exclude_defaults=True), self.model_dump(mode="json")
-            ),
-        )
+    def _non_default_settings(self) -> dict[str, Any]:
+        """Return the settings that differ from the defaults."""
+        chosen = self.model_dump(mode="json", exclude_defaults=True)
+        return cast(dict[str, Any], _with_kinds(chosen, self.model_dump(mode="json")))
 
 
 @cache
@@ -223,57 +255,12 @@ def json_schema() -> dict[str, Any]:
     return Scenario.model_json_schema()
 
 
-def file_schema() -> dict[str, Any]:
-    """Return the JSON Schema of scenario files: one that extends another need not have what that
-    one has.
-    """
-    whole = json_schema()
-    tables = whole["$defs"]
-    top = {key: value for key, value in whole.items() if key != "$defs"}
-    part = _partial(top)
-    part["properties"]["extends"] = {
-        "type": "string",
-        "description": "Scenario file over which this one is laid.",
-    }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "if": {"required": ["extends"]},
-        "then": part,
-        "else": top,
-        "$defs": tables | {f"{name}{_PART}": _partial(table) for name, table in tables.items()},
-    }
-
-
-def _partial(node: Any) -> Any:
-    """Return a schema in which no key is required, so that a table may also leave out its
-    ``kind``.
-    """
-    if isinstance(node, list):
-        return [_partial(entry) for entry in node]
-    if not isinstance(node, dict):
-        return node
-    part = {
-        key: _partial(value)
-        for key, value in node.items()
-        if key not in ("required", "discriminator")
-    }
-    if isinstance(node.get("$ref"), str):
-        part["$ref"] = f"{node['$ref']}{_PART}"
-    if "oneOf" in part:
-        part["anyOf"] = part.pop("oneOf")
-    return part
-
-
 def _digest(tables: Mapping[str, Any]) -> str:
-    return hashlib.sha256(
-        json.dumps([_DIGEST_VERSION, tables], sort_keys=True).encode()
-    ).hexdigest()
+    return hashlib.sha256(json.dumps([DIGEST_VERSION, tables], sort_keys=True).encode()).hexdigest()
 
 
 def _with_kinds(chosen: object, whole: object) -> object:
-    """Return the chosen keys, and the ``kind`` of every table among them, which may be its class's
-    default.
-    """
+    """Return the chosen keys, with the ``kind`` of every table, even where it is the default."""
     if isinstance(chosen, Mapping) and isinstance(whole, Mapping):
         names = [name for name in whole if name in chosen or name == "kind"]
         return {name: _with_kinds(chosen.get(name, whole[name]), whole[name]) for name in names}

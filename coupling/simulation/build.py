@@ -1,33 +1,41 @@
-"""Builders: world, learner and protocol of a scenario."""
+"""Builders: world, cell, protocol, learner and aggregator of a scenario."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, runtime_checkable
 from typing import Protocol as Interface
 
+import numpy as np
 import simpy
 
 from coupling.scenario.scenario import Scenario
-from coupling.scenario.tables import CellTable, DevicesTable
+from coupling.scenario.tables import DevicesTable
 from coupling.scenario.tables.protocols import (
     AggregateTable,
     CentralisedTable,
     FedAvgLoraTable,
     PhasedTable,
+    RadioProtocolTable,
 )
-from coupling.simulation.learning import TimedLearner
-from coupling.simulation.payloads import EncodedSizes, FixedBits, PayloadModel
-from coupling.simulation.protocols.aggregate import Aggregate
+from coupling.simulation.payloads import EncodedSizes, FixedSizes, PayloadModel
+from coupling.simulation.protocols.aggregate import LEG, Aggregate
 from coupling.simulation.protocols.base import Protocol
-from coupling.simulation.protocols.centralised import Centralised
-from coupling.simulation.protocols.fedavg_lora import FedAvgLora
-from coupling.simulation.protocols.phased import Phased
+from coupling.simulation.protocols.centralised import UPLOAD, Centralised
+from coupling.simulation.protocols.exchange import Exchange, ExchangeProtocol
+from coupling.simulation.protocols.fedavg_lora import fedavg_exchange
+from coupling.simulation.protocols.phased import SPLIT_STEP
 from coupling.simulation.world import ScenarioWorld
+from learner.aggregation.base import Aggregator
+from learner.aggregation.mean import MeanAggregator
+from learner.aggregation.registry import build_aggregator as aggregator_of
+from learner.base import Learner, NoLearner
+from learner.errors import LearnerInputError
+from netsim.cell import Cell
 from netsim.errors import NetworkInputError
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
-    from learner.centralised import CentralisedLearner
     from learner.data import Partition
-    from learner.split_learner import DeviceLearner
 
 
 @runtime_checkable
@@ -38,10 +46,10 @@ class PluginProtocolTable(Interface):
         self,
         env: simpy.Environment,
         *,
-        cell: CellTable,
+        cell: Cell,
         devices: DevicesTable,
         streams: Streams,
-        learner: TimedLearner,
+        learner: Learner,
     ) -> Protocol:
         """Return the process of the protocol."""
 
@@ -61,67 +69,131 @@ def build_world(scenario: Scenario) -> ScenarioWorld:
         raise scenario.problem("devices.count", problem) from None
 
 
+def build_cell(env: simpy.Environment, scenario: Scenario) -> Cell:
+    """Return the cell of a scenario at run time."""
+    table = scenario.cell
+    protocol = scenario.protocol if isinstance(scenario.protocol, RadioProtocolTable) else None
+    return Cell(
+        env,
+        position_m=table.position_m,
+        noise_psd=table.noise_psd_w_per_hz,
+        uplink_hz=table.bandwidth_hz,
+        tx_power_w=np.broadcast_to(scenario.devices.tx_power_w, scenario.devices.count),
+        downlink_hz=table.downlink_bandwidth_hz,
+        server_tx_power_w=table.server_tx_power_w,
+        compute=table.compute,
+        outage=protocol.outage if protocol else None,
+        reallocate=protocol.reallocate if protocol else False,
+    )
+
+
 def build_protocol(
-    env: simpy.Environment, scenario: Scenario, learner: TimedLearner, streams: Streams
+    env: simpy.Environment,
+    scenario: Scenario,
+    *,
+    cell: Cell,
+    learner: Learner,
+    streams: Streams,
 ) -> Protocol:
-    """Return the process of the protocol that the scenario's ``[protocol]`` table describes."""
-    table, count = scenario.protocol, scenario.devices.count
-    legs: PayloadModel
+    """Return the process of the protocol that the ``[protocol]`` table describes."""
+    table = scenario.protocol
+    devices = scenario.devices
+    count = devices.count
+
+    def exchange_protocol(
+        exchange: Exchange,
+        sizes: PayloadModel,
+        operations: dict[str, float],
+        *,
+        one_shot: bool = False,
+    ) -> ExchangeProtocol:
+        assert isinstance(table, RadioProtocolTable), "exchanges are sent over the radio"
+        return ExchangeProtocol(
+            env,
+            exchange,
+            sizes,
+            cell=cell,
+            devices=devices,
+            streams=streams,
+            learner=learner,
+            operations=operations,
+            deadline_s=table.deadline_s,
+            one_shot=one_shot,
+        )
+
+    sizes: PayloadModel
     match table:
-        case AggregateTable(payload_bit="actual"):
-            return Aggregate(env, learner, EncodedSizes(count, learner))
         case AggregateTable(payload_bit=bits):
-            # The number is the sum of all legs; the size of each leg does not matter to the sum.
-            return Aggregate(env, learner, FixedBits(count, float(bits), 0.0, 0.0))
+            if bits == "actual":
+                sizes = EncodedSizes(count, learner)
+            else:
+                sizes = FixedSizes(count, {LEG: bits})
+            return Aggregate(env, sizes, learner)
         case PhasedTable(payload_bit=bits):
-            legs = (
-                EncodedSizes(count, learner)
-                if bits == "actual"
-                else FixedBits(count, bits.embedding, bits.feature, bits.gradient)
+            if bits == "actual":
+                sizes = EncodedSizes(count, learner)
+            else:
+                sizes = FixedSizes(count, bits.model_dump())
+            return exchange_protocol(SPLIT_STEP, sizes, table.operations.model_dump())
+        case FedAvgLoraTable(payload_bit=bits):
+            if bits == "actual":
+                # The adapter has the same size for every device and round.
+                sizes = FixedSizes(count, learner.leg_bits(0, 1))
+            else:
+                sizes = FixedSizes(count, {"adapter": bits})
+            operations = {"local_steps": table.local_steps * table.operations.local_step}
+            exchange = fedavg_exchange(has_downlink=cell.has_downlink)
+            return exchange_protocol(exchange, sizes, operations)
+        case CentralisedTable(payload_bit=bits):
+            if bits == "actual":
+                shares = [learner.leg_bits(device, 1)["data"] for device in range(count)]
+                sizes = FixedSizes(count, {"data": np.array(shares, float)})
+            else:
+                sizes = FixedSizes(count, {"data": bits})
+            return Centralised(
+                env,
+                exchange_protocol(UPLOAD, sizes, {}, one_shot=True),
+                cell=cell,
+                streams=streams,
+                operations=table.operations.step,
             )
-            return Phased(env, scenario, table, learner, legs, streams)
-        case FedAvgLoraTable():
-            return FedAvgLora(env, scenario, table, learner, streams)
-        case CentralisedTable():
-            return Centralised(env, scenario, table, learner, streams)
         case _:
             assert isinstance(table, PluginProtocolTable), "checked when the plug-in was imported"
-            return table.build(
-                env, cell=scenario.cell, devices=scenario.devices, streams=streams, learner=learner
-            )
+            return table.build(env, cell=cell, devices=devices, streams=streams, learner=learner)
 
 
-def build_learner(scenario: Scenario) -> "DeviceLearner | CentralisedLearner | None":
-    """Return the learner of a scenario before its first round; None if it has no ``[learner]``
-    table.
+def build_learner(scenario: Scenario, *, learning: bool = True) -> Learner:
+    """Return the learner of a scenario before its first round.
 
-    A plug-in protocol gets the learner of the split step.
+    Without ``learning``, or without a ``[learner]`` table, nothing is learned; the learner then
+    only gives the bits of the legs, where the scenario does not. A plug-in protocol gets the
+    learner of the split step.
 
     Raises:
-        ScenarioError: its model or data cannot be had.
+        ScenarioError: the model or the data cannot be had.
     """
     if scenario.learner is None:
-        return None
-    from learner import centralised, fedavg_learner, split_learner
-    from learner.errors import LearnerInputError
+        return NoLearner()
+    if not learning:
+        has_sizes = scenario.protocol.fixed_bits is not None
+        return NoLearner() if has_sizes else NoLearner(_trained_learner(scenario))
+    return _trained_learner(scenario)
 
-    settings, count = scenario.learner, scenario.devices.count
-    rng = Streams(scenario.seed).generator
-    try:
-        match scenario.protocol:
-            case CentralisedTable():
-                return centralised.build(settings, count, rng)
-            case FedAvgLoraTable(local_steps=local_steps):
-                return fedavg_learner.build(settings, count, rng, local_steps=local_steps)
-            case _:
-                return split_learner.build(settings, count, rng)
-    except LearnerInputError as error:
-        raise scenario.problem(error.key, error.problem) from None
+
+def build_aggregator(scenario: Scenario) -> Aggregator:
+    """Return the aggregator that the ``[learner]`` table asks for.
+
+    Raises:
+        ScenarioError: there is no such aggregator.
+    """
+    if scenario.learner is None:
+        return MeanAggregator()
+    with _input_errors(scenario):
+        return aggregator_of(scenario.learner)
 
 
 def build_partition(scenario: Scenario) -> "Partition | None":
-    """Return the partition of the training samples over the devices; None if the scenario has no
-    ``[learner]`` table.
+    """Return the partition of the training samples; None without a ``[learner]`` table.
 
     Raises:
         ScenarioError: the data cannot be had.
@@ -129,18 +201,42 @@ def build_partition(scenario: Scenario) -> "Partition | None":
     if scenario.learner is None:
         return None
     from learner.data import Partition, load
-    from learner.errors import LearnerInputError
 
-    settings, streams = scenario.learner, Streams(scenario.seed).generator
-    try:
-        labelled, _, _ = load(settings.data, streams)
+    settings = scenario.learner
+    rng = Streams(scenario.seed).generator
+    with _input_errors(scenario):
+        dataset, _, _ = load(settings.data, rng)
         return Partition(
             settings.data,
-            labelled,
+            dataset,
             device_count=scenario.devices.count,
             batch_size=settings.batch_size,
             local_batches=scenario.protocol.minibatches(settings),
-            rng=streams,
+            rng=rng,
         )
+
+
+def _trained_learner(scenario: Scenario) -> Learner:
+    from learner import centralised, fedavg_learner, split_learner
+
+    assert scenario.learner is not None, "a learner is built from its table"
+    settings = scenario.learner
+    count = scenario.devices.count
+    rng = Streams(scenario.seed).generator
+    with _input_errors(scenario):
+        match scenario.protocol:
+            case CentralisedTable():
+                return centralised.build(settings, count, rng)
+            case FedAvgLoraTable(local_steps=local_steps):
+                return fedavg_learner.build(settings, count, rng, local_steps=local_steps)
+            case _:
+                return split_learner.build(settings, count, rng)
+
+
+@contextmanager
+def _input_errors(scenario: Scenario) -> Iterator[None]:
+    """Turn an error of the learner's input into the line about its key."""
+    try:
+        yield
     except LearnerInputError as error:
         raise scenario.problem(error.key, error.problem) from None

@@ -1,10 +1,10 @@
-"""Why a round was decided as it was: the rows of the ``decisions`` table."""
+"""Decision rows: the ``decisions`` table, and the marginal objective of each device."""
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from coupling.run_directory.writer import Values
+from coupling.run_directory.table_buffer import Values
 from coupling.simulation.protocols import Outcome
 from netsim import scheduling
 from netsim.scheduling import Allocation, Objective, RoundState
@@ -14,14 +14,16 @@ def decision_row(
     state: RoundState,
     allocation: Allocation,
     outcome: Outcome,
-    objective: Objective,
     *,
+    objective: Objective,
     optimum: bool,
 ) -> dict[str, Values]:
-    """Return what the ``decisions`` table says of a round, but for the queue after it and the wall
-    time.
+    """Return the row of the ``decisions`` table, except the queue afterwards and the wall time.
+
+    With ``optimum`` P1 is solved exactly, too.
     """
-    count, delay_s = len(allocation.devices), float(outcome.air_s.max(initial=0.0))
+    count = len(allocation.devices)
+    delay_s = float(outcome.air_s.max(initial=0.0))
     predicted = float(objective.value(count, allocation.delay_s, state))
     zeta = objective.zeta.at(state.round)
     used_hz = float(allocation.bandwidth_hz.sum())
@@ -49,10 +51,10 @@ def decision_row(
 def marginal_objectives(
     state: RoundState, allocation: Allocation, objective: Objective
 ) -> Float[ndarray, " n"]:
-    """Return, for each offered device, by how much J would change if it joined the scheduled ones.
+    """Return the change of J for each offered device if it joined the scheduled ones.
 
-    The joint set gets its least common delay. NaN for the scheduled devices, minus infinity never
-    occurs: a device without gain has NaN too, since no delay would do.
+    The joint set gets its minimum common delay. NaN for devices that are scheduled or have zero
+    gain.
     """
     chosen = np.searchsorted(state.device, allocation.devices)
     present = float(objective.value(len(chosen), allocation.delay_s, state))
@@ -64,7 +66,7 @@ def marginal_objectives(
 
 
 def _optimum(state: RoundState, objective: Objective) -> tuple[int, float]:
-    """Return N and J of the optimum of P1 for what the policy was shown."""
+    """Return N and J of the optimum of P1 for the state that the policy saw."""
     if not len(state.device):
         return 0, 0.0
     best = scheduling.create("exact", objective=objective).schedule(state)

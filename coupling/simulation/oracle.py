@@ -1,41 +1,27 @@
-"""What an oracle knows: the gains of all rounds before the first one."""
+"""Oracle policies: fitted to the gains of all rounds before the first one."""
 
 from collections.abc import Iterator
 
-import numpy as np
-
-from coupling.scenario.scenario import Scenario
-from coupling.simulation.protocols import Protocol
-from coupling.simulation.world import ScenarioWorld
+from coupling.simulation.round_states import round_state
+from coupling.simulation.simulation import Simulation
 from netsim.scheduling import Policy, RoundState
 
 
-def fit_oracle(
-    policy: Policy, scenario: Scenario, world: ScenarioWorld, protocol: Protocol
-) -> Policy:
-    """Return the policy of a run: an oracle without a number gets the best one for the rounds to
-    come.
-    """
-    return policy.fit(_rounds(scenario, world, protocol)) if policy.unfitted() else policy
+def fit_oracle(policy: Policy, simulation: Simulation) -> Policy:
+    """Return the policy of a run: an oracle without its options is fitted to the rounds ahead."""
+    return policy.fit(_rounds(simulation)) if policy.unfitted() else policy
 
 
-def _rounds(scenario: Scenario, world: ScenarioWorld, protocol: Protocol) -> Iterator[RoundState]:
-    """Yield all rounds with their true gains; ``Scenario.policy`` has seen to it that times do not
-    matter.
+def _rounds(simulation: Simulation) -> Iterator[RoundState]:
+    """Yield the states of all rounds with their true gains.
+
+    ``Scenario.policy`` has made sure that the gains do not depend on simulated time.
     """
-    power_w = np.broadcast_to(scenario.devices.tx_power_w, scenario.devices.count)
-    for number in range(1, scenario.rounds + 1):
-        payload = protocol.payload(number)
-        yield RoundState(
-            round=number,
-            gain=world.at(0.0, number).gain,
-            bits=payload.uplink_bits,
-            tx_power_w=power_w,
-            bandwidth_hz=scenario.cell.bandwidth_hz,
-            noise_psd=scenario.cell.noise_psd_w_per_hz,
-            delay_budget_s=scenario.delay_budget_s,
+    for number in range(1, simulation.scenario.rounds + 1):
+        yield round_state(
+            simulation.scenario,
+            number,
+            gain=simulation.world.at(0.0, number).gain,
+            payload=simulation.protocol.payload(number),
             virtual_queue_s=0.0,
-            downlink_bits=payload.downlink_bits,
-            downlink_bandwidth_hz=scenario.cell.downlink_bandwidth_hz,
-            server_tx_power_w=scenario.cell.server_tx_power_w,
         )

@@ -1,7 +1,7 @@
-"""How many bits each leg of the split step has."""
+"""Payload sizes: bits of each leg, per device and round."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import final
 
 import numpy as np
@@ -9,59 +9,49 @@ from jaxtyping import Float
 from numpy import ndarray
 from typing_extensions import override
 
-from coupling.simulation.learning import TimedLearner
+from learner.base import Learner
 
-
-@final
-@dataclass(frozen=True)
-class LegSizes:
-    """Bits of every device's legs in a round."""
-
-    embedding: Float[ndarray, " K"]
-    feature: Float[ndarray, " K"]
-    gradient: Float[ndarray, " K"]
+LegSizes = Mapping[str, Float[ndarray, " K"]]
+"""Bits of each leg, one number per device."""
 
 
 class PayloadModel(ABC):
-    """The bits of each leg; a function of the round and of shapes, never of values."""
+    """Bits of each leg: a function of the round and of shapes, never of values."""
 
     @abstractmethod
-    def of(self, round_number: int) -> LegSizes:
-        """Return the bits of all K devices in a round."""
+    def bits(self, round_number: int) -> LegSizes:
+        """Return the bits of each leg in a round."""
 
 
 @final
-class FixedBits(PayloadModel):
-    """The same bits for every device and round."""
+class FixedSizes(PayloadModel):
+    """Sizes that are the same in every round: one number for all devices, or one per device."""
 
-    def __init__(self, count: int, embedding: float, feature: float, gradient: float) -> None:
+    def __init__(self, count: int, bits: Mapping[str, float | Float[ndarray, " K"]]) -> None:
         # Broadcast, so that a million devices cost nothing here.
-        self._bits = LegSizes(
-            *(np.broadcast_to(float(bits), count) for bits in (embedding, feature, gradient))
-        )
+        self._bits = {
+            leg: np.broadcast_to(np.asarray(size, float), count) for leg, size in bits.items()
+        }
 
     @override
-    def of(self, round_number: int) -> LegSizes:
+    def bits(self, round_number: int) -> LegSizes:
         return self._bits
 
 
 @final
 class EncodedSizes(PayloadModel):
-    """The bits that the learner's payloads have: each device's own minibatch of the round."""
+    """Sizes of the learner's encoded payloads: each device's own minibatch of the round."""
 
-    def __init__(self, count: int, learning: TimedLearner) -> None:
+    def __init__(self, count: int, learner: Learner) -> None:
         self._count = count
-        self._learning = learning
-        # A round asks for every device it schedules, and each answer draws the minibatches of all
-        # K.
+        self._learner = learner
+        # A round asks for every scheduled device; each answer draws the minibatches of all K.
         self._latest: tuple[int, LegSizes] | None = None
 
     @override
-    def of(self, round_number: int) -> LegSizes:
+    def bits(self, round_number: int) -> LegSizes:
         if self._latest is None or self._latest[0] != round_number:
-            legs = np.array(
-                [self._learning.payload(device, round_number) for device in range(self._count)],
-                float,
-            )
-            self._latest = round_number, LegSizes(legs[:, 0], legs[:, 1], legs[:, 2])
+            sizes = [self._learner.leg_bits(device, round_number) for device in range(self._count)]
+            legs = {leg: np.array([size[leg] for size in sizes], float) for leg in sizes[0]}
+            self._latest = round_number, legs
         return self._latest[1]

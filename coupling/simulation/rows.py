@@ -1,4 +1,4 @@
-"""Rows of the tables from what happened in a round."""
+"""Table rows of one round, from its decision and its outcome."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from coupling.run_directory.writer import Values
+from coupling.run_directory.table_buffer import Values
+from coupling.run_directory.writer import Rows
 from coupling.simulation.protocols import Outcome, Transfers
 from coupling.simulation.world import Snapshot
 from netsim.scheduling import Allocation, Objective, RoundState
@@ -15,16 +16,11 @@ from netsim.scheduling import Allocation, Objective, RoundState
 if TYPE_CHECKING:
     from learner.data import Partition
 
-Rows = tuple[str, int, dict[str, Values]]
-"""Table, number of rows, and the columns."""
-
 
 def round_row(
-    state: RoundState, allocation: Allocation, outcome: Outcome, objective: Objective
+    state: RoundState, allocation: Allocation, outcome: Outcome, *, objective: Objective
 ) -> dict[str, Values]:
-    """Return what the ``rounds`` table says about decision and outcome; times and losses come
-    beside it.
-    """
+    """Return the row of the ``rounds`` table, except its times, losses and queue afterwards."""
     count = len(allocation.devices)
     delay_s = float(outcome.air_s.max(initial=0.0))
     return {
@@ -41,58 +37,57 @@ def round_row(
 
 
 def share_rows(partition: "Partition | None") -> Rows:
-    """Return the ``shares`` table; no rows where nobody learns."""
+    """Return the rows of the ``shares`` table; there are none without a learner."""
     if partition is None:
-        return "shares", 0, {}
-    held = partition.table()
-    columns: dict[str, Values] = {
-        "device": held["device"],
-        "label": held["label"],
-        "samples": held["samples"],
-    }
-    return "shares", len(held["device"]), columns
+        return 0, {}
+    shares = partition.table()
+    columns = {name: shares[name] for name in ("device", "label", "samples")}
+    return len(shares["device"]), columns
 
 
 def device_rows(
     state: RoundState,
-    seen: Snapshot,
+    snapshot: Snapshot,
+    allocation: Allocation,
+    *,
+    outcome: Outcome,
     available: Bool[ndarray, " K"],
     charge_j: Float[ndarray, " K"] | None,
-    allocation: Allocation,
-    outcome: Outcome,
     losses: Mapping[int, float],
-    marginal: ndarray | None,
-    which: Literal["all", "scheduled"],
+    marginal: Float[ndarray, " K"] | None,
+    written: Literal["all", "scheduled"],
 ) -> Rows:
     """Return the rows of the ``devices`` table, in ascending order of device.
 
-    ``state`` is that of all devices, ``available`` which of them were there, and ``charge_j`` what
-    their batteries had at the round's start.
+    ``state`` is the state of all devices, ``available`` says which of them were available, and
+    ``charge_j`` is the charge of their batteries at the start of the round.
     """
     order = np.argsort(allocation.devices)
     chosen = allocation.devices[order]
-    # Where the values of the scheduled devices go among the rows; the rest stays NaN, which is
-    # written as null.
-    rows, places = (slice(None), chosen) if which == "all" else (chosen, slice(None))
-    device = np.arange(len(seen.gain))[rows]
-    there = available[rows]
+    # ``places`` are the rows of the scheduled devices; other rows stay NaN, which is written as
+    # null.
+    rows, places = (slice(None), chosen) if written == "all" else (chosen, slice(None))
+    device = np.arange(len(snapshot.gain))[rows]
+    is_available = available[rows]
     scheduled = np.zeros(len(device), bool)
     scheduled[places] = True
+    is_exact = state.gain is snapshot.gain
     values: dict[str, Values] = {
         "round": state.round,
         "device": device,
-        "x_m": seen.position_m[rows, 0],
-        "y_m": seen.position_m[rows, 1],
-        "distance_m": seen.distance_m[rows],
-        "gain": seen.gain[rows],
-        "gain_known": None
-        if state.gain is seen.gain
-        else np.where(there, state.gain[rows], np.nan),
-        "available": there,
+        "x_m": snapshot.position_m[rows, 0],
+        "y_m": snapshot.position_m[rows, 1],
+        "distance_m": snapshot.distance_m[rows],
+        "gain": snapshot.gain[rows],
+        "gain_known": None if is_exact else np.where(is_available, state.gain[rows], np.nan),
+        "available": is_available,
         "battery_j": None if charge_j is None else charge_j[rows],
         "scheduled": scheduled,
         "marginal_objective": None if marginal is None else marginal[rows],
     }
+    loss = None
+    if losses:
+        loss = np.array([losses.get(number, np.nan) for number in allocation.devices.tolist()])
     of_scheduled = {
         "bandwidth_hz": allocation.bandwidth_hz,
         "rate_bps": outcome.uplink_bps,
@@ -104,19 +99,18 @@ def device_rows(
         "compute_j": outcome.compute_j,
         "compute_s": outcome.compute_s,
         "wait_s": outcome.wait_s,
-        "loss": np.array([losses.get(device, np.nan) for device in allocation.devices.tolist()])
-        if losses
-        else None,
+        "loss": loss,
     }
     for name, value in of_scheduled.items():
         if value is None:
             values[name] = None
             continue
-        column = values[name] = np.full(len(device), np.nan)
+        column = np.full(len(device), np.nan)
         column[places] = value[order]
-    return "devices", len(device), values
+        values[name] = column
+    return len(device), values
 
 
 def transfer_rows(round_number: int, transfers: Transfers) -> Rows:
     """Return the rows of the ``transfers`` table."""
-    return "transfers", len(transfers.device), {"round": round_number, **vars(transfers)}
+    return len(transfers.device), {"round": round_number, **vars(transfers)}

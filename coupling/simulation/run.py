@@ -1,195 +1,284 @@
-"""A run: build the world and the learner of a scenario, go through the rounds, leave a run
-directory.
-"""
+"""Runs: ``run`` starts a scenario and ``resume`` continues one; both are one loop of decisions."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, final
 
-import simpy
-import tomli_w
-
-from coupling.run_directory import atomic, checkpoint
-from coupling.run_directory.checkpoint import RunState
-from coupling.run_directory.lock import locked
-from coupling.run_directory.provenance import Provenance
+from coupling.run_directory.checkpoint import SavedRun
+from coupling.run_directory.directory import OnCheckpoint, RunDirectory
 from coupling.run_directory.session import RunSession
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError, os_error_text
+from coupling.scenario.errors import Interrupted, RunError
 from coupling.scenario.scenario import Scenario
-from coupling.simulation.build import build_learner, build_protocol, build_world
-from coupling.simulation.learning import TimedLearner
+from coupling.simulation.observers import (
+    Callback,
+    DirectoryWriter,
+    OnRound,
+    RunObserver,
+    TableMemory,
+)
 from coupling.simulation.oracle import fit_oracle
-from coupling.simulation.round_loop import RoundReport, Rounds
-from coupling.simulation.world import ScenarioWorld
-from netsim.streams import Streams
+from coupling.simulation.result import RunResult
+from coupling.simulation.simulation import Simulation, initial_state, number_errors
+from netsim.scheduling import Policy, call_policy, notify_policy, policy_state
 
-OnRound = Callable[[RoundReport], None]
-OnSave = Callable[[Path], None]
 Stop = Callable[[], bool]
-Tell = Callable[[str], None]
-
-
-def _nothing(_: object) -> None:
-    """Do nothing about it."""
-
-
-def _never() -> bool:
-    """Let a run go on to its last round."""
-    return False
-
-
-SCENARIO: Final = "scenario.toml"
+"""Whether the run is to end after the present round, with its state saved."""
+Log = Callable[[str], None]
+"""Called with each line that a user should see."""
 
 
 def run(
     scenario: Scenario,
-    out: str | Path,
+    out: str | Path | RunDirectory | None = None,
     *,
+    policy: Policy | None = None,
     learning: bool = True,
-    on_round: OnRound = _nothing,
-    on_save: OnSave = _nothing,
-    stop: Stop = _never,
-    tell: Tell = _nothing,
-) -> Path:
-    """Run a scenario and return its run directory ``out``, which must be new or empty.
+    on_round: OnRound | None = None,
+    stop: Stop | None = None,
+    observers: Sequence[RunObserver] = (),
+    on_checkpoint: OnCheckpoint | None = None,
+    log: Log | None = None,
+) -> RunResult:
+    """Run a scenario and return its tables.
 
-    With ``learning`` false, or without a ``[learner]`` table, the network runs alone, and PyTorch
-    is not imported unless the bits on the air are those of the learner's payloads. ``on_round`` is
-    told of every round, ``on_save`` of the directory whenever its state was saved, and the run ends
-    after a round at which ``stop`` is true. ``tell`` is told how the training samples are shared
-    out.
+    Args:
+        scenario: Scenario to run.
+        out: Run directory, which is new or empty; without it the tables stay in memory.
+        policy: Policy that takes the place of the scenario's; the run cannot be resumed without it.
+        learning: Whether the model is trained. Without it, or without a ``[learner]`` table, the
+            network runs alone, and PyTorch is imported only if the payloads are the learner's.
+        on_round: Called with the record of every round.
+        stop: The run ends after a round at which this is true.
+        observers: Further observers of the records.
+        on_checkpoint: Called with the run directory whenever the state of the run was saved.
+        log: Called with a line on how the training samples are distributed.
 
-    Raises: ScenarioError: something that the scenario names cannot be had, or ``out`` cannot be
-        used; nothing was
-            written.
+    Raises:
+        ScenarioError: the model, the data or a file of the scenario cannot be had, or ``out``
+            cannot be used; nothing was written.
         RunError: the run failed; the tables up to the round that it names are in ``out``.
-        Interrupted: ``stop`` was true; the state is saved.
+        Interrupted: ``stop`` was true; the state is saved if there is a directory.
     """
-    folder = Path(out)
-    check_free(folder)
-    world = build_world(scenario)
-    steps = _steps(scenario, learning=learning)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ScenarioError(f"--out {folder}: cannot be written: {os_error_text(error)}") from None
-    with locked(folder):
-        current = RunSession(
-            folder, scenario, steps, _initial(scenario), Provenance.begin(scenario, steps), on_save
+    callbacks = [Callback(on_round)] if on_round else []
+    job = _Job(
+        observers=[*callbacks, *observers],
+        stop=stop or _never,
+        on_checkpoint=on_checkpoint or _ignore,
+        log=log or _ignore,
+    )
+    if out is None:
+        simulation = Simulation(scenario, learning=learning)
+        memory = TableMemory()
+        job.observers.insert(0, memory)
+        job.finish(simulation, _bound(simulation, policy))
+        return RunResult.in_memory(scenario, memory.tables(), learning=simulation.learning)
+    directory = out if isinstance(out, RunDirectory) else RunDirectory(out)
+    with directory.claimed():
+        simulation = Simulation(scenario, learning=learning)
+        chosen = _bound(simulation, policy)
+        session = directory.begin(
+            scenario,
+            simulation.state,
+            simulation.learner,
+            learning=simulation.learning,
+            policy=None if policy is None else simulation.policy_name,
+            on_checkpoint=job.on_checkpoint,
         )
-        with current.kept():
-            # Last of the two: a directory with a scenario is one that can be resumed.
-            current.note("running")
-            atomic.write(folder / SCENARIO, tomli_w.dumps(scenario.tables()))
-            if steps.partition is not None:
-                tell(steps.partition.summary())
-            _go(current, world, on_round, stop)
-    return folder
+        job.write(session, simulation, chosen)
+    return RunResult(directory.path)
 
 
 def resume(
     folder: str | Path,
     *,
-    on_round: OnRound = _nothing,
-    on_save: OnSave = _nothing,
-    stop: Stop = _never,
-    tell: Tell = _nothing,
-) -> Path:
-    """Continue a run from its checkpoint; the tables become those of a run that was never stopped.
+    policy: Policy | None = None,
+    on_round: OnRound | None = None,
+    stop: Stop | None = None,
+    observers: Sequence[RunObserver] = (),
+    on_checkpoint: OnCheckpoint | None = None,
+    log: Log | None = None,
+) -> RunResult:
+    """Continue a run from its checkpoint and return its tables.
 
-    A run that is finished is left as it is. One that was stopped before its first checkpoint begins
-    again; ``tell`` is told of that, and of software that is no longer what the run began with.
-
-    Raises: ScenarioError: no run directory, or the model or data can no longer be had. RunError: a
-        checkpoint that is damaged or of another scenario, or a part that is gone; and as ``run``.
-        Interrupted: as ``run``.
-    """
-    folder = Path(folder)
-    scenario = Scenario.load(folder / SCENARIO)
-    with locked(folder):
-        provenance = Provenance.read(folder)
-        if provenance.facts["scenario_sha256"] != scenario.digest():
-            raise RunError(f"{folder / SCENARIO}: is not the scenario that this run began with")
-        if provenance.facts["state"] == "finished":
-            return folder
-        if line := provenance.other_software():
-            tell(f"{folder}: {line}")
-        found = checkpoint.load(folder, scenario.digest(), _initial(scenario))
-        if found is None:
-            tell(f"{folder}: has no checkpoint; the run begins again")
-        world = build_world(scenario)
-        steps = _steps(scenario, learning=provenance.facts["learning"])
-        # The number of threads changes the order of sums, and with it the last bits.
-        steps.use_threads(provenance.facts["torch_threads"])
-        state = _initial(scenario)
-        if found is not None:
-            state, learner_part = found
-            steps.load(learner_part)
-        current = RunSession(folder, scenario, steps, state, provenance.again(steps), on_save)
-        with current.kept():
-            _go(current, world, on_round, stop)
-    return folder
-
-
-def check_free(folder: Path) -> None:
-    """Make sure that a run may be written into ``folder``.
+    The tables become those of a run that was never interrupted. A run that is finished is left as
+    it is. A run that was stopped before its first checkpoint begins again; ``log`` is called with a
+    line on that, and on software that has changed since the run began. A run that began with a
+    policy object needs an equal ``policy`` here.
 
     Raises:
-        ScenarioError: it is a file, not empty, or out of reach.
+        ScenarioError: there is no run directory, or the model or data can no longer be had.
+        RunError: the checkpoint is damaged or of another scenario, a part is gone, or the run began
+            with a policy object and none is given; and as ``run``.
+        Interrupted: as ``run``.
     """
-    try:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise ScenarioError(f"--out {folder}: is not empty; name a new directory")
-        if folder.exists() and not folder.is_dir():
-            raise ScenarioError(f"--out {folder}: is a file; name a new directory")
-    except OSError as error:
-        raise ScenarioError(f"--out {folder}: cannot be used: {os_error_text(error)}") from None
-
-
-def _go(current: RunSession, world: ScenarioWorld, on_round: OnRound, stop: Stop) -> None:
-    """Run the rounds that are left."""
-    scenario, steps, state = current.scenario, current.learning, current.state
-    recorder = current.open_tables()
-
-    def after(report: RoundReport) -> bool:
-        on_round(report)
-        ends = stop()
-        every = scenario.trace.checkpoint_every
-        if ends or (every is not None and report.round % every == 0):
-            current.save()
-        return ends
-
-    env = simpy.Environment(initial_time=state.time_s)
-    protocol = build_protocol(env, scenario, steps, world.streams)
-    policy = fit_oracle(scenario.policy(), scenario, world, protocol)
-    rounds = Rounds(env, scenario, world, policy, protocol, steps, recorder, state, after)
-    current.note("running")
-    if stop():
-        current.save()
-    else:
-        rounds.run()
-    if state.round < scenario.rounds:
-        raise Interrupted(
-            f"interrupted after round {state.round}; "
-            f"continue with: airtune resume {shlex.quote(str(current.folder))}"
+    directory = RunDirectory(folder)
+    callbacks = [Callback(on_round)] if on_round else []
+    job = _Job(
+        observers=[*callbacks, *observers],
+        stop=stop or _never,
+        on_checkpoint=on_checkpoint or _ignore,
+        log=log or _ignore,
+    )
+    scenario = directory.scenario()
+    with directory.held():
+        provenance = directory.provenance(scenario)
+        facts = provenance.facts
+        if facts["state"] == "finished":
+            return RunResult(directory.path)
+        if facts["policy"] is not None and policy is None:
+            raise RunError(
+                f"{directory.path}: was run with the policy object {facts['policy']}; "
+                "resume it from Python with an equal one: resume(..., policy=...)"
+            )
+        if line := provenance.software_changes():
+            job.log(f"{directory.path}: {line}")
+        saved = directory.saved(scenario, initial_state(scenario))
+        if saved is None:
+            job.log(f"{directory.path}: has no checkpoint; the run begins again")
+        simulation = Simulation(scenario, learning=facts["learning"])
+        # The number of threads changes the order of sums, and with it the last bits.
+        _use_threads(facts["torch_threads"])
+        if saved is not None:
+            simulation.restore(saved)
+        chosen = _bound(simulation, policy)
+        session = directory.resume(
+            scenario,
+            simulation.state,
+            provenance,
+            learner=simulation.learner,
+            on_checkpoint=job.on_checkpoint,
         )
+        job.write(session, simulation, chosen, saved)
+    return RunResult(directory.path)
 
 
-def _steps(scenario: Scenario, *, learning: bool) -> TimedLearner:
-    if learning:
-        return TimedLearner(build_learner(scenario))
-    return TimedLearner(
-        counted=build_learner(scenario) if scenario.protocol.fixed_bits is None else None
-    )
+@final
+class _Job:
+    """Loop of a run, and who is told about it."""
+
+    def __init__(
+        self,
+        *,
+        observers: list[RunObserver],
+        stop: Stop,
+        on_checkpoint: OnCheckpoint,
+        log: Log,
+    ) -> None:
+        self.observers = observers
+        self.stop = stop
+        self.on_checkpoint = on_checkpoint
+        self.log = log
+
+    def write(
+        self,
+        session: RunSession,
+        simulation: Simulation,
+        policy: Policy,
+        saved: SavedRun | None = None,
+    ) -> None:
+        """Run the remaining rounds and write them into a run directory."""
+        memory = _PolicyMemory(policy, simulation.policy_name)
+
+        def save() -> None:
+            session.save(simulation.state, simulation.learner, memory.state_dict(simulation))
+
+        with session:
+            session.open()
+            if saved is None and simulation.learner.partition is not None:
+                self.log(simulation.learner.partition.summary())
+            if saved is not None:
+                memory.restore(saved.policy)
+            every = simulation.scenario.trace.checkpoint_every
+            self.observers.insert(0, DirectoryWriter(session, save, every))
+            if not self.finish(simulation, policy):
+                save()
+            self._require_end(simulation, session.folder)
+
+    def finish(self, simulation: Simulation, policy: Policy) -> bool:
+        """Run the remaining rounds; return whether the run was not stopped."""
+        if self.stop():
+            return False
+        tables = simulation.initial_tables()
+        if tables:
+            for observer in self.observers:
+                observer.on_start(tables)
+        while (state := simulation.observe()) is not None:
+            with number_errors(state.round):
+                answer = call_policy(policy, state, simulation.policy_name)
+            record = simulation.step(answer)
+            with number_errors(record.round):
+                notify_policy(policy, record, simulation.policy_name)
+            with number_errors(record.round + 1):
+                for observer in self.observers:
+                    observer.on_round(record)
+            if self.stop():
+                return False
+        return True
+
+    def _require_end(self, simulation: Simulation, folder: Path) -> None:
+        if simulation.state.round < simulation.scenario.rounds:
+            raise Interrupted(
+                f"interrupted after round {simulation.state.round}; "
+                f"continue with: airtune resume {shlex.quote(str(folder))}"
+            )
 
 
-def _initial(scenario: Scenario) -> RunState:
-    devices = scenario.devices
-    return RunState.initial(
-        devices.count,
-        scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s,
-        devices.battery.charge_j(devices.count, Streams(scenario.seed))
-        if devices.battery
-        else None,
-    )
+@final
+class _PolicyMemory:
+    """Memory of a policy: saved with every checkpoint, or refused if it cannot be saved."""
+
+    def __init__(self, policy: Policy, name: str) -> None:
+        self._policy = policy
+        self._name = name
+        self._has_memory = policy_state.has_memory(policy)
+        self._fingerprint = None if self._has_memory else policy_state.fingerprint(policy)
+
+    def state_dict(self, simulation: Simulation) -> dict[str, Any]:
+        """Return the memory of the policy.
+
+        Raises:
+            RunError: the policy has changed its attributes and has no ``state_dict``.
+        """
+        if self._has_memory:
+            return dict(self._policy.state_dict())
+        if policy_state.fingerprint(self._policy) != self._fingerprint:
+            raise RunError(
+                f"round {simulation.state.round}: policy {self._name!r} has changed its attributes "
+                "and cannot be saved; give it state_dict() and load_state_dict()"
+            )
+        return {}
+
+    def restore(self, memory: Any) -> None:
+        """Give the policy the memory that was saved.
+
+        Raises:
+            RunError: the policy does not take it.
+        """
+        try:
+            self._policy.load_state_dict(memory)
+        except Exception as error:  # a policy may raise anything
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            raise RunError(f"policy {self._name!r}: load_state_dict() raised {text}") from error
+
+
+def _bound(simulation: Simulation, policy: Policy | None) -> Policy:
+    """Return the policy of a run: a given object, or the one of the scenario."""
+    if policy is not None:
+        simulation.policy_name = type(policy).__name__
+    return fit_oracle(policy or simulation.scenario.policy(), simulation)
+
+
+def _use_threads(count: int | None) -> None:
+    if count is not None:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+def _ignore(_: object) -> None:
+    """Ignore an argument."""
+
+
+def _never() -> bool:
+    return False

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from coupling.scenario.scenario import Scenario
-from netsim import radio_environment
+from netsim.channel import radio_environment
 from netsim.channel.channel import BlockFadingChannel, Channel, CoherenceBlocks, ConstantChannel
 from netsim.channel.pathloss import distance
 from netsim.streams import Streams
@@ -20,96 +20,96 @@ _CHUNK: Final = 256
 @final
 @dataclass(frozen=True)
 class Snapshot:
-    """What the world looks like at the start of a round."""
+    """State of the world at the start of a round."""
 
     time_s: float
-    """When the round starts, in the world's time."""
+    """Start of the round, in the world's time."""
     block: int
     """Channel block in which it starts."""
     position_m: Float[ndarray, "K 2"]
     distance_m: Float[ndarray, " K"]
     gain: Float[ndarray, " K"]
     available: Bool[ndarray, " K"]
-    """Whether the scenario's ``devices.availability`` has each device there; batteries come on
-    top.
-    """
+    """Whether each device is available by ``devices.availability``; batteries come on top."""
 
 
 @final
 class ScenarioWorld:
-    """Positions and gains of a scenario; no policy can change them.
+    """Positions, gains and availability of a scenario; no policy can change them.
 
-    With ``world_clock = "round"`` the world's time is that of the round number, ``(t - 1)
-    round_period_s`` at its start, and goes on with simulated time within the round; otherwise it is
-    simulated time.
+    With ``world_clock = "round"`` the world's time follows the round number: it is ``(t - 1)
+    round_period_s`` at the start of round t, and advances with simulated time within the round.
+    Otherwise it is simulated time.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         self.streams = Streams(scenario.seed)
         coherence = scenario.channel.coherence
         self._world = _world(scenario, self.streams)
-        self._presence = scenario.devices.availability.presence(
-            scenario.devices.count, self.streams
-        )
+        self._presence = scenario.devices.availability.process(scenario.devices.count, self.streams)
         self._count = scenario.devices.count
         self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else CoherenceBlocks(coherence)
         self._round_period_s = scenario.round_period_s
 
     def at(self, time_s: float, round_number: int) -> Snapshot:
-        """Return positions (m), distances to the server (m), power gains and who is there, at a
-        round's start.
-        """
+        """Return the snapshot of the world at the start of a round that starts at ``time_s``."""
         world_s = self._world_s(time_s, round_number)
         block, begins_s = round_number, world_s
         if self._blocks is not None:
             block = self._blocks.at(world_s)
             begins_s = float(self._blocks.start_s(np.array([block]))[0])
-        # First the block's beginning, then the round's: movements are cheapest when asked about in
-        # order.
+        # First the start of the block, then of the round: positions in order of time cost least.
         gain = self._world.gain(block, begins_s)
         position_m = self._world.positions(world_s)
         distance_m = distance(position_m, self._server_m)
         return Snapshot(world_s, block, position_m, distance_m, gain, self._presence.at(world_s))
 
-    def leave_s(
-        self, seen: Snapshot, devices: Int[ndarray, " n"], time_s: float
+    def departure_s(
+        self, snapshot: Snapshot, devices: Int[ndarray, " n"], time_s: float
     ) -> Float[ndarray, " n"]:
-        """Return when devices that are there at a round's start become unavailable, in simulated
-        time.
-        """
-        # With one clock the shift is 0, and a departure comes at the very instant that the world
-        # says.
-        shift_s = time_s - seen.time_s
-        return self._presence.change_s(devices, np.full(len(devices), seen.time_s)) + shift_s
+        """Return the departure time of devices that are available at the start of a round.
 
-    def comings_and_goings(
+        It is in simulated time, and inf for never.
+        """
+        # With one clock the shift is exactly 0.
+        shift_s = time_s - snapshot.time_s
+        return (
+            self._presence.next_change_s(devices, np.full(len(devices), snapshot.time_s)) + shift_s
+        )
+
+    def availability_events(
         self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
     ) -> Iterator[tuple[Int[ndarray, " n"], Float[ndarray, " n"], Bool[ndarray, " n"]]]:
-        """Yield ``AvailabilityProcess.changes`` until the end of a run with rounds 1 to T, or
-        ``until_s`` if that is later.
+        """Yield the availability events of a run with rounds 1 to T, up to its end.
+
+        They continue up to the world time ``until_s``, if that is later.
         """
         world_s = self._rounds_s(start_s)
-        return self._presence.changes(max(until_s, float((world_s + end_s - start_s).max())))
+        return self._presence.events(max(until_s, float((world_s + end_s - start_s).max())))
 
-    def gain_before(self, seen: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
-        """Return the gains so many blocks before a snapshot; None where blocks are rounds, which
-        keep no time.
+    def gain_before(self, snapshot: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
+        """Return the gains a number of blocks before a snapshot.
+
+        None where blocks are rounds, which keep no time.
         """
         if self._blocks is None:
             return None
-        block = max(seen.block - blocks, 0)
+        block = max(snapshot.block - blocks, 0)
         return self._world.gain(block, float(self._blocks.start_s(np.array([block]))[0]))
 
-    def ahead(self, seen: Snapshot, devices: Int[ndarray, " n"], time_s: float) -> Channel:
-        """Return the gains that the transfers of a round meet, from its start on."""
+    def channel(self, snapshot: Snapshot, devices: Int[ndarray, " n"], time_s: float) -> Channel:
+        """Return the channel of the given devices from the start of a round on."""
         if self._blocks is None:
-            return ConstantChannel(seen.gain)
-        return BlockFadingChannel(self._world, self._blocks, devices, time_s, seen.time_s - time_s)
+            return ConstantChannel(snapshot.gain)
+        return BlockFadingChannel(
+            self._world, self._blocks, devices, time_s, snapshot.time_s - time_s
+        )
 
     def until_next_block(self, time_s: float, round_number: int) -> float | None:
-        """Return the seconds from a round's start to the next channel block; None where blocks are
-        rounds.
+        """Return the time from the start of a round to the next channel block, in seconds.
+
+        None where blocks are rounds.
         """
         if self._blocks is None:
             return None
@@ -117,13 +117,12 @@ class ScenarioWorld:
         next_s = float(self._blocks.start_s(np.array([self._blocks.at(world_s) + 1]))[0])
         return next_s - world_s
 
-    def met(
+    def blocks_of_run(
         self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
     ) -> Iterator[tuple[Int[ndarray, " b"], Float[ndarray, "K b"]]]:
-        """Yield the channel blocks that a run met in its rounds 1 to T, some at a time, and all
-        gains in them.
+        """Yield the channel blocks of a run with rounds 1 to T, in chunks, and all gains in them.
 
-        Blocks that last seconds go on to the world's time ``until_s``, if that is later.
+        Blocks of seconds continue up to the world time ``until_s``, if that is later.
         """
         world_s = self._rounds_s(start_s)
         if self._blocks is None:
@@ -132,15 +131,15 @@ class ScenarioWorld:
             last = self._blocks.at(max(until_s, float((world_s + end_s - start_s).max())))
             blocks = np.arange(self._blocks.at(float(world_s[0])), last + 1)
             begin_s = self._blocks.start_s(blocks)
-        everyone = np.arange(self._count)
+        device = np.arange(self._count)
         for first in range(0, len(blocks), _CHUNK):
-            some = slice(first, first + _CHUNK)
-            yield blocks[some], self._world.gains(everyone, blocks[some], begin_s[some])
+            chunk = slice(first, first + _CHUNK)
+            yield blocks[chunk], self._world.gains(device, blocks[chunk], begin_s[chunk])
 
     def _rounds_s(self, start_s: Float[ndarray, " T"]) -> Float[ndarray, " T"]:
-        """Return when rounds 1 to T start, in the world's time."""
+        """Return the start times of rounds 1 to T, in the world's time."""
         return np.array(
-            [self._world_s(at_s, number) for number, at_s in enumerate(start_s.tolist(), 1)]
+            [self._world_s(time_s, number) for number, time_s in enumerate(start_s.tolist(), 1)]
         )
 
     def _world_s(self, time_s: float, round_number: int) -> float:

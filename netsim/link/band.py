@@ -1,6 +1,7 @@
-"""A frequency band that devices share, and the transfers over it."""
+"""FDMA band: the bandwidth shares of the scheduled devices, and the transfers over them."""
 
 from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, final
 
 import simpy
@@ -19,153 +20,133 @@ from netsim.link.transmission import (
 )
 
 _ROUNDING: Final = 1e-9
+"""Relative excess of the sum of shares over the band that counts as rounding."""
+
+
+@final
+@dataclass(frozen=True)
+class BandOptions:
+    """Properties of a band that uplink and downlink have in common."""
+
+    bandwidth_hz: float
+    noise_psd: float
+    """Noise power spectral density in W/Hz."""
+    outage: Outage | None = None
+    """Channel blocks in which nothing is received; by default there is no outage."""
+    reallocate: bool = False
+    """Whether the other devices get the share that a device releases."""
 
 
 @final
 class Band:
-    """A band in which each scheduled device has a share of its own for a round (FDMA).
+    """FDMA band in which each scheduled device has a bandwidth share of its own for a round.
 
-    Shares are orthogonal, so a transfer's end follows from its own gains: a transfer is one SimPy
-    timeout, however many channel blocks it crosses, and another one for each change of its share. A
-    round begins with ``open`` and a device's process calls ``carry`` for each leg. ``release``
-    gives a device's share back when its last leg is over; with ``reallocate`` the others get it, in
-    proportion to what they have.
+    Shares are orthogonal, so the end of a transfer follows from the gains of its own device. A
+    transfer is one SimPy timeout, however many channel blocks it crosses, and one more for each
+    change of its share. A round begins with ``begin_round``. The process of a device calls
+    ``transmit`` for each leg. ``release`` gives the share of a device back after its last leg; with
+    ``reallocate`` the other devices get it, in proportion to their shares.
     """
 
     def __init__(
         self,
         env: simpy.Environment,
-        bandwidth_hz: float,
-        noise_psd: float,
+        options: BandOptions,
         power_w: Callable[[int, float], float],
-        *,
-        outage: Outage | None = None,
-        reallocate: bool = False,
     ) -> None:
-        self._env, self._bandwidth_hz, self._noise_psd, self._power_w = (
-            env,
-            bandwidth_hz,
-            noise_psd,
-            power_w,
-        )
-        self._outage, self._reallocate = outage, reallocate
+        """Create a band; ``power_w`` gives the power of a device over its share in Hz."""
+        self._env = env
+        self._options = options
+        self._power_w = power_w
         self._share_hz: dict[int, float] = {}
-        self._sending: dict[int, ActiveTransfer] = {}
-        self._ahead: Channel | None = None
+        self._active: dict[int, ActiveTransfer] = {}
+        self._channel: Channel | None = None
         self._deadline_s = float("inf")
 
     @staticmethod
     def uplink(
-        env: simpy.Environment,
-        bandwidth_hz: float,
-        noise_psd: float,
-        tx_power_w: Float[ndarray, " K"],
-        *,
-        outage: Outage | None = None,
-        reallocate: bool = False,
+        env: simpy.Environment, options: BandOptions, tx_power_w: Float[ndarray, " K"]
     ) -> "Band":
-        """Return a band in which each device puts its own power into its share: ``b log2(1 + P g /
-        (b N0))``.
-        """
-        return Band(
-            env,
-            bandwidth_hz,
-            noise_psd,
-            lambda device, share_hz: float(tx_power_w[device]),
-            outage=outage,
-            reallocate=reallocate,
-        )
+        """Return an uplink: each device sends with its own power, ``b log2(1 + P g / (b N0))``."""
+        return Band(env, options, lambda device, share_hz: float(tx_power_w[device]))
 
     @staticmethod
-    def downlink(
-        env: simpy.Environment,
-        bandwidth_hz: float,
-        noise_psd: float,
-        server_power_w: float,
-        *,
-        outage: Outage | None = None,
-        reallocate: bool = False,
-    ) -> "Band":
-        """Return a band over which the server spreads its power evenly: ``b log2(1 + P_s g / (B
-        N0))``.
-        """
+    def downlink(env: simpy.Environment, options: BandOptions, server_power_w: float) -> "Band":
+        """Return a downlink: the server's power is even, ``b log2(1 + P_s g / (B N0))``."""
         return Band(
             env,
-            bandwidth_hz,
-            noise_psd,
-            lambda device, share_hz: server_power_w * share_hz / bandwidth_hz,
-            outage=outage,
-            reallocate=reallocate,
+            options,
+            lambda device, share_hz: server_power_w * share_hz / options.bandwidth_hz,
         )
 
-    def open(
-        self, share_hz: Mapping[int, float], ahead: Channel, deadline_s: float = float("inf")
+    def begin_round(
+        self, share_hz: Mapping[int, float], channel: Channel, deadline_s: float = float("inf")
     ) -> None:
-        """Begin a round: who has which share in Hz, the gains ahead, and when all transfers end at
-        the latest.
+        """Begin a round with the shares of its devices in Hz, its channel and its deadline.
 
         Raises:
             ValueError: a share that is not positive, or shares that exceed the band.
         """
-        assert not self._sending, "a round begins when the transfers of the last one are over"
+        assert not self._active, "a round begins when the transfers of the last one are over"
         if not all(share > 0 for share in share_hz.values()):
             raise ValueError(f"every share must be positive, not {min(share_hz.values())} Hz")
         total_hz = sum(share_hz.values())
-        if not total_hz <= self._bandwidth_hz * (1 + _ROUNDING):
-            raise ValueError(f"shares of {total_hz} Hz exceed the band of {self._bandwidth_hz} Hz")
-        self._share_hz, self._ahead, self._deadline_s = dict(share_hz), ahead, deadline_s
+        band_hz = self._options.bandwidth_hz
+        if not total_hz <= band_hz * (1 + _ROUNDING):
+            raise ValueError(f"shares of {total_hz} Hz exceed the band of {band_hz} Hz")
+        self._share_hz = dict(share_hz)
+        self._channel = channel
+        self._deadline_s = deadline_s
 
-    def share_hz(self, device: int) -> float:
-        """Return a device's share of the band in Hz; 0 if it has none."""
-        return self._share_hz.get(device, 0.0)
-
-    def sent_bit(self, device: int) -> float | None:
-        """Return the bits sent until now of the device's attempt under way; None if there is
-        none.
-        """
-        sending = self._sending.get(device)
-        if sending is None:
-            return None
-        return sending.sent_bit + sending.plan_transmission.bits_until(self._env.now)
-
-    def carry(
-        self, device: int, bits: float, leave_s: float = float("inf"), air_s: float = float("inf")
+    def transmit(
+        self,
+        device: int,
+        bits: float,
+        departure_s: float = float("inf"),
+        airtime_s: float = float("inf"),
     ) -> Generator[simpy.Event, Any, list[Attempt]]:
-        """Send a leg of a device in an open round; return its attempts, the last of which decides.
+        """Send a leg of a device and return its attempts; the last attempt decides.
 
-        The leg is aborted at ``leave_s``, or when its bits have been sent for ``air_s`` seconds:
-        what the device's battery can bear. Both are known beforehand, so neither is an event of its
-        own.
+        The leg is aborted at ``departure_s``, and when its bits have been on air for ``airtime_s``
+        seconds, the limit that the battery of the device sets. Both times are known beforehand, so
+        neither is an event.
         """
-        attempts = [(yield from self._attempt(device, bits, leave_s, air_s))]
-        while self._goes_on(attempts):
-            assert self._ahead is not None, "transfers happen in an open round"
-            assert self._outage is not None, "only an outage loses bits"
-            until_s = min(leave_s, self._deadline_s)
-            chance_s = next_usable_block_s(
-                self._ahead, device, self._env.now, until_s, self._outage
+        first = yield from self._attempt(device, bits, departure_s, airtime_s)
+        attempts = [first]
+        while self._retries(attempts):
+            assert self._channel is not None, "transfers happen within a round"
+            assert self._options.outage is not None, "only an outage loses bits"
+            until_s = min(departure_s, self._deadline_s)
+            retry_s = next_usable_block_s(
+                self._channel,
+                device,
+                self._env.now,
+                deadline_s=until_s,
+                outage=self._options.outage,
             )
-            if chance_s is None:
+            if retry_s is None:
                 break
-            yield wait(self._env, chance_s - self._env.now)
-            air_s -= attempts[-1].on_air_s
-            attempts.append((yield from self._attempt(device, bits, leave_s, air_s)))
+            yield wait(self._env, retry_s - self._env.now)
+            airtime_s -= attempts[-1].on_air_s
+            attempt = yield from self._attempt(device, bits, departure_s, airtime_s)
+            attempts.append(attempt)
         return attempts
 
     def release(self, device: int) -> None:
-        """Give a device's share back: to the others with ``reallocate``, and unused otherwise."""
-        assert device not in self._sending, "a device that sends keeps its share"
-        freed_hz = self._share_hz.pop(device)
+        """Release the share of a device: to the others with ``reallocate``, unused otherwise."""
+        assert device not in self._active, "a device that sends keeps its share"
+        released_hz = self._share_hz.pop(device)
         rest_hz = sum(self._share_hz.values())
-        if not self._reallocate or not rest_hz:
+        if not self._options.reallocate or not rest_hz:
             return
         for other in self._share_hz:
-            self._share_hz[other] *= (rest_hz + freed_hz) / rest_hz
-        for sending in self._sending.values():
-            sending.reschedule()
+            self._share_hz[other] *= (rest_hz + released_hz) / rest_hz
+        for transfer in self._active.values():
+            transfer.reschedule()
 
-    def _goes_on(self, attempts: list[Attempt]) -> bool:
-        outage = self._outage
+    def _retries(self, attempts: list[Attempt]) -> bool:
+        """Return whether another attempt follows."""
+        outage = self._options.outage
         return (
             attempts[-1].status == "lost"
             and outage is not None
@@ -174,32 +155,44 @@ class Band:
         )
 
     def _attempt(
-        self, device: int, bits: float, leave_s: float, air_s: float
+        self, device: int, bits: float, departure_s: float, airtime_s: float
     ) -> Generator[simpy.Event, Any, Attempt]:
-        assert device not in self._sending, "a device sends one leg at a time"
-        sending = self._sending[device] = ActiveTransfer(device, bits, leave_s, air_s, self._env)
+        """Send the bits once, and plan again at each change of the share."""
+        assert device not in self._active, "a device sends one leg at a time"
+        transfer = ActiveTransfer(
+            self._env, device, bits, departure_s=departure_s, airtime_s=airtime_s
+        )
+        self._active[device] = transfer
         try:
             while True:
-                self._replan(sending)
-                yield sending.completion()
-                changed = sending.changed
-                sending.settle()
+                self._replan(transfer)
+                yield transfer.completion()
+                changed = transfer.changed
+                transfer.account()
                 if not changed:
-                    return sending.attempt(sending.plan_transmission.status)
+                    return transfer.attempt(transfer.transmission.status)
         finally:
-            del self._sending[device]
+            del self._active[device]
 
-    def _replan(self, sending: ActiveTransfer) -> None:
-        """Put an attempt on its course with the share that its device has now."""
-        assert self._ahead is not None, "transfers happen in an open round"
-        device, share_hz = sending.device, self._share_hz[sending.device]
-        link = LinkBudget(share_hz, self._power_w(device, share_hz), self._noise_psd)
-        left = sending.bits - sending.sent_bit
-        sending.share_hz = share_hz
-        leaves = sending.leave_s < self._deadline_s
-        until_s: float = sending.leave_s if leaves else self._deadline_s
-        cut: AbortReason = "aborted" if leaves else "late"
-        going = plan_transmission(
-            link, self._ahead, device, left, self._env.now, until_s, self._outage, cut
+    def _replan(self, transfer: ActiveTransfer) -> None:
+        """Plan the rest of a transfer with the present share of its device."""
+        assert self._channel is not None, "transfers happen within a round"
+        device = transfer.device
+        share_hz = self._share_hz[device]
+        link = LinkBudget(share_hz, self._power_w(device, share_hz), self._options.noise_psd)
+        departs_first = transfer.departure_s < self._deadline_s
+        until_s: float = transfer.departure_s if departs_first else self._deadline_s
+        reason: AbortReason = "aborted" if departs_first else "late"
+        transmission = plan_transmission(
+            link,
+            self._channel,
+            device,
+            bits=transfer.bits - transfer.sent_bit,
+            time_s=self._env.now,
+            until_s=until_s,
+            outage=self._options.outage,
+            reason=reason,
         )
-        sending.plan_transmission = going.within(max(0.0, sending.air_s - sending.on_air_s))
+        transfer.share_hz = share_hz
+        airtime_left_s = max(0.0, transfer.airtime_s - transfer.on_air_s)
+        transfer.transmission = transmission.limited_to(airtime_left_s)

@@ -1,4 +1,4 @@
-"""Shannon rate of a device over its own band, and the delay that unlimited bandwidth would give."""
+"""Shannon rate of a device over its own band, and its capacity floor."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from numpy import ndarray
 from numpy.typing import ArrayLike
 
 LN2: Final = float(np.log(2.0))
+"""Natural logarithm of 2: bits per nat is its inverse."""
 
 
 def rate(
@@ -16,8 +17,8 @@ def rate(
     """Return the Shannon rate of each device over its own band, in bit/s.
 
     Equation (5) of Wang et al. (2025): ``B log2(1 + P |h|^2 / (B N0))``; 0 where the bandwidth is
-    0. The arguments broadcast: Hz, power gain without unit, W/Hz, W. Left out: modulation limits,
-    interference, pilot overhead.
+    0. The arguments broadcast: Hz, power gain without unit, W/Hz, W.
+    Left out: modulation limits, interference, pilot overhead.
     """
     band = np.asarray(bandwidth_hz, float)
     signal = np.asarray(tx_power_w, float) * np.asarray(gain, float) / noise_psd
@@ -28,8 +29,10 @@ def rate(
 def capacity_floor(
     bits: ArrayLike, gain: ArrayLike, noise_psd: float, tx_power_w: ArrayLike = 1.0
 ) -> Float[ndarray, "..."]:
-    """Return the delay of each device with unlimited bandwidth, in seconds: ``bits N0 ln2 / (P
-    |h|^2)``.
+    """Return the capacity floor of each device in seconds: its delay with unlimited bandwidth.
+
+    ``bits N0 ln2 / (P |h|^2)``, the limit of ``bits / rate(...)``; infinite at zero gain. The
+    arguments broadcast: bit, power gain without unit, W/Hz, W.
     """
     received = np.asarray(tx_power_w, float) * np.asarray(gain, float)
     with np.errstate(divide="ignore"):

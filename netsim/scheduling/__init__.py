@@ -4,7 +4,7 @@ from netsim.scheduling.allocation import Allocation
 from netsim.scheduling.base import Policy
 from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrtZeta, Objective
 from netsim.scheduling.policies.oracle_static import OracleStatic
-from netsim.scheduling.policy_call import AllocationError, call_policy, validated
+from netsim.scheduling.policy_call import AllocationError, call_policy, notify_policy, validated
 from netsim.scheduling.record import RoundRecord
 from netsim.scheduling.registry import ENTRY_POINTS, POLICIES, create, policy_class
 from netsim.scheduling.round_state import History, RoundState
@@ -25,6 +25,7 @@ __all__ = [
     "RoundState",
     "call_policy",
     "create",
+    "notify_policy",
     "policy_class",
     "validated",
 ]

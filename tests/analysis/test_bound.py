@@ -1,6 +1,4 @@
-"""Theorem 1: as printed against the formula, as corrected against a problem whose constants are
-known.
-"""
+"""Theorem 1: printed against its formula, corrected against a problem of known constants."""
 
 from dataclasses import replace
 
@@ -92,30 +90,30 @@ def test_corrected_by_hand() -> None:
     )
     first = 3.6 + 0.01 * (10 + 6 + 14 / 3)
 
-    found = corrected([1, 3, 0], constants)
+    result = corrected([1, 3, 0], constants)
 
-    assert found.gap.tolist() == pytest.approx(
+    assert result.gap.tolist() == pytest.approx(
         [4.0, first, 0.9 * first + 0.01 * (10 / 3 + 14), 0.9 * first + 0.01 * (10 / 3 + 14)]
     )
-    assert found.selection.tolist()[:2] == pytest.approx([0.0, 0.06])
+    assert result.selection.tolist()[:2] == pytest.approx([0.0, 0.06])
 
 
 @pytest.mark.parametrize("version", [corrected, printed])
-def test_the_parts_sum_to_the_gap_and_nobody_leaves_it(version: type) -> None:
+def test_the_parts_sum_to_the_gap_and_no_device_leaves_it(version: type) -> None:
     constants = Quadratic(CENTRES, 3, 0.4, 2.0, 0.5, 0.3).constants
 
-    found = version([2, 0, 5, 1], constants)  # type: ignore[call-arg]
+    result = version([2, 0, 5, 1], constants)  # type: ignore[call-arg]
 
-    assert found.drop(columns=["round", "gap"]).sum(axis=1).tolist() == pytest.approx(
-        found.gap.tolist()
+    assert result.drop(columns=["round", "gap"]).sum(axis=1).tolist() == pytest.approx(
+        result.gap.tolist()
     )
-    assert found.gap[2] == found.gap[1]
+    assert result.gap[2] == result.gap[1]
 
 
 @pytest.mark.parametrize("counts", [[5] * 80, [1] * 80, MIXED], ids=["all", "one", "mixed"])
 @pytest.mark.parametrize("step", [0.5, 0.1])
 @pytest.mark.parametrize("head_size", [0, 3])
-def test_corrected_holds_where_the_constants_are_known(
+def test_corrected_holds_if_the_constants_are_known(
     counts: list[int], step: float, head_size: int
 ) -> None:
     problem = Quadratic(CENTRES, head_size, lam=0.4, kappa=2.0, noise=0.5, step=step)
@@ -155,7 +153,7 @@ def test_corrected_is_reached_in_one_step_from_the_optimum(count: int) -> None:
     assert 4 * error < 0.2 * bound[["gradient_noise", "task_module"]].min()
 
 
-def test_printed_fails_where_noise_is_said_to_help() -> None:
+def test_printed_fails_if_noise_should_help_descent() -> None:
     # All devices, so that (14) has no (K - N) term, and 0 < L < eta / (eta^2 + 1): the conditions
     # that it states.
     problem = Quadratic(CENTRES, 3, lam=0.3, kappa=0.3, noise=0.5, step=0.5)
@@ -171,7 +169,7 @@ def test_printed_fails_where_noise_is_said_to_help() -> None:
     assert (mean[1:] <= corrected(counts, problem.constants).gap[1:] + 4 * error[1:]).all()
 
 
-def test_printed_says_nothing_at_realistic_constants() -> None:
+def test_printed_is_empty_at_realistic_constants() -> None:
     # eta = 1e-4 and N = 8 of 20: the printed condition is L < eta N (K-1) / (K - N) = 1.27e-3, and
     # from twice that on (14) is negative: the claimed gap grows, whatever the gradients are.
     base = Quadratic(np.zeros((20, 4)), 3, lam=1.0, kappa=1.0, noise=0.1, step=1e-4).constants
@@ -207,11 +205,11 @@ def test_measured_gradients_give_the_constants_back() -> None:
 
 def test_noise_alone_is_no_diversity() -> None:
     rng = np.random.Generator(np.random.Philox(4))
-    found = [diversity(rng.normal(size=(5, 4, 50))) for _ in range(200)]
+    result = [diversity(rng.normal(size=(5, 4, 50))) for _ in range(200)]
 
     # Without the correction it would be (1 - 1/5) x 50 / 4 = 10; clipped at 0, half of the
     # estimates are 0.
-    assert np.mean(found) < 1.0
+    assert np.mean(result) < 1.0
 
 
 def test_a_constant_without_meaning_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The commands figures, report and timeline: their files, and one line for what is wrong."""
+"""Commands figures, report and timeline: their files, and one line per wrong input."""
 
 import json
 import sys
@@ -61,7 +61,7 @@ def test_timeline_writes_the_rounds_asked_for(run: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["figures", "fig9", "RUN"], "there is no figure 'fig9'; there is fig3, "),
+        (["figures", "fig9", "RUN"], "there is no figure 'fig9'; did you mean fig"),
         (["figures", "queue", "elsewhere"], "elsewhere: is not a run directory, and holds none"),
         (["figures", "bound", "RUN", "--constant", "L"], "--constant L: is not NAME=NUMBER"),
         (
@@ -77,18 +77,18 @@ def test_wrong_input_is_one_line(
 ) -> None:
     status = main([str(run) if argument == "RUN" else argument for argument in arguments])
 
-    told = capsys.readouterr()
+    answer = capsys.readouterr()
     assert status == 2
-    assert line in told.err
-    assert told.err.count("\n") == 1
-    assert told.out == ""
+    assert line in answer.err
+    assert answer.err.count("\n") == 1
+    assert answer.out == ""
 
 
 @pytest.mark.parametrize(
     ("package", "arguments"),
     [("plotly", ["report", "RUN"]), ("matplotlib", ["figures", "queue", "RUN"])],
 )
-def test_without_the_extra_the_remedy_is_said(
+def test_without_the_extra_the_error_names_it(
     run: Path,
     package: str,
     arguments: list[str],

@@ -1,4 +1,4 @@
-"""Many runs: their keys, and differences paired over seeds."""
+"""Comparison of runs: their keys, and differences paired over seeds."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def made(folder: Path, policy: str, seed: int, energy_j: float, **scheduler: Any
     )
 
 
-def test_keys_are_policy_seed_and_what_differs(tmp_path: Path) -> None:
+def test_keys_are_policy_seed_and_those_that_differ(tmp_path: Path) -> None:
     made(tmp_path, "exact", 1, 1.0, drift="paper")
     made(tmp_path, "greedy", 2, 1.0, drift="full")
 
@@ -41,11 +41,11 @@ def test_tables_of_many_runs_carry_their_keys(tmp_path: Path) -> None:
     made(tmp_path, "exact", 1, 1.0)
     made(tmp_path, "exact", 2, 7.0)
 
-    found = analysis.load_many(tmp_path).table("rounds", ["round", "energy_j"], (1, 2))
+    result = analysis.load_many(tmp_path).table("rounds", ["round", "energy_j"], (1, 2))
 
-    assert list(found.columns) == ["policy", "seed", "round", "energy_j"]
-    assert found.energy_j.tolist() == [1.0, 0.0, 7.0, 0.0]
-    assert found.seed.tolist() == [1, 1, 2, 2]
+    assert list(result.columns) == ["policy", "seed", "round", "energy_j"]
+    assert result.energy_j.tolist() == [1.0, 0.0, 7.0, 0.0]
+    assert result.seed.tolist() == [1, 1, 2, 2]
 
 
 def test_differences_are_paired_over_seeds(tmp_path: Path) -> None:
@@ -55,13 +55,13 @@ def test_differences_are_paired_over_seeds(tmp_path: Path) -> None:
     ):
         made(tmp_path, "exact", seed, theirs)
         made(tmp_path, "greedy", seed, ours)
-    made(tmp_path, "greedy", 9, 5e6)  # no partner: must not count
+    made(tmp_path, "greedy", 9, 5e6)  # no pair: must not count
 
-    found = analysis.compare(analysis.load_many(tmp_path), by="policy", metrics=["energy_j"])
+    result = analysis.compare(analysis.load_many(tmp_path), by="policy", metrics=["energy_j"])
 
-    row = found.iloc[0]
+    row = result.iloc[0]
     half = 4.302653 / 3**0.5
-    assert len(found) == 1
+    assert len(result) == 1
     assert (row.policy, row.metric, row.pairs) == ("greedy", "energy_j", 3)
     assert row.baseline == pytest.approx(370.0)
     assert row.value == pytest.approx(372.0)
@@ -74,8 +74,8 @@ def test_95_percent_intervals_cover_95_percent(tmp_path: Path) -> None:
     rng = np.random.Generator(np.random.Philox(7))
     trials, inside = 4000, 0
     for _ in range(trials):
-        found = analysis.comparison.interval(rng.normal(3.0, 2.0, size=5))
-        inside += found.low <= 3.0 <= found.high
+        result = analysis.comparison.interval(rng.normal(3.0, 2.0, size=5))
+        inside += result.low <= 3.0 <= result.high
 
     half_width = 3 * (0.95 * 0.05 / trials) ** 0.5
     assert half_width < 0.011  # a normal quantile in place of Student's would cover 88 %
@@ -99,10 +99,10 @@ def test_a_metric_without_pairs_is_left_out(tmp_path: Path) -> None:
     for part in tmp_path.glob("*/evaluations/*.parquet"):
         part.unlink()
 
-    found = analysis.compare(analysis.load_many(tmp_path))
+    result = analysis.compare(analysis.load_many(tmp_path))
 
-    assert "accuracy_last" not in found.metric.tolist()
-    assert "energy_j" in found.metric.tolist()
+    assert "accuracy_last" not in result.metric.tolist()
+    assert "energy_j" in result.metric.tolist()
 
 
 @pytest.mark.parametrize(

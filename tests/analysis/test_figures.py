@@ -1,4 +1,4 @@
-"""Figures: the data that they draw is the data of the tables."""
+"""Figures: the drawn data is the data of the tables."""
 
 import builtins
 from pathlib import Path
@@ -47,11 +47,11 @@ def runs(tmp_path: Path) -> analysis.Runs:
 
 def line(figure: Figure, panel: int, name: str) -> np.ndarray:
     """Return the drawn points of the line whose legend begins with a name."""
-    found = [
+    result = [
         entry for entry in figure.axes[panel].get_lines() if str(entry.get_label()).startswith(name)
     ]
-    assert len(found) == 1, [entry.get_label() for entry in figure.axes[panel].get_lines()]
-    return np.array(found[0].get_xydata())
+    assert len(result) == 1, [entry.get_label() for entry in figure.axes[panel].get_lines()]
+    return np.array(result[0].get_xydata())
 
 
 def test_the_queue_is_the_mean_over_seeds_and_its_band(runs: analysis.Runs) -> None:
@@ -157,7 +157,7 @@ def test_the_bound_stands_beside_the_measured_loss(runs: analysis.Runs, tmp_path
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_axis_says_its_unit(runs: analysis.Runs, name: str) -> None:
+def test_every_axis_has_its_unit(runs: analysis.Runs, name: str) -> None:
     figure = draw(name, runs)
 
     dimensionless = ("round", "device", "devices")
@@ -184,10 +184,12 @@ def test_the_same_figure_is_the_same_file(runs: analysis.Runs, tmp_path: Path) -
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_figures_that_cannot_be_drawn_say_why(runs: analysis.Runs, tmp_path: Path) -> None:
-    with pytest.raises(analysis.TraceError, match="there is no figure 'fig9'; there is fig3, fig4"):
+def test_figures_that_cannot_be_drawn_give_the_reason(runs: analysis.Runs, tmp_path: Path) -> None:
+    with pytest.raises(analysis.TraceError, match="there is no figure 'fig9'; did you mean fig"):
         draw("fig9", runs)
-    with pytest.raises(analysis.TraceError, match="figure bound is of one run; 3 were given"):
+    with pytest.raises(
+        analysis.TraceError, match="figure bound shows one run, and 3 were given; name one run"
+    ):
         draw("bound", runs)
     for part in tmp_path.glob("*/evaluations/*"):
         part.unlink()
@@ -197,7 +199,7 @@ def test_figures_that_cannot_be_drawn_say_why(runs: analysis.Runs, tmp_path: Pat
         draw("fig3", runs)
 
 
-def test_without_matplotlib_the_remedy_is_said(
+def test_without_matplotlib_the_error_names_the_extra(
     runs: analysis.Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     imported = builtins.__import__

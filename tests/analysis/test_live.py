@@ -1,4 +1,4 @@
-"""Scalars for TensorBoard while a run goes on."""
+"""TensorBoard scalars during a run."""
 
 import sys
 from pathlib import Path

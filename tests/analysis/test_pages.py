@@ -1,4 +1,4 @@
-"""Every block of the pages about analysis runs as it stands, and the documentation builds."""
+"""Documentation pages: every block about analysis runs, and the site builds."""
 
 import re
 import shlex
@@ -19,7 +19,7 @@ SHORTER = {
     "learner.evaluate_every": "1",
     "learner.data.test_size": "8",
 }
-"""What a run of the quickstart with learning is cut down to."""
+"""Overrides that shorten a learning run of the quickstart."""
 
 
 @pytest.fixture
@@ -30,17 +30,15 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def block_stats(page: str, *kinds: str) -> list[tuple[str, str]]:
-    found = BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
-    return [(kind, text) for kind, text in found if kind in kinds]
+def blocks(page: str, *kinds: str) -> list[tuple[str, str]]:
+    result = BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    return [(kind, text) for kind, text in result if kind in kinds]
 
 
 def execute(page: str) -> None:
-    """Run the shell blocks through the command line and the Python blocks in one namespace, in
-    their order.
-    """
+    """Run a page's blocks in order: shell by the command line, Python in one namespace."""
     names: dict[str, object] = {}
-    for kind, text in block_stats(page, "sh", "python"):
+    for kind, text in blocks(page, "sh", "python"):
         if kind == "python":
             exec(compile(text, page, "exec"), names)
             continue
@@ -102,3 +100,9 @@ def test_the_page_names_every_figure() -> None:
     page = (ROOT / "docs" / "analysing-traces.md").read_text(encoding="utf-8")
     for name in [*FIGURES, BOUND]:
         assert f"`{name}`" in page
+
+
+def test_the_readme_links_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        assert f"](docs/{page.name})" in readme, page.name

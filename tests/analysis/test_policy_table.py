@@ -1,4 +1,4 @@
-"""Hill's index against laws whose tail is known."""
+"""Hill's index against distributions with a known tail."""
 
 import numpy as np
 import pytest
@@ -16,6 +16,6 @@ def test_hill_finds_the_index_of_a_pareto_law(index: float) -> None:
     assert estimate == pytest.approx(index, abs=half_width)
 
 
-def test_hill_has_nothing_to_say_about_few_or_equal_values() -> None:
+def test_hill_is_none_for_few_or_equal_values() -> None:
     assert hill(np.linspace(1, 2, 30)) is None
     assert hill(np.full(10_000, 3.0)) is None

@@ -1,4 +1,4 @@
-"""The report: what is in it, and that a browser shows it from disk without asking anybody."""
+"""Report: its data, and its page in a browser, opened from disk and offline."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +15,7 @@ from analysis.report.data import report_data
 from analysis.report.downsampling import block_stats, evenly_spaced, numbers
 
 CHROMIUM = "/usr/bin/chromium"
-"""Debian's package ``chromium``, which ``.ci/run`` installs; without it these tests fail, they are
-not skipped.
-"""
+"""Debian's package ``chromium``, which ``.ci/run`` installs; without it these tests fail."""
 
 FLAGS = (
     "--no-sandbox",
@@ -52,7 +50,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Watched:
-    """A page opened from disk, with everything that it said or asked for."""
+    """Page opened from disk, with its console messages and its requests."""
 
     def __init__(self, browser: Browser, path: Path, width: int, height: int, scheme: Any) -> None:
         context = browser.new_context(
@@ -60,11 +58,11 @@ class Watched:
         )
         context.set_offline(True)
         self.page: Page = context.new_page()
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]")
 
@@ -76,7 +74,7 @@ class Watched:
         light = []
         for name in (front, back):
             value = self.page.evaluate(f"color('{name}')").lstrip("#")
-            parts = np.array([int(value[at : at + 2], 16) / 255 for at in (0, 2, 4)])
+            parts = np.array([int(value[start : start + 2], 16) / 255 for start in (0, 2, 4)])
             linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
             light.append(float(linear @ [0.2126, 0.7152, 0.0722]))
         return (max(light) + 0.05) / (min(light) + 0.05)
@@ -97,8 +95,8 @@ def test_it_opens_without_error_request_or_overflow(
     opened = Watched(browser, report, width, height, scheme)
     page = opened.page
 
-    assert opened.said == []
-    assert opened.asked == [report.as_uri()]
+    assert opened.messages == []
+    assert opened.requests == [report.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") == width
     for plot in ("accuracy", "loss", "scheduled", "queue", "map", "timeline"):
         box = page.locator(f"#{plot} .main-svg").first.bounding_box()
@@ -129,15 +127,15 @@ def test_the_slider_goes_through_the_rounds(browser: Browser, report: Path) -> N
     page.keyboard.press("ArrowRight")
     assert page.locator("#which").inner_text() == "round 2: 2 devices"
     assert opened.drawn("timeline", "[trace.name, trace.y, trace.base, trace.x]") == [
-        ["symbols", [0, 1], [0, 0], [1, 3]]
+        ["payload", [0, 1], [0, 0], [1, 3]]
     ]
     assert opened.drawn("timeline", "trace.marker.opacity") == [
         [1, 0.4]
     ]  # the second transfer was lost
-    page.keyboard.press("TaskState")
-    assert page.locator("#which").inner_text() == "round 4: nobody scheduled"
+    page.keyboard.press("End")
+    assert page.locator("#which").inner_text() == "round 4: no device scheduled"
     assert opened.drawn("timeline", "trace.y") == []
-    assert opened.said == []
+    assert opened.messages == []
 
 
 def test_the_selectors_change_what_is_shown(browser: Browser, report: Path) -> None:
@@ -154,7 +152,7 @@ def test_the_selectors_change_what_is_shown(browser: Browser, report: Path) -> N
     assert opened.drawn("scheduled", "trace.x") == [[1, 4, 6, 8]]
     page.select_option("#theme", "dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
-    assert opened.said == []
+    assert opened.messages == []
 
 
 def test_curves_are_the_tables(browser: Browser, report: Path) -> None:
@@ -177,7 +175,7 @@ def test_a_name_cannot_inject_markup(tmp_path: Path) -> None:
     assert nasty not in text
 
 
-def test_a_run_in_which_nobody_was_ever_scheduled_opens(browser: Browser, tmp_path: Path) -> None:
+def test_a_run_without_scheduled_devices_opens(browser: Browser, tmp_path: Path) -> None:
     rounds = {"round": [1, 2], "end_s": [1.0, 2.0], "delay_budget_s": [1.0, 1.0]}
     run = write_run(tmp_path / "run", {"rounds": rounds})
     path = tmp_path / "report.html"
@@ -185,24 +183,24 @@ def test_a_run_in_which_nobody_was_ever_scheduled_opens(browser: Browser, tmp_pa
 
     opened = Watched(browser, path, 1280, 900, "light")
 
-    assert opened.page.locator("#which").inner_text() == "round 1: nobody scheduled"
+    assert opened.page.locator("#which").inner_text() == "round 1: no device scheduled"
     assert opened.page.locator("#no-learning").is_visible()
-    assert opened.said == []
+    assert opened.messages == []
 
 
 def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
-    """Write a run as large as the paper's: about 8 devices in a round, three legs each."""
+    """Write a run as large as the paper's: about 8 devices per round, three legs each."""
     rng = np.random.Generator(np.random.Philox(8))
-    each = np.arange(1, rounds + 1)
+    every_round = np.arange(1, rounds + 1)
     chosen = rng.random((rounds, devices)) < 0.4
-    at, who = np.nonzero(chosen)
-    start_s = at * 60.0
+    index, scheduled = np.nonzero(chosen)
+    start_s = index * 60.0
     legs = ("embedding", "feature", "gradient")
     tables = {
         "rounds": {
-            "round": each,
-            "start_s": (each - 1) * 60.0,
-            "end_s": each * 60.0,
+            "round": every_round,
+            "start_s": (every_round - 1) * 60.0,
+            "end_s": every_round * 60.0,
             "scheduled": chosen.sum(axis=1),
             "arrived": chosen.sum(axis=1),
             "delay_s": rng.exponential(50.0, rounds),
@@ -211,25 +209,25 @@ def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
             "train_loss": rng.exponential(1.0, rounds),
         },
         "devices": {
-            "round": np.repeat(each, devices),
+            "round": np.repeat(every_round, devices),
             "device": np.tile(np.arange(devices), rounds),
             "scheduled": chosen.ravel(),
             "x_m": rng.normal(size=rounds * devices).cumsum(),
             "y_m": rng.normal(size=rounds * devices).cumsum(),
         },
         "transfers": {
-            "round": np.repeat(at + 1, 3),
-            "device": np.repeat(who, 3),
-            "leg": list(legs) * len(at),
-            "direction": ["uplink"] * (3 * len(at)),
+            "round": np.repeat(index + 1, 3),
+            "device": np.repeat(scheduled, 3),
+            "leg": list(legs) * len(index),
+            "direction": ["uplink"] * (3 * len(index)),
             "start_s": np.repeat(start_s, 3)
-            + np.tile([0.0, 20.0, 40.0], len(at))
-            + rng.random(3 * len(at)),
+            + np.tile([0.0, 20.0, 40.0], len(index))
+            + rng.random(3 * len(index)),
             "end_s": np.repeat(start_s, 3)
-            + np.tile([18.0, 38.0, 58.0], len(at))
-            + rng.random(3 * len(at)),
-            "bits": np.full(3 * len(at), 17_301_504),
-            "status": ["delivered"] * (3 * len(at)),
+            + np.tile([18.0, 38.0, 58.0], len(index))
+            + rng.random(3 * len(index)),
+            "bits": np.full(3 * len(index), 17_301_504),
+            "status": ["delivered"] * (3 * len(index)),
         },
         "evaluations": {
             "round": np.arange(0, rounds + 1, 50),
@@ -241,7 +239,7 @@ def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
     return write_run(folder, tables, {"devices": {**SCENARIO["devices"], "count": devices}})
 
 
-def test_a_long_run_fits_and_says_what_was_left_out(tmp_path: Path) -> None:
+def test_a_long_run_fits_and_lists_its_downsampling(tmp_path: Path) -> None:
     runs = analysis.load_many(long_run(tmp_path / "run"))
 
     assert len(page(runs).encode()) < 6e6
@@ -250,9 +248,9 @@ def test_a_long_run_fits_and_says_what_was_left_out(tmp_path: Path) -> None:
     assert shown["round"][-1] == 5000
     assert (
         shown["thinned"][0]
-        == "Curves: a point is the mean of 10 rounds, the band their lowest to highest."
+        == "Curves: a point is the mean of 10 rounds, the band their minimum to maximum."
     )
-    assert "Tracks: 500 positions a device" in shown["thinned"][1]
+    assert "Tracks: 500 positions per device" in shown["thinned"][1]
     count = len(shown["timeline"])
     assert (
         shown["thinned"][2]
@@ -275,9 +273,9 @@ def test_many_long_runs_fit_too(tmp_path: Path) -> None:
 
 
 def test_blocks_keep_the_extremes() -> None:
-    found = block_stats(np.array([1.0, 5.0, 3.0, np.nan, np.nan, np.nan, 7.0]), 3)
+    result = block_stats(np.array([1.0, 5.0, 3.0, np.nan, np.nan, np.nan, 7.0]), 3)
 
-    assert found == {"mean": [3, None, 7], "low": [1, None, 7], "high": [5, None, 7]}
+    assert result == {"mean": [3, None, 7], "low": [1, None, 7], "high": [5, None, 7]}
 
 
 def test_places_are_evenly_spread_with_both_ends() -> None:

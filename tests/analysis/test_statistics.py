@@ -1,4 +1,4 @@
-"""Numbers of a run of four rounds, worked out by hand."""
+"""Statistics of a run of four rounds, computed by hand."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ def run(tmp_path: Path) -> analysis.Run:
 
 
 def test_participation_counts_each_device(run: analysis.Run) -> None:
-    found = analysis.participation(run)
+    result = analysis.participation(run)
 
-    assert found.device.tolist() == [0, 1, 2]
-    assert found.times.tolist() == [3, 1, 0]
-    assert found.share.tolist() == [0.75, 0.25, 0.0]
+    assert result.device.tolist() == [0, 1, 2]
+    assert result.times.tolist() == [3, 1, 0]
+    assert result.share.tolist() == [0.75, 0.25, 0.0]
 
 
 def test_jain_index_by_hand(run: analysis.Run) -> None:
@@ -31,19 +31,19 @@ def test_jain_index_by_hand(run: analysis.Run) -> None:
 
 
 def test_delay_statistics_count_rounds_without_devices(run: analysis.Run) -> None:
-    found = analysis.delay_statistics(run)
+    result = analysis.delay_statistics(run)
 
-    assert found["mean_s"] == 1.5
-    assert found["median_s"] == 1.5
-    assert found["max_s"] == 3.0
-    assert found["over_budget"] == 0.25  # round 2 alone took more than 2 s
-    assert found["mean_per_budget"] == 0.75
+    assert result["mean_s"] == 1.5
+    assert result["median_s"] == 1.5
+    assert result["max_s"] == 3.0
+    assert result["over_budget"] == 0.25  # round 2 alone took more than 2 s
+    assert result["mean_per_budget"] == 0.75
 
 
 def test_queue_statistics_by_hand(run: analysis.Run) -> None:
-    found = analysis.queue_statistics(run)
+    result = analysis.queue_statistics(run)
 
-    assert found == {
+    assert result == {
         "mean_s": 0.5,
         "max_s": 1.0,
         "end_s": 0.0,
@@ -61,7 +61,7 @@ def test_queue_statistics_by_hand(run: analysis.Run) -> None:
         (0.9, None, None, None, None),
     ],
 )
-def test_what_an_accuracy_took(
+def test_costs_of_reaching_an_accuracy(
     run: analysis.Run,
     accuracy: float,
     rounds: int | None,
@@ -69,23 +69,23 @@ def test_what_an_accuracy_took(
     bits: int | None,
     energy_j: float | None,
 ) -> None:
-    assert analysis.rounds_to(run, accuracy) == rounds
-    assert analysis.time_to(run, accuracy) == time_s
-    assert analysis.bits_to(run, accuracy) == bits
-    assert analysis.energy_to(run, accuracy) == energy_j
+    assert analysis.rounds_to_accuracy(run, accuracy) == rounds
+    assert analysis.time_to_accuracy(run, accuracy) == time_s
+    assert analysis.bits_to_accuracy(run, accuracy) == bits
+    assert analysis.energy_to_accuracy(run, accuracy) == energy_j
 
 
 def test_a_run_without_evaluations_reaches_nothing(tmp_path: Path) -> None:
     run = analysis.load(write_run(tmp_path / "run", {"rounds": {"round": [1]}}))
 
-    assert analysis.time_to(run, 0.1) is None
-    assert analysis.energy_to(run, 0.1) is None
+    assert analysis.time_to_accuracy(run, 0.1) is None
+    assert analysis.energy_to_accuracy(run, 0.1) is None
 
 
 def test_a_run_without_a_complete_round_has_no_summary(tmp_path: Path) -> None:
     run = analysis.load(write_run(tmp_path / "run", {}))
 
-    with pytest.raises(analysis.TraceError, match="has no complete round; let the run go on"):
+    with pytest.raises(analysis.TraceError, match="has no complete round; continue the run with"):
         analysis.summary(run)
 
 

@@ -67,7 +67,7 @@ def test_without_a_learner_there_is_no_accuracy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scheduled", "warned"), [([3, 0, 1, 2], 0), ([3, 0, 0, 2], 0), ([3, 0, 0, 0], 1)]
 )
-def test_a_run_is_warned_of_when_more_than_half_of_its_rounds_schedule_nobody(
+def test_a_run_is_warned_of_when_more_than_half_of_its_rounds_schedule_no_device(
     scheduled: list[int], warned: int, tmp_path: Path
 ) -> None:
     path = write_run(
@@ -79,6 +79,6 @@ def test_a_run_is_warned_of_when_more_than_half_of_its_rounds_schedule_nobody(
     assert len(lines) == warned
     # Round 1 took 9 s, and the budget is 2 s.
     assert all(
-        "75.0% of the rounds scheduled nobody: the delay of round 1 was 4 budgets" in line
+        "75.0% of the rounds scheduled no device: the delay of round 1 was 4 budgets" in line
         for line in lines
     )

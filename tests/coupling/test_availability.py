@@ -284,10 +284,10 @@ def test_more_devices_and_another_policy_leave_who_is_there_as_it_is(tmp_path: P
         assert (other.at(at_s, 1).available[:4] == one.at(at_s, 1).available).all()
 
 
-def test_late_and_noisy_knowledge_is_told_of_those_offered_only(tmp_path: Path) -> None:
-    for knowledge in ({"kind": "noisy", "std_db": 3.0}, {"kind": "delayed", "blocks": 2}):
-        folder = tmp_path / str(knowledge["kind"])
-        changes = {"rounds": 12, "devices__availability": MARKOV, "scheduler__knowledge": knowledge}
+def test_outdated_and_noisy_csi_covers_the_offered_devices_only(tmp_path: Path) -> None:
+    for csi in ({"kind": "noisy", "std_db": 3.0}, {"kind": "delayed", "blocks": 2}):
+        folder = tmp_path / str(csi["kind"])
+        changes = {"rounds": 12, "devices__availability": MARKOV, "scheduler__csi": csi}
         run(network(tmp_path, **changes), folder)
         devices = tables(folder)[1]
 

@@ -13,7 +13,6 @@ import coupling
 from coupling import Scenario
 from coupling.simulation.build import build_learner
 from coupling.simulation.export_world import record
-from coupling.simulation.learning import TimedLearner
 from netsim.link import shannon
 
 SHARE = 30_000_000
@@ -125,7 +124,7 @@ def test_the_decisions_are_diagnosed_also_where_only_some_or_no_devices_are_offe
 ) -> None:
     kind = {"kind": "exact", "delay_budget_s": 10.0, "drift": "full", "diagnose": "devices"}
     noisy = {"kind": "noisy", "std_db": 3.0}
-    go(centralised(tmp_path, rounds=60, scheduler=kind | {"knowledge": noisy}), tmp_path)
+    go(centralised(tmp_path, rounds=60, scheduler=kind | {"csi": noisy}), tmp_path)
 
     rounds, devices, _ = tables(tmp_path)
     decisions = pd.read_parquet(tmp_path / "decisions")
@@ -154,7 +153,7 @@ def test_the_server_learns_with_one_head_from_the_round_in_which_the_first_data_
     assert scenario.learner is not None
     subject = build_learner(scenario)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     rounds, devices, _ = tables(tmp_path)
     evaluations = pd.read_parquet(tmp_path / "evaluations")

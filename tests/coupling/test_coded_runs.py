@@ -81,7 +81,7 @@ def test_bits_that_are_given_stay_and_validate_says_so(
     )
     assert main(["validate", str(tmp_path / "coded.toml")]) == 0
     assert (
-        "learner.codec changes what is learned and not protocol.payload_bit, which is given"
+        "learner.codec changes the training but not protocol.payload_bit, which is fixed"
         in "".join(capsys.readouterr())
     )
 

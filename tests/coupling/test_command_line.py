@@ -121,8 +121,8 @@ def test_validate_warns_of_the_update_that_misses_the_mean_delay(
 
     assert (answer.status, answer.out) == (0, "network.toml: valid\n")
     assert answer.err == (
-        "warning: scheduler.queue_update = 'algorithm1' does not satisfy the mean delay (8) "
-        "with a descending zeta\n"
+        "warning: scheduler.queue_update = 'algorithm1' does not keep the mean delay (8) "
+        "if zeta decreases; use 'eq18'\n"
     )
 
 

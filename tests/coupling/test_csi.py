@@ -21,12 +21,12 @@ def devices_of(folder: Path, **changes: object) -> pd.DataFrame:
     return pd.read_parquet(folder / "run" / "devices")
 
 
-def test_perfect_knowledge_is_not_written_twice(tmp_path: Path) -> None:
+def test_perfect_csi_is_not_written_twice(tmp_path: Path) -> None:
     assert devices_of(tmp_path, rounds=3).gain_known.isna().all()
 
 
 def test_noisy_estimates_have_the_stated_spread_in_db_and_the_right_median(tmp_path: Path) -> None:
-    devices = devices_of(tmp_path, scheduler__knowledge={"kind": "noisy", "std_db": 3.0})
+    devices = devices_of(tmp_path, scheduler__csi={"kind": "noisy", "std_db": 3.0})
 
     error_db = 10 * np.log10(devices.gain_known / devices.gain)
     count = len(error_db)
@@ -39,10 +39,8 @@ def test_noisy_estimates_have_the_stated_spread_in_db_and_the_right_median(tmp_p
 
 
 @pytest.mark.parametrize("blocks", [1, 3])
-def test_late_knowledge_is_what_held_some_rounds_ago(tmp_path: Path, blocks: int) -> None:
-    devices = devices_of(
-        tmp_path, rounds=10, scheduler__knowledge={"kind": "delayed", "blocks": blocks}
-    )
+def test_outdated_csi_is_the_gain_of_some_rounds_ago(tmp_path: Path, blocks: int) -> None:
+    devices = devices_of(tmp_path, rounds=10, scheduler__csi={"kind": "delayed", "blocks": blocks})
 
     true = devices.gain.to_numpy().reshape(10, 4)
     known = devices.gain_known.to_numpy().reshape(10, 4)
@@ -53,7 +51,7 @@ def test_late_knowledge_is_what_held_some_rounds_ago(tmp_path: Path, blocks: int
 def test_transfers_run_on_the_true_gains_and_prediction_and_outcome_are_both_told(
     tmp_path: Path,
 ) -> None:
-    devices = devices_of(tmp_path, rounds=50, scheduler__knowledge={"kind": "noisy", "std_db": 3.0})
+    devices = devices_of(tmp_path, rounds=50, scheduler__csi={"kind": "noisy", "std_db": 3.0})
 
     rounds = pd.read_parquet(tmp_path / "run" / "rounds")
     np.testing.assert_allclose(

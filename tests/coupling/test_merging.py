@@ -1,4 +1,4 @@
-"""How files, the files that they extend and ``--set`` become one scenario."""
+"""Merging of scenario files: ``extends``, ``--set`` and renamed keys."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,8 @@ from support.command_line import LEARNER, NETWORK, Airtune
 import analysis
 import coupling
 from coupling import Scenario
-from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.scenario.file import parse_set
-from coupling.scenario.scenario import json_schema
+from coupling.scenario.scenario import DIGEST_VERSION, json_schema
 
 
 def load(folder: Path, child: str, **overrides: object) -> Scenario:
@@ -127,7 +126,7 @@ def test_set_without_a_value_takes_a_key_away(folder: Path, airtune: Airtune) ->
     assert instead.channel.gains is not None
     for key, line in (
         ("cell.bandwidth_hz", "network.toml: cell.bandwidth_hz is missing\n"),
-        ("cell.bandwith_hz", "--set cell.bandwith_hz=: there is no such key to take away\n"),
+        ("cell.bandwith_hz", "--set cell.bandwith_hz=: there is no such key to remove\n"),
         ("cell.compute.workers", "--set cell.compute.workers: cell.compute is not a table\n"),
     ):
         answer = airtune("validate", "network.toml", "--set", f"{key}=")
@@ -223,7 +222,8 @@ def test_the_resolved_scenario_loads_again_as_the_same(name: str, folder: Path) 
         folder / f"{name}.toml", {"seed": 2**70, "scheduler.queue_initial_budgets": 0.1}
     )
 
-    out = coupling.run(scenario, folder / "out", learning=False)
+    out = folder / "out"
+    coupling.run(scenario, out, learning=False)
 
     again = Scenario.load(out / "scenario.toml")
     assert again.tables() == scenario.tables()
@@ -236,7 +236,9 @@ def test_the_resolved_scenario_loads_again_as_the_same(name: str, folder: Path) 
 def test_the_resolved_scenario_runs_to_the_same_tables(folder: Path) -> None:
     first = coupling.run(Scenario.load(folder / "network.toml"), folder / "a", learning=False)
 
-    second = coupling.run(Scenario.load(first / "scenario.toml"), folder / "b", learning=False)
+    second = coupling.run(
+        Scenario.load(folder / "a" / "scenario.toml"), folder / "b", learning=False
+    )
 
     assert analysis.load(second).devices.equals(analysis.load(first).devices)
 
@@ -280,11 +282,11 @@ def test_only_the_seed_leaves_the_setup_as_it_is(folder: Path) -> None:
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_no_default_changes_without_a_new_schema_version() -> None:
+def test_no_default_changes_without_a_new_digest_version() -> None:
     """Defaults count as absent in a digest: another default under the old version would pass for
     the same run.
 
-    A default that must change raises SCHEMA_VERSION, and takes its new value in defaults.json.
+    A default that must change raises DIGEST_VERSION, and takes its new value in defaults.json.
     """
     golden = json.loads((Path(__file__).parent / "defaults.json").read_text())
     tables = json_schema()["$defs"] | {"Scenario": json_schema()}
@@ -295,10 +297,35 @@ def test_no_default_changes_without_a_new_schema_version() -> None:
         if "default" in entry
     }
 
-    changed = {
-        key: value for key, value in golden["defaults"].items() if present.get(key, value) != value
-    }
+    changed = {key: value for key, value in golden["defaults"].items() if present[key] != value}
 
     assert len(golden["defaults"]) > 50
-    assert golden["schema"] == SCHEMA_VERSION, "new golden ones belong to a new version"
+    assert golden["schema"] == DIGEST_VERSION, "new golden ones belong to a new version"
     assert changed == {}
+
+
+OLD_CSI = "scheduler.knowledge has been renamed; write scheduler.csi instead"
+
+
+def test_a_renamed_key_in_a_file_is_refused_with_its_new_name(
+    folder: Path, airtune: Airtune
+) -> None:
+    (folder / "old.toml").write_text(
+        'extends = "network.toml"\n[scheduler]\nknowledge = { kind = "noisy", std_db = 3 }\n'
+    )
+    (folder / "laid.toml").write_text('extends = "old.toml"\n')
+
+    for scenario in ("old.toml", "laid.toml"):
+        answer = airtune("validate", scenario)
+        assert (answer.status, answer.err) == (2, f"old.toml: {OLD_CSI}\n")
+
+
+def test_a_renamed_key_on_the_command_line_is_refused(folder: Path, airtune: Airtune) -> None:
+    set_one = airtune("validate", "network.toml", "--set", "scheduler.knowledge.kind=perfect")
+    vary = ("--vary", "scheduler.knowledge={kind='perfect'}")
+    varied = airtune("sweep", "network.toml", *vary, "--out", "sweep")
+
+    for answer in (set_one, varied):
+        assert answer.status == 2
+        assert answer.err == f"network.toml: {OLD_CSI} (from --set)\n"
+    assert set(folder.iterdir()) == {folder / "network.toml", folder / "learning.toml"}

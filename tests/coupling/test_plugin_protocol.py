@@ -1,5 +1,6 @@
-"""A plug-in protocol: a table and its process in a file of the user's, without touching the tree."""
+"""Plug-in protocol: a table and its process in a user's file, outside the tree."""
 
+import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Literal
 
 from coupling.scenario import ProtocolTable
 from coupling.scenario.tables import ScenarioTable
-from coupling.simulation.payloads import FixedBits
+from coupling.simulation.payloads import FixedSizes
 from coupling.simulation.protocols.aggregate import Aggregate
 from netsim.parameters import Bits
 
@@ -44,8 +45,9 @@ class HeaderTable(ProtocolTable):
             raise ValueError("protocol.kind = 'headers:HeaderTable' has no learner")
 
     def build(self, env, *, cell, devices, streams, learner):
-        bits = FixedBits(devices.count, self.fixed_bits, 0.0, 0.0)
-        return Aggregate(env, learner, bits)
+        header = float(self.repeat * self.sizes.header)
+        legs = {"header": header, "body": float(self.sizes.body)}
+        return Aggregate(env, FixedSizes(devices.count, legs), learner)
 
 
 class Unbuilt(ProtocolTable):
@@ -76,7 +78,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     (there / "learning.toml").write_text(NETWORK.replace(old, HEADERS) + LEARNER)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr(sys, "path", [*sys.path])
     yield there
     sys.modules.pop("headers", None)
 
@@ -94,6 +95,10 @@ def test_a_protocol_beside_the_scenario_runs(elsewhere: Path, airtune: Airtune) 
 def test_a_plugin_survives_its_run_directory(elsewhere: Path) -> None:
     scenario = Scenario.load(elsewhere / "plugin.toml", {"protocol.repeat": 2})
 
+    copy = pickle.loads(pickle.dumps(scenario))
+
+    assert copy.tables() == scenario.tables()
+    assert copy.digest() == scenario.digest()
     assert scenario.tables()["protocol"] == {
         "kind": "headers:HeaderTable",
         "sizes": {"header": 1_000, "body": 51_903_512},
@@ -143,3 +148,10 @@ def test_a_plugin_without_a_process_ends_in_one_line(elsewhere: Path, airtune: A
     assert answer.status == 2
     assert "protocol: kind = 'headers:Unbuilt' has no method build" in answer.err
     assert not Path("out").exists()
+
+
+def test_a_sweep_runs_a_plugin_in_its_worker_processes(elsewhere: Path, airtune: Airtune) -> None:
+    answer = airtune("sweep", str(elsewhere / "plugin.toml"), "--seeds", "0:2", "--out", "sweep")
+
+    assert answer.status == 0, answer.err
+    assert set(pd.read_parquet("sweep/sweep.parquet").state) == {"finished"}

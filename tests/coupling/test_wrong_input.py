@@ -184,7 +184,7 @@ def test_an_unknown_kind_or_key_is_told_with_those_that_there_are(
 ARGUMENTS = {
     "": "--set : is not key=value",
     "seed": "--set seed: is not key=value",
-    "sed=": "--set sed=: there is no such key to take away",
+    "sed=": "--set sed=: there is no such key to remove",
     "=1": "--set : a key is names joined by dots, such as devices.count",
     "devices..count=3": "--set devices..count: a key is names joined by dots, such as devices.count",
     "devices.=3": "--set devices.: a key is names joined by dots, such as devices.count",
@@ -424,7 +424,7 @@ FEDERATED = {
     ),
     "learner.lora.frozen=true": "protocol.kind = 'fedavg_lora' needs learner.lora.frozen = false",
     "protocol.payload_bit=actual": (
-        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not scheduler.delay_budget_s_per_bit"
     ),
 }
 
@@ -466,7 +466,7 @@ ON_THE_SERVER = {
         "per round"
     ),
     "protocol.payload_bit=actual": (
-        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s instead of one per bit"
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not scheduler.delay_budget_s_per_bit"
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The committed tables: some of their rows, run again."""
+"""Committed tables: some rows, run again."""
 
 from pathlib import Path
 
@@ -25,19 +25,16 @@ ROWS = [
     ("order", "all/reproduction.ordered:Ordered/ascending", 1),
 ]
 
-
 LEARNED = [("fig3-sst2", "all/aaba", 3), ("fig3-sst2-sgd", "all/greedy", 12)]
 
 
 def again(
     stage: str, row: "pd.Series[object]", folder: Path, data: Path | None = None
 ) -> dict[str, object]:
-    """Return what a row of a stage's table comes to today: its network, and with data what is
-    learned.
-    """
+    """Return the measures of a table row, run again; with data also those of learning."""
     keys = {str(key): value for key, value in row.items() if "." in str(key) and not pd.isna(value)}
     settings = stages.settings_of(
-        PLAN, stage, str(row["variant"]), "cpu", str(data) if data else None
+        PLAN, stage, str(row["variant"]), scale="cpu", data=str(data) if data else None
     )
     file = PLAN.stages[stage].variants[str(row["variant"])].scenario or PLAN.stages[stage].scenario
     scenario = Scenario.load(ROOT / file, {**settings, **keys, "seed": int(row["seed"])})
@@ -45,7 +42,7 @@ def again(
 
 
 @pytest.mark.parametrize(("stage", "runs", "seed"), [row for row in ROWS if row[0] in COMMITTED])
-def test_a_row_of_a_committed_table_comes_out_again(
+def test_a_row_of_a_committed_table_is_reproduced(
     stage: str, runs: str, seed: int, tmp_path: Path
 ) -> None:
     table = tables.read(ROOT / "docs" / "reproduction" / f"{stage}.csv")
@@ -61,7 +58,7 @@ def test_a_row_of_a_committed_table_comes_out_again(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("stage", "runs", "seed"), LEARNED)
-def test_a_row_of_a_learning_table_comes_out_again_within_its_interval(
+def test_a_row_of_a_learning_table_is_reproduced_within_its_interval(
     stage: str, runs: str, seed: int, tmp_path: Path, shared_data: Path
 ) -> None:
     rows = tables.groups(tables.read(ROOT / "docs" / "reproduction" / f"{stage}.csv"))[runs]

@@ -1,4 +1,4 @@
-"""The scripted numbers of devices."""
+"""Scripted policy: its number of devices per round."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A stage from its sweep to its page, small."""
+"""Small stage from its sweep to its page."""
 
 from pathlib import Path
 
@@ -27,10 +27,15 @@ STAGE = Stage(
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder in which a small stage has left its runs."""
+    """Return the folder with the runs of a small stage."""
     folder = tmp_path_factory.mktemp("runs")
     [command] = stages.commands(
-        StagePlan(settings={}, stages={"small": STAGE}), "small", "cpu", folder, None, 1
+        StagePlan(settings={}, stages={"small": STAGE}),
+        "small",
+        "cpu",
+        runs=folder,
+        data=None,
+        jobs=1,
     )
     assert main(list(command.arguments)) == 0
     return folder
@@ -60,23 +65,23 @@ def test_a_stage_whose_runs_are_missing_names_the_command(runs: Path) -> None:
         tables.variants("small", other, "cpu", runs)
 
 
-def test_numbers_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:
+def test_measures_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:
     scenario = Scenario.load(
         BASE, {"rounds": 30, "scheduler.kind": "aaba", "trace.devices": "scheduled"}
     )
-    found = analysis.load(run(scenario, tmp_path / "run", learning=False))
+    result = analysis.load(run(scenario, tmp_path / "run", learning=False))
 
-    numbers = measures(found)
+    numbers = measures(result)
 
-    assert numbers["scheduled_total"] == found.devices.scheduled.sum()
-    own_m = found.devices.groupby("device").distance_m.first()
-    assert numbers["nearer_m"] == pytest.approx(own_m.mean() - found.devices.distance_m.mean())
-    assert numbers["scheduled_log"] == pytest.approx(np.log(found.rounds.scheduled.mean()))
+    assert numbers["scheduled_total"] == result.devices.scheduled.sum()
+    own_m = result.devices.groupby("device").distance_m.first()
+    assert numbers["nearer_m"] == pytest.approx(own_m.mean() - result.devices.distance_m.mean())
+    assert numbers["scheduled_log"] == pytest.approx(np.log(result.rounds.scheduled.mean()))
 
 
 @pytest.mark.slow
 def test_the_full_scale_runs_shortened(tmp_path: Path) -> None:
-    settings = stages.settings_of(stages.read(), "fig3-sst2", "all", "full", None)
+    settings = stages.settings_of(stages.read(), "fig3-sst2", "all", scale="full", data=None)
     # BERT-base and SST-2 would have to be downloaded.
     little = {
         "learner.model": "minilm",
@@ -84,12 +89,12 @@ def test_the_full_scale_runs_shortened(tmp_path: Path) -> None:
         "rounds": 2,
     }
     scenario = Scenario.load(ROOT / "scenarios" / "paper" / "sst2.toml", settings | little)
-    found = analysis.load(run(scenario, tmp_path / "run"))
+    result = analysis.load(run(scenario, tmp_path / "run"))
 
     assert scenario.learner is not None
     assert scenario.learner.batch_size == 32
     for cost in ("bits", "time_s", "energy_j"):
-        amounts, accuracies = spent(found, cost)
+        amounts, accuracies = spent(result, cost)
         assert (np.diff(amounts) > 0).all()
-        assert accuracy_at(found, cost, 2 * amounts[-1]) == accuracies[-1]
-    assert np.diff(spent(found, "bits")[0]).sum() == 51_904_512 * found.rounds.scheduled.sum()
+        assert accuracy_at(result, cost, 2 * amounts[-1]) == accuracies[-1]
+    assert np.diff(spent(result, "bits")[0]).sum() == 51_904_512 * result.rounds.scheduled.sum()

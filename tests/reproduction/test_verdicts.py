@@ -1,4 +1,4 @@
-"""The rule by which claims are judged, and the claims and stages themselves."""
+"""Verdict rule, and the claims and stages of the reproduction."""
 
 import itertools
 from collections.abc import Mapping
@@ -20,9 +20,7 @@ CLAIMS = verdicts.read()
 
 
 def judged(differences: list[float]) -> Verdict:
-    """Return the verdict on the claim that x is larger than y, where it is so by these
-    differences.
-    """
+    """Return the verdict on the claim x > y for these differences of the seeds."""
     measured = {"s/v/x": {seed: 10.0 + d for seed, d in enumerate(differences)}, "s/v/y": {}}
     measured["s/v/y"] = dict.fromkeys(measured["s/v/x"], 10.0)
     claim = Claim(
@@ -30,11 +28,11 @@ def judged(differences: list[float]) -> Verdict:
         source="ours",
         contrasts=[Contrast(measure="m", plus=["s/v/x"], minus=["s/v/y"])],
     )
-    [found] = verdicts.decide(claim, lambda runs, measure: measured[runs])
-    return found.verdict
+    [result] = verdicts.decide(claim, lambda runs, measure: measured[runs])
+    return result.verdict
 
 
-def test_a_difference_is_held_where_its_interval_lies_above_zero() -> None:
+def test_a_difference_is_held_if_its_interval_lies_above_zero() -> None:
     # Mean 2, standard deviation 1, n = 3: 2 +- 4.303 / sqrt(3) reaches from -0.48 to 4.48.
     assert judged([1.0, 2.0, 3.0]) == "undecided"
     # The same spread around 3: from 0.52 to 5.48.
@@ -56,9 +54,9 @@ def test_seeds_that_one_side_lacks_count_for_nothing() -> None:
         says="", source="ours", contrasts=[Contrast(measure="m", plus=["s/v/x"], minus=["s/v/y"])]
     )
 
-    [found] = verdicts.decide(claim, lambda runs, measure: measured[runs])
+    [result] = verdicts.decide(claim, lambda runs, measure: measured[runs])
 
-    assert (found.interval.mean, found.interval.count) == (3.0, 3)
+    assert (result.interval.mean, result.interval.count) == (3.0, 3)
 
 
 @pytest.mark.parametrize(
@@ -71,28 +69,32 @@ def test_seeds_that_one_side_lacks_count_for_nothing() -> None:
     ],
 )
 def test_a_claim_is_held_if_all_its_differences_are(parts: list[Verdict], whole: Verdict) -> None:
-    assert verdicts.together(parts) == whole
+    assert verdicts.combine(parts) == whole
 
 
 @pytest.mark.parametrize("scale", ["cpu", "full"])
 @pytest.mark.parametrize("name", PLAN.stages)
-def test_every_call_of_a_stage_is_of_valid_scenarios(name: str, scale: stages.Scale) -> None:
-    for command in stages.commands(PLAN, name, scale, Path("runs"), "../data", 2):
-        given = list(command.arguments)
+def test_every_call_of_a_stage_has_valid_scenarios(name: str, scale: stages.Scale) -> None:
+    for command in stages.commands(PLAN, name, scale, runs=Path("runs"), data="../data", jobs=2):
+        arguments = list(command.arguments)
         settings = dict(
-            parse_set(given[at + 1]) for at, word in enumerate(given) if word == "--set"
+            parse_set(arguments[index + 1])
+            for index, word in enumerate(arguments)
+            if word == "--set"
         )
-        vary = parse_vary([given[at + 1] for at, word in enumerate(given) if word == "--vary"])
+        vary = parse_vary(
+            [arguments[index + 1] for index, word in enumerate(arguments) if word == "--vary"]
+        )
         for values in itertools.product(*vary.values()):
             scenario = Scenario.load(
-                ROOT / given[1], settings | dict(zip(vary, values, strict=True))
+                ROOT / arguments[1], settings | dict(zip(vary, values, strict=True))
             )
             assert (scenario.learner is not None) or not PLAN.stages[name].learning
 
 
 def planned() -> set[str]:
     """Return the names of all runs that the stages make."""
-    found = set()
+    names_of_runs = set()
     for name, stage in PLAN.stages.items():
         for variant, sweep in stage.variants.items():
             values = stage.vary if sweep.vary is None else sweep.vary
@@ -100,11 +102,11 @@ def planned() -> set[str]:
             for key in varied(stage, variant):
                 entries = values.get(key) or [sweep.set[key]]
                 names = {f"{front}/{entry}" for front in names for entry in entries}
-            found |= names
-    return found
+            names_of_runs |= names
+    return names_of_runs
 
 
-def test_every_claim_asks_for_runs_that_a_stage_makes_and_a_number_that_a_table_has() -> None:
+def test_every_claim_names_planned_runs_and_a_table_column() -> None:
     columns = {*WHOLE, *REAL, *WALL, *LEARNED, "accuracy_in_time"}
     columns |= {f"accuracy_equal_{cost}" for cost in COSTS}
     runs = planned()

@@ -1,6 +1,4 @@
-"""The tables of a scenario file, one file each; those of the protocols stand beside their
-protocols.
-"""
+"""Tables of a scenario file, one module per table."""
 
 from coupling.scenario.tables.base import ScenarioTable
 from coupling.scenario.tables.cell import CellTable

@@ -1,4 +1,4 @@
-"""What every table of a scenario file has in common."""
+"""Base class of the tables of a scenario file."""
 
 from pydantic import BaseModel, ConfigDict
 

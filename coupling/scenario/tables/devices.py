@@ -1,4 +1,4 @@
-"""The ``[devices]`` table."""
+"""Device settings: the ``[devices]`` table."""
 
 from typing import Annotated, Self, final
 
@@ -9,30 +9,30 @@ from netsim.availability import Always, AnyAvailability
 from netsim.compute import DeviceCompute
 from netsim.energy import Battery, DeviceEnergy
 from netsim.mobility import AnyMobility, Static
-from netsim.parameters import Count, Positive
+from netsim.parameters import Count, Positive, source
 from netsim.placement import AnyPlacement
 
 
 @final
 class DevicesTable(ScenarioTable):
-    """The edge devices."""
+    """Edge devices: number, power, positions, compute and energy."""
 
-    count: Annotated[Count, Field(le=2**40)]
+    count: Annotated[Annotated[Count, Field(le=2**40)], source("paper, section V-A")]
     """Number of devices K."""
     tx_power_w: Positive = 1.0
-    """Transmit power of a device in W; the paper has none, its ``|h|^2`` carries 1 W."""
-    placement: AnyPlacement
-    """Where the devices stand at time 0."""
+    """Transmit power per device in W; the paper states none, its ``|h|^2`` carries 1 W."""
+    placement: Annotated[AnyPlacement, source("paper, section V-A")]
+    """Positions of the devices at time 0."""
     mobility: AnyMobility = Static()
-    """How they move."""
+    """Movement of the devices."""
     compute: DeviceCompute | None = None
-    """How fast a device computes; by default its steps take no time."""
+    """Compute speed of the devices; by default their steps take no time."""
     energy: DeviceEnergy = DeviceEnergy()
-    """What a device spends on receiving and computing, where the protocol has it do so."""
+    """Energy of receiving and computing, in protocols whose devices do so."""
     battery: Battery | None = None
-    """What a device has to spend; by default as much as it likes."""
+    """Battery of a device; by default its energy is unlimited."""
     availability: AnyAvailability = Always()
-    """When a device can be reached; others are not offered to the policy."""
+    """Availability of the devices; the policy is offered the available ones only."""
 
     @model_validator(mode="after")
     def _clock_known(self) -> Self:

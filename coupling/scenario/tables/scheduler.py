@@ -1,7 +1,9 @@
-"""The ``[scheduler]`` table."""
+"""Scheduler settings: the ``[scheduler]`` table."""
 
 import inspect
+from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, final
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
@@ -10,14 +12,12 @@ from coupling.scenario.errors import ScenarioError, unknown
 from coupling.scenario.tables.base import ScenarioTable
 from netsim import scheduling
 from netsim.channel.csi import AnyChannelState, PerfectCsi
-from netsim.parameters import NonNegative, Positive, Switch
+from netsim.parameters import NonNegative, Positive, Switch, source
 from netsim.virtual_queue import QueueUpdate
 
 
 def _add_policy_options(schema: dict[str, Any]) -> None:
-    """Put the built-in policies' own options into the schema of the ``[scheduler]`` table, with
-    whose they are.
-    """
+    """Add the options of the built-in policies, and the names of their policies, to a schema."""
     for kind, policy in scheduling.POLICIES.items():
         own = TypeAdapter(policy).json_schema()
         for name, option in own["properties"].items():
@@ -29,52 +29,54 @@ def _add_policy_options(schema: dict[str, Any]) -> None:
             known["policies"].append(kind)
 
 
-def options_of(kind: str) -> set[str]:
-    """Return the names of a policy's own options.
+def options_of(kind: str, folders: Sequence[Path] = ()) -> set[str]:
+    """Return the names of the options of a policy, which may be in a module in ``folders``.
 
     Raises:
         ScenarioError: there is no such policy.
     """
     try:
-        found = scheduling.policy_class(kind)
+        policy = scheduling.policy_class(kind, folders)
     except ValueError as error:
         if ":" in kind:
             raise ScenarioError(f"scheduler.kind: {error}") from None
         raise ScenarioError(unknown("scheduler.kind", kind, list(scheduling.POLICIES))) from None
-    return set(inspect.signature(found).parameters) - {"kind"}
+    return set(inspect.signature(policy).parameters) - {"kind"}
 
 
 @final
 class SchedulerTable(ScenarioTable):
-    """Who takes part in a round; a policy's own options stand beside these keys."""
+    """Scheduling policy, objective and virtual queue, with the options of the policy."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_add_policy_options)
 
     kind: Annotated[str, Field(min_length=1)]
     """Name of the policy: a built-in one, one that an installed package offers, or
-    ``package.module:ClassName``.
+    ``package.module:ClassName``, also from the working directory or the scenario's folder.
     """
-    delay_budget_s: Positive | None = None
-    """Mean delay of a round that (8) allows, in seconds. Excludes ``delay_budget_s_per_bit``."""
-    delay_budget_s_per_bit: Positive | None = None
-    """The same per bit of payload, in s/bit. Excludes ``delay_budget_s``."""
-    zeta: scheduling.AnyZeta = scheduling.InverseSqrtZeta()
+    delay_budget_s: Annotated[Positive | None, source("paper, (8)")] = None
+    """Maximum mean delay per round, constraint (8), in seconds; excludes
+    ``delay_budget_s_per_bit``.
+    """
+    delay_budget_s_per_bit: Annotated[Positive | None, source("paper, section V-A")] = None
+    """Maximum mean delay (8) per bit of payload, in s/bit; excludes ``delay_budget_s``."""
+    zeta: Annotated[scheduling.AnyZeta, source("paper, (22)")] = scheduling.InverseSqrtZeta()
     """Control parameter zeta(t) of the objective (22), without unit."""
-    drift: scheduling.Drift = "paper"
-    """Whether the objective drops the squared delay (``paper``, Lemma 2) or keeps it (``full``)."""
-    queue_update: QueueUpdate = "eq18"
+    drift: Annotated[scheduling.Drift, source("paper, Lemma 2")] = "paper"
+    """Drift term of the objective: without the squared delay (``paper``, Lemma 2) or with it
+    (``full``).
+    """
+    queue_update: Annotated[QueueUpdate, source("paper, (18a)")] = "eq18"
     """Update of the virtual queue: (18a), or line 19 of Algorithm 1, which multiplies by
     zeta(t).
     """
-    knowledge: AnyChannelState = PerfectCsi()
-    """What the server knows of the gains when it decides; the transfers always run on the true
-    ones.
-    """
+    csi: AnyChannelState = PerfectCsi()
+    """Channel state information of the policy; the transfers always use the true gains."""
     diagnose: Switch | Literal["devices"] = False
-    """Whether each round is compared with the optimum of P1, and with ``devices`` what each device
-    left out would have changed.
+    """Also solve P1 exactly in every round; ``devices`` adds the marginal objective of each
+    unscheduled device.
     """
-    queue_initial_budgets: NonNegative = 0.0
+    queue_initial_budgets: Annotated[NonNegative, source("paper, (18b)")] = 0.0
     """Virtual queue before the first round, in delay budgets; the paper starts at 0."""
 
     @model_validator(mode="after")
@@ -89,21 +91,23 @@ class SchedulerTable(ScenarioTable):
 
     @cached_property
     def objective(self) -> scheduling.Objective:
-        """The objective J of problem P1 with this table's zeta and drift."""
+        """Objective J of problem P1 with the zeta and drift of this table."""
         return scheduling.Objective(zeta=self.zeta, drift=self.drift)
 
-    def create(self) -> scheduling.Policy:
-        """Return the policy.
+    def create(self, folders: Sequence[Path] = ()) -> scheduling.Policy:
+        """Return the policy, which may be in a module in ``folders``.
 
-        Raises: ScenarioError: an unknown kind, or a queue update that requires an objective where
-            the policy has none. ValidationError: an option that the policy does not have, or a value that it
-            does not allow.
+        Raises:
+            ScenarioError: an unknown kind, or a queue update that needs an objective where
+                the policy has none.
+            ValidationError: an option that the policy does not have, or a value that it does not
+                allow.
         """
-        own = options_of(self.kind)
+        own = options_of(self.kind, folders)
         if self.queue_update == "algorithm1" and "objective" not in own:
             raise ScenarioError(
-                "scheduler.queue_update = 'algorithm1' requires a policy with an `objective` option; "
-                f"{self.kind!r} has none"
+                "scheduler.queue_update = 'algorithm1' requires a policy with an `objective` "
+                f"option; {self.kind!r} has none"
             )
         options = dict(self.model_extra or {})
         if "objective" in own:
@@ -111,7 +115,7 @@ class SchedulerTable(ScenarioTable):
                 raise ScenarioError("scheduler.objective is unknown; give scheduler.zeta and drift")
             options["objective"] = self.objective
         try:
-            return scheduling.create(self.kind, **options)
+            return scheduling.create(self.kind, folders, **options)
         except TypeError as error:
             raise ScenarioError(
                 f"scheduler.kind = {self.kind!r} cannot be created: {error}"

@@ -1,4 +1,4 @@
-"""The ``[trace]`` table."""
+"""Trace settings: the ``[trace]`` table."""
 
 from typing import Literal, final
 
@@ -8,11 +8,11 @@ from netsim.parameters import Count
 
 @final
 class TraceTable(ScenarioTable):
-    """What the run directory holds."""
+    """Trace: rows and checkpoints of the run directory."""
 
     devices: Literal["all", "scheduled"] = "all"
     """Rows of the ``devices`` table: every device in every round, or the scheduled ones only."""
     checkpoint_every: Count | None = None
-    """Rounds from one saved state to the next; without it the state is saved only when the run is
+    """Rounds between two checkpoints; by default a checkpoint is written only when the run is
     interrupted.
     """

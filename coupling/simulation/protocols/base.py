@@ -1,4 +1,4 @@
-"""What a protocol is given at the start of a round, and what it must tell at its end."""
+"""Protocol interface: payload, exchange and outcome of one round."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator
@@ -17,39 +17,34 @@ from netsim.scheduling import Allocation, RoundState
 @final
 @dataclass(frozen=True)
 class Payload:
-    """The bits that each device would send and receive in a round."""
+    """Bits that each device would send and receive in a round."""
 
     uplink_bits: Float[ndarray, " K"]
     downlink_bits: Float[ndarray, " K"] | None = None
     """None where the protocol has no downlink."""
-    once: bool = False
-    """Whether a device whose bits have arrived has nothing more to send; it is not offered to the
-    policy again.
-    """
+    one_shot: bool = False
+    """Whether a device is not offered to the policy any more once its bits have arrived."""
 
 
 @final
 @dataclass(frozen=True)
 class RoundPlan:
-    """The decision for a round: what the policy was shown, what it answered, and what lies
-    ahead.
-    """
+    """Decision for a round: the state that the policy saw, its allocation, and the channel."""
 
     state: RoundState
     allocation: Allocation
-    ahead: Channel
-    leave_s: Float[ndarray, " N"]
-    """When each scheduled device, in the allocation's order, becomes unavailable; inf if it never
-    does.
-    """
+    channel: Channel
+    """Gains of the scheduled devices during the round."""
+    departure_s: Float[ndarray, " N"]
+    """Departure time of each scheduled device, in the allocation's order; inf for never."""
     charge_j: Float[ndarray, " N"]
-    """What each one can spend before its battery is empty, in J; inf where it has none."""
+    """Charge of each scheduled device's battery, in J; inf without a battery."""
 
 
 @final
 @dataclass(frozen=True)
 class Transfers:
-    """The transfers of a round, one entry each: the columns of the ``transfers`` table."""
+    """Transfers of a round, one entry each: the columns of the ``transfers`` table."""
 
     device: ndarray
     leg: ndarray | str
@@ -62,16 +57,14 @@ class Transfers:
     rate_bps: ndarray
     """NaN where the transfer took no time."""
     energy_j: ndarray
-    """What the device spent on sending or receiving it."""
+    """Energy that the device spent on sending or receiving it, in J."""
     status: ndarray | str
 
 
 @final
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a round; the arrays belong to the scheduled devices, in the allocation's
-    order.
-    """
+    """Outcome of a round: arrays over the scheduled devices, in the allocation's order."""
 
     arrived: Bool[ndarray, " N"]
     """Whether the last uplink leg was delivered in time."""
@@ -85,54 +78,68 @@ class Outcome:
     """Energy that the device spent on sending, lost bits included, in J."""
     transfers: Transfers
     receive_j: Float[ndarray, " N"] | None = None
-    """Energy that it spent on receiving; None where the protocol has no downlink."""
+    """Energy that it spent on receiving, in J; None where the protocol has no downlink."""
     compute_j: Float[ndarray, " N"] | None = None
-    """Energy that it spent on its own steps; None where the protocol has none."""
+    """Energy that it spent on its own steps, in J; None where the protocol has none."""
     compute_s: Float[ndarray, " N"] | None = None
-    """Service times of the device's steps, its own and the server's; None where the protocol has
-    none.
-    """
+    """Service times of its steps on the device and on the server; None without steps."""
     wait_s: Float[ndarray, " N"] | None = None
-    """Time in the server's queue; None where the protocol has none."""
+    """Time in the server's queue, in seconds; None where the protocol has none."""
 
     @staticmethod
     def empty() -> "Outcome":
-        """Return the outcome of a round in which nobody was scheduled."""
+        """Return the outcome of a round without scheduled devices."""
         none = np.empty(0)
-        transfers = Transfers(np.empty(0, int), "", "", none, none, 0.0, none, none, none, none, "")
-        return Outcome(np.empty(0, bool), none, none, none, none, transfers)
+        transfers = Transfers(
+            device=np.empty(0, int),
+            leg="",
+            direction="",
+            bits=none,
+            bits_delivered=none,
+            start_s=0.0,
+            end_s=none,
+            bandwidth_hz=none,
+            rate_bps=none,
+            energy_j=none,
+            status="",
+        )
+        return Outcome(
+            arrived=np.empty(0, bool),
+            uplink_bits=none,
+            uplink_bps=none,
+            air_s=none,
+            transmit_j=none,
+            transfers=transfers,
+        )
 
     @property
     def energy_j(self) -> Float[ndarray, " N"]:
-        """All that the device spent in the round, in J."""
+        """Energy that each device spent in the round, in J."""
         parts = (self.transmit_j, self.receive_j, self.compute_j)
         return np.sum([part for part in parts if part is not None], axis=0)
 
 
 class Protocol(ABC):
-    """The exchange between the scheduled devices and the server in one round, as SimPy
-    processes.
-    """
+    """Exchange between the scheduled devices and the server in one round, as SimPy processes."""
 
     @abstractmethod
     def payload(self, round_number: int) -> Payload:
-        """Return what each of the K devices would send and receive in a round, before anything is
-        computed.
+        """Return the bits that each of the K devices would send and receive in a round.
+
+        Nothing is computed for it.
         """
 
     @abstractmethod
     def exchange(self, plan: RoundPlan) -> Generator[simpy.Event, Any, Outcome]:
-        """Carry the scheduled devices (at least one) through a round; end at the server's
-        barrier.
-        """
+        """Carry the scheduled devices (at least one) through a round, up to the barrier."""
 
-    def barrier(
+    def end_round(
         self, round_number: int, times_arrived: Int[ndarray, " K"]
     ) -> Generator[simpy.Event, Any, None]:
-        """Let the server do what it does once in every round, by default nothing that takes time.
+        """Server-side work at the end of each round; none by default.
 
         ``times_arrived`` counts each device's rounds in which its last uplink leg was delivered,
-        this one included.
+        including this round.
         """
         return
         yield

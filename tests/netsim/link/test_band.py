@@ -1,4 +1,4 @@
-"""Transfers over a shared band, by hand."""
+"""Transfers over a shared band: end times computed by hand."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -8,15 +8,15 @@ import pytest
 import simpy
 
 from netsim.channel.channel import BlockFadingChannel, Channel, CoherenceBlocks, ConstantChannel
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.channel.trace_gains import TraceGains
 from netsim.errors import StalledError
 from netsim.link import shannon
-from netsim.link.band import Band
+from netsim.link.band import Band, BandOptions
 from netsim.link.transfer import Attempt
 from netsim.link.transmission import Outage
 from netsim.mobility import Static
 from netsim.placement import Disc
-from netsim.radio_environment import RadioEnvironment
 from netsim.streams import Streams
 
 BAND_HZ, NOISE = 1e6, 1e-9
@@ -42,27 +42,26 @@ def varying(
 
 def sent(
     band: Callable[[simpy.Environment], Band],
-    ahead: Channel,
+    channel: Channel,
     bits: dict[int, float],
     *,
     shares_hz: dict[int, float] | None = None,
     deadline_s: float = float("inf"),
     start_s: float = 0.0,
-    leave_s: float = float("inf"),
-    air_s: float = float("inf"),
+    departure_s: float = float("inf"),
+    airtime_s: float = float("inf"),
 ) -> dict[int, list[Attempt]]:
-    """Return the attempts of devices that each send once and then give their share back; 0 may
-    leave.
-    """
+    """Return the attempts of devices that send once and release their share; 0 has limits."""
     env = simpy.Environment(start_s)
-    channel = band(env)
-    channel.open(shares_hz or {device: BAND_HZ / len(bits) for device in bits}, ahead, deadline_s)
+    link = band(env)
+    equal_hz = {device: BAND_HZ / len(bits) for device in bits}
+    link.begin_round(shares_hz or equal_hz, channel, deadline_s)
     attempts: dict[int, list[Attempt]] = {}
 
     def device(number: int) -> Generator[simpy.Event, Any, None]:
-        limits = () if number else (leave_s, air_s)
-        attempts[number] = yield from channel.carry(number, bits[number], *limits)
-        channel.release(number)
+        limits = () if number else (departure_s, airtime_s)
+        attempts[number] = yield from link.transmit(number, bits[number], *limits)
+        link.release(number)
 
     processes = [env.process(device(number)) for number in bits]
     env.run(simpy.AllOf(env, processes))
@@ -70,7 +69,7 @@ def sent(
 
 
 def uplink(**options: Any) -> Callable[[simpy.Environment], Band]:
-    return lambda env: Band.uplink(env, BAND_HZ, NOISE, np.ones(9), **options)
+    return lambda env: Band.uplink(env, BandOptions(BAND_HZ, NOISE, **options), np.ones(9))
 
 
 def test_over_a_steady_channel_a_transfer_takes_bits_over_rate() -> None:
@@ -98,7 +97,7 @@ def test_a_steady_channel_and_equal_blocks_give_the_same_end() -> None:
 
 def test_the_server_spreads_its_power_over_the_whole_downlink_band() -> None:
     attempts = sent(
-        lambda env: Band.downlink(env, BAND_HZ, NOISE, 20.0),
+        lambda env: Band.downlink(env, BandOptions(BAND_HZ, NOISE), 20.0),
         ConstantChannel(np.array([1e-4, 1e-4])),
         {0: 1e6, 1: 1e6},
     )
@@ -111,9 +110,9 @@ def test_the_server_spreads_its_power_over_the_whole_downlink_band() -> None:
 
 def test_bits_left_at_a_block_boundary_are_carried_over() -> None:
     # 1, 2 and 3 Mbit/s in blocks of 1 s; 4.5 Mbit end after a half of the third block.
-    ahead = varying([[UNIT, 3 * UNIT, 7 * UNIT]])
+    channel = varying([[UNIT, 3 * UNIT, 7 * UNIT]])
 
-    (attempt,) = sent(uplink(), ahead, {0: 4.5e6})[0]
+    (attempt,) = sent(uplink(), channel, {0: 4.5e6})[0]
 
     assert attempt.end_s == pytest.approx(2.5, rel=1e-12)
     assert attempt.rate_bps == pytest.approx(4.5e6 / 2.5, rel=1e-12)
@@ -121,33 +120,33 @@ def test_bits_left_at_a_block_boundary_are_carried_over() -> None:
 
 def test_a_transfer_may_begin_within_a_block_and_in_a_world_that_is_ahead() -> None:
     # From 0.75 s on at world time 1.75 s: 0.25 s of 2 Mbit/s, then 3 Mbit/s.
-    ahead = varying([[UNIT, 3 * UNIT, 7 * UNIT]], shift_s=1.0)
+    channel = varying([[UNIT, 3 * UNIT, 7 * UNIT]], shift_s=1.0)
 
-    (attempt,) = sent(uplink(), ahead, {0: 2e6}, start_s=0.75)[0]
+    (attempt,) = sent(uplink(), channel, {0: 2e6}, start_s=0.75)[0]
 
     assert attempt.end_s == pytest.approx(1.5, rel=1e-12)
 
 
-def test_a_share_that_is_given_back_goes_to_the_others_in_proportion() -> None:
+def test_a_released_share_goes_to_the_others_in_proportion() -> None:
     # Power far below the noise: the rate is P g / (N0 ln 2) whatever the share, so use the
     # downlink, where it is proportional to the share: 1 Mbit/s over the whole band.
     def band(env: simpy.Environment) -> Band:
-        return Band.downlink(env, BAND_HZ, NOISE, 1.0, reallocate=True)
+        return Band.downlink(env, BandOptions(BAND_HZ, NOISE, reallocate=True), 1.0)
 
     shares_hz = {0: 0.5e6, 1: 0.25e6, 2: 0.25e6}
     attempts = sent(
         band, ConstantChannel(np.full(3, UNIT)), {0: 0.5e6, 1: 1e6, 2: 0.5e6}, shares_hz=shares_hz
     )
 
-    # Device 0 ends at 1 s; 1 and 2 have sent 0.25 Mbit and get half the band each. Device 2 needs
+    # Device 0 ends at 1 s; 1 and 2 have sent 0.25 Mbit and get half of the band each. Device 2 needs
     # 0.5 s more; then device 1, with 0.5 Mbit left, has all of it.
     assert [attempts[device][0].end_s for device in range(3)] == pytest.approx([1.0, 2.0, 1.5])
     assert attempts[1][0].bandwidth_hz == pytest.approx((0.25e6 * 1 + 0.5e6 * 0.5 + 1e6 * 0.5) / 2)
 
 
-def test_without_reallocation_a_share_given_back_stays_unused() -> None:
+def test_without_reallocation_a_released_share_stays_unused() -> None:
     attempts = sent(
-        lambda env: Band.downlink(env, BAND_HZ, NOISE, 1.0),
+        lambda env: Band.downlink(env, BandOptions(BAND_HZ, NOISE), 1.0),
         ConstantChannel(np.full(2, UNIT)),
         {0: 0.5e6, 1: 1e6},
     )
@@ -157,7 +156,7 @@ def test_without_reallocation_a_share_given_back_stays_unused() -> None:
 
 OUTAGE_DB = -40.0
 BAD = 1e-5
-"""A gain below the outage's."""
+"""Gain below the minimum of the outage."""
 
 
 def rows(attempts: list[Attempt]) -> list[tuple[float, float, float, str]]:
@@ -175,7 +174,7 @@ def test_an_outage_drops_a_transfer_when_the_bad_block_begins() -> None:
     assert rows(attempts) == [(0.0, 1.0, 1e6, "lost")]
 
 
-def test_an_outage_with_retry_sends_all_bits_again_from_the_next_good_block_on() -> None:
+def test_an_outage_with_retry_sends_all_bits_again_in_the_next_good_block() -> None:
     outage = Outage(min_gain_db=OUTAGE_DB, action="retry", retries=2)
 
     attempts = sent(uplink(outage=outage), varying([[UNIT, BAD, BAD, 3 * UNIT]]), {0: 2e6})[0]
@@ -186,7 +185,7 @@ def test_an_outage_with_retry_sends_all_bits_again_from_the_next_good_block_on()
     assert given_up[-1].status == "lost"
 
 
-def test_an_outage_with_skip_waits_and_goes_on() -> None:
+def test_an_outage_with_skip_waits_and_continues() -> None:
     outage = Outage(min_gain_db=OUTAGE_DB, action="skip")
 
     attempts = sent(uplink(outage=outage), varying([[UNIT, BAD, BAD, 3 * UNIT]]), {0: 2e6})[0]
@@ -206,17 +205,17 @@ def test_a_bad_gain_that_holds_for_the_round_loses_the_transfer_at_once(action: 
 
 
 @pytest.mark.parametrize(
-    "ahead", [ConstantChannel(np.array([UNIT])), varying([[UNIT]], length_s=0.125)]
+    "channel", [ConstantChannel(np.array([UNIT])), varying([[UNIT]], length_s=0.125)]
 )
-def test_a_deadline_ends_a_transfer_and_one_that_ends_with_it_is_delivered(ahead: Channel) -> None:
-    late = sent(uplink(), ahead, {0: 2e6}, deadline_s=1.5)[0]
-    in_time = sent(uplink(), ahead, {0: 1.5e6}, deadline_s=1.5)[0]
+def test_a_transfer_that_ends_at_the_deadline_is_delivered(channel: Channel) -> None:
+    late = sent(uplink(), channel, {0: 2e6}, deadline_s=1.5)[0]
+    in_time = sent(uplink(), channel, {0: 1.5e6}, deadline_s=1.5)[0]
 
     assert rows(late) == [(0.0, 1.5, 1.5e6, "late")]
     assert rows(in_time) == [(0.0, 1.5, 1.5e6, "delivered")]
 
 
-def test_a_retry_that_could_not_begin_before_the_deadline_is_not_made() -> None:
+def test_no_retry_begins_after_the_deadline() -> None:
     outage = Outage(min_gain_db=OUTAGE_DB, action="retry")
 
     attempts = sent(
@@ -226,8 +225,8 @@ def test_a_retry_that_could_not_begin_before_the_deadline_is_not_made() -> None:
     assert rows(attempts) == [(0.0, 1.0, 1e6, "lost")]
 
 
-@pytest.mark.parametrize("limit", ["leave_s", "air_s"])
-def test_a_device_that_leaves_or_runs_empty_stops_where_it_is(limit: str) -> None:
+@pytest.mark.parametrize("limit", ["departure_s", "airtime_s"])
+def test_a_device_that_departs_or_runs_empty_stops_at_once(limit: str) -> None:
     channel = varying([[UNIT, 3 * UNIT]])
 
     aborted = sent(uplink(), channel, {0: 9e6}, **{limit: 1.25})[0]
@@ -241,53 +240,53 @@ def test_a_device_that_leaves_or_runs_empty_stops_where_it_is(limit: str) -> Non
     assert rows(late) == [(0.0, 1.0, 1e6, "late")]
 
 
-def test_a_device_that_has_left_sends_nothing() -> None:
-    attempts = sent(uplink(), varying([[UNIT]]), {0: 9e6}, leave_s=3.0, start_s=4.0)[0]
+def test_a_device_that_has_departed_sends_nothing() -> None:
+    attempts = sent(uplink(), varying([[UNIT]]), {0: 9e6}, departure_s=3.0, start_s=4.0)[0]
 
     assert rows(attempts) == [(4.0, 4.0, 0.0, "aborted")]
 
 
-def test_a_battery_lasts_through_the_blocks_in_which_nothing_is_sent() -> None:
+def test_blocks_in_which_nothing_is_sent_use_no_charge() -> None:
     outage = Outage(min_gain_db=OUTAGE_DB, action="skip")
     channel = varying([[UNIT, BAD, BAD, UNIT]])
 
-    within = sent(uplink(outage=outage), channel, {0: 9e6}, air_s=1.5)[0]
-    at_the_edge = sent(uplink(outage=outage), channel, {0: 9e6}, air_s=1.0)[0]
+    within = sent(uplink(outage=outage), channel, {0: 9e6}, airtime_s=1.5)[0]
+    at_the_edge = sent(uplink(outage=outage), channel, {0: 9e6}, airtime_s=1.0)[0]
 
     assert rows(within) == [(0.0, 3.5, 1.5e6, "aborted")]
     assert rows(at_the_edge) == [(0.0, 1.0, 1e6, "aborted")]
     assert [attempt.on_air_s for attempt in within + at_the_edge] == [1.5, 1.0]
 
 
-def test_what_a_battery_can_bear_is_that_of_all_attempts_of_a_leg() -> None:
+def test_the_limit_of_air_time_holds_for_all_attempts_of_a_leg() -> None:
     outage = Outage(min_gain_db=OUTAGE_DB, action="retry")
 
-    attempts = sent(uplink(outage=outage), varying([[UNIT, BAD, BAD, UNIT]]), {0: 2e6}, air_s=1.75)[
-        0
-    ]
+    attempts = sent(
+        uplink(outage=outage), varying([[UNIT, BAD, BAD, UNIT]]), {0: 2e6}, airtime_s=1.75
+    )[0]
 
     assert rows(attempts) == [(0.0, 1.0, 1e6, "lost"), (3.0, 3.75, 0.75e6, "aborted")]
 
 
-def test_what_a_battery_can_bear_goes_on_where_the_share_changes() -> None:
+def test_the_limit_of_air_time_holds_across_changes_of_the_share() -> None:
     channel = ConstantChannel(np.array([UNIT, UNIT]))
 
-    alone = sent(uplink(reallocate=True), channel, {0: 9e6, 1: 0.25e6}, air_s=1.25)[0]
+    alone = sent(uplink(reallocate=True), channel, {0: 9e6, 1: 0.25e6}, airtime_s=1.25)[0]
 
     assert alone[0].end_s == 1.25
     assert alone[0].status == "aborted"
 
 
 def test_nothing_to_send_takes_no_time() -> None:
-    for ahead in (ConstantChannel(np.array([UNIT])), varying([[UNIT]])):
-        assert rows(sent(uplink(), ahead, {0: 0.0})[0]) == [(0.0, 0.0, 0.0, "delivered")]
+    for channel in (ConstantChannel(np.array([UNIT])), varying([[UNIT]])):
+        assert rows(sent(uplink(), channel, {0: 0.0})[0]) == [(0.0, 0.0, 0.0, "delivered")]
 
 
 def test_a_transfer_over_thousands_of_blocks_is_a_handful_of_events() -> None:
     env = simpy.Environment()
     band = uplink()(env)
-    band.open({0: BAND_HZ}, varying(np.full((1, 5), UNIT), length_s=0.001))
-    process = env.process(band.carry(0, 1e7))
+    band.begin_round({0: BAND_HZ}, varying(np.full((1, 5), UNIT), length_s=0.001))
+    process = env.process(band.transmit(0, 1e7))
 
     events = 0
     while process.is_alive:
@@ -298,7 +297,7 @@ def test_a_transfer_over_thousands_of_blocks_is_a_handful_of_events() -> None:
     assert events <= 4
 
 
-def test_a_transfer_that_would_never_end_says_so() -> None:
+def test_a_transfer_that_would_never_end_is_refused() -> None:
     outage = Outage(min_gain_db=OUTAGE_DB, action="skip")
 
     with pytest.raises(
@@ -315,6 +314,8 @@ def test_a_transfer_that_would_never_end_says_so() -> None:
         ({0: float("nan")}, "every share must be positive, not nan Hz"),
     ],
 )
-def test_shares_that_cannot_be_are_refused(shares_hz: dict[int, float], problem: str) -> None:
+def test_shares_beyond_the_band_or_not_positive_are_refused(
+    shares_hz: dict[int, float], problem: str
+) -> None:
     with pytest.raises(ValueError, match=problem):
-        uplink()(simpy.Environment()).open(shares_hz, ConstantChannel(np.ones(2)))
+        uplink()(simpy.Environment()).begin_round(shares_hz, ConstantChannel(np.ones(2)))

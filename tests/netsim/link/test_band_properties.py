@@ -1,4 +1,4 @@
-"""Transfers in worlds that Hypothesis makes up: bits, shares and times always add up."""
+"""Transfers in random worlds (Hypothesis): bits, shares and times add up."""
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -8,17 +8,18 @@ import numpy as np
 import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.band_probe import sent_bit, share_hz
 
 from netsim.channel.channel import BlockFadingChannel, CoherenceBlocks
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.channel.trace_gains import TraceGains
 from netsim.clock import wait
 from netsim.link import shannon
-from netsim.link.band import Band
+from netsim.link.band import Band, BandOptions
 from netsim.link.transfer import Attempt
 from netsim.link.transmission import Outage
 from netsim.mobility import Static
 from netsim.placement import Disc
-from netsim.radio_environment import RadioEnvironment
 from netsim.streams import Streams
 
 BAND_HZ, NOISE = 1e6, 1e-9
@@ -52,36 +53,34 @@ def test_the_block_at_a_time_has_begun_and_not_ended(
     megabits=st.floats(0.001, 1.5),
 )
 @settings(max_examples=40, deadline=None)
-def test_a_transfer_over_many_blocks_ends_when_steps_of_a_microsecond_say_so(
+def test_a_transfer_over_blocks_ends_as_steps_of_a_microsecond_give(
     gain: list[float], steps: int, start_us: int, megabits: float
 ) -> None:
     step_s = 1e-6
     length_s = steps * step_s
     env = simpy.Environment(start_us * step_s)
-    band = Band.uplink(env, BAND_HZ, NOISE, np.ones(1))
-    band.open({0: BAND_HZ}, ahead(np.array([gain]), length_s))
-    process = env.process(band.carry(0, megabits * 1e6))
+    band = Band.uplink(env, BandOptions(BAND_HZ, NOISE), np.ones(1))
+    band.begin_round({0: BAND_HZ}, ahead(np.array([gain]), length_s))
+    process = env.process(band.transmit(0, megabits * 1e6))
     env.run(process)
 
-    sent_bit, moment = 0.0, start_us
+    sent, moment = 0.0, start_us
     rates = shannon.rate(BAND_HZ, np.array(gain), NOISE)
     while True:
         # A second of steps at a time; a step lies in one block, since blocks are whole steps long.
         number = moment + np.arange(1_000_000)
-        sums = sent_bit + np.cumsum(rates[number // steps % len(gain)] * step_s)
+        sums = sent + np.cumsum(rates[number // steps % len(gain)] * step_s)
         if sums[-1] >= megabits * 1e6:
             moment += int(np.searchsorted(sums, megabits * 1e6)) + 1
             break
-        sent_bit, moment = float(sums[-1]), moment + len(number)
+        sent, moment = float(sums[-1]), moment + len(number)
 
     assert (moment - 1.01) * step_s <= env.now <= (moment + 0.01) * step_s
 
 
 @dataclass
 class Witness:
-    """Sees the band after every event, and adds up for itself what its shares and the gains
-    carry.
-    """
+    """Independent account of the band after every event: bits of its shares and gains."""
 
     env: simpy.Environment
     band: Band
@@ -90,27 +89,25 @@ class Witness:
     times_s: list[float] = field(default_factory=list)
     shares_hz: list[list[float]] = field(default_factory=list)
     since_s: dict[int, float] = field(default_factory=dict)
-    """When the attempts under way began."""
+    """Beginning of each active attempt."""
 
     def look(self, offered_bit: list[float]) -> None:
-        shares_hz = [self.band.share_hz(device) for device in range(len(self.gain))]
+        shares_hz = [share_hz(self.band, device) for device in range(len(self.gain))]
         assert sum(shares_hz) <= BAND_HZ * (1 + 1e-9)
         assert not self.times_s or self.env.now >= self.times_s[-1]
         self.times_s.append(self.env.now)
         self.shares_hz.append(shares_hz)
         for device, bits in enumerate(offered_bit[: len(self.gain)]):
-            sent_bit = self.band.sent_bit(device)
-            if sent_bit is None:
+            sent = sent_bit(self.band, device)
+            if sent is None:
                 self.since_s.pop(device, None)
                 continue
             start_s = self.since_s.setdefault(device, self.env.now)
-            assert 0 <= sent_bit <= bits * (1 + 1e-12)
-            assert abs(sent_bit - self.carried(device, start_s, self.env.now)) <= 1e-6 + 1e-9 * bits
+            assert 0 <= sent <= bits * (1 + 1e-12)
+            assert abs(sent - self.carried(device, start_s, self.env.now)) <= 1e-6 + 1e-9 * bits
 
     def carried(self, device: int, start_s: float, end_s: float) -> float:
-        """Return the bits of the device's shares and gains, over the pieces between all of their
-        changes.
-        """
+        """Return the bits that the device's shares and gains carry in an interval."""
         blocks_s = (
             np.arange(int(start_s / self.length_s), int(end_s / self.length_s) + 2) * self.length_s
         )
@@ -120,8 +117,8 @@ class Witness:
         gain = self.gain[device, (middle_s // self.length_s).astype(int) % self.gain.shape[1]]
         # The share after an event holds until the next one.
         event = np.searchsorted(self.times_s, middle_s, side="right") - 1
-        share_hz = np.array(self.shares_hz)[event, device]
-        rate_bps = np.where(gain < MIN_GAIN, 0.0, shannon.rate(share_hz, gain, NOISE))
+        shares_hz = np.array(self.shares_hz)[event, device]
+        rate_bps = np.where(gain < MIN_GAIN, 0.0, shannon.rate(shares_hz, gain, NOISE))
         return float((rate_bps * np.diff(edges_s)).sum())
 
 
@@ -137,7 +134,7 @@ class Witness:
     reallocate=st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
-def test_bits_offered_are_delivered_dropped_or_under_way_at_every_event(
+def test_bits_offered_are_delivered_dropped_or_active_at_every_event(
     gain: list[list[float]],
     kilobits: list[float],
     begin_s: list[float],
@@ -152,13 +149,16 @@ def test_bits_offered_are_delivered_dropped_or_under_way_at_every_event(
     offered_bit = [1000 * bits for bits in kilobits]
     attempts: dict[int, list[Attempt]] = {}
     outage = Outage(min_gain_db=10 * np.log10(MIN_GAIN), action=action)
-    band = Band.uplink(env, BAND_HZ, NOISE, np.ones(5), outage=outage, reallocate=reallocate)
-    band.open(dict.fromkeys(range(count), BAND_HZ / count), ahead(table, length_s), deadline_s)
+    options = BandOptions(BAND_HZ, NOISE, outage=outage, reallocate=reallocate)
+    band = Band.uplink(env, options, np.ones(5))
+    band.begin_round(
+        dict.fromkeys(range(count), BAND_HZ / count), ahead(table, length_s), deadline_s
+    )
 
     def device(number: int) -> Generator[simpy.Event, Any, None]:
         yield wait(env, begin_s[number])
         limits = () if number else (leave_s, air_s)
-        attempts[number] = yield from band.carry(number, offered_bit[number], *limits)
+        attempts[number] = yield from band.transmit(number, offered_bit[number], *limits)
         band.release(number)
 
     for number in range(count):
@@ -187,7 +187,7 @@ def test_bits_offered_are_delivered_dropped_or_under_way_at_every_event(
             continue
         on_air_s = sum(row.on_air_s for row in rows)
         assert on_air_s <= air_s + 1e-9
-        # A leg whose turn comes after its device has left is over when it begins.
+        # A leg that begins after its device departed ends at its beginning.
         assert rows[-1].end_s <= max(leave_s, begin_s[number]) * (1 + 1e-12)
         if rows[-1].status == "aborted":
             assert rows[-1].end_s >= leave_s * (1 - 1e-12) or on_air_s >= air_s - 1e-9

@@ -1,0 +1,37 @@
+"""Layout of a run directory: every file name, spelled once."""
+
+from typing import Final
+
+SCENARIO: Final = "scenario.toml"
+"""Resolved scenario; a directory that has it is one that ``resume`` takes."""
+PROVENANCE: Final = "provenance.json"
+"""Versions, seed, commit, machine, times, and the progress of the run."""
+LOCK: Final = ".lock"
+"""File whose lock the process holds that works on the run."""
+CHECKPOINT: Final = "checkpoint"
+"""Folder of the latest saved state."""
+CHECKPOINT_NEW: Final = "checkpoint.new"
+CHECKPOINT_OLD: Final = "checkpoint.old"
+STATE: Final = "state.json"
+"""Numbers of a checkpoint, within its folder."""
+DEVICE_ARRAYS: Final = "devices.safetensors"
+"""Arrays of a checkpoint, within its folder."""
+POLICY_ARRAYS: Final = "policy.safetensors"
+"""Arrays of the policy's memory, within the folder of a checkpoint."""
+LEARNER: Final = "learner"
+"""Folder of the learner's state, within that of a checkpoint."""
+WORLD: Final = "world"
+"""Folder into which ``airtune record`` exports the world of the run."""
+TENSORBOARD: Final = "tensorboard"
+"""Folder of the TensorBoard scalars."""
+MANIFESTS: Final = "manifests"
+"""Folder of the manifests of a remote run directory."""
+SWEEP_TABLE: Final = "sweep.parquet"
+"""Table of a sweep, in the directory of the sweep."""
+PARTS: Final = "part-*.parquet"
+"""Pattern of the parts of a table, within the folder that is named after the table."""
+
+
+def part_name(number: int) -> str:
+    """Return the file name of a part of a table; parts count from 0."""
+    return f"part-{number:06d}.parquet"

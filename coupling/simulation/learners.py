@@ -1,0 +1,86 @@
+"""Learners that the simulation wraps around the one of the scenario."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, final
+
+from jaxtyping import Float
+from numpy import ndarray
+from typing_extensions import override
+
+from learner.base import Learner
+from learner.job import Job, RoundLosses
+
+if TYPE_CHECKING:
+    from learner.aggregation.base import Aggregator
+    from learner.data import Partition
+    from learner.evaluate import Evaluation
+
+
+@final
+class TimedLearner(Learner):
+    """Learner that adds up the wall-clock time of another one's steps, evaluations excepted."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+        self.wall_s = 0.0
+        """Seconds spent in steps since it was last set to 0."""
+
+    @property
+    @override
+    def partition(self) -> "Partition | None":
+        return self._learner.partition
+
+    @property
+    @override
+    def device(self) -> str | None:
+        return self._learner.device
+
+    @property
+    @override
+    def samples(self) -> Float[ndarray, " K"] | None:
+        return self._learner.samples
+
+    @override
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        return self._learner.leg_bits(device, round_number)
+
+    @override
+    def start(self, device: int, round_number: int) -> Job | None:
+        with self._timed():
+            return self._learner.start(device, round_number)
+
+    @override
+    def computed(self, job: Any, step: str) -> None:
+        with self._timed():
+            self._learner.computed(job, step)
+
+    @override
+    def delivered(self, job: Any, leg: str) -> None:
+        with self._timed():
+            self._learner.delivered(job, leg)
+
+    @override
+    def aggregate(self, aggregator: "Aggregator", round_number: int) -> RoundLosses:
+        with self._timed():
+            return self._learner.aggregate(aggregator, round_number)
+
+    @override
+    def evaluate(self) -> "Evaluation | None":
+        return self._learner.evaluate()
+
+    @override
+    def save(self, folder: Path) -> None:
+        self._learner.save(folder)
+
+    @override
+    def load(self, folder: Path) -> None:
+        self._learner.load(folder)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self.wall_s += perf_counter() - start

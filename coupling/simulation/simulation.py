@@ -1,0 +1,459 @@
+"""Simulation of one run, advanced one decision at a time: ``observe`` and ``step``."""
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast, final
+
+import numpy as np
+import simpy
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from coupling.run_directory.checkpoint import RunState, SavedRun
+from coupling.run_directory.table_buffer import Values
+from coupling.run_directory.writer import Rows, Tables
+from coupling.scenario.errors import RunError
+from coupling.scenario.scenario import Scenario
+from coupling.simulation import rows
+from coupling.simulation.build import (
+    build_aggregator,
+    build_cell,
+    build_learner,
+    build_protocol,
+    build_world,
+)
+from coupling.simulation.decision_rows import decision_row, marginal_objectives
+from coupling.simulation.learners import TimedLearner
+from coupling.simulation.protocols import Outcome, Protocol, RoundPlan
+from coupling.simulation.round_states import round_state
+from coupling.simulation.world import Snapshot
+from learner.base import Learner
+from learner.job import RoundLosses
+from netsim.clock import wait
+from netsim.scheduling import (
+    Allocation,
+    AllocationError,
+    History,
+    RoundRecord,
+    RoundState,
+    validated,
+)
+from netsim.streams import Streams
+from netsim.virtual_queue import next_virtual_queue
+
+if TYPE_CHECKING:
+    from learner.evaluate import Evaluation
+
+
+@final
+@dataclass(frozen=True)
+class _OpenRound:
+    """Round whose decision is due."""
+
+    snapshot: Snapshot
+    everyone: RoundState
+    """State of all K devices."""
+    offered: RoundState
+    """State of the devices that may be scheduled."""
+    available: Bool[ndarray, " K"]
+    charge_j: Float[ndarray, " K"] | None
+    """Charges at the start of the round, in J; None without batteries."""
+
+
+@final
+class Simulation:
+    """One run: the world, the protocol and the learner of a scenario, advanced by decisions.
+
+    A run is a loop of two calls. ``observe`` brings simulated time to the next decision and returns
+    the state that a policy sees. ``step`` carries an allocation out and returns the record of the
+    round::
+
+        simulation = Simulation(Scenario.load("scenario.toml"))
+        while (state := simulation.observe()) is not None:
+            record = simulation.step(policy.schedule(state))
+
+    The simulation owns the clock, the virtual queue and the state of the devices. It writes
+    nothing; observers take the rows of the tables from the records.
+
+    Raises:
+        ScenarioError: the model, the data or a file of the scenario cannot be had.
+    """
+
+    def __init__(
+        self, scenario: Scenario, *, learning: bool = True, learner: Learner | None = None
+    ) -> None:
+        """Build the run of a scenario before its first round.
+
+        Without ``learning``, or without a ``[learner]`` table, the network runs alone. ``learner``
+        takes the place of the learner of the scenario.
+        """
+        self.scenario = scenario
+        self.learning = learning and scenario.learner is not None
+        """Whether a model is trained."""
+        self.policy_name = scenario.scheduler.kind
+        """Name of the policy in the texts of errors."""
+        self.world = build_world(scenario)
+        self.learner = TimedLearner(learner or build_learner(scenario, learning=learning))
+        self._aggregator = build_aggregator(scenario)
+        self._observed_s = 0.0
+        self._device = np.arange(scenario.devices.count)
+        self._battery = scenario.devices.battery
+        compute = scenario.devices.compute
+        self._speed_per_s = (
+            compute.speeds(scenario.devices.count, self.world.streams) if compute else None
+        )
+        self._begin(initial_state(scenario))
+
+    def _begin(self, state: RunState) -> None:
+        """Set the clock to the time of a state between two rounds."""
+        self.state = state
+        """State that the next round depends on; complete between two rounds."""
+        self._open: _OpenRound | None = None
+        self._env = simpy.Environment(initial_time=state.time_s)
+        self.cells = (build_cell(self._env, self.scenario),)
+        """Cells of the run; there is one."""
+        self.protocol: Protocol = build_protocol(
+            self._env,
+            self.scenario,
+            cell=self.cells[0],
+            learner=self.learner,
+            streams=self.world.streams,
+        )
+
+    def restore(self, saved: SavedRun) -> None:
+        """Continue from a checkpoint.
+
+        Raises:
+            RunError: the learner's state is damaged or belongs to another learner.
+        """
+        if self.learning:
+            from learner.errors import StateError
+
+            try:
+                self.learner.load(saved.learner)
+            except StateError as error:
+                raise RunError(str(error)) from None
+        self._begin(saved.state)
+
+    def initial_tables(self) -> Tables:
+        """Return the rows from before the first round: shares of the data, and an evaluation.
+
+        There are none once a round has been completed.
+
+        Raises:
+            RunError: a number is no longer finite.
+        """
+        if self.state.round:
+            return {}
+        tables: dict[str, list[Rows]] = {"shares": [rows.share_rows(self.learner.partition)]}
+        evaluation = self._evaluate(0)
+        if evaluation is not None:
+            tables["evaluations"] = [(1, evaluation)]
+        return tables
+
+    def observe(self) -> RoundState | None:
+        """Return the state at the next decision; None after the last round.
+
+        Without offered devices (``len(state.device) == 0``) the answer is ``Allocation.empty()``.
+        Until ``step`` is called, the state stays the same.
+
+        Raises:
+            RunError: a number is no longer finite; names the round.
+        """
+        if self._open is None:
+            number = self.state.round + 1
+            if number > self.scenario.rounds:
+                return None
+            with number_errors(number):
+                self._open = self._open_round(number)
+        self._observed_s = perf_counter()
+        return self._open.offered
+
+    def step(self, allocation: Allocation) -> RoundRecord:
+        """Carry an allocation out, and return the record of the round.
+
+        The wall-clock time since ``observe`` counts as the time of the decision.
+
+        Raises:
+            RunError: the allocation breaks a rule; or a loss or another number is no longer finite.
+                Names the round.
+        """
+        policy_wall_s = perf_counter() - self._observed_s
+        view = self._open
+        if view is None:
+            raise RuntimeError("step() follows observe(), once per round")
+        number = view.offered.round
+        with number_errors(number):
+            answer = validated(allocation, view.offered, self.policy_name)
+            start_s = float(self._env.now)
+            process = self._env.process(self._round(view, answer))
+            outcome = cast(Outcome, self._env.run(process))
+            losses = self.learner.aggregate(self._aggregator, number)
+            duration_s = self._env.now - start_s
+            self._update_state(view, answer, outcome, losses=losses, duration_s=duration_s)
+            tables = self._tables(
+                view,
+                answer,
+                outcome,
+                losses=losses,
+                start_s=start_s,
+                policy_wall_s=policy_wall_s,
+            )
+            self.learner.wall_s = 0.0
+            evaluation = self._evaluate(number)
+        if evaluation is not None:
+            tables["evaluations"] = [(1, evaluation)]
+        self._open = None
+        self.state.round = number
+        self.state.time_s = float(self._env.now)
+        objective = self.scenario.scheduler.objective
+        delay_s = float(outcome.air_s.max(initial=0.0))
+        return RoundRecord(
+            round=number,
+            time_s=self.state.time_s,
+            allocation=answer,
+            scheduled=answer.devices,
+            arrived=outcome.arrived,
+            delay_s=delay_s,
+            objective=float(objective.value(len(answer.devices), delay_s, view.offered)),
+            virtual_queue_s=self.state.virtual_queue_s,
+            energy_j=float(outcome.energy_j.sum()),
+            train_loss=losses.train_loss,
+            evaluation=evaluation,
+            tables=tables,
+        )
+
+    def _open_round(self, number: int) -> _OpenRound:
+        """Look at the world at the start of a round."""
+        snapshot = self.world.at(self._env.now, number)
+        payload = self.protocol.payload(number)
+        charge_j = None if self._battery is None else self.state.battery_j
+        available = snapshot.available if charge_j is None else snapshot.available & (charge_j > 0)
+        csi = self.scenario.scheduler.csi
+        everyone = round_state(
+            self.scenario,
+            number,
+            gain=csi.estimate(self._measured(snapshot), number, self.world.streams),
+            payload=payload,
+            virtual_queue_s=self.state.virtual_queue_s,
+            device=self._device,
+            rng=self.world.streams.generator(f"policy/{self.scenario.scheduler.kind}", number),
+            history=self._history(number),
+            battery_j=charge_j,
+            position_m=snapshot.position_m,
+            distance_m=snapshot.distance_m,
+            samples=self.learner.samples,
+            last_loss=self.state.last_loss.copy(),
+            last_gradient_norm=self.state.last_gradient_norm.copy(),
+            speed_per_s=self._speed_per_s,
+            rounds_since_arrival=number - self.state.last_arrival,
+            available=available,
+        )
+        offered = available & (self.state.times_arrived == 0) if payload.one_shot else available
+        # If every device is offered, the usual case, nothing is copied.
+        return _OpenRound(
+            snapshot=snapshot,
+            everyone=everyone,
+            offered=everyone if offered.all() else everyone.subset(offered),
+            available=available,
+            charge_j=charge_j,
+        )
+
+    def _round(
+        self, view: _OpenRound, allocation: Allocation
+    ) -> Generator[simpy.Event, Any, Outcome]:
+        """Carry the scheduled devices through the round, as a SimPy process."""
+        number = view.offered.round
+        start_s = self._env.now
+        outcome = Outcome.empty()
+        if len(allocation.devices):
+            outcome = yield from self.protocol.exchange(self._plan(view, allocation))
+        self.state.times_arrived[allocation.devices] += outcome.arrived
+        yield from self.protocol.end_round(number, self.state.times_arrived)
+        if self._env.now == start_s:
+            # Nothing was on air. The next decision comes with the next channel block, so that the
+            # clock always advances.
+            next_s = self.world.until_next_block(start_s, number)
+            yield wait(self._env, view.offered.delay_budget_s if next_s is None else next_s)
+        return outcome
+
+    def _plan(self, view: _OpenRound, allocation: Allocation) -> RoundPlan:
+        """Return the plan of the round, with the channel and the departures of its devices."""
+        devices = allocation.devices
+        now_s = self._env.now
+        unlimited = np.full(len(devices), np.inf)
+        return RoundPlan(
+            state=view.offered,
+            allocation=allocation,
+            channel=self.world.channel(view.snapshot, np.sort(devices), now_s),
+            departure_s=self.world.departure_s(view.snapshot, devices, now_s),
+            charge_j=unlimited if view.charge_j is None else view.charge_j[devices],
+        )
+
+    def _measured(self, snapshot: Snapshot) -> Float[ndarray, " K"]:
+        """Return the gains that the server has measured, which may be some blocks old."""
+        age = self.scenario.scheduler.csi.age
+        if age == 0:
+            return snapshot.gain
+        earlier = self.world.gain_before(snapshot, age)
+        if earlier is not None:
+            return earlier
+        history = np.concatenate([self.state.past_gain, snapshot.gain[None]])
+        self.state.past_gain = history[-age - 1 :]
+        return self.state.past_gain[0]
+
+    def _history(self, number: int) -> History:
+        """Return the participation history at the start of a round."""
+        rounds = max(1, number - 1)
+        return History(
+            times_scheduled=self.state.times_scheduled,
+            last_round=self.state.last_round,
+            mean_rate_bps=self.state.rate_sum_bps / rounds,
+            mean_energy_j=self.state.energy_sum_j / rounds,
+        )
+
+    def _update_state(
+        self,
+        view: _OpenRound,
+        allocation: Allocation,
+        outcome: Outcome,
+        *,
+        losses: RoundLosses,
+        duration_s: float,
+    ) -> None:
+        """Update the virtual queue, the history and the batteries after a round."""
+        scheduler = self.scenario.scheduler
+        state = self.state
+        number = view.offered.round
+        devices = allocation.devices
+        state.virtual_queue_s = next_virtual_queue(
+            view.offered.virtual_queue_s,
+            float(outcome.air_s.max(initial=0.0)),
+            view.offered.delay_budget_s,
+            update=scheduler.queue_update,
+            zeta=scheduler.zeta.at(number),
+        )
+        state.times_scheduled[devices] += 1
+        state.last_round[devices] = number
+        state.rate_sum_bps[devices] += outcome.uplink_bps
+        state.energy_sum_j[devices] += outcome.transmit_j
+        arrived = devices[outcome.arrived]
+        state.last_arrival[arrived] = number
+        for device in arrived.tolist():
+            if device in losses.losses:
+                state.last_loss[device] = losses.losses[device]
+            if device in losses.gradient_norms:
+                state.last_gradient_norm[device] = losses.gradient_norms[device]
+        if self._battery is not None:
+            spent_j = np.zeros(len(self._device))
+            spent_j[devices] = outcome.energy_j
+            state.battery_j = self._battery.next_charge_j(state.battery_j, spent_j, duration_s)
+
+    def _tables(
+        self,
+        view: _OpenRound,
+        allocation: Allocation,
+        outcome: Outcome,
+        *,
+        losses: RoundLosses,
+        start_s: float,
+        policy_wall_s: float,
+    ) -> dict[str, list[Rows]]:
+        """Return the rows of a round by table."""
+        scheduler = self.scenario.scheduler
+        objective = scheduler.objective
+        diagnose = scheduler.diagnose
+        after: dict[str, Values] = {
+            "virtual_queue_s": self.state.virtual_queue_s,
+            "policy_wall_s": policy_wall_s,
+        }
+        decision = decision_row(
+            view.offered, allocation, outcome, objective=objective, optimum=diagnose is not False
+        )
+        marginal = None
+        if diagnose == "devices":
+            marginal = np.full(len(self._device), np.nan)
+            marginal[view.offered.device] = marginal_objectives(view.offered, allocation, objective)
+        times: dict[str, Values] = {
+            "start_s": start_s,
+            "end_s": float(self._env.now),
+            "train_loss": losses.train_loss,
+            "learner_wall_s": self.learner.wall_s,
+        }
+        device_rows = rows.device_rows(
+            view.everyone,
+            view.snapshot,
+            allocation,
+            outcome=outcome,
+            available=view.available,
+            charge_j=view.charge_j,
+            losses=losses.losses,
+            marginal=marginal,
+            written=self.scenario.trace.devices,
+        )
+        round_row = rows.round_row(view.offered, allocation, outcome, objective=objective)
+        return {
+            "rounds": [(1, round_row | times | after)],
+            "decisions": [(1, decision | after)],
+            "devices": [device_rows],
+            "transfers": [rows.transfer_rows(view.offered.round, outcome.transfers)],
+        }
+
+    def _evaluate(self, number: int) -> dict[str, float | None] | None:
+        """Return the row of the evaluation after a round; None if none is due."""
+        settings = self.scenario.learner
+        if settings is None or (
+            number % settings.evaluate_every and number != self.scenario.rounds
+        ):
+            return None
+        with number_errors(number):
+            result = self.learner.evaluate()
+        return None if result is None else _evaluation_row(result, number, float(self._env.now))
+
+
+def initial_state(scenario: Scenario) -> RunState:
+    """Return the state of a run before its first round."""
+    devices = scenario.devices
+    battery_j = None
+    if devices.battery is not None:
+        battery_j = devices.battery.initial_charge_j(devices.count, Streams(scenario.seed))
+    queue_s = scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
+    return RunState.initial(devices.count, queue_s, battery_j)
+
+
+@contextmanager
+def number_errors(round_number: int) -> Iterator[None]:
+    """Turn a number that is no longer finite into an error line that names the round.
+
+    Raises:
+        RunError: an overflow, an invalid number, an allocation that breaks a rule, or no memory.
+    """
+    try:
+        # NumPy would only warn, and an infinity or NaN would reach the tables as if physical.
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            yield
+    except (FloatingPointError, ZeroDivisionError) as error:
+        raise RunError(
+            f"round {round_number}: {error}; a number in the scenario is extreme"
+        ) from None
+    except AllocationError as error:
+        raise RunError(str(error)) from None
+    except (ArithmeticError, MemoryError) as error:
+        raise RunError(f"round {round_number}: {str(error) or 'out of memory'}") from None
+
+
+def _evaluation_row(
+    evaluation: "Evaluation", number: int, time_s: float
+) -> dict[str, float | None]:
+    return {
+        "round": number,
+        "time_s": time_s,
+        "loss": evaluation.loss,
+        "accuracy": evaluation.accuracy,
+        "accuracy_trained": evaluation.accuracy_trained,
+        "accuracy_min": evaluation.accuracy_min,
+        "accuracy_max": evaluation.accuracy_max,
+        "heads_trained": evaluation.heads_trained,
+    }

@@ -1,0 +1,94 @@
+"""Bound checks of the benchmarks, and their timing of two checkouts side by side."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from benchmarks import common
+from benchmarks.common import Report, TimedCheckout, paired_ratios
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_a_missed_bound_is_printed_and_sets_the_exit_status(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = Report("radio")
+    report.maximum("seconds", 1.0, 1.0)
+    report.minimum("speed-up", 2.0, 2.0)
+    assert report.status == 0
+
+    report.maximum("seconds", 1.001, 1.0)
+
+    assert report.status == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "radio: seconds: 1 (maximum 1)",
+        "radio: speed-up: 2 (minimum 2)",
+        "radio: seconds: 1 (maximum 1) MISSED",
+    ]
+
+
+def test_a_minimum_that_is_not_reached_or_not_measured_is_missed() -> None:
+    for value in (1.9, float("nan")):
+        report = Report("radio")
+        report.minimum("speed-up", value, 2.0)
+        assert report.status == 1
+    report = Report("radio")
+    report.missing("no data")
+    assert report.status == 1
+
+
+def test_neighbouring_repetitions_take_turns_and_the_first_pair_warms_up() -> None:
+    order = []
+
+    def side(name: str, seconds: float, number: int) -> float:
+        order.append(f"{name}{number}")
+        return seconds
+
+    ratios = paired_ratios(lambda n: side("a", 3.0, n), lambda n: side("b", 2.0, n), pairs=2)
+
+    assert ratios == [1.5, 1.5]
+    assert order == ["b0", "a0", "a1", "b1", "b2", "a2"]
+
+
+def test_a_side_runs_the_package_of_its_own_checkout() -> None:
+    side = TimedCheckout(ROOT, "network")
+    try:
+        assert side.seconds(0) > 0
+    finally:
+        side.close()
+
+
+def test_a_checkout_without_the_package_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"imported instead|the workload failed"):
+        TimedCheckout(tmp_path, "network")
+
+
+def test_a_checkout_that_is_slower_than_the_bound_is_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class FixedTimes:
+        def __init__(self, root: Path, workload: str) -> None:
+            self.root = root
+
+        def seconds(self, _: int) -> float:
+            return 1.06 if self.root == ROOT else 1.0
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(common, "TimedCheckout", FixedTimes)
+    report = Report("radio")
+
+    common.against(report, Path("/before"), ["network"], pairs=3)
+
+    assert report.status == 1
+    assert "(maximum 1.05) MISSED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("script", sorted(ROOT.glob("benchmarks/bench_*.py")), ids=lambda p: p.stem)
+def test_every_benchmark_can_be_imported(script: Path) -> None:
+    module = importlib.import_module(f"benchmarks.{script.stem}")
+
+    assert callable(module.main)
