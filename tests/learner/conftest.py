@@ -1,6 +1,4 @@
-"""A tiny random BERT with its tokenizer and data; shapes are checked wherever the learner runs in
-these tests.
-"""
+"""Fixtures of the learner tests: a tiny BERT, its data, and run-time checks of shapes."""
 
 from pathlib import Path
 
@@ -28,7 +26,7 @@ from learner.settings import LearnerSettings
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what is prepared once out of the user's own cache, and from test to test."""
+    """Use one cache for all tests, apart from the user's own."""
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.getbasetemp() / "datasets-cache"))
 
 
@@ -39,9 +37,7 @@ def rng() -> PhiloxStreams:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the directory of a random BERT, large enough in its weights that every gradient
-    differs from 0.
-    """
+    """Return the directory of a random BERT, its weights so large that no gradient is 0."""
     folder = tmp_path_factory.mktemp("tiny-bert")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -53,9 +49,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory of 120 training and 30 test sentences of 1 to 19 words; each class has its
-    own words.
-    """
+    """Return a directory of 120 training and 30 test sentences; each class has its own words."""
     folder = tmp_path_factory.mktemp("tiny-data")
     random = np.random.Generator(np.random.Philox(7))
     for name, count in (("train.parquet", 120), ("validation.parquet", 30)):
@@ -68,9 +62,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_settings(tiny_model: Path, tiny_data: Path) -> Make:
-    """Return a maker of settings: the tiny model in float64, with whatever a test wants
-    otherwise.
-    """
+    """Return a factory of settings: the tiny model in float64, with the changes of a test."""
 
     def make(**changes: object) -> LearnerSettings:
         table: dict[str, object] = {
