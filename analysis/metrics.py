@@ -26,8 +26,12 @@ def summary(run: Run) -> dict[str, Any]:
     """
     rounds = _rounds(run, *_ROUNDS)
     accuracy = run.arrays("evaluations", "accuracy")["accuracy"]
-    scheduled, delay_s, queue_s = rounds["scheduled"], rounds["delay_s"], rounds["virtual_queue_s"]
-    count, budget_s = len(scheduled), float(rounds["delay_budget_s"][0])
+    scheduled = rounds["scheduled"]
+    delay_s = rounds["delay_s"]
+    queue_s = rounds["virtual_queue_s"]
+    count = len(scheduled)
+    budget_s = float(rounds["delay_budget_s"][0])
+    wall_s = run.provenance.get("wall_s")
     return {
         "rounds": count,
         "scheduled_mean": float(scheduled.mean()),
@@ -43,7 +47,7 @@ def summary(run: Run) -> dict[str, Any]:
         "accuracy_first": float(accuracy[0]) if len(accuracy) else None,
         "accuracy_last": float(accuracy[-1]) if len(accuracy) else None,
         "simulated_s": float(rounds["end_s"][-1]),
-        "wall_s": float(run.provenance["wall_s"]),
+        "wall_s": None if wall_s is None else float(wall_s),
         "run": run.name,
     }
 
@@ -78,7 +82,8 @@ def delay_statistics(run: Run) -> dict[str, float]:
     longer than the budget. Rounds without scheduled devices count with delay 0, as in (8).
     """
     rounds = _rounds(run, "delay_s", "delay_budget_s")
-    delay_s, budget_s = rounds["delay_s"], rounds["delay_budget_s"]
+    delay_s = rounds["delay_s"]
+    budget_s = rounds["delay_budget_s"]
     low, middle, high, top = np.quantile(delay_s, [0.1, 0.5, 0.9, 0.99])
     return {
         "mean_s": float(delay_s.mean()),
@@ -99,7 +104,8 @@ def queue_statistics(run: Run) -> dict[str, float]:
     Q(T) / (T D_budget).
     """
     rounds = _rounds(run, "virtual_queue_s", "delay_budget_s")
-    queue_s, budget_s = rounds["virtual_queue_s"], rounds["delay_budget_s"]
+    queue_s = rounds["virtual_queue_s"]
+    budget_s = rounds["delay_budget_s"]
     return {
         "mean_s": float(queue_s.mean()),
         "max_s": float(queue_s.max()),

@@ -86,10 +86,10 @@ def load_many(
     Raises:
         TraceError: as ``load``, or a folder without any run directory.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    paths_given = [paths] if isinstance(paths, str | Path) else list(paths)
     return Runs(
         load(folder, columns=columns, rounds=rounds)
-        for path in given
+        for path in paths_given
         for folder in run_directories(Path(path))
     )
 

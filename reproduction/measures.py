@@ -92,7 +92,8 @@ def _network(run: Run) -> dict[str, Any]:
 def _nearer_m(run: Run) -> float | None:
     rows = run.arrays("devices", "device", "distance_m", "scheduled")
     chosen = rows["scheduled"].astype(bool)
-    device, distance_m = rows["device"][chosen], rows["distance_m"][chosen]
+    device = rows["device"][chosen]
+    distance_m = rows["distance_m"][chosen]
     if not len(device):
         return None
     own_m: ndarray = np.bincount(device, distance_m) / np.maximum(np.bincount(device), 1)

@@ -34,7 +34,7 @@ class Page:
     claims: Mapping[str, Claim]
 
     def render(self, template: str) -> str:
-        """Return the template with each ``{{directive arguments}}`` replaced by its text."""
+        """Return the template with each ``{{directive arguments}}`` replaced."""
         directives: dict[str, Callable[..., str]] = {
             "claims": self.judged,
             "table": self.table,

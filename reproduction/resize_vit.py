@@ -39,7 +39,8 @@ def resample(positions: Tensor, side: int) -> Tensor:
 
     The first token's embedding stays as it is.
     """
-    first, patches = positions[:, :1], positions[:, 1:]
+    first = positions[:, :1]
+    patches = positions[:, 1:]
     old = int(patches.shape[1] ** 0.5)
     grid = patches.reshape(1, old, old, -1).permute(0, 3, 1, 2)
     fewer = interpolate(

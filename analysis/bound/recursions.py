@@ -47,10 +47,12 @@ def printed(scheduled: ArrayLike, constants: Constants) -> pd.DataFrame:
     """Return (13) to (16) as the paper prints them, in its own three parts; this is no bound.
 
     The reasons: (35) loses the eta^2 of the step, so the (K - N) term of (14) is far too large;
-    step (a) subtracts eta phi^2 Omega as if gradient noise helped descent; the last step needs twice the
-    (K - N) term of (14). The initial gap is read as ``F(W(0)) - F(W*)``, the closing bracket that
-    (13) has after F(W(0)) as misplaced. For N = 0, where (14) divides by 0, the gap stays. The
-    table has one row per round from 0: round, gap, initial, lora, task_module.
+    step (a) subtracts eta phi^2 Omega as if gradient noise helped descent; the last step needs
+    twice the (K - N) term of (14).
+
+    The initial gap is read as ``F(W(0)) - F(W*)``; the closing bracket that (13) has after F(W(0))
+    is taken as misplaced. For N = 0, where (14) divides by 0, the gap stays. The table has one row
+    per round from 0: round, gap, initial, lora, task_module.
     """
     count = np.asarray(scheduled, float)
     present = count > 0

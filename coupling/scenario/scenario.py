@@ -24,7 +24,7 @@ from coupling.scenario.tables import (
 from coupling.scenario.tables.protocols import AnyProtocol, plugin
 from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
-from netsim.parameters import Count, Positive
+from netsim.parameters import Count, Positive, source
 
 DIGEST_VERSION: Final = "2"
 """Version of ``Scenario.digest``; a default that changes needs a new one."""
@@ -36,7 +36,7 @@ class Scenario(ScenarioTable):
 
     seed: Annotated[int, Field(ge=0, strict=True)]
     """Seed of every random number of the run."""
-    rounds: Count
+    rounds: Annotated[Count, source("paper, section V-A")]
     """Number of rounds T."""
     world_clock: Literal["time", "round"] = "time"
     """Clock of positions and channel: simulated time, or the round number; with ``round``, rounds
@@ -88,7 +88,8 @@ class Scenario(ScenarioTable):
         if data and data.share and not data.overlap and data.share * self.devices.count > 1 + 1e-9:
             raise ValueError(
                 f"learner.data.share = {data.share} for each of devices.count = "
-                f"{self.devices.count} devices exceeds the data; at most 1 / count, or overlap = true"
+                f"{self.devices.count} devices exceeds the data; at most 1 / count, "
+                "or overlap = true"
             )
         return self
 
@@ -181,6 +182,11 @@ class Scenario(ScenarioTable):
     def problem(self, key: str, text: str) -> ScenarioError:
         """Return the error that reports a fault of a key's value."""
         return ScenarioError(self._source.line(tuple(key.split(".")), f"{key}: {text}"))
+
+    @property
+    def source(self) -> file.ScenarioFile:
+        """The scenario as its file and the overrides give it, with the origin of every key."""
+        return self._source
 
     @property
     def name(self) -> str:

@@ -29,6 +29,7 @@ from coupling.simulation.learners import TimedLearner
 from coupling.simulation.protocols import Outcome, Protocol, RoundPlan
 from coupling.simulation.round_states import round_state
 from coupling.simulation.world import Snapshot
+from learner.base import Learner
 from learner.job import RoundLosses
 from netsim.clock import wait
 from netsim.scheduling import (
@@ -80,10 +81,13 @@ class Simulation:
         ScenarioError: the model, the data or a file of the scenario cannot be had.
     """
 
-    def __init__(self, scenario: Scenario, *, learning: bool = True) -> None:
+    def __init__(
+        self, scenario: Scenario, *, learning: bool = True, learner: Learner | None = None
+    ) -> None:
         """Build the run of a scenario before its first round.
 
-        Without ``learning``, or without a ``[learner]`` table, the network runs alone.
+        Without ``learning``, or without a ``[learner]`` table, the network runs alone. ``learner``
+        takes the place of the learner of the scenario.
         """
         self.scenario = scenario
         self.learning = learning and scenario.learner is not None
@@ -91,7 +95,7 @@ class Simulation:
         self.policy_name = scenario.scheduler.kind
         """Name of the policy in the texts of errors."""
         self.world = build_world(scenario)
-        self.learner = TimedLearner(build_learner(scenario, learning=learning))
+        self.learner = TimedLearner(learner or build_learner(scenario, learning=learning))
         self._aggregator = build_aggregator(scenario)
         self._observed_s = 0.0
         self._device = np.arange(scenario.devices.count)
@@ -345,7 +349,7 @@ class Simulation:
         if self._battery is not None:
             spent_j = np.zeros(len(self._device))
             spent_j[devices] = outcome.energy_j
-            state.battery_j = self._battery.after(state.battery_j, spent_j, duration_s)
+            state.battery_j = self._battery.next_charge_j(state.battery_j, spent_j, duration_s)
 
     def _tables(
         self,
@@ -414,7 +418,7 @@ def initial_state(scenario: Scenario) -> RunState:
     devices = scenario.devices
     battery_j = None
     if devices.battery is not None:
-        battery_j = devices.battery.charge_j(devices.count, Streams(scenario.seed))
+        battery_j = devices.battery.initial_charge_j(devices.count, Streams(scenario.seed))
     queue_s = scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
     return RunState.initial(devices.count, queue_s, battery_j)
 

@@ -3,6 +3,7 @@
 from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
@@ -11,6 +12,16 @@ Count: TypeAlias = Annotated[int, Field(ge=1)]
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
 # TOML arrays arrive as lists, which strict validation would not take for tuples.
 Names: TypeAlias = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
+
+
+def source(text: str) -> FieldInfo:
+    """Return field metadata that names the source of a key in docs/scenarios.md.
+
+    ``text`` begins with ``paper``, ``cited`` or ``airtune``. A key without a source has the one of
+    its table's ``kind``, and otherwise ``airtune``.
+    """
+    info: FieldInfo = Field(json_schema_extra={"source": text})
+    return info
 
 
 class Settings(BaseModel):

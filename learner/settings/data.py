@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, TypeAlias, final
 
 from pydantic import Field, model_validator
 
-from learner.settings.base import Count, Name, Names, Positive, Settings
+from learner.settings.base import Count, Name, Names, Positive, Settings, source
 
 TEXTS: Final = ("movie_reviews", "sst2", "mrpc", "qnli", "rte", "cola", "mnli", "qqp")
 IMAGES: Final = ("cifar10", "cifar100")
@@ -38,7 +38,7 @@ class Columns(Settings):
 class Iid(Settings):
     """IID partition: every device holds samples drawn from all classes alike."""
 
-    kind: Literal["iid"] = "iid"
+    kind: Annotated[Literal["iid"], source("paper, section V-A")] = "iid"
     """Name of the partition."""
 
 
@@ -46,7 +46,7 @@ class Iid(Settings):
 class Dirichlet(Settings):
     """Dirichlet partition: each device draws its own class mix (Hsu et al., 2019)."""
 
-    kind: Literal["dirichlet"]
+    kind: Annotated[Literal["dirichlet"], source("cited, Hsu et al. 2019")]
     """Name of the partition."""
     alpha: Positive
     """Concentration: 100 is close to `iid`, with 0.1 a typical device has one or two classes."""
@@ -58,7 +58,7 @@ class Shards(Settings):
     2017).
     """
 
-    kind: Literal["shards"]
+    kind: Annotated[Literal["shards"], source("cited, McMahan et al. 2017")]
     """Name of the partition."""
     per_device: Count = 2
     """Number of shards per device: about the maximum number of classes of a device."""
@@ -85,7 +85,7 @@ AnyPartition: TypeAlias = Annotated[
 class Equal(Settings):
     """Equal number of samples per device."""
 
-    kind: Literal["equal"] = "equal"
+    kind: Annotated[Literal["equal"], source("paper, section V-A")] = "equal"
     """Name of the law."""
 
 
@@ -129,7 +129,9 @@ class Data(Settings):
     """Test split of a set given by its hub id; by default `validation`, or else
     `test`.
     """
-    share: Annotated[float, Field(gt=0, le=1)] | None = None
+    share: Annotated[Annotated[float, Field(gt=0, le=1)] | None, source("paper, section V-A")] = (
+        None
+    )
     """Share of the training samples per device, the mean over devices; by default 1 / K."""
     overlap: bool = False
     """Whether devices may hold the same samples: each draws its share from all of them."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field, field_validator, model_validator
 
-from learner.settings.base import Count, Name, Names, Positive, Settings
+from learner.settings.base import Count, Name, Names, Positive, Settings, source
 from learner.settings.codec import Codecs
 from learner.settings.data import Data
 from learner.settings.optimizer import Optimizer
@@ -15,11 +15,11 @@ from learner.settings.optimizer import Optimizer
 class Lora(Settings):
     """Low-rank adapters on the server's part of the model: ``W + scale B A``."""
 
-    rank: Count
+    rank: Annotated[Count, source("paper, section V-A")]
     """Rank r of every pair of LoRA matrices; the paper takes 8."""
-    alpha: Positive
+    alpha: Annotated[Positive, source("paper, section V-A")]
     """LoRA scale: the product B A is multiplied by alpha / rank; the paper takes 16."""
-    targets: Name | Names | None = None
+    targets: Annotated[Name | Names | None, source("paper, section V-A")] = None
     """Linear modules of the encoder that get LoRA: a list of names, in full or by their last parts,
     such as `query` or `pooler.dense`, or one regular expression that a full name must match; by
     default the architecture's query and value.
@@ -28,7 +28,7 @@ class Lora(Settings):
         Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None
     ) = None
     """Numbers of the encoder's layers that get LoRA, the first being 0; by default all."""
-    rslora: bool = False
+    rslora: Annotated[bool, source("cited, Kalajdzievski 2023")] = False
     """Whether the product B A is multiplied by alpha / sqrt(rank) instead (Kalajdzievski, 2023)."""
     dropout: float = 0.0
     """Always 0: its masks would differ between devices run together and one by one."""
@@ -79,7 +79,7 @@ class Heads(Settings):
 
     init: Literal["equal", "per_device"] = "equal"
     """Initial heads: `equal` on all devices, or drawn `per_device`."""
-    train: Literal["scheduled", "all", "none"] = "scheduled"
+    train: Annotated[Literal["scheduled", "all", "none"], source("paper, (3)")] = "scheduled"
     """Heads that learn in a round: those of the scheduled devices (the paper), those of all K
     devices, or none. With `all`, the features of the other devices are computed without a transfer.
     `all` and `none` are ablations: a head's number of steps does not depend on the schedule.
@@ -92,7 +92,7 @@ class LearnerSettings(Settings):
     device.
     """
 
-    model: Name
+    model: Annotated[Name, source("paper, section V-A")]
     """The pre-trained encoder: `minilm` (installed with the quickstart), a Hugging Face hub id, or
     a local directory.
     """
@@ -100,19 +100,19 @@ class LearnerSettings(Settings):
     """Pooled output, the input of the heads: the model's own pooler, the first token, the mean over tokens
     (over the patches of an image), or first token and mean side by side.
     """
-    lora: Lora
+    lora: Annotated[Lora, source("paper, section II-A")]
     """Low-rank adapters, the only part of the server's model that learns."""
-    optimizer: Optimizer
+    optimizer: Annotated[Optimizer, source("paper, (3) and (4)")]
     """Update rule of the LoRA matrices, and of the heads unless `head_optimizer` is given."""
     head_optimizer: Optimizer | None = None
     """Update rule of the task heads; by default that of the LoRA matrices."""
-    batch_size: Count
+    batch_size: Annotated[Count, source("paper, section V-A")]
     """Samples in the minibatch of a scheduled device; the paper takes 32."""
     local_batches: Count = 1
     """Minibatches per device and round: their embeddings are sent together, the head makes a step
     on each in turn, and the gradient of each minibatch is taken before its step.
     """
-    weights: Literal["uniform", "samples"] = "uniform"
+    weights: Annotated[Literal["uniform", "samples"], source("paper, (4)")] = "uniform"
     """Weights of the updates that arrived: `uniform`, (4) of the paper, or the number of `samples`
     that a device holds (FedAvg).
     """
@@ -122,7 +122,7 @@ class LearnerSettings(Settings):
     """Tokens after which a sample is cut off, special tokens included."""
     data: Data
     """Labelled samples and their partition."""
-    heads: Heads = Heads()
+    heads: Annotated[Heads, source("paper, section II-A")] = Heads()
     """Task heads."""
     codec: Codecs = Codecs()
     """Codec of each leg of the link; also in evaluations, and for heads that learn without a

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias, final
 
 from pydantic import Field, model_validator
 
-from learner.settings.base import Count, Fraction, NotNegative, Positive, Settings
+from learner.settings.base import Count, Fraction, NotNegative, Positive, Settings, source
 
 # Torch raises a traceback for a step size beyond float32, such as 1e39.
 LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=1e30)]
@@ -26,7 +26,7 @@ class ConstantRate(Settings):
 class _Decay(Settings):
     """Schedule with linear warm-up and decay until the last step."""
 
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: Annotated[Annotated[int, Field(ge=0)], source("airtune")] = 0
     """Steps of linear warm-up to the full learning rate."""
     total_steps: Count
     """Step of the optimizer after which the learning rate stays constant; every head counts its
@@ -64,7 +64,7 @@ class LinearDecay(_Decay):
 class CosineDecay(_Decay):
     """Cosine decay (Loshchilov and Hutter, 2017) without restarts."""
 
-    kind: Literal["cosine"]
+    kind: Annotated[Literal["cosine"], source("cited, Loshchilov and Hutter 2017")]
     """Name of the schedule."""
 
     def factor(self, step: int) -> float:
@@ -94,11 +94,11 @@ Schedule: TypeAlias = Annotated[
 
 
 class _Rule(Settings):
-    lr: LearningRate
+    lr: Annotated[LearningRate, source("paper, (3) and (4)")]
     """Learning rate; the paper takes 1e-4."""
-    schedule: Schedule = ConstantRate()
+    schedule: Annotated[Schedule, source("airtune")] = ConstantRate()
     """Learning-rate schedule."""
-    clip_norm: Positive | None = None
+    clip_norm: Annotated[Positive | None, source("airtune")] = None
     """Maximum norm of the gradient, to which a longer one is clipped: of all LoRA matrices together,
     or of one head; by default gradients are not clipped.
     """
@@ -108,9 +108,9 @@ class _Rule(Settings):
 class Sgd(_Rule):
     """Plain gradient descent, the update that the paper prints as (3) and (4)."""
 
-    kind: Literal["sgd"]
+    kind: Annotated[Literal["sgd"], source("paper, (3) and (4)")]
     """Name of the optimizer."""
-    momentum: Fraction = 0.0
+    momentum: Annotated[Fraction, source("airtune")] = 0.0
     """Share of the previous step that is kept; 0 is the paper's update."""
 
 
@@ -118,7 +118,7 @@ class Sgd(_Rule):
 class AdamW(_Rule):
     """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
 
-    kind: Literal["adamw"]
+    kind: Annotated[Literal["adamw"], source("cited, Loshchilov and Hutter 2019")]
     """Name of the optimizer."""
     beta1: Fraction = 0.9
     """Decay of the mean of the gradients, per step."""

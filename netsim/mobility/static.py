@@ -1,6 +1,6 @@
-"""Devices that stay where they were placed."""
+"""Static devices: no movement."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,14 +9,14 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.mobility.base import Mobility, Trajectories
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, source
 from netsim.placement import Placement
 from netsim.streams import Streams
 
 
 @final
 class Stationary(Trajectories):
-    """Devices at rest."""
+    """Stationary devices: constant positions."""
 
     def __init__(self, position_m: Float[ndarray, "K 2"]) -> None:
         self._position_m = position_m
@@ -35,9 +35,9 @@ class Stationary(Trajectories):
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Static(Mobility):
-    """Nobody moves, as in section V-A of the paper."""
+    """Static devices, as in section V-A of the paper."""
 
-    kind: Literal["static"] = "static"
+    kind: Annotated[Literal["static"], source("paper, section V-A")] = "static"
 
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Stationary:

@@ -1,6 +1,6 @@
-"""Devices in a disc."""
+"""Disc placement: devices uniform in a disc."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.geometry import Circle
-from netsim.parameters import CONFIG, Point, Positive
+from netsim.parameters import CONFIG, Point, Positive, source
 from netsim.placement.base import Placement
 from netsim.streams import Streams, uniform
 
@@ -17,9 +17,9 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Disc(Placement):
-    """Devices independently and uniformly (in area) in a disc, as in section V-A of the paper."""
+    """Disc: devices independent and uniform in area, as in section V-A of the paper."""
 
-    kind: Literal["disc"] = "disc"
+    kind: Annotated[Literal["disc"], source("paper, section V-A")] = "disc"
     center_m: Point = (0.0, 0.0)
     """Centre of the disc, x and y in metres."""
     radius_m: Positive

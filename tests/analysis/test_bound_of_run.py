@@ -131,11 +131,11 @@ def test_printed_always_has_a_failing_condition(tmp_path: Path) -> None:
 
 def many_rounds(folder: Path, chosen: np.ndarray) -> analysis.Run:
     rounds, devices = chosen.shape
-    each = np.arange(1, rounds + 1)
+    every_round = np.arange(1, rounds + 1)
     tables = {
-        "rounds": {"round": each, "scheduled": chosen.sum(axis=1)},
+        "rounds": {"round": every_round, "scheduled": chosen.sum(axis=1)},
         "devices": {
-            "round": np.repeat(each, devices),
+            "round": np.repeat(every_round, devices),
             "device": np.tile(np.arange(devices), rounds),
             "scheduled": chosen.ravel(),
         },

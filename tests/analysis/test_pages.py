@@ -100,3 +100,9 @@ def test_the_page_names_every_figure() -> None:
     page = (ROOT / "docs" / "analysing-traces.md").read_text(encoding="utf-8")
     for name in [*FIGURES, BOUND]:
         assert f"`{name}`" in page
+
+
+def test_the_readme_links_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        assert f"](docs/{page.name})" in readme, page.name

@@ -74,7 +74,7 @@ class Watched:
         light = []
         for name in (front, back):
             value = self.page.evaluate(f"color('{name}')").lstrip("#")
-            parts = np.array([int(value[at : at + 2], 16) / 255 for at in (0, 2, 4)])
+            parts = np.array([int(value[start : start + 2], 16) / 255 for start in (0, 2, 4)])
             linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
             light.append(float(linear @ [0.2126, 0.7152, 0.0722]))
         return (max(light) + 0.05) / (min(light) + 0.05)
@@ -191,16 +191,16 @@ def test_a_run_without_scheduled_devices_opens(browser: Browser, tmp_path: Path)
 def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
     """Write a run as large as the paper's: about 8 devices per round, three legs each."""
     rng = np.random.Generator(np.random.Philox(8))
-    each = np.arange(1, rounds + 1)
+    every_round = np.arange(1, rounds + 1)
     chosen = rng.random((rounds, devices)) < 0.4
-    at, who = np.nonzero(chosen)
-    start_s = at * 60.0
+    index, scheduled = np.nonzero(chosen)
+    start_s = index * 60.0
     legs = ("embedding", "feature", "gradient")
     tables = {
         "rounds": {
-            "round": each,
-            "start_s": (each - 1) * 60.0,
-            "end_s": each * 60.0,
+            "round": every_round,
+            "start_s": (every_round - 1) * 60.0,
+            "end_s": every_round * 60.0,
             "scheduled": chosen.sum(axis=1),
             "arrived": chosen.sum(axis=1),
             "delay_s": rng.exponential(50.0, rounds),
@@ -209,25 +209,25 @@ def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
             "train_loss": rng.exponential(1.0, rounds),
         },
         "devices": {
-            "round": np.repeat(each, devices),
+            "round": np.repeat(every_round, devices),
             "device": np.tile(np.arange(devices), rounds),
             "scheduled": chosen.ravel(),
             "x_m": rng.normal(size=rounds * devices).cumsum(),
             "y_m": rng.normal(size=rounds * devices).cumsum(),
         },
         "transfers": {
-            "round": np.repeat(at + 1, 3),
-            "device": np.repeat(who, 3),
-            "leg": list(legs) * len(at),
-            "direction": ["uplink"] * (3 * len(at)),
+            "round": np.repeat(index + 1, 3),
+            "device": np.repeat(scheduled, 3),
+            "leg": list(legs) * len(index),
+            "direction": ["uplink"] * (3 * len(index)),
             "start_s": np.repeat(start_s, 3)
-            + np.tile([0.0, 20.0, 40.0], len(at))
-            + rng.random(3 * len(at)),
+            + np.tile([0.0, 20.0, 40.0], len(index))
+            + rng.random(3 * len(index)),
             "end_s": np.repeat(start_s, 3)
-            + np.tile([18.0, 38.0, 58.0], len(at))
-            + rng.random(3 * len(at)),
-            "bits": np.full(3 * len(at), 17_301_504),
-            "status": ["delivered"] * (3 * len(at)),
+            + np.tile([18.0, 38.0, 58.0], len(index))
+            + rng.random(3 * len(index)),
+            "bits": np.full(3 * len(index), 17_301_504),
+            "status": ["delivered"] * (3 * len(index)),
         },
         "evaluations": {
             "round": np.arange(0, rounds + 1, 50),

@@ -19,7 +19,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run directory of five rounds."""
     overrides = {"rounds": 5, "devices.count": 6, "scheduler.queue_initial_budgets": 5, "seed": 4}
     scenario = coupling.Scenario.load(BASE, overrides)
-    return coupling.run(scenario, tmp_path_factory.mktemp("runs") / "run", learning=False)
+    out = tmp_path_factory.mktemp("runs") / "run"
+    coupling.run(scenario, out, learning=False)
+    return out
 
 
 @pytest.fixture
@@ -59,11 +61,11 @@ def test_nulls_of_the_files_are_nan_in_the_tables(written: Path) -> None:
 
 WRONG = {
     "no scenario": (
-        lambda at: (at / "scenario.toml").unlink(),
+        lambda run: (run / "scenario.toml").unlink(),
         "{run}: is not a run directory: it has no readable scenario.toml",
     ),
     "no provenance": (
-        lambda at: (at / "provenance.json").unlink(),
+        lambda run: (run / "provenance.json").unlink(),
         "{run}: is not a run directory: it has no readable provenance.json",
     ),
     "nothing": (
@@ -71,30 +73,30 @@ WRONG = {
         "{run}: is not a run directory: it has no readable scenario.toml",
     ),
     "half a provenance": (
-        lambda at: (at / "provenance.json").write_text('{"schema": "1", '),
+        lambda run: (run / "provenance.json").write_text('{"schema": "1", '),
         # The rest of the line is Python's and differs between its versions.
         "{run}: provenance.json is damaged: ...",
     ),
     "a provenance that is no object": (
-        lambda at: (at / "provenance.json").write_text("[]"),
+        lambda run: (run / "provenance.json").write_text("[]"),
         "{run}: provenance.json is damaged: it is no JSON object",
     ),
     "a scenario that is no TOML": (
-        lambda at: (at / "scenario.toml").write_text("seed ="),
+        lambda run: (run / "scenario.toml").write_text("seed ="),
         "{run}: scenario.toml is damaged: Invalid value (at end of document)",
     ),
     "a binary scenario": (
-        lambda at: (at / "scenario.toml").write_bytes(b"\xff\xfe"),
+        lambda run: (run / "scenario.toml").write_bytes(b"\xff\xfe"),
         "{run}: scenario.toml is damaged: 'utf-8' codec can't decode byte 0xff in position 0: "
         "invalid start byte",
     ),
     "another schema version": (
-        lambda at: rewrite(at / "provenance.json", schema="999"),
+        lambda run: rewrite(run / "provenance.json", schema="999"),
         "{run}: has schema 999, this version reads 1 and 2; "
         "read it with the version in its provenance.json",
     ),
     "no schema version": (
-        lambda at: rewrite(at / "provenance.json", schema=None),
+        lambda run: rewrite(run / "provenance.json", schema=None),
         "{run}: has schema None, this version reads 1 and 2; "
         "read it with the version in its provenance.json",
     ),

@@ -55,6 +55,13 @@ def test_its_summary_differs_in_the_name_only(written: Path) -> None:
     assert memory == directory
 
 
+def test_without_a_wall_time_its_summary_has_none(written: Path) -> None:
+    run = in_memory(written)
+    del run.provenance["wall_s"]
+
+    assert analysis.summary(run)["wall_s"] is None
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_draws_it(name: str, written: Path) -> None:
     assert draw(name, analysis.Runs([in_memory(written)])).axes

@@ -69,14 +69,14 @@ def test_measures_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:
     scenario = Scenario.load(
         BASE, {"rounds": 30, "scheduler.kind": "aaba", "trace.devices": "scheduled"}
     )
-    found = analysis.load(run(scenario, tmp_path / "run", learning=False))
+    result = analysis.load(run(scenario, tmp_path / "run", learning=False))
 
-    numbers = measures(found)
+    numbers = measures(result)
 
-    assert numbers["scheduled_total"] == found.devices.scheduled.sum()
-    own_m = found.devices.groupby("device").distance_m.first()
-    assert numbers["nearer_m"] == pytest.approx(own_m.mean() - found.devices.distance_m.mean())
-    assert numbers["scheduled_log"] == pytest.approx(np.log(found.rounds.scheduled.mean()))
+    assert numbers["scheduled_total"] == result.devices.scheduled.sum()
+    own_m = result.devices.groupby("device").distance_m.first()
+    assert numbers["nearer_m"] == pytest.approx(own_m.mean() - result.devices.distance_m.mean())
+    assert numbers["scheduled_log"] == pytest.approx(np.log(result.rounds.scheduled.mean()))
 
 
 @pytest.mark.slow
@@ -89,12 +89,12 @@ def test_the_full_scale_runs_shortened(tmp_path: Path) -> None:
         "rounds": 2,
     }
     scenario = Scenario.load(ROOT / "scenarios" / "paper" / "sst2.toml", settings | little)
-    found = analysis.load(run(scenario, tmp_path / "run"))
+    result = analysis.load(run(scenario, tmp_path / "run"))
 
     assert scenario.learner is not None
     assert scenario.learner.batch_size == 32
     for cost in ("bits", "time_s", "energy_j"):
-        amounts, accuracies = spent(found, cost)
+        amounts, accuracies = spent(result, cost)
         assert (np.diff(amounts) > 0).all()
-        assert accuracy_at(found, cost, 2 * amounts[-1]) == accuracies[-1]
-    assert np.diff(spent(found, "bits")[0]).sum() == 51_904_512 * found.rounds.scheduled.sum()
+        assert accuracy_at(result, cost, 2 * amounts[-1]) == accuracies[-1]
+    assert np.diff(spent(result, "bits")[0]).sum() == 51_904_512 * result.rounds.scheduled.sum()

@@ -76,21 +76,25 @@ def test_a_claim_is_held_if_all_its_differences_are(parts: list[Verdict], whole:
 @pytest.mark.parametrize("name", PLAN.stages)
 def test_every_call_of_a_stage_has_valid_scenarios(name: str, scale: stages.Scale) -> None:
     for command in stages.commands(PLAN, name, scale, runs=Path("runs"), data="../data", jobs=2):
-        given = list(command.arguments)
+        arguments = list(command.arguments)
         settings = dict(
-            parse_set(given[at + 1]) for at, word in enumerate(given) if word == "--set"
+            parse_set(arguments[index + 1])
+            for index, word in enumerate(arguments)
+            if word == "--set"
         )
-        vary = parse_vary([given[at + 1] for at, word in enumerate(given) if word == "--vary"])
+        vary = parse_vary(
+            [arguments[index + 1] for index, word in enumerate(arguments) if word == "--vary"]
+        )
         for values in itertools.product(*vary.values()):
             scenario = Scenario.load(
-                ROOT / given[1], settings | dict(zip(vary, values, strict=True))
+                ROOT / arguments[1], settings | dict(zip(vary, values, strict=True))
             )
             assert (scenario.learner is not None) or not PLAN.stages[name].learning
 
 
 def planned() -> set[str]:
     """Return the names of all runs that the stages make."""
-    found = set()
+    names_of_runs = set()
     for name, stage in PLAN.stages.items():
         for variant, sweep in stage.variants.items():
             values = stage.vary if sweep.vary is None else sweep.vary
@@ -98,8 +102,8 @@ def planned() -> set[str]:
             for key in varied(stage, variant):
                 entries = values.get(key) or [sweep.set[key]]
                 names = {f"{front}/{entry}" for front in names for entry in entries}
-            found |= names
-    return found
+            names_of_runs |= names
+    return names_of_runs
 
 
 def test_every_claim_names_planned_runs_and_a_table_column() -> None:

@@ -1,6 +1,4 @@
-"""Federated split training on a quadratic problem, where every constant of Theorem 1 is known
-exactly.
-"""
+"""Quadratic problem of federated split training with known constants of Theorem 1."""
 
 from dataclasses import dataclass
 
@@ -12,10 +10,9 @@ from analysis.bound import Constants
 
 @dataclass(frozen=True)
 class Quadratic:
-    """``f_k = lam/2 |a - a_k|^2 + kappa/2 |t_k - t*_k|^2``, gradients with Gaussian noise phi in
-    every entry.
+    """Quadratic losses ``f_k = lam/2 |a - a_k|^2 + kappa/2 |t_k - t*_k|^2`` with noisy gradients.
 
-    Hence L = max(lam, kappa), tau = min(lam, kappa / K) (F has the curvature kappa / K in every
+    Every entry of a gradient has Gaussian noise phi. Hence L = max(lam, kappa), tau = min(lam, kappa / K) (F has the curvature kappa / K in every
     head), and delta^2 = lam^2 mean |a_k - mean a|^2 everywhere.
     """
 
@@ -30,7 +27,7 @@ class Quadratic:
     @property
     def constants(self) -> Constants:
         k, size = self.centres.shape
-        apart = self.centres - self.centres.mean(axis=0)
+        deviation = self.centres - self.centres.mean(axis=0)
         heads = self.kappa if self.head_size else np.inf
         gap = self.lam / 2 * size * self.start**2 + self.kappa / 2 * self.head_size * self.start**2
         return Constants(
@@ -38,7 +35,7 @@ class Quadratic:
             devices=k,
             smoothness=max(self.lam, self.kappa if self.head_size else 0.0),
             gradient_variance=self.noise**2,
-            diversity=float(self.lam**2 * (apart**2).sum(axis=1).mean()),
+            diversity=float(self.lam**2 * (deviation**2).sum(axis=1).mean()),
             polyak=min(self.lam, heads / k),
             lora_size=size,
             head_size=self.head_size,
@@ -54,7 +51,7 @@ class Quadratic:
         k, size = self.centres.shape
         lora = np.full((seeds, size), self.start) + self.centres.mean(axis=0)
         heads = np.full((seeds, k, self.head_size), self.start)  # relative to each optimum
-        found = [self._gap(lora, heads)]
+        gaps = [self._gap(lora, heads)]
         for count in counts:
             order = np.argsort(rng.random((seeds, k)), axis=1)
             chosen = np.broadcast_to(np.arange(k), (seeds, k)) < count if biased else order < count
@@ -65,12 +62,12 @@ class Quadratic:
             if count:
                 lora = lora - self.step * (gradient * chosen[..., None]).sum(axis=1) / count
             heads = heads - self.step * noisy * chosen[..., None]
-            found.append(self._gap(lora, heads))
-        return np.stack(found, axis=1)
+            gaps.append(self._gap(lora, heads))
+        return np.stack(gaps, axis=1)
 
     def _gap(self, lora: ndarray, heads: ndarray) -> ndarray:
-        away = ((lora - self.centres.mean(axis=0)) ** 2).sum(axis=1)
-        found: ndarray = (
-            self.lam / 2 * away + self.kappa / 2 * (heads**2).sum(axis=(1, 2)) / heads.shape[1]
+        distance = ((lora - self.centres.mean(axis=0)) ** 2).sum(axis=1)
+        gap: ndarray = (
+            self.lam / 2 * distance + self.kappa / 2 * (heads**2).sum(axis=(1, 2)) / heads.shape[1]
         )
-        return found
+        return gap

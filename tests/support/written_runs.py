@@ -1,6 +1,4 @@
-"""Run directories made by hand: the numbers that matter are given, every other column is filled
-in.
-"""
+"""Run directories written by hand: given columns, and defaults for all others."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +30,7 @@ def write_run(
     schema_version: str = SCHEMA_VERSION,
     parts: int = 1,
 ) -> Path:
-    """Write a run directory; ``tables`` gives columns, the rest is 0, empty text or null."""
+    """Write a run directory with the columns of ``tables``; the others are 0, empty or null."""
     folder.mkdir(parents=True)
     (folder / "scenario.toml").write_text(tomli_w.dumps({**SCENARIO, **(scenario or {})}))
     facts = {
@@ -44,12 +42,12 @@ def write_run(
     }
     (folder / "provenance.json").write_text(json.dumps(facts))
     for name, columns in tables.items():
-        write_table(folder / name, name, columns, schema_version, parts)
+        write_table(folder / name, name, columns, version=schema_version, parts=parts)
     return folder
 
 
 def write_table(
-    folder: Path, name: str, columns: Mapping[str, Sequence[Any]], version: str, parts: int
+    folder: Path, name: str, columns: Mapping[str, Sequence[Any]], *, version: str, parts: int
 ) -> None:
     rows = len(next(iter(columns.values())))
     wanted = schema(name)
@@ -62,8 +60,8 @@ def write_table(
         {"airtune.schema": version}
     )
     folder.mkdir()
-    for number, at in enumerate(np.array_split(np.arange(rows), parts)):
-        pq.write_table(table.take(pa.array(at)), folder / f"part-{number:06d}.parquet")
+    for number, index in enumerate(np.array_split(np.arange(rows), parts)):
+        pq.write_table(table.take(pa.array(index)), folder / f"part-{number:06d}.parquet")
 
 
 def _array(field: pa.Field, given: Sequence[Any] | None, rows: int) -> pa.Array:
@@ -80,8 +78,9 @@ def _array(field: pa.Field, given: Sequence[Any] | None, rows: int) -> pa.Array:
 def four_rounds(
     folder: Path, scenario: Mapping[str, Any] | None = None, **changed: Sequence[Any]
 ) -> Path:
-    """Write a run of 4 rounds and 3 devices: device 0 takes part in three rounds, 1 in one, 2 in
-    none.
+    """Write a run of 4 rounds and 3 devices.
+
+    Device 0 takes part in three rounds, device 1 in one, device 2 in none.
     """
     rounds: dict[str, Sequence[Any]] = {
         "round": [1, 2, 3, 4],
@@ -97,15 +96,15 @@ def four_rounds(
         "train_loss": [0.9, 0.8, 0.7, None],
         "policy_wall_s": [1e-4, 2e-4, 3e-4, 4e-4],
     }
-    who = [(1, 0), (2, 0), (2, 1), (3, 0)]
+    participants = [(1, 0), (2, 0), (2, 1), (3, 0)]
     pairs = [(round_number, device) for round_number in range(1, 5) for device in range(3)]
     devices = {
         "round": [round_number for round_number, _ in pairs],
         "device": [device for _, device in pairs],
-        "scheduled": [pair in who for pair in pairs],
+        "scheduled": [pair in participants for pair in pairs],
         "x_m": [100.0 * device for _, device in pairs],
         "y_m": [10.0 * round_number for round_number, _ in pairs],
-        "energy_j": [2.0 if pair in who else None for pair in pairs],
+        "energy_j": [2.0 if pair in participants else None for pair in pairs],
     }
     transfers = {
         "round": [1, 2, 2, 3],

@@ -1,6 +1,6 @@
 """Channel settings: the ``[channel]`` table."""
 
-from typing import Literal, Self, final
+from typing import Annotated, Literal, Self, final
 
 from pydantic import model_validator
 
@@ -8,20 +8,20 @@ from coupling.scenario.tables.base import ScenarioTable
 from netsim.channel.fading import AnyFading
 from netsim.channel.pathloss import AnyPathLoss
 from netsim.channel.trace_gains import GainTrace
-from netsim.parameters import Positive
+from netsim.parameters import Positive, source
 
 
 @final
 class ChannelTable(ScenarioTable):
     """Channel: path loss and fading, or recorded gains."""
 
-    path_loss: AnyPathLoss | None = None
+    path_loss: Annotated[AnyPathLoss | None, source("paper, section V-A")] = None
     """Mean power gain as a function of the distance."""
-    fading: AnyFading | None = None
+    fading: Annotated[AnyFading | None, source("paper, section II-B")] = None
     """Random factor on the power gain in each channel block."""
     gains: GainTrace | None = None
     """Recorded gains, path loss and fading together; excludes ``path_loss`` and ``fading``."""
-    coherence: Literal["round"] | Positive = "round"
+    coherence: Annotated[Literal["round"] | Positive, source("paper, section II-B")] = "round"
     """Coherence time: duration of a channel block in seconds; ``round``: one draw per round, as in
     the paper.
     """

@@ -9,7 +9,7 @@ from netsim.availability import Always, AnyAvailability
 from netsim.compute import DeviceCompute
 from netsim.energy import Battery, DeviceEnergy
 from netsim.mobility import AnyMobility, Static
-from netsim.parameters import Count, Positive
+from netsim.parameters import Count, Positive, source
 from netsim.placement import AnyPlacement
 
 
@@ -17,11 +17,11 @@ from netsim.placement import AnyPlacement
 class DevicesTable(ScenarioTable):
     """Edge devices: number, power, positions, compute and energy."""
 
-    count: Annotated[Count, Field(le=2**40)]
+    count: Annotated[Annotated[Count, Field(le=2**40)], source("paper, section V-A")]
     """Number of devices K."""
     tx_power_w: Positive = 1.0
     """Transmit power per device in W; the paper states none, its ``|h|^2`` carries 1 W."""
-    placement: AnyPlacement
+    placement: Annotated[AnyPlacement, source("paper, section V-A")]
     """Positions of the devices at time 0."""
     mobility: AnyMobility = Static()
     """Movement of the devices."""

@@ -12,7 +12,7 @@ from coupling.scenario.errors import ScenarioError, unknown
 from coupling.scenario.tables.base import ScenarioTable
 from netsim import scheduling
 from netsim.channel.csi import AnyChannelState, PerfectCsi
-from netsim.parameters import NonNegative, Positive, Switch
+from netsim.parameters import NonNegative, Positive, Switch, source
 from netsim.virtual_queue import QueueUpdate
 
 
@@ -46,7 +46,7 @@ def options_of(kind: str, folders: Sequence[Path] = ()) -> set[str]:
 
 @final
 class SchedulerTable(ScenarioTable):
-    """Scheduling policy, objective and virtual queue; the policy's options stand beside these keys."""
+    """Scheduling policy, objective and virtual queue, with the options of the policy."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_add_policy_options)
 
@@ -54,17 +54,19 @@ class SchedulerTable(ScenarioTable):
     """Name of the policy: a built-in one, one that an installed package offers, or
     ``package.module:ClassName``, also from the working directory or the scenario's folder.
     """
-    delay_budget_s: Positive | None = None
-    """Maximum mean delay per round, constraint (8), in seconds; excludes ``delay_budget_s_per_bit``."""
-    delay_budget_s_per_bit: Positive | None = None
+    delay_budget_s: Annotated[Positive | None, source("paper, (8)")] = None
+    """Maximum mean delay per round, constraint (8), in seconds; excludes
+    ``delay_budget_s_per_bit``.
+    """
+    delay_budget_s_per_bit: Annotated[Positive | None, source("paper, section V-A")] = None
     """Maximum mean delay (8) per bit of payload, in s/bit; excludes ``delay_budget_s``."""
-    zeta: scheduling.AnyZeta = scheduling.InverseSqrtZeta()
+    zeta: Annotated[scheduling.AnyZeta, source("paper, (22)")] = scheduling.InverseSqrtZeta()
     """Control parameter zeta(t) of the objective (22), without unit."""
-    drift: scheduling.Drift = "paper"
+    drift: Annotated[scheduling.Drift, source("paper, Lemma 2")] = "paper"
     """Drift term of the objective: without the squared delay (``paper``, Lemma 2) or with it
     (``full``).
     """
-    queue_update: QueueUpdate = "eq18"
+    queue_update: Annotated[QueueUpdate, source("paper, (18a)")] = "eq18"
     """Update of the virtual queue: (18a), or line 19 of Algorithm 1, which multiplies by
     zeta(t).
     """
@@ -74,7 +76,7 @@ class SchedulerTable(ScenarioTable):
     """Also solve P1 exactly in every round; ``devices`` adds the marginal objective of each
     unscheduled device.
     """
-    queue_initial_budgets: NonNegative = 0.0
+    queue_initial_budgets: Annotated[NonNegative, source("paper, (18b)")] = 0.0
     """Virtual queue before the first round, in delay budgets; the paper starts at 0."""
 
     @model_validator(mode="after")
@@ -104,8 +106,8 @@ class SchedulerTable(ScenarioTable):
         own = options_of(self.kind, folders)
         if self.queue_update == "algorithm1" and "objective" not in own:
             raise ScenarioError(
-                "scheduler.queue_update = 'algorithm1' requires a policy with an `objective` option; "
-                f"{self.kind!r} has none"
+                "scheduler.queue_update = 'algorithm1' requires a policy with an `objective` "
+                f"option; {self.kind!r} has none"
             )
         options = dict(self.model_extra or {})
         if "objective" in own:

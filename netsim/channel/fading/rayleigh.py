@@ -1,6 +1,6 @@
 """Rayleigh fading."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 from jaxtyping import Float
 from numpy import ndarray
@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from netsim.channel.fading.base import DiffuseComponent, Fading
 from netsim.channel.fading.plane_waves import PlaneWaves
-from netsim.parameters import CONFIG
+from netsim.parameters import CONFIG, source
 
 
 @final
@@ -18,14 +18,14 @@ class Rayleigh(Fading):
     """Rayleigh amplitude: ``|h|^2`` is exponential with mean 1; there is no direct path."""
 
     kind: Literal["rayleigh"] = "rayleigh"
-    correlation: PlaneWaves | None = None
-    """Plane waves that make it a function of position; by default blocks and devices are
+    correlation: Annotated[PlaneWaves | None, source("cited, Clarke 1968")] = None
+    """Plane waves that make the fading a function of position; by default blocks and devices are
     independent.
     """
 
     @override
-    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
-        return scatter.power()
+    def power_gain(self, diffuse: DiffuseComponent) -> Float[ndarray, "n T"]:
+        return diffuse.power()
 
     @override
     def correlation_model(self) -> PlaneWaves | None:

@@ -1,6 +1,6 @@
-"""Path loss that grows with the logarithm of the distance, with shadows."""
+"""Log-distance path loss with shadowing."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -10,27 +10,26 @@ from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
 from netsim.channel.pathloss.shadowing import Shadowing
-from netsim.parameters import CONFIG, Decibel, Point, Positive
+from netsim.parameters import CONFIG, Decibel, Point, Positive, source
 from netsim.streams import Streams
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class LogDistance(PathLoss):
-    """``-(loss at d0 + 10 exponent log10(d / d0)) + shadow`` in dB, Rappaport's log-distance model.
+    """Log-distance model (Rappaport): ``-(loss at d0 + 10 exponent log10(d / d0)) + shadow`` in dB.
 
-    Closer than ``d0`` the loss is held at its value there. A shadow may amplify; the gain is not
-    held below 1.
+    Closer than ``d0`` the loss is that at ``d0``. A shadow may amplify; the gain may exceed 1.
     """
 
-    kind: Literal["log_distance"] = "log_distance"
+    kind: Annotated[Literal["log_distance"], source("cited, Rappaport")] = "log_distance"
     exponent: Positive
     """Path-loss exponent, without unit."""
     reference_m: Positive
     """Reference distance d0 in metres."""
     reference_loss_db: Decibel
     """Loss at the reference distance in dB, such as that of free space."""
-    shadowing: Shadowing | None = None
+    shadowing: Annotated[Shadowing | None, source("cited, Gudmundson 1991")] = None
     """Log-normal shadows over the plane; none by default."""
 
     @override

@@ -1,6 +1,6 @@
-"""Path loss as a power of the distance."""
+"""Power-law path loss."""
 
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -9,19 +9,19 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
-from netsim.parameters import CONFIG, Point, Positive
+from netsim.parameters import CONFIG, Point, Positive, source
 from netsim.streams import Streams
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class PowerLaw(PathLoss):
-    """``(d / d0) ** -exponent``, as in section V-A of the paper (exponent 3.5, d0 = 10 m).
+    """Power law ``(d / d0) ** -exponent``, section V-A of the paper (exponent 3.5, d0 = 10 m).
 
-    Closer than ``d0`` the law would amplify; there it is held at 1.
+    Closer than ``d0`` the law would amplify; the gain is 1 there.
     """
 
-    kind: Literal["power_law"] = "power_law"
+    kind: Annotated[Literal["power_law"], source("paper, section V-A")] = "power_law"
     exponent: Positive
     """Path-loss exponent, without unit."""
     reference_m: Positive

@@ -1,31 +1,30 @@
 """Log-normal shadowing as a field over the plane."""
 
-from typing import final
+from typing import Annotated, final
 
 from jaxtyping import Float
 from numpy import ndarray
 from pydantic.dataclasses import dataclass
 
 from netsim.channel.pathloss.gaussian_field import gaussian_random_field
-from netsim.parameters import CONFIG, Positive, Spread
+from netsim.parameters import CONFIG, Positive, Spread, source
 from netsim.streams import Streams
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Shadowing:
-    """Shadow in decibel: a zero-mean Gaussian field over position with correlation ``exp(-distance
-    / d_cor)``.
+    """Shadowing in dB: a Gaussian random field with correlation ``exp(-distance / d_cor)``.
 
-    The correlation is Gudmundson's (Electronics Letters 27(23), 1991); how the field is made, and
-    what about it is approximate, is said in ``netsim/channel/pathloss/gaussian_field.py``. Its mean
-    over the plane is 0 and its variance ``sigma_db^2`` in every world. Devices at one place share
-    their shadow. Moving devices cost 256 cosines a query each.
+    The correlation is Gudmundson's (Electronics Letters 27(23), 1991). The construction of the
+    field and its approximations are those of ``netsim/channel/pathloss/gaussian_field.py``. Its
+    mean over the plane is 0 and its variance ``sigma_db^2`` in every world. Devices at one place
+    share their shadow. A moving device costs 256 cosines per query.
     """
 
-    sigma_db: Spread
+    sigma_db: Annotated[Spread, source("cited, Gudmundson 1991")]
     """Standard deviation of the shadow in dB."""
-    correlation_m: Positive
+    correlation_m: Annotated[Positive, source("cited, Gudmundson 1991")]
     """Distance d_cor in metres at which the correlation is 1/e."""
 
     def decibel(self, position_m: Float[ndarray, "*n 2"], streams: Streams) -> Float[ndarray, "*n"]:
