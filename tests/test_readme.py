@@ -9,6 +9,7 @@ import pytest
 
 import analysis
 import coupling
+from coupling import Scenario
 from coupling.cli.app import main
 
 ROOT = Path(__file__).resolve().parent.parent
