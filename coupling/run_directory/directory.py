@@ -1,6 +1,7 @@
 """Run directory: claimed before anything is built, held by one process, begun or resumed."""
 
 import contextlib
+import errno
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -71,10 +72,11 @@ class RunDirectory:
         try:
             self._make_parents()
             if not self.path.is_dir():
-                self.path.mkdir()
-                self._created.append(self.path)
-        except FileExistsError:
-            pass  # another process was faster; the lock decides
+                with contextlib.suppress(FileExistsError):  # the lock decides who was faster
+                    self.path.mkdir()
+                    self._created.append(self.path)
+            if not self.path.is_dir():
+                raise FileExistsError(errno.EEXIST, "file exists")
         except OSError as error:
             self._remove_created()
             raise ScenarioError(

@@ -201,7 +201,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
             "leg",
             _TEXT,
             "",
-            "What was sent: symbols, embedding, feature, gradient, adapter or data.",
+            "Leg: payload, embedding, feature, gradient, adapter, data, or a plug-in's.",
         ),
         Column("direction", _TEXT, "", "uplink or downlink."),
         Column("bits", _INT, "bit", "Bits offered."),

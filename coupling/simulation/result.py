@@ -21,7 +21,7 @@ class RunResult:
     """Tables of a run, each read when it is first asked for.
 
     The tables have the columns of ``docs/trace.md``, as those of ``analysis.load``. A result with a
-    directory is a path too: ``analysis.load(result)``.
+    directory is a path, too: ``analysis.load(result)`` and ``result / "rounds"``.
     """
 
     def __init__(self, path: Path | None, tables: Mapping[str, pa.Table] | None = None) -> None:
@@ -52,6 +52,9 @@ class RunResult:
         if self.path is None:
             raise TypeError("this run has no directory; give run() an out")
         return str(self.path)
+
+    def __truediv__(self, name: str) -> Path:
+        return Path(self) / name
 
     @cached_property
     def rounds(self) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from coupling.simulation.learners import TimedLearner
 from coupling.simulation.protocols import Outcome, Protocol, RoundPlan
 from coupling.simulation.round_states import round_state
 from coupling.simulation.world import Snapshot
+from learner.base import Learner
 from learner.job import RoundLosses
 from netsim.clock import wait
 from netsim.scheduling import (
@@ -80,10 +81,13 @@ class Simulation:
         ScenarioError: the model, the data or a file of the scenario cannot be had.
     """
 
-    def __init__(self, scenario: Scenario, *, learning: bool = True) -> None:
+    def __init__(
+        self, scenario: Scenario, *, learning: bool = True, learner: Learner | None = None
+    ) -> None:
         """Build the run of a scenario before its first round.
 
-        Without ``learning``, or without a ``[learner]`` table, the network runs alone.
+        Without ``learning``, or without a ``[learner]`` table, the network runs alone. ``learner``
+        takes the place of the learner of the scenario.
         """
         self.scenario = scenario
         self.learning = learning and scenario.learner is not None
@@ -91,7 +95,7 @@ class Simulation:
         self.policy_name = scenario.scheduler.kind
         """Name of the policy in the texts of errors."""
         self.world = build_world(scenario)
-        self.learner = TimedLearner(build_learner(scenario, learning=learning))
+        self.learner = TimedLearner(learner or build_learner(scenario, learning=learning))
         self._aggregator = build_aggregator(scenario)
         self._observed_s = 0.0
         self._device = np.arange(scenario.devices.count)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from coupling.simulation.learning import TimedLearner
 from support.phased_runs import go, laid_over
 
 import coupling
@@ -154,7 +153,7 @@ def test_the_server_learns_with_one_head_from_the_round_in_which_the_first_data_
     assert scenario.learner is not None
     subject = build_learner(scenario)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     rounds, devices, _ = tables(tmp_path)
     evaluations = pd.read_parquet(tmp_path / "evaluations")

@@ -14,44 +14,47 @@ import analysis
 import coupling
 from coupling import RunError, Scenario
 from coupling.run_directory.schema import TABLES
+from learner.base import Learner
 from learner.errors import DivergedError
+from learner.job import RoundLosses
 
 
 @dataclass
-class Diverging:
-    """A learner whose device 2 has an infinite loss from some round on."""
+class Diverging(Learner):
+    """Learner whose device 2 has an infinite loss from some round on."""
 
     at: int
-    device: str = "cpu"
-    round: int = 0
     evaluated: int = 0
     jobs: list[int] = field(default_factory=list)
-    parts: Any = field(default_factory=lambda: SimpleNamespace(partition=None))
+    partition: None = None
+    device: str = "cpu"
+    samples: None = None
 
-    def embed(self, device: int, round_number: int) -> object:
-        self.round = round_number
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        return {}
+
+    def start(self, device: int, round_number: int) -> Any:
         self.jobs.append(device)
         return device
 
-    def encode(self, job: object) -> None: ...
+    def computed(self, job: Any, step: str) -> None: ...
 
-    def head_step(self, job: object) -> None: ...
+    def delivered(self, job: Any, leg: str) -> None: ...
 
-    def backward(self, job: object) -> None: ...
-
-    def update(self, round_number: int) -> Any:
+    def aggregate(self, aggregator: Any, round_number: int) -> RoundLosses:
         jobs, self.jobs = self.jobs, []
-        if self.round >= self.at:
+        if jobs and round_number >= self.at:
             raise DivergedError(2, float("inf"))
-        losses: Mapping[int, float] = dict.fromkeys(jobs, 0.5)
-        return SimpleNamespace(losses=losses, train_loss=0.5)
+        return RoundLosses(dict.fromkeys(jobs, 0.5), {})
 
     def evaluate(self) -> Any:
         self.evaluated += 1
-        numbers = dict.fromkeys(
-            ["loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max"], 0.5
-        )
-        return SimpleNamespace(**numbers, heads_trained=4)
+        names = ["loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max"]
+        return SimpleNamespace(**dict.fromkeys(names, 0.5), heads_trained=4)
+
+    def save(self, folder: Path) -> None: ...
+
+    def load(self, folder: Path) -> None: ...
 
 
 def assert_readable_and_complete(out: Path, rounds: int) -> None:
@@ -77,7 +80,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_round_and_the_tables_be
         folder / "learning.toml",
         {"rounds": 9, "learner.evaluate_every": 2, "scheduler.kind": "all_in"},
     )
-    monkeypatch.setattr("coupling.simulation.run.build_learner", lambda scenario: Diverging(at=6))
+    monkeypatch.setattr(
+        "coupling.simulation.simulation.build_learner",
+        lambda scenario, learning: Diverging(at=6),
+    )
 
     with pytest.raises(
         RunError, match=r"^round 6: the loss of device 2 became inf; lower the learning rates$"

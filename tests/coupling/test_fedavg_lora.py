@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from coupling.simulation.learning import TimedLearner
 from support.hand_computation import (
     SPLIT,
     assert_weights,
@@ -123,7 +122,7 @@ def test_over_any_channel_one_local_step_gives_the_weights_of_the_unsplit_steps_
     subject = learner_of(scenario)
     start = heads_of(subject)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     rounds, devices, transfers = tables(tmp_path)
     late = transfers[transfers.status == "late"]
@@ -159,7 +158,7 @@ def test_a_round_in_which_no_adapter_arrives_changes_no_lora_matrix(
     subject = learner_of(scenario)
     before = [matrix.detach().clone() for matrix in lora_of(subject)]
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     rounds, _, _ = tables(tmp_path)
     assert (rounds.arrived == 0).all()
@@ -178,7 +177,7 @@ def test_actual_payloads_are_the_learners_lora_parameters(
         scheduler={"kind": "all_in", "delay_budget_s": 1.0},
     )
 
-    go(scenario, tmp_path, TimedLearner(learner_of(scenario)))
+    go(scenario, tmp_path, learner_of(scenario))
 
     _, _, transfers = tables(tmp_path)
     # Rank 2 on query and value of two layers, 16 inputs and 16 outputs each.
@@ -189,7 +188,7 @@ def test_more_local_steps_take_as_many_minibatches(tmp_path: Path, tiny_learner:
     scenario = fedavg(tmp_path, tiny_learner, rounds=2, protocol__local_steps=3, **SPLIT)
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     rounds, _, _ = tables(tmp_path)
     assert rounds.train_loss.notna().any()

@@ -104,18 +104,16 @@ def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
     } <= set(schema("evaluations").names)  # fmt: skip
 
 
-def test_rows_of_a_round_that_has_not_ended_are_not_written(tmp_path: Path) -> None:
-    recorder = TableWriter(tmp_path)
-    evaluation = {column.name: 0 for column in TABLES["evaluations"]}
-    recorder.add("evaluations", 1, evaluation)
+def test_rows_that_were_interrupted_while_they_came_are_not_written(tmp_path: Path) -> None:
+    writer = TableWriter(tmp_path)
+    row = {column.name: 0 for column in TABLES["evaluations"]}
+    writer.write({"evaluations": [(1, row)]})
 
-    recorder.flush()
-    parts_before = recorder.parts()["evaluations"]
-    recorder.end_round()
-    recorder.flush()
+    with pytest.raises(KeyError, match="loss"):
+        writer.write({"evaluations": [(1, row), (1, {"round": 1})]})
+    writer.flush()
 
-    assert (parts_before, recorder.parts()["evaluations"]) == (0, 1)
-    assert pq.read_table(tmp_path / "evaluations" / "part-000000.parquet").num_rows == 1
+    assert writer.parts()["evaluations"] == 0
 
 
 def test_a_table_without_rows_has_its_columns(folder: Path) -> None:

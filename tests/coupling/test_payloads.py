@@ -1,4 +1,6 @@
-"""What the learner's payloads have in bits is asked once a round, and never twice for a device."""
+"""Payload sizes: the learner is asked once per device and round."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -6,27 +8,28 @@ import pytest
 from coupling.simulation.payloads import EncodedSizes
 
 
-class Counting:
-    """Payloads that tell device and round, and how often they were asked for."""
+class CountingLearner:
+    """Leg sizes that depend on device and round, and a count of the calls."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
 
-    def payload(self, device: int, round_number: int) -> tuple[int, int, int]:
-        self.asked += 1
-        return 1000 * round_number + device, 2, 3
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        self.calls += 1
+        return {"embedding": 1000 * round_number + device, "feature": 2, "gradient": 3}
 
 
-def test_a_round_asks_for_every_payload_once() -> None:
-    learning = Counting()
-    bits = EncodedSizes(4, learning)  # type: ignore[arg-type]
+def test_each_payload_is_asked_for_once_per_round() -> None:
+    learner = CountingLearner()
+    sizes = EncodedSizes(4, learner)  # type: ignore[arg-type]
 
-    first = [bits.of(1) for _ in range(3)]
-    second = bits.of(2)
-    again = bits.of(1)
+    first = [sizes.bits(1) for _ in range(3)]
+    second = sizes.bits(2)
+    again = sizes.bits(1)
 
-    assert learning.asked == 3 * 4
-    assert first[2].embedding.tolist() == again.embedding.tolist() == [1000, 1001, 1002, 1003]
-    assert second.embedding.tolist() == [2000, 2001, 2002, 2003]
-    assert np.array_equal(second.gradient, np.full(4, 3.0))
-    assert second.feature.tolist() == pytest.approx([2.0] * 4)
+    assert learner.calls == 3 * 4
+    expected = [1000, 1001, 1002, 1003]
+    assert first[2]["embedding"].tolist() == again["embedding"].tolist() == expected
+    assert second["embedding"].tolist() == [2000, 2001, 2002, 2003]
+    assert np.array_equal(second["gradient"], np.full(4, 3.0))
+    assert second["feature"].tolist() == pytest.approx([2.0] * 4)

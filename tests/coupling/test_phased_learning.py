@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from coupling.simulation.learning import TimedLearner
 from support.hand_computation import (
     SPLIT,
     assert_weights,
@@ -38,7 +37,7 @@ def test_lost_gradients_leave_the_weights_of_what_arrived(
     )
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     rounds = pd.read_parquet(tmp_path / "rounds")
     transfers = pd.read_parquet(tmp_path / "transfers")
@@ -78,7 +77,7 @@ def test_devices_that_come_and_go_leave_the_weights_of_what_arrived(
     )
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     transfers = pd.read_parquet(tmp_path / "transfers")
     aborted = transfers[transfers.status == "aborted"]
@@ -103,13 +102,13 @@ def test_the_papers_round_goes_without_those_who_left(tmp_path: Path, tiny_learn
     scenario = laid_over(tmp_path, "", tiny_learner, changes | SPLIT)
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     rounds, transfers = (pd.read_parquet(tmp_path / name) for name in ("rounds", "transfers"))
     assert ((rounds.arrived > 0) & (rounds.arrived < rounds.scheduled)).any()
-    symbols = ("symbols", "uplink")
+    payload = ("payload", "uplink")
     assert_weights(
-        subject, stepped_by_hand(scenario, transfers, steps_after=symbols, counts_after=symbols)
+        subject, stepped_by_hand(scenario, transfers, steps_after=payload, counts_after=payload)
     )
 
 
@@ -133,7 +132,7 @@ def test_a_head_whose_device_leaves_while_it_computes_stays_as_it_is(
     )
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     transfers = pd.read_parquet(tmp_path / "transfers")
     assert transfers[transfers.device == 2].leg.tolist() == ["embedding", "feature", "gradient"]
@@ -161,7 +160,7 @@ def test_a_round_in_which_no_gradient_arrives_changes_no_lora_matrix(
     subject = learner_of(scenario)
     before = [matrix.detach().clone() for matrix in lora_of(subject)], heads_of(subject)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     rounds = pd.read_parquet(tmp_path / "rounds")
     assert (rounds.arrived == 0).all()
@@ -181,7 +180,7 @@ def test_actual_payloads_are_those_of_the_minibatches(tmp_path: Path, tiny_learn
     )
     subject = learner_of(scenario)
 
-    go(scenario, tmp_path, TimedLearner(subject))
+    go(scenario, tmp_path, subject)
 
     transfers = pd.read_parquet(tmp_path / "transfers")
     hidden = 16

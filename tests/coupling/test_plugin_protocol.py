@@ -18,7 +18,7 @@ from typing import Literal
 
 from coupling.scenario import ProtocolTable
 from coupling.scenario.tables import ScenarioTable
-from coupling.simulation.payloads import FixedBits
+from coupling.simulation.payloads import FixedSizes
 from coupling.simulation.protocols.aggregate import Aggregate
 from netsim.parameters import Bits
 
@@ -45,8 +45,8 @@ class HeaderTable(ProtocolTable):
             raise ValueError("protocol.kind = 'headers:HeaderTable' has no learner")
 
     def build(self, env, *, cell, devices, streams, learner):
-        bits = FixedBits(devices.count, self.fixed_bits, 0.0, 0.0)
-        return Aggregate(env, learner, bits)
+        sizes = FixedSizes(devices.count, {"payload": self.fixed_bits})
+        return Aggregate(env, sizes, learner)
 
 
 class Unbuilt(ProtocolTable):

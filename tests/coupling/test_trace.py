@@ -143,7 +143,7 @@ def test_each_transfer_is_that_of_a_scheduled_device(run: Any) -> None:
     both = both.merge(run.rounds[["round", "start_s"]], on="round", suffixes=("", "_round"))
 
     assert len(both) == len(run.transfers)
-    assert (both.leg == "symbols").all()
+    assert (both.leg == "payload").all()
     assert (both.direction == "uplink").all()
     assert (both.status == "delivered").all()
     assert (both.bits == BITS).all()

@@ -1,18 +1,15 @@
-"""A phased scenario, and its rounds run by hand so that a test can look inside."""
+"""Phased scenarios, and their rounds with a learner that the test keeps."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-import simpy
 import tomli_w
-from coupling.simulation.learning import TimedLearner
-from coupling.simulation.round_loop import Rounds
 
 from coupling import Scenario
-from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.writer import TableWriter
-from coupling.simulation.build import build_protocol
-from coupling.simulation.world import ScenarioWorld
+from coupling.simulation.simulation import Simulation
+from learner.base import Learner
+from netsim.scheduling import call_policy
 from support.command_line import NETWORK
 
 PHASES = """
@@ -40,28 +37,15 @@ def laid_over(folder: Path, tables: str, learner: str, changes: Mapping[str, obj
     )
 
 
-def go(scenario: Scenario, folder: Path, learning: TimedLearner | None = None) -> Rounds:
+def go(scenario: Scenario, folder: Path, learner: Learner | None = None) -> Simulation:
     """Run all rounds into a folder, with a learner that the test keeps."""
-    env = simpy.Environment()
-    world, learning = ScenarioWorld(scenario), learning or TimedLearner()
-    count, battery = scenario.devices.count, scenario.devices.battery
-    state = RunState.initial(
-        count, 0.0, battery.charge_j(count, world.streams) if battery else None
-    )
-    protocol = build_protocol(env, scenario, learning, world.streams)
-    recorder = TableWriter(folder)
+    simulation = Simulation(scenario, learning=False, learner=learner)
+    writer = TableWriter(folder)
     (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()))
-    rounds = Rounds(
-        env,
-        scenario,
-        world,
-        scenario.policy(),
-        protocol,
-        learning,
-        recorder,
-        state,
-        lambda report: False,
-    )
-    rounds.run()
-    recorder.flush()
-    return rounds
+    writer.write(simulation.initial_tables())
+    policy = scenario.policy()
+    while (state := simulation.observe()) is not None:
+        record = simulation.step(call_policy(policy, state, "test"))
+        writer.write(record.tables)
+    writer.flush()
+    return simulation

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tomli_w
 import torch
-from coupling.simulation.round_loop import RoundReport
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from coupling import Scenario
 from coupling.run_directory.schema import TABLES, WALL_CLOCK, schema
+from netsim.scheduling import RoundRecord
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AIRTUNE = ["-c", "import sys; from coupling.cli import main; sys.exit(main())"]
@@ -154,12 +154,12 @@ def assert_same_tables(run: Path, reference: Path) -> None:
     assert expected["rounds"].num_rows > 0
 
 
-def after(round_number: int) -> tuple[Callable[[RoundReport], None], Callable[[], bool]]:
+def after(round_number: int) -> tuple[Callable[[RoundRecord], None], Callable[[], bool]]:
     """Return an observer of rounds and a stop request that comes in a round."""
     seen = [0]
 
-    def note(report: RoundReport) -> None:
-        seen[0] = report.round
+    def note(record: RoundRecord) -> None:
+        seen[0] = record.round
 
     return note, lambda: seen[0] >= round_number
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from coupling.simulation.learning import TimedLearner
 from support.small_runs import COMING_AND_GOING, assert_same_tables, network
 
 from coupling import Scenario, run
@@ -21,6 +20,7 @@ from coupling.run_directory import checkpoint
 from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.schema import TABLES
 from coupling.simulation.run import resume
+from learner.base import NoLearner
 from netsim.streams import Streams
 
 
@@ -59,10 +59,10 @@ def saved_parts(folder: Path, scenario: Scenario) -> dict[Path, int]:
     charge_j = battery.charge_j(count, Streams(scenario.seed)) if battery else None
     initial = RunState.initial(count, 0.0, charge_j)
     found = checkpoint.load(folder, scenario.digest(), initial)
-    saved = 0 if found is None else found[0].round
+    saved = 0 if found is None else found.state.round
     assert rounds["rounds"][:saved] == list(range(1, saved + 1))
     assert {number for number in rounds["devices"] if number <= saved} == set(range(1, saved + 1))
-    counts = {} if found is None else found[0].parts
+    counts = {} if found is None else found.state.parts
     parts = [
         folder / name / f"part-{n:06d}.parquet"
         for name, count in counts.items()
@@ -164,19 +164,20 @@ def test_no_checkpoint_shows_up_before_it_is_complete(tmp_path: Path) -> None:
     run(scenario, tmp_path / "run")
     state = RunState.initial(scenario.devices.count, 0.0)
     state.parts = dict.fromkeys(TABLES, 0)
-    checkpoint.save(tmp_path / "run", state, TimedLearner(), scenario.digest())
+    checkpoint.save(tmp_path / "run", state, NoLearner(), policy={}, digest=scenario.digest())
 
-    class Full(TimedLearner):
-        def save(self, folder: Path) -> None:
-            raise OSError("no space")
+    def no_space(folder: Path) -> None:
+        raise OSError("no space")
 
+    full = NoLearner()
+    full.save = no_space
     state.round = 1
     with pytest.raises(OSError, match="no space"):
-        checkpoint.save(tmp_path / "run", state, Full(), scenario.digest())
+        checkpoint.save(tmp_path / "run", state, full, policy={}, digest=scenario.digest())
 
     found = checkpoint.load(tmp_path / "run", scenario.digest(), state)
     assert found is not None
-    assert found[0].round == 0
+    assert found.state.round == 0
 
 
 def has_parts(folder: Path, count: int) -> bool:

@@ -118,7 +118,7 @@ def test_a_run_that_other_software_began_goes_on_and_says_so(tmp_path: Path) -> 
     (tmp_path / "run" / "provenance.json").write_text(json.dumps(other))
     told: list[str] = []
 
-    resume(tmp_path / "run", tell=told.append)
+    resume(tmp_path / "run", log=told.append)
 
     assert len(told) == 1
     assert told[0].startswith(

@@ -79,11 +79,11 @@ def test_every_checkpoint_is_pushed_so_that_a_lost_machine_costs_the_rounds_sinc
             raise ConnectionAbortedError  # from here on this machine does nothing any more
 
     with pytest.raises(RunError):
-        run(network(tmp_path), tmp_path / "lost", on_save=lost)
+        run(network(tmp_path), tmp_path / "lost", on_checkpoint=lost)
     assert RemoteRunDirectory(f"{URL}/run").download(tmp_path / "fetched")
 
     resumed: list[int] = []
-    resume(tmp_path / "fetched", on_round=lambda report: resumed.append(report.round))
+    resume(tmp_path / "fetched", on_round=lambda record: resumed.append(record.round))
 
     assert rounds == [4, 8]
     assert resumed[0] == 9

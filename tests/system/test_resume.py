@@ -260,7 +260,7 @@ def test_without_a_checkpoint_the_run_begins_again_and_says_so(tmp_path: Path) -
     shutil.rmtree(folder / "checkpoint")
     told: list[str] = []
 
-    resume(folder, tell=told.append)
+    resume(folder, log=told.append)
 
     assert told == [f"{folder}: has no checkpoint; the run begins again"]
     assert_same_tables(folder, whole)
@@ -328,7 +328,7 @@ def test_between_the_renames_the_newer_checkpoint_counts(tmp_path: Path) -> None
     (folder / "checkpoint").rename(folder / "checkpoint.new")
     rounds: list[int] = []
 
-    resume(folder, on_round=lambda report: rounds.append(report.round))
+    resume(folder, on_round=lambda record: rounds.append(record.round))
 
     assert rounds[0] == 6
 

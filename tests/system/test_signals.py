@@ -72,8 +72,8 @@ def test_a_signal_during_an_evaluation_lets_it_come_to_its_end(
     script.write_text(
         "import signal, sys, time, pathlib\n"
         "from coupling.cli import main\n"
-        "from coupling.learning import Learning\n"
-        "whole, calls = Learning.evaluate, []\n"
+        "from coupling.simulation.learners import TimedLearner\n"
+        "whole, calls = TimedLearner.evaluate, []\n"
         "def evaluate(self):\n"
         "    calls.append(self)\n"
         "    if len(calls) == 2:\n"
@@ -81,7 +81,7 @@ def test_a_signal_during_an_evaluation_lets_it_come_to_its_end(
         "        while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:\n"
         "            time.sleep(0.01)\n"
         "    return whole(self)\n"
-        "Learning.evaluate = evaluate\n"
+        "TimedLearner.evaluate = evaluate\n"
         "sys.exit(main())\n"
     )
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path, program=[script])
