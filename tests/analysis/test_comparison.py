@@ -142,7 +142,7 @@ def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
         analysis.load_many(tmp_path)
 
 
-def test_a_key_that_an_older_version_did_not_know_is_no_difference_where_the_setups_agree(
+def test_a_key_unknown_to_an_older_version_is_no_difference(
     tmp_path: Path,
 ) -> None:
     older: dict[str, str] = {}
