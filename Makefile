@@ -29,6 +29,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q -n 0 tests/test_repository.py -k "cycle or class_name or folder"
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py

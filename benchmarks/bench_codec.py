@@ -40,7 +40,7 @@ def measure(report: Report) -> None:
         assert trained == list(DEVICES), "every device's head must have trained"
     pairs = zip(plain.parts.split.adapters, coded.parts.split.adapters, strict=True)
     assert all((a.up - b.up).any() for a, b in pairs), "the loss of int8 must have changed LoRA"
-    bits = [sum(subject.payload(0, 1)) for subject in (coded, plain)]
+    bits = [sum(subject.leg_bits(0, 1).values()) for subject in (coded, plain)]
     report.note(f"bits with int8 over bits without: {bits[0] / bits[1]:.3f}")
     text = f"time with int8 over time without, pairs {min(ratios):.3f} to {max(ratios):.3f}"
     report.maximum(text, statistics.median(ratios), MAXIMUM_RATIO)

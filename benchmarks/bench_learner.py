@@ -27,8 +27,9 @@ from transformers import AutoModel, BertConfig, BertModel
 
 from benchmarks import common
 from benchmarks.common import SST2, Report, paired_ratios, peak_memory_kb, timed
-from learner import micro_batches
+from learner.aggregation import build_aggregator
 from learner.architectures.pretrained import load_tokenizer, locate
+from learner.executor import micro_batches
 from learner.settings import LearnerSettings
 from learner.split_learner import SplitLearner, build
 from netsim.streams import Streams
@@ -111,11 +112,11 @@ def round_timer(subject: SplitLearner) -> Callable[[int], float]:
 def train_round(subject: SplitLearner, round_number: int) -> None:
     """Carry every device through a round in which everything arrives."""
     for device in DEVICES:
-        job = subject.embed(device, round_number)
-        subject.encode(job)
-        subject.head_step(job)
-        subject.backward(job)
-    losses = subject.update().losses
+        job = subject.start(device, round_number)
+        for step in ("embed", "encode", "head"):
+            subject.computed(job, step)
+        subject.delivered(job, "gradient")
+    losses = subject.aggregate(build_aggregator(subject.settings), round_number).losses
     assert len(losses) == len(DEVICES), "every device must have learned"
 
 

@@ -18,9 +18,9 @@ from benchmarks.common import Report, timed
 from benchmarks.literal_algorithm1 import scheduled_count
 from netsim.channel.fading import Rayleigh
 from netsim.channel.pathloss import PowerLaw
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.mobility import Static
 from netsim.placement import Disc
-from netsim.radio_environment import RadioEnvironment
 from netsim.scheduling import Objective, Policy, RoundState, create
 from netsim.streams import Streams
 from netsim.virtual_queue import next_virtual_queue

@@ -8,9 +8,9 @@ to be concatenated for every column, and the ratio has no bound.
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Final
 from unittest import mock
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from benchmarks import common
 from benchmarks.common import BASE, Report, timed
 from benchmarks.workloads import MOVING
 from coupling.run_directory.schema import TABLES
-from coupling.run_directory.writer import TableWriter
+from coupling.run_directory.writer import Tables, TableWriter
 
 SIZES: Final = ((1000, 200), (20, 5000))
 """Devices and rounds."""
@@ -29,49 +29,25 @@ TURNS: Final = 7
 MAXIMUM_RATIO: Final = {1000: 3.0}
 MAXIMUM_BYTES: Final = {"static": 40.0, "moving": 80.0}
 
-Rows = tuple[str, int, Mapping[str, Any]]
 
-
-@final
-class RowCollector:
-    """Rows that a real run adds to its tables, round by round; nothing is written."""
-
-    def __init__(self) -> None:
-        self.rounds: list[list[Rows]] = [[]]
-
-    def add(self, table: str, rows: int, values: Mapping[str, Any]) -> None:
-        """Keep rows."""
-        self.rounds[-1].append((table, rows, values))
-
-    def end_round(self) -> None:
-        """Begin the next round."""
-        self.rounds.append([])
-
-
-def rows_of_a_run(motion: str, devices: int, rounds: int) -> list[list[Rows]]:
-    """Return the rows that the simulation adds in every round; each device is a row."""
+def tables_of_a_run(motion: str, devices: int, rounds: int) -> list[Tables]:
+    """Return the rows that the simulation writes in every round; each device is a row."""
     overrides = {**MOVING, "rounds": rounds, "devices.count": devices}
     if motion == "static":
         overrides["devices.mobility"] = {"kind": "static"}
-    collector = RowCollector()
-    patch = mock.patch.multiple(
-        TableWriter,
-        add=lambda _, table, rows, values: collector.add(table, rows, values),
-        end_round=lambda _: collector.end_round(),
-    )
+    written: list[Tables] = []
+    patch = mock.patch.object(TableWriter, "write", lambda _, tables: written.append(tables))
     with patch, tempfile.TemporaryDirectory() as folder:
         scenario = coupling.Scenario.load(BASE, overrides)
         coupling.run(scenario, Path(folder) / "run", learning=False)
-    return collector.rounds
+    return written
 
 
-def write_rows(folder: Path, rounds: Sequence[Sequence[Rows]]) -> None:
+def write_rounds(folder: Path, rounds: Sequence[Tables]) -> None:
     """Write the tables with the table writer of a run."""
     writer = TableWriter(folder)
-    for added in rounds:
-        for table, rows, values in added:
-            writer.add(table, rows, values)
-        writer.end_round()
+    for tables in rounds:
+        writer.write(tables)
     writer.flush()
 
 
@@ -84,10 +60,10 @@ def write_finished(folder: Path, tables: Sequence[pa.Table]) -> None:
 
 def ratio_and_bytes(motion: str, devices: int, count: int) -> tuple[float, float]:
     """Return the ratio of the times, and the bytes per device and round."""
-    rounds = rows_of_a_run(motion, devices, count)
+    rounds = tables_of_a_run(motion, devices, count)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        write_rows(folder / "first", rounds)
+        write_rounds(folder / "first", rounds)
         parts = sorted((folder / "first").rglob("*.parquet"))
         assert {part.parent.name for part in parts} == set(TABLES), "no table was left out"
         tables = [pq.read_table(part) for part in parts]
@@ -96,7 +72,7 @@ def ratio_and_bytes(motion: str, devices: int, count: int) -> tuple[float, float
         assert rows == devices * count, "every device and round is a row"
         ratios = []
         for turn in range(TURNS):
-            ours_s = timed(lambda turn=turn: write_rows(folder / f"ours-{turn}", rounds))
+            ours_s = timed(lambda turn=turn: write_rounds(folder / f"ours-{turn}", rounds))
             theirs_s = timed(lambda turn=turn: write_finished(folder / f"pyarrow-{turn}", tables))
             ratios.append(ours_s / theirs_s)
         size = sum(part.stat().st_size for part in device_parts)

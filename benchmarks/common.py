@@ -127,7 +127,7 @@ def paired_ratios(
 
 
 @final
-class Side:
+class TimedCheckout:
     """A workload of one checkout in a process that stays warm between the repetitions.
 
     Raises:
@@ -177,7 +177,7 @@ class Side:
 def against(report: Report, other: Path, workloads: Sequence[str], pairs: int) -> None:
     """Report the time of each workload in this checkout as a ratio to another checkout's time."""
     for workload in workloads:
-        sides = [Side(root.resolve(), workload) for root in (ROOT, other)]
+        sides = [TimedCheckout(root.resolve(), workload) for root in (ROOT, other)]
         try:
             ratios = paired_ratios(sides[0].seconds, sides[1].seconds, pairs)
         finally:

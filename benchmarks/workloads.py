@@ -22,6 +22,8 @@ TABLE_WRITERS: Final = (
     ("coupling.recorder", "Recorder"),
 )
 """Classes that have written the tables of a run, newest first."""
+WRITER_METHODS: Final = ("write", "add", "end_round", "flush")
+"""Methods through which a run has given them its rows; each class has some of them."""
 
 PHASED: Final[Mapping[str, object]] = {
     "cell.downlink_bandwidth_hz": 10e6,
@@ -137,7 +139,7 @@ class TimedWriter:
         self._kind = table_writer()
         self._methods = {
             name: method
-            for name in ("add", "end_round", "flush", "on_round")
+            for name in WRITER_METHODS
             if (method := vars(self._kind).get(name)) is not None
         }
 

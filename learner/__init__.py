@@ -1,1 +1,1 @@
-"""Split model, LoRA and data in PyTorch; knows nothing of simulated time or of the radio."""
+"""Split model, LoRA and data in PyTorch, without simulated time or radio."""

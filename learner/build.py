@@ -1,4 +1,4 @@
-"""The parts of a learner, from its settings."""
+"""Builder of a learner's components from its settings."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from learner.errors import LearnerInputError
 from learner.executor import LearnerComponents
 from learner.heads import HeadBank
 from learner.lora import attach
-from learner.precision import Precision, resolve
+from learner.precision import Precision
 from learner.rng import RngFactory
 from learner.settings import IMAGES, LearnerSettings
 from learner.split import Split
@@ -23,22 +23,30 @@ from learner.split import Split
 def build_components(
     settings: LearnerSettings, device_count: int, rng: RngFactory
 ) -> tuple[LearnerComponents, Partition, Dataset]:
-    """Load model and data; return what learns, who holds which samples, and the test set.
+    """Load model and data; return the components, the partition and the test set.
 
-    Raises LearnerInputError where one cannot be had, or does not fit the others.
+    Raises:
+        LearnerInputError: one cannot be loaded, or does not fit the others.
     """
-    precision = resolve(settings)
-    family, model = load_model(settings, precision)
-    adapters = attach(model, family, settings.lora, rng)
-    compiled = torch.compile(family.encode, dynamic=True) if settings.compile else None
-    split = Split(family, model, settings.pooling, adapters, precision, compiled)
+    precision = Precision.from_settings(settings)
+    architecture, model = load_model(settings, precision)
+    adapters = attach(model, architecture, settings.lora, rng=rng)
+    compiled = torch.compile(architecture.encode, dynamic=True) if settings.compile else None
+    split = Split(
+        architecture,
+        model,
+        settings.pooling,
+        adapters=adapters,
+        precision=precision,
+        compiled=compiled,
+    )
 
     link = build_link(settings.codec, split.embedding_width, split.feature_width)
 
-    # Before a set of the wrong kind is loaded, where its name tells.
-    _require_input(family, settings.data.name in IMAGES if settings.data.is_known else None)
+    # Known data sets are checked before they are loaded.
+    _require_input(architecture, settings.data.name in IMAGES if settings.data.is_known else None)
     labelled, labelled_test, classes = load(settings.data, rng)
-    _require_input(family, bool(labelled.images))
+    _require_input(architecture, bool(labelled.images))
     partition = Partition(
         settings.data,
         labelled,
@@ -47,14 +55,14 @@ def build_components(
         local_batches=settings.local_batches,
         rng=rng,
     )
-    samples, test = _read(settings, family, model, labelled, labelled_test)
+    samples, test = _prepare_sets(settings, architecture, model, [labelled, labelled_test])
     matrices = (
         [] if settings.lora.frozen else [m for pair in adapters for m in (pair.down, pair.up)]
     )
     parts = LearnerComponents(
         split=split,
         link=link,
-        bank=_bank(settings, split, classes, precision, rng),
+        bank=_bank(settings, split, classes, precision=precision, rng=rng),
         samples=samples,
         partition=partition,
         lora_optimizer=_optimizer(settings, matrices),
@@ -65,23 +73,28 @@ def build_components(
     return parts, partition, test
 
 
-def _require_input(family: SplitArchitecture, are_images: bool | None) -> None:
-    if are_images is not None and are_images != isinstance(family, ImageArchitecture):
-        given, read = ("images", "text") if are_images else ("text", "images")
+def _require_input(architecture: SplitArchitecture, are_images: bool | None) -> None:
+    if are_images is not None and are_images != isinstance(architecture, ImageArchitecture):
+        given, expected = ("images", "text") if are_images else ("text", "images")
         raise LearnerInputError(
-            "learner.data", f"the samples are {given}, and the model reads {read}"
+            "learner.data", f"the samples are {given}, and the model reads {expected}"
         )
 
 
-def _read(
-    settings: LearnerSettings, family: SplitArchitecture, model: Any, *sets: LabelledDataset
+def _prepare_sets(
+    settings: LearnerSettings,
+    architecture: SplitArchitecture,
+    model: Any,
+    sets: list[LabelledDataset],
 ) -> list[Dataset]:
-    """Return the sets of samples in the form that the model reads."""
-    if isinstance(family, ImageArchitecture):
+    """Return the sets of samples as inputs of the model."""
+    if isinstance(architecture, ImageArchitecture):
         processor = load_image_processor(settings.model)
-        return [prepare(each, processor, family, model.config) for each in sets]
+        return [
+            prepare(labelled, processor, architecture, config=model.config) for labelled in sets
+        ]
     tokenizer = load_tokenizer(settings.model, model.config.vocab_size)
-    return [tokenize(each, tokenizer, settings.max_tokens) for each in sets]
+    return [tokenize(labelled, tokenizer, settings.max_tokens) for labelled in sets]
 
 
 def _bank(

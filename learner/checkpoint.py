@@ -1,6 +1,4 @@
-"""What training has changed, as one file of named tensors: LoRA, the heads that ever trained, their
-optimizers.
-"""
+"""Learner checkpoint: LoRA, trained heads and optimizers in one file of named tensors."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,7 +18,7 @@ _HEAD: Final = "head"
 
 
 def write(folder: Path, parts: LearnerComponents) -> None:
-    """Write the state between two rounds into a new folder."""
+    """Write the state into a new folder, between two rounds."""
     folder.mkdir()
     # A copy each: safetensors refuses tensors that share memory.
     tensors = {name: value.detach().clone().contiguous() for name, value in _tensors(parts).items()}
@@ -28,10 +26,10 @@ def write(folder: Path, parts: LearnerComponents) -> None:
 
 
 def read(folder: Path, parts: LearnerComponents) -> None:
-    """Bring everything that training changes back into the state that was written.
+    """Restore the state that was written.
 
     Raises:
-        StateError: the file is missing or damaged, or it is that of another learner.
+        StateError: the file is missing or damaged, or it belongs to another learner.
     """
     path = folder / _FILE
     try:
@@ -39,7 +37,7 @@ def read(folder: Path, parts: LearnerComponents) -> None:
     except (OSError, ValueError, SafetensorError) as error:
         raise StateError(f"{path}: is missing or damaged: {error}") from None
     try:
-        # Heads come into being by training; their numbers are in the names.
+        # The names contain the devices of the trained heads.
         for device in _devices(tensors):
             parts.bank.get_or_create(device)
         optimizers = _optimizers(parts)
@@ -64,15 +62,15 @@ def _tensors(parts: LearnerComponents) -> dict[str, Tensor]:
 
 
 def _weights(parts: LearnerComponents) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
     for adapter in parts.split.adapters:
-        found[f"{_LORA}/{adapter.module}/down"] = adapter.down
-        found[f"{_LORA}/{adapter.module}/up"] = adapter.up
+        weights[f"{_LORA}/{adapter.module}/down"] = adapter.down
+        weights[f"{_LORA}/{adapter.module}/up"] = adapter.up
     for device in parts.bank.trained:
         head = parts.bank.get_or_create(device)
-        found[f"{_HEAD}/{device}/weight"] = head.weight
-        found[f"{_HEAD}/{device}/bias"] = head.bias
-    return found
+        weights[f"{_HEAD}/{device}/weight"] = head.weight
+        weights[f"{_HEAD}/{device}/bias"] = head.bias
+    return weights
 
 
 def _optimizers(parts: LearnerComponents) -> dict[str, torch.optim.Optimizer]:
@@ -92,9 +90,7 @@ def _devices(names: Iterable[str]) -> list[int]:
 
 
 def _restore(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimizer its step counts and moments; the learning rates are those of the
-    scenario.
-    """
+    """Restore the step counts and moments of an optimizer; learning rates are the scenario's."""
     parameters = [matrix for group in optimizer.param_groups for matrix in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():

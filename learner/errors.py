@@ -5,7 +5,7 @@ from typing import final
 
 @final
 class LearnerInputError(ValueError):
-    """The scenario asks for a model, data or shares that cannot be had."""
+    """The scenario needs a model, data or shares that cannot be loaded."""
 
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"{key}: {problem}")
@@ -17,9 +17,7 @@ class LearnerInputError(ValueError):
 
 @final
 class DivergedError(ArithmeticError):
-    """A device's loss is no longer a finite number: a step along its gradient would ruin the
-    model.
-    """
+    """The loss of a device is not finite: a step along its gradient would destroy the model."""
 
     def __init__(self, device: int, loss: float) -> None:
         super().__init__(f"the loss of device {device} became {loss}; lower the learning rates")
@@ -29,9 +27,7 @@ class DivergedError(ArithmeticError):
 
 @final
 class CodecError(ArithmeticError):
-    """A payload holds a number that cannot cross the link, or a codec breaks its word; the text is
-    one line.
-    """
+    """A payload holds a number that cannot cross the link, or a codec violates its interface."""
 
 
 @final
@@ -41,7 +37,7 @@ class AggregatorError(ArithmeticError):
 
 @final
 class OutOfMemoryError(MemoryError):
-    """The device has no room for what passes through the encoder at once."""
+    """The PyTorch device has no room for a micro-batch."""
 
     def __init__(self, micro_batch_tokens: int) -> None:
         smaller = max(micro_batch_tokens // 2, 1)
@@ -54,4 +50,4 @@ class OutOfMemoryError(MemoryError):
 
 @final
 class StateError(ValueError):
-    """A saved state is damaged, or is that of another learner; the text is one line."""
+    """A saved state is damaged, or it belongs to another learner."""

@@ -1,4 +1,4 @@
-"""The test: every device's head on the shared encoder, over the whole test set."""
+"""Evaluation of every device's head on the shared encoder, over the test set."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,49 +14,53 @@ from torch.nn import functional
 from learner.errors import DivergedError
 from learner.heads import HeadBank
 
-# Most numbers that the logits of a chunk of heads may hold at once.
-CHUNK = 2**22
+# Maximum number of logits of a chunk of heads.
+MAX_LOGITS = 2**22
 
 
 @final
 @dataclass(frozen=True)
 class Evaluation:
-    """How well the devices would classify the test samples, each with its own head."""
+    """Test loss and accuracy of the devices, each with its own head."""
 
     loss: float
     """Cross entropy in nat, the mean over all K devices."""
     accuracy: float
-    """Share of right answers, the mean over all K devices."""
+    """Share of correct labels, the mean over all K devices."""
     accuracy_trained: float | None
-    """The same over the devices whose head trained at least once; None before any did."""
+    """Mean accuracy of the devices whose head has trained; None if there are none."""
     accuracy_min: float
     """Accuracy of the worst device."""
     accuracy_max: float
     """Accuracy of the best device."""
     heads_trained: int
-    """Number of devices whose head trained at least once."""
+    """Number of devices whose head has trained."""
 
 
 def evaluate(
     bank: HeadBank, device_count: int, pooled: Float[Tensor, "S H"], labels: Int[Tensor, " S"]
 ) -> Evaluation:
-    """Return the figures over all K heads; those that never trained and start equal are tried once.
+    """Return the evaluation of all K heads; equal untrained heads are evaluated once.
 
-    Raises DivergedError where a head's loss is not finite.
+    Raises:
+        DivergedError: the loss of a head is not finite.
     """
     trained = bank.trained
-    kept = set(trained)
-    untrained = [device for device in range(device_count) if device not in kept]
-    tried = untrained[:1] if bank.equal_start else untrained
-    devices = [*trained, *tried]
+    trained_set = set(trained)
+    untrained = [device for device in range(device_count) if device not in trained_set]
+    representatives = untrained[:1] if bank.equal_start else untrained
+    devices = [*trained, *representatives]
     scores = np.concatenate(
-        [_score(bank, chunk, pooled, labels) for chunk in _chunks(bank, devices, len(labels))]
+        [
+            _score(bank, chunk, pooled, labels=labels)
+            for chunk in _chunks(bank, devices, len(labels))
+        ]
     )
     for device, loss in zip(devices, scores[:, 0].tolist(), strict=True):
         if not np.isfinite(loss):
             raise DivergedError(device, loss)
     counts = np.ones(len(devices))
-    counts[len(trained) :] = len(untrained) / max(len(tried), 1)
+    counts[len(trained) :] = len(untrained) / max(len(representatives), 1)
     loss, accuracy = np.average(scores, axis=0, weights=counts).tolist()
     return Evaluation(
         loss=loss,
@@ -69,7 +73,7 @@ def evaluate(
 
 
 def _chunks(bank: HeadBank, devices: Sequence[int], samples: int) -> Iterator[Sequence[int]]:
-    size = max(1, CHUNK // (samples * bank.classes))
+    size = max(1, MAX_LOGITS // (samples * bank.classes))
     for start in range(0, len(devices), size):
         yield devices[start : start + size]
 
@@ -78,11 +82,13 @@ def _chunks(bank: HeadBank, devices: Sequence[int], samples: int) -> Iterator[Se
 def _score(
     bank: HeadBank, devices: Sequence[int], pooled: Float[Tensor, "S H"], labels: Int[Tensor, " S"]
 ) -> Float[ndarray, "N 2"]:
-    """Return loss and accuracy of each head."""
+    """Return loss and accuracy per head."""
     logits = bank.stack(devices).logits(pooled.expand(len(devices), -1, -1)).double()
     expected = labels.to(logits.device).expand(len(devices), -1)
-    # All heads' samples in a row: for more axes CUDA has no deterministic cross entropy.
-    each = functional.cross_entropy(logits.flatten(0, 1), expected.flatten(), reduction="none")
-    loss = each.view(expected.shape).mean(1)
+    # Flattened: for more axes CUDA has no deterministic cross entropy.
+    sample_loss = functional.cross_entropy(
+        logits.flatten(0, 1), expected.flatten(), reduction="none"
+    )
+    loss = sample_loss.view(expected.shape).mean(1)
     accuracy = (logits.argmax(2) == expected).double().mean(1)
     return torch.stack([loss, accuracy], dim=1).cpu().numpy()

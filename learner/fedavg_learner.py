@@ -15,7 +15,7 @@ from learner.settings import LearnerSettings
 from learner.split_learner import DeviceLearner
 
 
-class _Stage(IntEnum):
+class _FedAvgStage(IntEnum):
     TRAINED = 1
     ARRIVED = 2
 
@@ -37,7 +37,7 @@ class FedAvgLearner(DeviceLearner):
     def computed(self, job: Job | None, step: str) -> None:
         assert job is not None, "start returns a job"
         if step == "local_steps":
-            self._advance(job, _Stage.TRAINED)
+            self._advance(job, _FedAvgStage.TRAINED)
             self._executor.head_step(job)
             self._stepped.add(job.device)
 
@@ -47,7 +47,7 @@ class FedAvgLearner(DeviceLearner):
         assert job is not None, "start returns a job"
         is_download = self._stages.get(job) == 0
         if leg == "adapter" and not is_download:
-            self._advance(job, _Stage.ARRIVED)
+            self._advance(job, _FedAvgStage.ARRIVED)
             self._executor.backward(job)
 
     # until protocols use computed/delivered

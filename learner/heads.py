@@ -1,6 +1,4 @@
-"""The task modules: one linear classifier per device, updated when its device trains, and never
-averaged.
-"""
+"""Task heads: one linear classifier per device, trained on its device and never averaged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,38 +13,37 @@ from learner.precision import Precision
 from learner.rng import RngFactory
 from learner.settings import AdamW, Heads, Sgd
 
-# BERT's own initializer_range: small against the features, so an untrained head is close to a coin
-# toss.
-SPREAD = 0.02
+# Standard deviation of the initial weights: BERT's own initializer_range. It is small against the
+# features, so an untrained head guesses.
+INITIAL_STD = 0.02
 
 
 @final
 @dataclass(frozen=True)
 class StackedHeads:
-    """The heads of some devices as one batched matrix; a copy, so that its gradient is every head's
-    own.
-    """
+    """Heads of several devices as one batched matrix: a copy, with one gradient per head."""
 
     weight: Float[Tensor, "N C H"]
     bias: Float[Tensor, "N C"]
 
     def logits(self, pooled: Float[Tensor, "N B H"]) -> Float[Tensor, "N B C"]:
-        """Return what each head makes of its own samples."""
+        """Return the logits of each head for its own samples."""
         return torch.baddbmm(self.bias[:, None], pooled, self.weight.mT)
 
     def logits_of(
         self, pooled: Float[Tensor, "S H"], owners: Int[Tensor, " S"]
     ) -> Float[Tensor, "S C"]:
-        """Return what the heads make of samples in any order; owners are positions in the stack."""
+        """Return the logits of samples in any order; owners are positions in the stack."""
         # index_select adds up its gradient in a fixed order, which indexing does not.
-        weight, bias = self.weight.index_select(0, owners), self.bias.index_select(0, owners)
+        weight = self.weight.index_select(0, owners)
+        bias = self.bias.index_select(0, owners)
         return torch.baddbmm(bias[:, None], pooled[:, None], weight.mT).squeeze(1)
 
 
 @final
 @dataclass(frozen=True)
 class TrainedHead:
-    """A head that has made a step, and the optimizer that is its own."""
+    """Head that has made a step, and its own optimizer."""
 
     weight: nn.Parameter
     bias: nn.Parameter
@@ -55,11 +52,11 @@ class TrainedHead:
 
 @final
 class HeadBank:
-    """The heads of all devices, of which only those that ever trained are kept.
+    """Bank of the heads of all devices, which stores only the heads that have trained.
 
-    The others are drawn again from their streams when they are looked at, so a bank of any size
-    starts empty. Every kept head has an optimizer of its own, whose step count and moments rest
-    while its device does.
+    The other heads are drawn again from their streams when they are used, so a bank of any size
+    starts empty. Each stored head has an optimizer of its own, whose step count and moments change
+    only when its device trains.
     """
 
     def __init__(
@@ -77,13 +74,13 @@ class HeadBank:
         self._shape = (classes, hidden)
         self._optimizer = optimizer
         self._learns = heads.train != "none"
-        self._arithmetic = precision
+        self._precision = precision
         self._rng = rng
         self._trained: dict[int, TrainedHead] = {}
 
     @property
     def trained(self) -> list[int]:
-        """The devices whose head has made a step, in order."""
+        """Devices whose head has made a step, in order."""
         return sorted(self._trained)
 
     def stack(self, devices: Sequence[int]) -> StackedHeads:
@@ -95,10 +92,9 @@ class HeadBank:
         )
 
     def step(self, devices: Sequence[int], stack: StackedHeads) -> None:
-        """Let each device's optimizer make one step along the gradient that its part of the stack
-        holds.
+        """Make one step of each device's optimizer along the gradient of its part of the stack.
 
-        Frozen heads stay as they are.
+        Frozen heads make no step.
         """
         if not self._learns:
             return
@@ -110,7 +106,7 @@ class HeadBank:
             optimizers.step(head.optimizer, self._optimizer)
 
     def get_or_create(self, device: int) -> TrainedHead:
-        """Return a device's head to work on; from now on it counts as trained."""
+        """Return a device's stored head; create it first if there is none."""
         if device not in self._trained:
             weight, bias = (nn.Parameter(value) for value in self._start(device))
             self._trained[device] = TrainedHead(
@@ -124,6 +120,6 @@ class HeadBank:
 
     def _start(self, device: int) -> tuple[Tensor, Tensor]:
         random = self._rng("head") if self.equal_start else self._rng("head", device)
-        weight = torch.from_numpy(random.normal(0.0, SPREAD, self._shape))
-        weight = weight.to(self._arithmetic.device, self._arithmetic.dtype)
+        weight = torch.from_numpy(random.normal(0.0, INITIAL_STD, self._shape))
+        weight = weight.to(self._precision.device, self._precision.dtype)
         return weight, weight.new_zeros(self.classes)

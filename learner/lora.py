@@ -1,4 +1,4 @@
-"""Low-rank adapters in the server's part of the model (Hu et al., 2022), by way of peft."""
+"""LoRA adapters in the server's part of the model (Hu et al., 2022), with peft."""
 
 import math
 import re
@@ -22,19 +22,21 @@ KEY = "learner.lora.targets"
 @final
 @dataclass(frozen=True)
 class Adapter:
-    """One adapted module: its weight acts as ``W + scale up down``, where up is B and down is A."""
+    """Adapted module: its weight acts as ``W + scale up down``, where up is B and down is A."""
 
     module: str
     down: nn.Parameter
     up: nn.Parameter
 
 
-def attach(model: Any, family: SplitArchitecture, lora: Lora, rng: RngFactory) -> list[Adapter]:
+def attach(
+    model: Any, architecture: SplitArchitecture, lora: Lora, rng: RngFactory
+) -> list[Adapter]:
     """Put adapters into ``model``, in place, and return them in the order of its modules.
 
     B starts at 0 and A uniform in ``+-1 / sqrt(inputs)``, as in peft, but from our own streams.
     """
-    modules = find_targets(model, family, lora)
+    modules = find_targets(model, architecture, lora)
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
@@ -42,9 +44,9 @@ def attach(model: Any, family: SplitArchitecture, lora: Lora, rng: RngFactory) -
         use_rslora=lora.rslora,
         target_modules=modules,
     )
-    # peft draws from torch's global generator, which is nobody's to change.
+    # peft draws from torch's global generator, which must not change.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        # peft 0.21 asks transformers 5.23 by a name that the latter deprecates.
+        # peft 0.21 uses a name that transformers 5.23 deprecates.
         warnings.filterwarnings(
             "ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning
         )
@@ -58,26 +60,28 @@ def attach(model: Any, family: SplitArchitecture, lora: Lora, rng: RngFactory) -
     return adapters
 
 
-def find_targets(model: Any, family: SplitArchitecture, lora: Lora) -> list[str]:
-    """Return the full names of the server's linear modules that get LoRA; LearnerInputError where one is
-    not there.
+def find_targets(model: Any, architecture: SplitArchitecture, lora: Lora) -> list[str]:
+    """Return the full names of the server's linear modules that get LoRA.
+
+    Raises:
+        LearnerInputError: a target does not exist.
     """
     linear = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and family.on_server(name)
+        if isinstance(module, nn.Linear) and architecture.is_server_module(name)
     ]
-    targets = family.targets if lora.targets is None else lora.targets
+    targets = architecture.targets if lora.targets is None else lora.targets
     named = _matches(targets, linear) if isinstance(targets, str) else _named(targets, linear)
     return named if lora.layers is None else _of_layers(lora.layers, named)
 
 
 def _matches(pattern: str, linear: Sequence[str]) -> list[str]:
-    found = [name for name in linear if re.fullmatch(pattern, name)]
-    if not found:
+    matches = [name for name in linear if re.fullmatch(pattern, name)]
+    if not matches:
         problem = f"'{pattern}' matches no linear module of the server's part, such as {linear[0]}"
         raise LearnerInputError(KEY, problem)
-    return found
+    return matches
 
 
 def _named(targets: Sequence[str], linear: Sequence[str]) -> list[str]:
@@ -94,13 +98,13 @@ def _of_layers(layers: Sequence[int], named: Sequence[str]) -> list[str]:
     for layer in layers:
         if layer not in present:
             there = ", ".join(str(number) for number in sorted(present - {None}, key=str))
-            problem = f"layer {layer} has none of the targets; those of the layers {there} have"
+            problem = f"layer {layer} has none of the targets; the layers {there} have them"
             raise LearnerInputError("learner.lora.layers", problem)
     return [name for name in named if _layer(name) in layers]
 
 
 def _layer(module: str) -> int | None:
-    """Return the number of the layer that a module belongs to; None outside the layers."""
+    """Return the layer number of a module; None outside the layers."""
     return next((int(part) for part in module.split(".") if part.isdigit()), None)
 
 

@@ -1,4 +1,4 @@
-"""Update rules of the LoRA matrices and of the task heads."""
+"""Optimizers of the LoRA matrices and of the task heads."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -8,13 +8,12 @@ from torch import nn
 
 from learner.settings import AdamW, Sgd
 
-# Where torch's own AdamW keeps its count, so that whoever saves an optimizer's tensors saves the
-# schedule's place.
+# Key of the step count in torch's own AdamW: saving an optimizer's tensors saves the count too.
 _COUNT: Final = "step"
 
 
 def create(settings: Sgd | AdamW, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return a fresh optimizer, its step count at 0, for parameters that always learn together."""
+    """Return a new optimizer, its step count at 0, for parameters that always step together."""
     match settings:
         case Sgd():
             return torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum)
@@ -31,10 +30,9 @@ def create(settings: Sgd | AdamW, parameters: Iterable[nn.Parameter]) -> torch.o
 def step(
     optimizer: torch.optim.Optimizer, settings: Sgd | AdamW, number: int | None = None
 ) -> None:
-    """Make one step along the gradients, cut to their norm, at the learning rate of this step, and
-    drop them.
+    """Make one step along the clipped gradients, and drop the gradients.
 
-    ``number`` is the step's place in the schedule, from 1; by default the optimizer's own count.
+    ``number`` is the step's number in the schedule, from 1; by default the optimizer's own count.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     number = steps_made(optimizer) + 1 if number is None else number
@@ -49,8 +47,6 @@ def step(
 
 
 def steps_made(optimizer: torch.optim.Optimizer) -> int:
-    """Return the number of steps; 0 for plain gradient descent at a constant rate, which keeps no
-    count.
-    """
+    """Return the step count; 0 for plain gradient descent at a constant rate, which keeps none."""
     first = optimizer.param_groups[0]["params"][0]
     return int(optimizer.state.get(first, {}).get(_COUNT, 0))

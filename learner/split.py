@@ -1,6 +1,4 @@
-"""The pre-trained model, cut in two: the embedding on the devices, encoder and pooling on the
-server.
-"""
+"""Split model: the embedding on the devices, encoder and pooling on the server."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,33 +19,33 @@ Pooling = Literal["pooler", "cls", "mean", "cls_mean"]
 @final
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Both sides of the cut; ``encode(embed(batch))`` is the unsplit model's pooled output.
+    """Split model: ``encode(embed(batch))`` is the unsplit model's pooled output.
 
-    The embedding is frozen, so its gradient is never formed. Whether ``encode`` records a graph for
-    the LoRA gradient is the caller's choice, as everywhere in torch.
+    The embedding is frozen, so its gradient is never formed. ``encode`` records a graph for the
+    LoRA gradient if the caller has gradients enabled.
     """
 
-    family: SplitArchitecture
+    architecture: SplitArchitecture
     model: Any
     pooling: Pooling
     adapters: list[Adapter]
     precision: Precision
     compiled: Callable[[Any, CutActivations], Tensor] | None = None
-    """The family's ``encode``, compiled; None where it runs as it is written."""
+    """Compiled ``encode`` of the architecture; None if it is not compiled."""
 
     @property
     def embedding_width(self) -> int:
-        """Numbers E of an embedded token."""
-        return self.family.width(self.model.config)
+        """Numbers E per embedded token."""
+        return self.architecture.embedding_width(self.model.config)
 
     @property
     def feature_width(self) -> int:
-        """Numbers H of the pooled output of a sample."""
+        """Numbers H of the pooled output per sample."""
         return int(self.model.config.hidden_size) * (2 if self.pooling == "cls_mean" else 1)
 
     @property
     def trainable_parameters(self) -> int:
-        """Numbers that the server's steps change; 0 where LoRA is frozen."""
+        """Number of LoRA parameters that learn; 0 where LoRA is frozen."""
         return sum(
             matrix.numel()
             for pair in self.adapters
@@ -57,20 +55,18 @@ class Split:
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> CutActivations:
-        """Return what a device computes and sends."""
+        """Return the activations at the cut, computed on the device."""
         precision = self.precision
-        there = {name: values.to(precision.device) for name, values in batch.items()}
+        inputs = {name: values.to(precision.device) for name, values in batch.items()}
         with precision.autocast():
-            embedded = self.family.embed(self.model, there)
+            embedded = self.architecture.embed(self.model, inputs)
         return CutActivations(embedded.hidden.to(precision.dtype), embedded.mask)
 
     def encode(self, embedded: CutActivations) -> Float[Tensor, "B H"]:
-        """Return the pooled output of the server's part, the feature that goes back to the
-        device.
-        """
-        through = self.compiled or self.family.encode
+        """Return the pooled output, the feature that is sent to the device."""
+        encode = self.compiled or self.architecture.encode
         with self.precision.autocast():
-            pooled = self._pool(through(self.model, embedded), embedded)
+            pooled = self._pool(encode(self.model, embedded), embedded)
         return pooled.to(self.precision.dtype)
 
     def _pool(
@@ -78,7 +74,7 @@ class Split:
     ) -> Float[Tensor, "B H"]:
         match self.pooling:
             case "pooler":
-                return self.family.pool(self.model, states)
+                return self.architecture.pool(self.model, states)
             case "cls":
                 return states[:, 0]
             case "mean":
@@ -91,6 +87,6 @@ class Split:
     def _mean(
         self, states: Float[Tensor, "B L W"], embedded: CutActivations
     ) -> Float[Tensor, "B W"]:
-        kept = slice(self.family.special, None)
+        kept = slice(self.architecture.num_special_tokens, None)
         weight = embedded.mask[:, kept].to(states.dtype)[:, :, None]
         return (states[:, kept] * weight).sum(1) / weight.sum(1)

@@ -85,7 +85,7 @@ class DeviceLearner(Learner):
         self._stages = {}
         self._stepped = set()
         self._busy = set()
-        with self._guarded():
+        with self._execution():
             if self.settings.heads.train == "all":
                 self._train_others(round_number, stepped)
             return self._executor.aggregate(aggregator, round_number)
@@ -109,7 +109,7 @@ class DeviceLearner(Learner):
         """
         positions = np.arange(len(self.test))
         budget = self.settings.micro_batch_tokens
-        with self._guarded():
+        with self._execution():
             features = micro_batches.encode(
                 self.parts.split, self.parts.link, self.test, rows=positions, token_budget=budget
             )
@@ -132,8 +132,8 @@ class DeviceLearner(Learner):
             rows=self._sampler.minibatch(device, round_number),
         )
 
-    def _guarded(self) -> AbstractContextManager[None]:
-        return self.parts.split.precision.guard(self.settings.micro_batch_tokens)
+    def _execution(self) -> AbstractContextManager[None]:
+        return self.parts.split.precision.execution_context(self.settings.micro_batch_tokens)
 
     def _advance(self, job: Job, stage: int) -> None:
         assert self._stages.get(job) == stage - 1, (
@@ -172,7 +172,7 @@ class DeviceLearner(Learner):
     # end of: until protocols use computed/delivered
 
 
-class _Stage(IntEnum):
+class _SplitStage(IntEnum):
     EMBEDDED = 1
     ENCODED = 2
     STEPPED = 3
@@ -218,16 +218,16 @@ class SplitLearner(DeviceLearner):
     @override
     def computed(self, job: Job | None, step: str) -> None:
         assert job is not None, "start returns a job"
-        with self._guarded():
+        with self._execution():
             match step:
                 case "embed":
-                    self._advance(job, _Stage.EMBEDDED)
+                    self._advance(job, _SplitStage.EMBEDDED)
                     self._executor.embed(job)
                 case "encode":
-                    self._advance(job, _Stage.ENCODED)
+                    self._advance(job, _SplitStage.ENCODED)
                     self._executor.encode(job)
                 case "head":
-                    self._advance(job, _Stage.STEPPED)
+                    self._advance(job, _SplitStage.STEPPED)
                     self._executor.head_step(job)
                     self._stepped.add(job.device)
 
@@ -236,8 +236,8 @@ class SplitLearner(DeviceLearner):
         """Count the update of the job as arrived when its ``gradient`` is delivered."""
         assert job is not None, "start returns a job"
         if leg == "gradient":
-            self._advance(job, _Stage.ARRIVED)
-            with self._guarded():
+            self._advance(job, _SplitStage.ARRIVED)
+            with self._execution():
                 self._executor.backward(job)
 
     def _rows(self, device: int, round_number: int) -> Int64[ndarray, " B"]:

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from netsim.channel.channel import Channel
 from netsim.compute import ServerCompute
-from netsim.edge_server import Server
+from netsim.edge_server import EdgeServer
 from netsim.link.band import Band, BandOptions
 from netsim.link.transfer import Attempt
 from netsim.link.transmission import Outage
@@ -56,7 +56,7 @@ class Cell:
             downlink = BandOptions(downlink_hz, noise_psd, outage, reallocate=reallocate)
             self._downlink = Band.downlink(env, downlink, server_tx_power_w)
             self._downlink_ratio = downlink_hz / uplink_hz
-        self._server = Server(env, compute.workers) if compute else None
+        self._server = EdgeServer(env, compute.workers) if compute else None
 
     @property
     def has_downlink(self) -> bool:

@@ -1,14 +1,12 @@
-"""Work on a million devices, a piece at a time."""
+"""Chunks of devices: slices of a fixed size for work on many devices."""
 
 from collections.abc import Iterator
 from typing import Final
 
-_AT_ONCE: Final = 1 << 14
+_SIZE: Final = 1 << 14
 
 
 def chunks(count: int) -> Iterator[slice]:
-    """Yield slices that cover 0 to ``count``: a piece's intermediate results stay in a core's
-    cache.
-    """
-    for first in range(0, count, _AT_ONCE):
-        yield slice(first, min(first + _AT_ONCE, count))
+    """Yield slices that cover 0 to ``count``; a chunk's intermediate results stay in the cache."""
+    for first in range(0, count, _SIZE):
+        yield slice(first, min(first + _SIZE, count))

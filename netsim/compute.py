@@ -1,4 +1,4 @@
-"""How long devices and the server compute: a model, never a stopwatch."""
+"""Compute times of devices and server: a model, never a measurement."""
 
 from typing import Annotated, final
 
@@ -15,7 +15,7 @@ from netsim.streams import Streams, normal_pairs, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class DeviceClass:
-    """Devices of one speed."""
+    """Class of devices of one speed."""
 
     share: Probability
     """Probability that a device is of this class."""
@@ -28,8 +28,8 @@ class DeviceClass:
 class DeviceCompute:
     """Service time of a device: operations over speed, times a jitter of mean 1.
 
-    The jitter is ``exp(sigma w - sigma^2 / 2)``, w standard normal, drawn for each device, round
-    and step of the protocol. Left out: memory, batching and throttling.
+    The jitter is ``exp(sigma w - sigma^2 / 2)``, w standard normal, drawn per device, round and
+    step of the protocol. Left out: memory, batching and throttling.
     """
 
     speed_per_s: Positive | None = None
@@ -51,15 +51,14 @@ class DeviceCompute:
         return self
 
     def speeds(self, count: int, streams: Streams) -> Float[ndarray, " count"]:
-        """Return each device's speed in operations per second; device k's never depends on
-        ``count``.
-        """
+        """Return the speed per device in operations/s; that of device k is independent of K."""
         if self.classes is None:
             assert self.speed_per_s is not None, "validated"
             return np.full(count, self.speed_per_s)
         bounds = np.cumsum([entry.share for entry in self.classes])[:-1]
-        which = np.searchsorted(bounds, uniform(streams.words(count, "device class")), side="right")
-        return np.array([entry.speed_per_s for entry in self.classes])[which]
+        draw = uniform(streams.words(count, "device class"))
+        index = np.searchsorted(bounds, draw, side="right")
+        return np.array([entry.speed_per_s for entry in self.classes])[index]
 
     def service_s(
         self,
@@ -70,22 +69,23 @@ class DeviceCompute:
         step: str,
         streams: Streams,
     ) -> Float[ndarray, " n"]:
-        """Return how long each device takes for a step of a round, in seconds."""
+        """Return the service time of each device for a step of a round, in seconds."""
         name = f"device compute/{step}"
-        return operations / speed_per_s * _jitter(self.jitter, device, round_number, name, streams)
+        jitter = _jitter(self.jitter, device, round_number, name=name, streams=streams)
+        return operations / speed_per_s * jitter
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class ServerCompute:
-    """Service time of the edge server: operations over the speed of a worker, times a jitter of
-    mean 1.
+    """Service time of the edge server: operations over a worker's speed, times a jitter of mean 1.
 
-    As for devices; a job belongs to a device and round and runs on one worker.
+    The jitter is that of ``DeviceCompute``; a job belongs to a device and round and runs on one
+    worker.
     """
 
     workers: Count = 1
-    """Number of jobs that are served at a time; the others wait in order of arrival."""
+    """Number of jobs served at a time; the other jobs wait in order of arrival."""
     speed_per_s: Positive
     """Operations per second of a worker."""
     jitter: NonNegative = 0.0
@@ -99,18 +99,16 @@ class ServerCompute:
         step: str,
         streams: Streams,
     ) -> Float[ndarray, " n"]:
-        """Return how long a worker takes for each device's job in a step of a round, in seconds."""
+        """Return the service time of each device's job in a step of a round, in seconds."""
         name = f"server compute/{step}"
-        return (
-            operations
-            / self.speed_per_s
-            * _jitter(self.jitter, device, round_number, name, streams)
-        )
+        jitter = _jitter(self.jitter, device, round_number, name=name, streams=streams)
+        return operations / self.speed_per_s * jitter
 
 
 def _jitter(
-    sigma: float, device: Int[ndarray, " n"], round_number: int, name: str, streams: Streams
+    sigma: float, device: Int[ndarray, " n"], round_number: int, *, name: str, streams: Streams
 ) -> Float[ndarray, " n"]:
+    """Return log-normal factors of mean 1."""
     if not sigma:
         return np.ones(len(device))
     words = streams.first_words(name, device, round_number)

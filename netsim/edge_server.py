@@ -1,4 +1,4 @@
-"""The edge server's queue."""
+"""Edge server: workers and one first-come, first-served queue."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from netsim.clock import wait
 @final
 @dataclass(frozen=True)
 class Service:
-    """When a job came, when a worker took it, and when it was done, in simulated seconds."""
+    """Service of a job: arrival, start and end in simulated seconds."""
 
     arrival_s: float
     start_s: float
@@ -25,22 +25,22 @@ class Service:
 
 
 @final
-class Server:
-    """A server with a finite number of workers and one queue, first come, first served."""
+class EdgeServer:
+    """Edge server with a finite number of workers and one queue, first come, first served."""
 
     def __init__(self, env: simpy.Environment, workers: int) -> None:
         self._env = env
         self._workers = simpy.Resource(env, workers)
 
     def serve(self, service_s: float) -> Generator[simpy.Event, Any, Service]:
-        """Wait for a worker and be served; return the times.
+        """Serve a job of ``service_s`` seconds as soon as a worker is free; return its times.
 
-        A process that is interrupted while it waits or is served leaves the queue, and its worker
-        is free.
+        A process that is interrupted while it waits or is served leaves the queue and frees its
+        worker.
         """
         arrival_s = float(self._env.now)
-        with self._workers.request() as turn:
-            yield turn
+        with self._workers.request() as request:
+            yield request
             start_s = float(self._env.now)
             yield wait(self._env, service_s)
         return Service(arrival_s, start_s, float(self._env.now))

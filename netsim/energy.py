@@ -1,4 +1,4 @@
-"""What devices spend, and what they have to spend."""
+"""Energy consumption of devices, and their batteries."""
 
 from typing import Annotated, Final, final
 
@@ -11,28 +11,26 @@ from netsim.parameters import CONFIG, NonNegative, Positive, Shares, source
 from netsim.streams import Streams, uniform
 
 _USED_UP: Final = 1e-6
-"""Share of a charge that is nothing when it is all that a round left: rounding leaves about as
-much.
-"""
+"""Share of a charge that counts as empty if a round left no more; rounding leaves about as much."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class DeviceEnergy:
-    """What a device spends on a round besides its transmit power.
+    """Energy consumption of a device in a round besides its transmit power.
 
     Receiving costs ``receive_w`` while bits arrive, as sending costs ``devices.tx_power_w`` while
     bits are sent; blocks that an outage skips cost neither. Computing costs the dynamic energy of
-    CMOS logic, capacitance times voltage squared in each cycle, where the voltage goes with the
-    clock f:
+    CMOS logic, capacitance times voltage squared per cycle. With a voltage in proportion to the
+    clock f this is
 
         E = kappa f^2 x cycles
 
     (Burd and Brodersen, "Processor design for portable systems", J. VLSI Signal Processing 13,
     1996; in this form Mao et al., "A survey on mobile edge computing", IEEE Commun. Surveys &
-    Tutorials 19(4), 2017, section II-C.) An operation of ``protocol.operations`` is a cycle here
-    and f the device's speed; with n operations a cycle, kappa is the chip's over n^3. Jitter makes
-    a step longer and not dearer. Left out: leakage, and waiting.
+    Tutorials 19(4), 2017, section II-C.) An operation of ``protocol.operations`` counts as a cycle
+    and f is the device's speed; for a chip with n operations per cycle, kappa is that of the chip
+    over n^3. Jitter makes a step longer at the same energy. Left out: leakage, and waiting.
     """
 
     receive_w: NonNegative = 0.0
@@ -45,50 +43,49 @@ class DeviceEnergy:
     def compute_j(
         self, operations: Float[ndarray, " n"], speed_per_s: Float[ndarray, " n"]
     ) -> Float[ndarray, " n"]:
-        """Return the energy in J of so many operations at a speed in operations per second."""
+        """Return the energy in J of some operations at a speed in operations per second."""
         return self.kappa * speed_per_s * speed_per_s * operations
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Battery:
-    """A battery in each device; a device whose battery is empty is not available.
+    """Battery of each device; a device with an empty battery is not available.
 
     A device that runs empty stops at that instant: a transfer is aborted with the bits sent until
     then, a step is not completed, and the device is out for the rest of the round. Between two
     rounds the charge changes by
 
-        charge' = min(capacity, max(0, charge - energy_j + (recharge_w - idle_w) x duration of the round))
+        charge' = min(capacity, max(0, charge - energy_j + (recharge_w - idle_w) x duration_s))
 
-    with the device's ``energy_j`` of the round, so a device comes back when recharging has given it
-    anything to spend. Left out: what recharging and idling change within a round, and losses.
+    with the device's ``energy_j`` of the round and the round's duration. A device is available
+    again as soon as recharging gives it a positive charge. Left out: recharging and idling within a
+    round, and losses.
     """
 
     capacity_j: Positive
     """Energy that a full battery holds, in J."""
     initial: Shares = (1.0, 1.0)
-    """Least and largest charge before the first round, as shares of the capacity; uniform between
+    """Minimum and maximum charge before the first round, as shares of the capacity; uniform between
     them.
     """
     recharge_w: NonNegative = 0.0
-    """Power that recharges it at any time, in W."""
+    """Recharging power at any time, in W."""
     idle_w: NonNegative = 0.0
-    """Power that a device draws at any time besides what a round costs it, in W; it is in no
-    ``energy_j``.
-    """
+    """Power that a device draws at any time besides its rounds, in W; ``energy_j`` excludes it."""
 
-    def charge_j(self, count: int, streams: Streams) -> Float[ndarray, " count"]:
-        """Return the charges before the first round in J; device k's never depends on ``count``."""
-        least, largest = self.initial
+    def initial_charge_j(self, count: int, streams: Streams) -> Float[ndarray, " count"]:
+        """Return the charges before the first round in J; that of device k is independent of K."""
+        low, high = self.initial
         share = uniform(streams.words(count, "battery"))
-        return self.capacity_j * (least + (largest - least) * share)
+        return self.capacity_j * (low + (high - low) * share)
 
-    def after(
+    def next_charge_j(
         self, charge_j: Float[ndarray, " K"], spent_j: Float[ndarray, " K"], duration_s: float
     ) -> Float[ndarray, " K"]:
-        """Return the charges in J after a round in which the devices spent so much.
+        """Return the charges in J after a round in which the devices spent ``spent_j``.
 
-        Where a round leaves less than a millionth of the charge, the battery is empty.
+        A battery with less than a millionth of its charge left is empty.
         """
         left_j = charge_j - spent_j
         left_j[left_j < _USED_UP * charge_j] = 0.0

@@ -1,4 +1,4 @@
-"""Parts of the plane in which devices stand and move."""
+"""Geometry: regions of the plane in which devices stand and move."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from numpy import ndarray
 from typing_extensions import override
 
 Xy = tuple[Float[ndarray, "*n"], Float[ndarray, "*n"]]
-"""x and y in metres, each in an array of its own: arithmetic on pairs is several times slower."""
+"""x and y in metres in two arrays: arithmetic on pairs is several times slower."""
 
 
 class Region(ABC):
-    """A bounded part of the plane."""
+    """Region: a bounded part of the plane."""
 
     @abstractmethod
     def points(self, u: Float[ndarray, "*n"], v: Float[ndarray, "*n"]) -> Xy:
@@ -26,21 +26,21 @@ class Region(ABC):
 
 
 class Convex(Region):
-    """A region that contains the straight way between any two of its points."""
+    """Convex region: it contains the straight line between any two of its points."""
 
     @abstractmethod
     def diameter_m(self) -> float:
-        """Return the largest distance of two points."""
+        """Return the maximum distance of two points in metres."""
 
     @abstractmethod
     def mean_distance_m(self) -> float:
-        """Return the mean distance of two independent uniform points."""
+        """Return the mean distance of two independent uniform points in metres."""
 
 
 @final
 @dataclass(frozen=True)
 class Circle(Convex):
-    """A disc."""
+    """Circle with its interior (a disc)."""
 
     x_m: float
     y_m: float
@@ -60,14 +60,14 @@ class Circle(Convex):
 
     @override
     def mean_distance_m(self) -> float:
-        """128 R / (45 pi), Crofton 1885."""
+        """Return ``128 R / (45 pi)``, Crofton 1885."""
         return 128 * self.radius_m / (45 * np.pi)
 
 
 @final
 @dataclass(frozen=True)
 class Ring(Region):
-    """What lies between two concentric circles; not convex."""
+    """Ring between two concentric circles; not convex."""
 
     x_m: float
     y_m: float
@@ -94,7 +94,7 @@ class Ring(Region):
 @final
 @dataclass(frozen=True)
 class Rectangle(Convex):
-    """A rectangle along the axes, from its lower left corner; a side may be 0."""
+    """Rectangle along the axes, from its lower left corner; a side may be 0."""
 
     x_m: float
     y_m: float
@@ -115,11 +115,9 @@ class Rectangle(Convex):
 
     @override
     def mean_distance_m(self) -> float:
-        """Closed form of Ghosh, "Random distances within a rectangle and between two rectangles",
-        1951.
-        """
+        """Return the closed form of Ghosh, "Random distances within a rectangle", 1951."""
         short, long = sorted((self.width_m, self.height_m))
-        if short <= 1e-4 * long:  # here the closed form cancels, and 1/3 is right to 3e-8
+        if short <= 1e-4 * long:  # the closed form cancels here; 1/3 has an error of 3e-8
             return long / 3
         s, d = short / long, float(np.hypot(short / long, 1.0))
         logs = s**2 * np.log((1 + d) / s) + np.log(s + d) / s
@@ -129,7 +127,7 @@ class Rectangle(Convex):
 @final
 @dataclass(frozen=True)
 class Segment(Convex):
-    """A straight line between two points."""
+    """Segment: a straight line between two points."""
 
     x_m: float
     y_m: float

@@ -1,4 +1,4 @@
-"""Tables that a user brings along: Parquet or CSV files of numbers."""
+"""Input columns: numbers from a user's Parquet or CSV files."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -18,18 +18,19 @@ def read_columns(
 ) -> dict[str, Float[ndarray, " rows"]]:
     """Return columns of a ``.parquet`` or ``.csv`` file as float64; other columns are ignored.
 
-    Those named in ``flags`` may also be true and false, which become 1 and 0.
+    Columns named in ``flags`` may also be true and false, which become 1 and 0.
 
-    Raises: NetworkInputError: with the scenario ``key`` of the path; no such file, not a table, no rows, a
-        column that is
-            missing or not numeric, or a value that is missing or not finite.
+    Raises:
+        NetworkInputError: with the scenario ``key`` of the path; no such file, not a table, no rows, a
+            column that is missing or not numeric, or a value that is missing or not finite.
     """
     table = _read(Path(path), key)
     missing = [name for name in names if name not in table.column_names]
     if missing:
-        has = ", ".join(table.column_names)
+        present = ", ".join(table.column_names)
         raise NetworkInputError(
-            key, f"{path} has no column {missing[0]}; needed are {', '.join(names)}, it has {has}"
+            key,
+            f"{path} has no column {missing[0]}; needed are {', '.join(names)}, it has {present}",
         )
     if not table.num_rows:
         raise NetworkInputError(key, f"{path} has no rows")
@@ -37,16 +38,16 @@ def read_columns(
     for name in flags:
         if pa.types.is_boolean(columns[name].type):
             columns[name] = columns[name].cast(pa.int8())
-    return {name: _numbers(column, path, name, key) for name, column in columns.items()}
+    return {name: _numbers(column, path, name, key=key) for name, column in columns.items()}
 
 
 def as_device_ids(values: Float[ndarray, " rows"], path: str, key: str) -> Int[ndarray, " rows"]:
-    """Return a column of device numbers as integers.
+    """Return a column of device ids as integers.
 
     Raises:
         NetworkInputError: a number that is negative or not whole.
     """
-    return _whole(values, "device", path, key)
+    return _whole(values, "device", path, key=key)
 
 
 def block_numbers(values: Float[ndarray, " rows"], path: str, key: str) -> Int[ndarray, " rows"]:
@@ -55,13 +56,13 @@ def block_numbers(values: Float[ndarray, " rows"], path: str, key: str) -> Int[n
     Raises:
         NetworkInputError: a number that is negative or not whole.
     """
-    return _whole(values, "block", path, key)
+    return _whole(values, "block", path, key=key)
 
 
 def as_bools(
-    values: Float[ndarray, " rows"], name: str, path: str, key: str
+    values: Float[ndarray, " rows"], name: str, path: str, *, key: str
 ) -> Bool[ndarray, " rows"]:
-    """Return a column of ones and zeros as true and false.
+    """Return a column of ones and zeros as booleans.
 
     Raises:
         NetworkInputError: a number that is neither.
@@ -74,11 +75,11 @@ def as_bools(
     return values == 1
 
 
-def require_devices(present: Int[ndarray, " rows"], count: int, path: str, key: str) -> None:
-    """Refuse a file in which one of the devices 0 to ``count - 1`` does not occur.
+def require_devices(present: Int[ndarray, " rows"], count: int, path: str, *, key: str) -> None:
+    """Refuse a file that lacks one of the devices 0 to ``count - 1``.
 
     Raises:
-        NetworkInputError: names the first device that is missing.
+        NetworkInputError: the text names the first missing device.
     """
     missing = np.setdiff1d(np.arange(count), present)
     if missing.size:
@@ -102,10 +103,11 @@ def _read(path: Path, key: str) -> pa.Table:
 
 
 def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its type if it has no text."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _numbers(column: pa.ChunkedArray, path: str, name: str, key: str) -> Float[ndarray, " rows"]:
+def _numbers(column: pa.ChunkedArray, path: str, name: str, *, key: str) -> Float[ndarray, " rows"]:
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
     numeric = any(is_kind(column.type) for is_kind in kinds)
     if not numeric:
@@ -120,12 +122,13 @@ def _numbers(column: pa.ChunkedArray, path: str, name: str, key: str) -> Float[n
 
 
 def _whole(
-    values: Float[ndarray, " rows"], name: str, path: str, key: str
+    values: Float[ndarray, " rows"], name: str, path: str, *, key: str
 ) -> Int[ndarray, " rows"]:
     bad = np.flatnonzero((values < 0) | (values != np.floor(values)) | (values >= 2.0**53))
     if bad.size:
         raise NetworkInputError(
             key,
-            f"{path}: column {name}, row {bad[0] + 1} is {values[bad[0]]:g}, not a number from 0 on",
+            f"{path}: column {name}, row {bad[0] + 1} is {values[bad[0]]:g}, "
+            "not a number from 0 on",
         )
     return values.astype(np.int64)

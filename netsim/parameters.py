@@ -1,4 +1,4 @@
-"""How every model of the radio declares its parameters."""
+"""Parameter types of the radio models: configuration and constrained numbers."""
 
 from typing import Annotated
 
@@ -6,11 +6,11 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-"""A model is built from a scenario table: no unknown key, no NaN and no infinity.
+"""Configuration of a model that is built from a scenario table: no unknown key, NaN or infinity.
 
-Strict types belong to the numbers below and not here: a strict dataclass refuses the table of a
-nested model. Use these names instead of a bare ``float``, ``int`` or ``bool``, which would take
-``"3"`` for a number.
+Strictness belongs to the numbers below and not here, because a strict dataclass refuses the table
+of a nested model. Use these names instead of ``float``, ``int`` or ``bool``, which accept ``"3"``
+as a number.
 """
 
 
@@ -40,9 +40,7 @@ Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(gt=0, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, strict=True)]
 Decibel = Annotated[float, Field(ge=-1000, le=1000, strict=True)]
-"""A ratio in dB; beyond 1,000 dB there is nothing physical, and soon nothing that a float can
-hold.
-"""
+"""A ratio in dB, within 1,000 dB: beyond, values are unphysical and soon exceed a float."""
 Spread = Annotated[float, Field(gt=0, le=100, strict=True)]
 """A standard deviation in dB."""
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -54,7 +52,7 @@ Point = tuple[Number, Number]
 """x and y in metres."""
 Points = Annotated[tuple[Point, ...], Field(min_length=1)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
-"""The least and the largest value; the same twice means no spread."""
+"""Minimum and maximum value; equal values mean no spread."""
 Probability = Annotated[float, Field(gt=0, le=1, strict=True)]
 Shares = Annotated[tuple[Probability, Probability], AfterValidator(_ascending)]
-"""The same for shares of a whole."""
+"""Minimum and maximum share of a whole."""

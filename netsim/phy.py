@@ -1,6 +1,4 @@
-"""Alias of the Shannon rate and the delay solver, kept for code written before they were two
-packages.
-"""
+"""Alias of the Shannon rate and the allocation solver, for code written before their split."""
 
 from netsim.allocation.common_delay import bandwidth_for_delay, min_delay
 from netsim.link.shannon import capacity_floor, rate

@@ -1,4 +1,4 @@
-"""Random numbers that do not depend on the order in which they are asked for."""
+"""Random streams: counter-based numbers with addresses, independent of the order of use."""
 
 import hashlib
 from functools import lru_cache
@@ -27,10 +27,10 @@ def _key(seed: int, name: str) -> int:
 
 @final
 class _Key(ISeedSequence):
-    """A Philox key in the shape of a seed sequence.
+    """Philox key with the interface of a seed sequence.
 
-    Given as ``key``, NumPy would first gather entropy for a seed that it then throws away: six
-    times as slow.
+    With the argument ``key`` instead, NumPy gathers entropy for a seed that it then discards, which
+    takes six times as long.
     """
 
     def __init__(self, seed: int, name: str) -> None:
@@ -48,20 +48,20 @@ _seed = lru_cache(maxsize=4096)(_Key)
 
 @final
 class Streams:
-    """Every random number of one simulated world, addressed instead of drawn in turn.
+    """Random streams of one simulated world: every number has an address.
 
     A stream is a Philox 4x64 sequence (Salmon et al., SC 2011). Its key comes from the seed and the
     stream's name; up to two indices (device, round, block ...) choose the upper half of the 256-bit
     counter, so streams of one name never overlap. The same address gives the same numbers in any
     order, process or resumed run: one stream in sequence (``words``), a word of many streams
-    (``word_at``), or the head of many (``first_words``).
+    (``word_at``), or the first words of many (``first_words``).
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def generator(self, name: str, *indices: int) -> np.random.Generator:
-        """Return a fresh generator at the start of the stream ``(seed, name, *indices)``.
+        """Return a new generator at the start of the stream ``(seed, name, *indices)``.
 
         Raises:
             ValueError: more than two indices, or one that is negative or 2**64 and more.
@@ -71,17 +71,13 @@ class Streams:
     def words(
         self, count: int, name: str, *indices: int, first: int = 0
     ) -> UInt64[ndarray, " count"]:
-        """Return ``count`` words of a stream from word ``first`` on; word k never depends on
-        ``count``.
-        """
+        """Return ``count`` words of a stream from word ``first`` on; none depends on ``count``."""
         bits = self._bits(name, *indices, skip=first // 4)
         words: UInt64[ndarray, " count"] = bits.random_raw(count + first % 4)[first % 4 :]
         return words
 
     def word_at(self, number: Index, name: str, *indices: Index) -> UInt64[ndarray, "..."]:
-        """Return word ``number`` of each stream; number and indices broadcast, and their shape is
-        the result's.
-        """
+        """Return word ``number`` of each stream; number and indices broadcast to the result."""
         counter, shape = _counters(number, *indices)
         lane = counter[0] & np.uint64(3)
         counter[0] = (counter[0] >> np.uint64(2)) + np.uint64(1)
@@ -89,9 +85,7 @@ class Streams:
         return words[lane.astype(np.intp), np.arange(words.shape[1])].reshape(shape)
 
     def first_words(self, name: str, *indices: Index) -> UInt64[ndarray, "4 ..."]:
-        """Return the first four words of each stream; the indices broadcast, and their shape
-        follows the 4.
-        """
+        """Return the first four words of each stream, on axis 0; the indices broadcast."""
         counter, shape = _counters(1, *indices)
         return philox(_key(self.seed, name), counter).reshape((4, *shape))
 
@@ -118,10 +112,10 @@ def _counters(number: Index, *indices: Index) -> tuple[UInt64[ndarray, "4 n"], t
 
 
 def uniform(words: UInt64[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
-    """Return uniform numbers in the open interval (0, 1), one for each word.
+    """Return uniform numbers in the open interval (0, 1), one per word.
 
-    The upper 52 bits, shifted by half a step: neither 0 nor 1 occurs (with 53 the largest would
-    round to 1), so a logarithm of the result is finite.
+    The upper 52 bits, shifted by half a step: neither 0 nor 1 occurs (with 53 bits the largest
+    would round to 1), so a logarithm of the result is finite.
     """
     return ((words >> np.uint64(12)) + 0.5) * 2.0**-52
 
@@ -129,9 +123,7 @@ def uniform(words: UInt64[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:
 def normal_pairs(
     words: UInt64[ndarray, "*shape"], more: UInt64[ndarray, "*shape"]
 ) -> tuple[Float[ndarray, "*shape"], Float[ndarray, "*shape"]]:
-    """Return two independent standard normal numbers for each pair of words (Box and Muller,
-    1958).
-    """
+    """Return two independent standard normal numbers per pair of words (Box and Muller, 1958)."""
     radius = np.sqrt(-2.0 * np.log(uniform(words)))
     angle = 2 * np.pi * uniform(more)
     return radius * np.cos(angle), radius * np.sin(angle)

@@ -1,4 +1,4 @@
-"""The virtual queue that turns the mean-delay constraint (8) into a state."""
+"""Virtual queue: the mean-delay constraint (8) as a state."""
 
 from typing import Literal
 

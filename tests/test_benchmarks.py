@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import common
-from benchmarks.common import Report, Side, paired_ratios
+from benchmarks.common import Report, TimedCheckout, paired_ratios
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,7 +53,7 @@ def test_neighbouring_repetitions_take_turns_and_the_first_pair_warms_up() -> No
 
 
 def test_a_side_runs_the_package_of_its_own_checkout() -> None:
-    side = Side(ROOT, "network")
+    side = TimedCheckout(ROOT, "network")
     try:
         assert side.seconds(0) > 0
     finally:
@@ -62,13 +62,13 @@ def test_a_side_runs_the_package_of_its_own_checkout() -> None:
 
 def test_a_checkout_without_the_package_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"imported instead|the workload failed"):
-        Side(tmp_path, "network")
+        TimedCheckout(tmp_path, "network")
 
 
 def test_a_checkout_that_is_slower_than_the_bound_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class FixedSide:
+    class FixedTimes:
         def __init__(self, root: Path, workload: str) -> None:
             self.root = root
 
@@ -78,7 +78,7 @@ def test_a_checkout_that_is_slower_than_the_bound_is_reported(
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(common, "Side", FixedSide)
+    monkeypatch.setattr(common, "TimedCheckout", FixedTimes)
     report = Report("radio")
 
     common.against(report, Path("/before"), ["network"], pairs=3)

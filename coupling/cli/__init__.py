@@ -1,4 +1,4 @@
-"""Command line ``airtune``."""
+"""Command line ``airtune``: one module per group of commands."""
 
 from coupling.cli.app import main
 

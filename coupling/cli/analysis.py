@@ -1,4 +1,4 @@
-"""The commands that read run directories: figures, report, timeline."""
+"""Commands that read run directories: ``figures``, ``report`` and ``timeline``."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from coupling.scenario.errors import ScenarioError
+from coupling.scenario.errors import ScenarioError, os_error_text
 
 RunPaths = Annotated[
-    list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders that hold them.")
+    list[Path],
+    typer.Argument(metavar="RUN...", help="Run directories, or folders that contain them."),
 ]
 
 
@@ -27,7 +28,7 @@ def figures(
     runs: RunPaths,
     out: Annotated[Path, typer.Option(help="Folder of the SVG and PNG files.")] = Path("figures"),
     style: Annotated[
-        Literal["light", "print"], typer.Option(help="For a screen, or for a paper.")
+        Literal["light", "print"], typer.Option(help="Style for screens or for print.")
     ] = "light",
     constant: Annotated[
         list[str] | None,
@@ -35,21 +36,21 @@ def figures(
     ] = None,
     minimum_loss: Annotated[float, typer.Option(help="F(W*) for the figure bound.")] = 0.0,
 ) -> None:
-    """Draw a figure of some runs as SVG and PNG."""
+    """Draw a figure of the runs as SVG and PNG."""
     with _wrong_input():
         from analysis import TraceError, load_many
         from analysis.figures import FIGURES, draw, save
 
-        found = load_many(runs)
-        for each in FIGURES if name == "all" else [name]:
+        loaded = load_many(runs)
+        for kind in FIGURES if name == "all" else [name]:
             try:
-                figure = draw(each, found, style, _constants(constant), minimum_loss)
+                figure = draw(kind, loaded, style, _constants(constant), minimum_loss)
             except TraceError as error:
                 if name != "all":
                     raise
-                typer.echo(f"{each}: left out: {error}", err=True)
+                typer.echo(f"{kind}: left out: {error}", err=True)
                 continue
-            for path in save(figure, out, each, style):
+            for path in save(figure, out, kind, style):
                 print(path)
 
 
@@ -57,7 +58,7 @@ def report(
     runs: RunPaths,
     out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
 ) -> None:
-    """Write a report of some runs: one HTML file that needs nothing else."""
+    """Write a report of the runs as one self-contained HTML file."""
     with _wrong_input():
         from analysis import load_many
         from analysis.report import page
@@ -69,11 +70,11 @@ def timeline(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     rounds: Annotated[
         str | None,
-        typer.Option(metavar="FIRST:LAST", help="Rounds, both included; by default all."),
+        typer.Option(metavar="FIRST:LAST", help="Rounds, both included (default: all)."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The JSON file.")] = Path("trace.json"),
 ) -> None:
-    """Write some rounds of a run in the Chrome trace format, which Perfetto opens."""
+    """Write rounds of a run in the Chrome trace format, for Perfetto."""
     with _wrong_input():
         from analysis import load
         from analysis.timeline import timeline as trace
@@ -83,7 +84,7 @@ def timeline(
 
 @contextmanager
 def _wrong_input() -> Iterator[None]:
-    """Turn what a user of the analysis can cause into the one line of the command line."""
+    """Turn an error of the analysis that a user can cause into a ScenarioError."""
     from analysis import ConstantError, MissingExtraError, TraceError
 
     try:
@@ -93,37 +94,38 @@ def _wrong_input() -> Iterator[None]:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write a text file, and print its path."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ScenarioError(
-            f"{path}: cannot be written: {(error.strerror or str(error)).lower()}"
-        ) from None
+        raise ScenarioError(f"{path}: cannot be written: {os_error_text(error)}") from None
     print(path)
 
 
 def _rounds(text: str | None) -> tuple[int, int] | None:
+    """Return the first and the last round of ``FIRST:LAST``; None if no text is given."""
     if text is None:
         return None
     first, _, last = text.partition(":")
     try:
-        found = int(first), int(last or first)
+        low, high = int(first), int(last or first)
     except ValueError:
         raise ScenarioError(f"--rounds {text}: is not FIRST:LAST, such as 1:50") from None
-    if not 1 <= found[0] <= found[1]:
+    if not 1 <= low <= high:
         raise ScenarioError(f"--rounds {text}: rounds count from 1, and FIRST is not after LAST")
-    return found
+    return low, high
 
 
 def _constants(given: list[str] | None) -> dict[str, float]:
-    found = {}
+    """Return the constants of ``NAME=VALUE`` arguments."""
+    constants = {}
     for entry in given or []:
         name, _, value = entry.partition("=")
         try:
-            found[name] = float(value)
+            constants[name] = float(value)
         except ValueError:
             raise ScenarioError(
                 f"--constant {entry}: is not NAME=NUMBER, such as smoothness=4"
             ) from None
-    return found
+    return constants

@@ -1,4 +1,4 @@
-"""The command line."""
+"""Command line: ``run``, ``resume``, ``validate`` and ``schema``, and the exit status."""
 
 import json
 import sys
@@ -28,11 +28,13 @@ FAILED: Final = 1
 WRONG_INPUT: Final = 2
 INTERRUPTED: Final = 130
 
-# What typer raises for a wrong command line; some of its versions keep a click of their own.
+# Error of typer for a wrong command line; some versions of typer have their own copy of click.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
-    help="Split federated fine-tuning with a simulated wireless network inside every training step.",
+    help=(
+        "Split federated fine-tuning with a simulated wireless network inside every training step."
+    ),
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -53,24 +55,24 @@ def run_command(
     scenario: ScenarioPath,
     settings: Settings = None,
     out: Annotated[
-        Path | None, typer.Option(help="Run directory; by default the next free runs/NAME-N.")
+        Path | None, typer.Option(help="Run directory (default: the next free runs/NAME-N).")
     ] = None,
     no_learning: Annotated[
-        bool, typer.Option("--no-learning", help="Run the network alone.")
+        bool, typer.Option("--no-learning", help="Run the network without the learner.")
     ] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write scalars to OUT/tensorboard while it runs.")
+        bool, typer.Option("--tensorboard", help="Write scalars to OUT/tensorboard in every round.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario and leave a run directory."""
+    """Run a scenario, and write a run directory."""
     loaded = _load(scenario, settings)
     if tensorboard:
         require_tensorboard()
     if out is not None:
         RunDirectory(out).require_free()
     for line in loaded.warnings():
-        _tell(f"warning: {line}")
+        _stderr(f"warning: {line}")
     directory = (
         RunDirectory.next_free(Path("runs"), loaded.name) if out is None else RunDirectory(out)
     )
@@ -86,7 +88,7 @@ def run_command(
             learning=not no_learning,
             observers=observers,
             stop=stop,
-            log=_tell,
+            log=_stderr,
         )
     _summarise(directory.path, as_json=as_json)
 
@@ -101,17 +103,18 @@ def resume_command(
     """Continue an interrupted run from its checkpoint."""
     rounds = RunDirectory(folder).scenario().rounds
     with ProgressBar(rounds) as progress, stop_requests() as stop:
-        resume(folder, observers=[progress], stop=stop, log=_tell)
+        resume(folder, observers=[progress], stop=stop, log=_stderr)
     _summarise(folder, as_json=as_json)
 
 
 def _summarise(folder: Path, *, as_json: bool) -> None:
+    """Print the warnings and the summary of a finished run."""
     from analysis import load
     from analysis.metrics import summary, warnings
 
     finished = load(folder)
     for line in warnings(finished):
-        _tell(f"warning: {line}")
+        _stderr(f"warning: {line}")
     if as_json:
         print(json.dumps(summary(finished), indent=2))
     else:
@@ -120,10 +123,10 @@ def _summarise(folder: Path, *, as_json: bool) -> None:
 
 @app.command()
 def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
-    """Check a scenario file and say what in it is probably not wanted."""
+    """Check a scenario file, and warn about settings that are probably mistakes."""
     loaded = _load(scenario, settings)
     for line in [*loaded.warnings(), *feasibility_warnings(loaded)]:
-        _tell(f"warning: {line}")
+        _stderr(f"warning: {line}")
     print(f"{scenario}: valid")
 
 
@@ -134,35 +137,36 @@ def schema() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status; every fault is one line on stderr."""
+    """Run the command line and return its exit status; every error is one line on stderr."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         ended = app(arguments or ["--help"], standalone_mode=False)
     except _UsageError as error:
-        _tell(f"airtune: {' '.join(str(error.format_message()).split())}")
+        _stderr(f"airtune: {' '.join(str(error.format_message()).split())}")
         return WRONG_INPUT
     except ScenarioError as error:
-        _tell(str(error))
+        _stderr(str(error))
         return WRONG_INPUT
     except RunError as error:
-        _tell(str(error))
+        _stderr(str(error))
         return FAILED
     except Interrupted as interrupted:
-        _tell(str(interrupted))
+        _stderr(str(interrupted))
         return INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
         ended = INTERRUPTED
-    # Typer makes this number of a KeyboardInterrupt; the commands themselves return nothing.
+    # Typer returns this number for a KeyboardInterrupt; the commands themselves return None.
     if ended == INTERRUPTED:
-        _tell("interrupted at once; the tables up to the last complete round are readable")
+        _stderr("interrupted at once; the tables are readable up to the last complete round")
         return INTERRUPTED
     return DONE
 
 
 def _load(scenario: Path, settings: list[str] | None) -> Scenario:
+    """Return the scenario of a file with the values of ``--set``."""
     return Scenario.load(scenario, dict(parse_set(argument) for argument in settings or []))
 
 
-def _tell(line: str) -> None:
-    """Print one line on stderr, also where a file's name has a line break in it."""
+def _stderr(line: str) -> None:
+    """Print one line on stderr, even if the name of a file contains a line break."""
     print("\\n".join(line.splitlines()), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Console output of a run: a progress bar, and a summary table at its end."""
+"""Console output of a run: the progress bar, and the summary table at the end."""
 
 from types import TracebackType
 from typing import Any, Self, cast, final
@@ -15,21 +15,21 @@ from netsim.scheduling import RoundRecord
 
 @final
 class ProgressBar(RunObserver):
-    """Progress bar on stderr: round, devices, simulated time, loss, latest accuracy, time left."""
+    """Progress bar of a run on stderr: round, devices, simulated time, loss, accuracy."""
 
     def __init__(self, rounds: int) -> None:
         self._bar = progress.Progress(
             progress.TextColumn("round"),
             progress.MofNCompleteColumn(),
             progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.fields[news]}"),
+            progress.TextColumn("{task.fields[status]}"),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=False,
         )
         self._started = False
         self._accuracy: float | None = None
-        self._task = self._bar.add_task("", total=rounds, news="starting")
+        self._task = self._bar.add_task("", total=rounds, status="starting")
 
     def __enter__(self) -> Self:
         return self
@@ -50,22 +50,22 @@ class ProgressBar(RunObserver):
 
     @override
     def on_round(self, record: RoundRecord) -> None:
-        """Show a round; the bar appears with the first one, so that an error before stays a line."""
+        """Show a round; the bar appears with the first round, not before an error."""
         if not self._started:
             self._bar.start()
             self._started = True
         if record.evaluation is not None:
             self._accuracy = record.evaluation["accuracy"]
-        news = f"N {len(record.scheduled):<3d} simulated {record.time_s:,.0f} s"
+        status = f"N {len(record.scheduled):<3d} simulated {record.time_s:,.0f} s"
         if record.train_loss is not None:
-            news += f"  loss {record.train_loss:.3f}"
+            status += f"  loss {record.train_loss:.3f}"
         if self._accuracy is not None:
-            news += f"  accuracy {self._accuracy:.1%}"
-        self._bar.update(self._task, completed=record.round, news=news)
+            status += f"  accuracy {self._accuracy:.1%}"
+        self._bar.update(self._task, completed=record.round, status=status)
 
 
 def summary_table(summary: dict[str, Any]) -> Table:
-    """Return the table that ends a run."""
+    """Return the summary table of a run."""
     rows = [
         ("rounds", f"{summary['rounds']:,}"),
         (
@@ -73,13 +73,14 @@ def summary_table(summary: dict[str, Any]) -> Table:
             f"mean {summary['scheduled_mean']:.2f}, median {summary['scheduled_median']:g}",
         ),
         (
-            "delay of a round",
+            "delay per round",
             f"mean {summary['delay_mean_s']:.4g} s, median {summary['delay_median_s']:.4g} s, "
             f"budget {summary['delay_budget_s']:.4g} s",
         ),
         (
             "final virtual queue",
-            f"{summary['virtual_queue_s']:.4g} s, Q(T) / (T budget) = {summary['virtual_queue_per_budget']:.4f}",
+            f"{summary['virtual_queue_s']:.4g} s, "
+            f"Q(T) / (T budget) = {summary['virtual_queue_per_budget']:.4f}",
         ),
         ("energy", f"{summary['energy_j']:.4g} J"),
     ]

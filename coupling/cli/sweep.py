@@ -1,10 +1,10 @@
-"""The commands for many runs: do them, list them, and write down the world that one met."""
+"""Commands for many runs: ``sweep``, ``ls`` and ``record``."""
 
 import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, final
 
 import typer
 from rich import progress
@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from coupling.run_directory import status
-from coupling.run_directory.remote import is_url
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError, os_error_text
+from coupling.scenario.errors import Interrupted, ScenarioError, os_error_text
 from coupling.scenario.file import parse_set
 from coupling.simulation.export_world import record
 from coupling.simulation.signals import stop_requests
@@ -21,14 +20,14 @@ from coupling.sweeps import grid
 from coupling.sweeps.compare import parse_seeds
 from coupling.sweeps.engines import Engine, LocalEngine, TaskResult
 from coupling.sweeps.engines.local import cores
-from coupling.sweeps.sweep import TABLE, Result, Sweep, write_table
+from coupling.sweeps.sweep import TABLE, Sweep, claim, place_of, write_table
 
 _SHOWN_ROWS: Final = 40
 _SHOWN_NUMBERS: Final = ("scheduled_mean", "delay_mean_s", "accuracy_last")
 
 
 class EngineName(StrEnum):
-    """Engines of ``airtune sweep``."""
+    """Names of the engines of ``airtune sweep``."""
 
     LOCAL = "local"
     RAY = "ray"
@@ -45,68 +44,76 @@ def sweep(
     scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")],
     vary: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=A,B", help="Values of one key; every combination is run."),
+        typer.Option(metavar="KEY=A,B", help="Values of one key; all combinations are run."),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(metavar="FIRST:END", help="Seeds, END not included, or a list.")
+        str | None, typer.Option(metavar="FIRST:END", help="Seeds, END excluded, or a list.")
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the scenario."),
     ] = None,
     out: Annotated[
-        str | None, typer.Option(help="Directory or URL of the sweep; by default sweeps/NAME.")
+        str | None, typer.Option(help="Directory or URL of the sweep (default: sweeps/NAME).")
     ] = None,
     no_learning: Annotated[
-        bool, typer.Option("--no-learning", help="Run the network alone.")
+        bool, typer.Option("--no-learning", help="Run the network without the learner.")
     ] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Try failed runs again.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Run failed runs again.")] = False,
     engine: Annotated[
-        EngineName, typer.Option(help="Where the runs are carried out.")
+        EngineName, typer.Option(help="Engine that executes the runs.")
     ] = EngineName.LOCAL,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Most runs at a time; by default all cores.")
+        int | None,
+        typer.Option(min=1, help="Maximum number of parallel runs (default: number of cores)."),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="Ray cluster; by default one of this machine.")
+        str | None, typer.Option(help="Ray cluster (default: a new one on this machine).")
     ] = None,
     gpus_per_run: Annotated[
-        float, typer.Option(min=0.0, help="Share of a GPU for a run (Ray).")
+        float, typer.Option(min=0.0, help="Share of a GPU per run (Ray).")
     ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Run every combination of values and seeds, skip what is finished, and leave one table."""
+    """Run every combination of values and seeds, skip finished runs, and write one table."""
+    place = place_of(scenario, out)
     runs = grid.plan(
         scenario,
-        place := _place(out, scenario),
+        place,
         grid.parse_vary(vary or []),
-        None if seeds is None else parse_seeds(seeds),
+        seeds=None if seeds is None else parse_seeds(seeds),
         settings=dict(parse_set(argument) for argument in settings or []),
         learning=not no_learning,
     )
-    several = Sweep(runs, retry=retry)
-    with _Bar(several) as bar, stop_requests() as stop:
+    executor = _engine(engine, jobs, address, gpus_per_run=gpus_per_run)
+    claim(place)
+    unfinished = Sweep(runs, retry=retry)
+    with SweepProgress(unfinished) as bar, stop_requests() as stop:
         try:
-            several.run(_engine(engine, jobs, address, gpus_per_run), stop, bar.show)
+            unfinished.run(executor, stop, bar.show)
         except KeyboardInterrupt:
             raise Interrupted(
-                "interrupted at once; the same command goes on with every run from its last checkpoint"
+                "interrupted at once; run the same command again to continue every run from its "
+                "last checkpoint"
             ) from None
-        rows = write_table(several.results, place, _summary)
+        rows = write_table(unfinished.results, place, run_summary)
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
         _print_rows(rows, list(runs[0].keys), f"{place}/{TABLE}")
-    _conclude(several.results)
+    for run in unfinished.results:
+        if run.state == "failed":
+            typer.echo(f"{run.planned.task.path}: {run.error}", err=True)
+    unfinished.raise_if_unfinished()
 
 
 def list_runs(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A directory with run directories below it.")
+        Path, typer.Argument(metavar="DIR", help="A directory that contains run directories.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """List the run directories in a directory and how far each is."""
+    """List the run directories below a directory, with their states."""
     try:
         rows = [status.row(path, folder) for path in status.run_directories(folder)]
     except OSError as error:
@@ -117,31 +124,32 @@ def list_runs(
     table = Table(_run_column(), "state", "scenario", "seed", "round", "simulated", "wall time")
     for row in rows:
         state = row["state"] if row["error"] is None else f"{row['state']}: {row['error']}"
-        table.add_row(row["run"], state, row["scenario"], _text(row["seed"]), *_distance(row))
+        table.add_row(row["run"], state, row["scenario"], _text(row["seed"]), *_progress_cells(row))
     Console().print(table)
 
 
 def record_world(
     run: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A run directory.")],
     out: Annotated[
-        Path | None, typer.Option(help="Directory of the files; by default RUN_DIR/world.")
+        Path | None, typer.Option(help="Directory of the files (default: RUN_DIR/world).")
     ] = None,
     until_s: Annotated[
         float | None,
-        typer.Option(min=0.0, help="World time that gains go on to, if later than the run's end."),
+        typer.Option(min=0.0, help="Export gains up to this world time (default: end of the run)."),
     ] = None,
 ) -> None:
-    """Write down the world that a run met, so that another run can be given the same."""
+    """Export gains, positions and availability of a run, so that another run can replay them."""
     for path in record(run, run / "world" if out is None else out, until_s):
         print(path)
 
 
 def _run_column() -> Column:
-    """Return a column whose names are never cut off: they are what the next command is given."""
+    """Return the column of the run names, never cut off: they are arguments of other commands."""
     return Column("run", no_wrap=True)
 
 
-def _distance(row: dict[str, Any]) -> tuple[str, str, str]:
+def _progress_cells(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return round, simulated time and wall time of a run as text."""
     if row["rounds"] is None:
         return "", "", ""
     return (
@@ -155,38 +163,34 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _place(out: str | None, scenario: Path) -> str:
-    place = f"sweeps/{scenario.stem}" if out is None else out.rstrip("/")
-    if is_url(place):
-        return place
-    try:
-        Path(place).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ScenarioError(f"--out {place}: cannot be written: {os_error_text(error)}") from None
-    # Workers have working directories of their own.
-    return str(Path(place).resolve())
-
-
-def _engine(name: EngineName, jobs: int | None, address: str | None, gpus_per_run: float) -> Engine:
+def _engine(
+    name: EngineName, jobs: int | None, address: str | None, *, gpus_per_run: float
+) -> Engine:
     if name is EngineName.RAY:
         from coupling.sweeps.engines.ray import RayEngine
 
         return RayEngine(address, gpus_per_run, jobs)
     if address is not None or gpus_per_run:
-        raise ScenarioError("--address and --gpus-per-run belong to --engine ray")
+        raise ScenarioError("--address and --gpus-per-run need --engine ray")
     return LocalEngine(jobs or cores())
 
 
-def _summary(folder: Path) -> dict[str, Any]:
+def run_summary(folder: Path) -> dict[str, Any]:
+    """Return the summary of a run directory, one number per key.
+
+    Raises:
+        ValueError: the run directory cannot be read.
+    """
     from analysis import load
     from analysis.metrics import summary
 
-    found = summary(load(folder))
-    del found["run"]
-    return found
+    numbers = summary(load(folder))
+    del numbers["run"]
+    return numbers
 
 
 def _print_rows(rows: Sequence[dict[str, Any]], keys: Sequence[str], place: str) -> None:
+    """Print the table of a sweep if it is short, and the path of its file."""
     numbers = [name for name in _SHOWN_NUMBERS if any(row.get(name) is not None for row in rows)]
     if len(rows) <= _SHOWN_ROWS:
         table = Table(_run_column(), *keys, "seed", "state", *numbers)
@@ -199,52 +203,39 @@ def _print_rows(rows: Sequence[dict[str, Any]], keys: Sequence[str], place: str)
     print(place)
 
 
-def _conclude(results: Sequence[Result]) -> None:
-    failed = [result for result in results if result.state == "failed"]
-    for result in failed:
-        typer.echo(f"{result.planned.task.path}: {result.error}", err=True)
-    finished = sum(result.state == "finished" for result in results)
-    if finished + len(failed) < len(results):
-        raise Interrupted(
-            f"interrupted: {finished} of {len(results)} runs are finished; the same command goes on with the rest"
-        )
-    if failed:
-        raise RunError(f"{len(failed)} of {len(results)} runs failed; --retry tries them again")
+@final
+class SweepProgress:
+    """Progress bar of a sweep on stderr: ended runs, failed runs, and the time left."""
 
-
-class _Bar:
-    """A progress bar on stderr: runs that ended, among them failed ones, and the time left."""
-
-    def __init__(self, several: Sweep) -> None:
+    def __init__(self, sweep: Sweep) -> None:
         self._bar = progress.Progress(
             progress.TextColumn("runs"),
             progress.MofNCompleteColumn(),
             progress.BarColumn(bar_width=20),
-            progress.TextColumn("{task.fields[news]}"),
+            progress.TextColumn("{task.fields[status]}"),
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._total = len(several.results)
-        self._skipped = sum(result.state == "finished" for result in several.results)
-        self._failed = (
-            sum(result.state == "failed" for result in several.results) if not several.todo else 0
-        )
+        self._total = len(sweep.results)
+        self._skipped = sum(run.state == "finished" for run in sweep.results)
+        failed = sum(run.state == "failed" for run in sweep.results)
+        self._failed = 0 if sweep.todo else failed
         self._task = self._bar.add_task(
-            "", total=self._total, completed=self._total - len(several.todo), news=self._news()
+            "", total=self._total, completed=self._total - len(sweep.todo), status=self._status()
         )
 
-    def __enter__(self) -> "_Bar":
+    def __enter__(self) -> "SweepProgress":
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, ending: TaskResult) -> None:
-        """Count a run that ended."""
-        self._failed += ending.state == "failed"
-        self._bar.update(self._task, advance=1, news=self._news())
+    def show(self, result: TaskResult) -> None:
+        """Count a run that has ended."""
+        self._failed += result.state == "failed"
+        self._bar.update(self._task, advance=1, status=self._status())
 
-    def _news(self) -> str:
+    def _status(self) -> str:
         return f"{self._skipped} finished before, {self._failed} failed"

@@ -1,4 +1,4 @@
-"""TensorBoard scalars of a run, written while it is under way."""
+"""TensorBoard scalars of a run, written after every round."""
 
 import time
 from pathlib import Path
@@ -14,10 +14,10 @@ from netsim.scheduling import RoundRecord
 
 @final
 class TensorBoard(RunObserver):
-    """Writer of the scalars of each round.
+    """TensorBoard writer of the scalars of each round.
 
-    Against the round: ``devices_scheduled``, ``simulated_s``, and where there is one ``train_loss``
-    (nat) and ``accuracy``. The folder appears with the first round.
+    The scalars are ``devices_scheduled``, ``simulated_s``, and if the round has them ``train_loss``
+    (nat) and ``accuracy``. The first round creates the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,9 +74,9 @@ def require_tensorboard() -> None:
 
 
 def scalars(record: RoundRecord) -> dict[str, float | None]:
-    """Return the scalars of a round; None where there is none.
+    """Return the scalars of a round; None where the round has no value.
 
-    The accuracy is there in rounds that were evaluated.
+    Only a round that was evaluated has an accuracy.
     """
     evaluation = record.evaluation
     return {

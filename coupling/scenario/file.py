@@ -160,7 +160,7 @@ def read(path: Path) -> ScenarioFile:
         ScenarioError: a file that cannot be read or is not TOML, or ``extends`` that is no file
             name or a loop.
     """
-    source = ScenarioFile(path, plugin_folders=(path.parent.resolve(), Path.cwd()))
+    source = ScenarioFile(path, plugin_folders=(path.absolute().parent, Path.cwd()))
     try:
         for file, table in reversed(_chain(path)):
             source.merge(table, file)

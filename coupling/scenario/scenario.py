@@ -88,7 +88,8 @@ class Scenario(ScenarioTable):
         if data and data.share and not data.overlap and data.share * self.devices.count > 1 + 1e-9:
             raise ValueError(
                 f"learner.data.share = {data.share} for each of devices.count = "
-                f"{self.devices.count} devices exceeds the data; at most 1 / count, or overlap = true"
+                f"{self.devices.count} devices exceeds the data; at most 1 / count, "
+                "or overlap = true"
             )
         return self
 
@@ -181,6 +182,11 @@ class Scenario(ScenarioTable):
     def problem(self, key: str, text: str) -> ScenarioError:
         """Return the error that reports a fault of a key's value."""
         return ScenarioError(self._source.line(tuple(key.split(".")), f"{key}: {text}"))
+
+    @property
+    def source(self) -> file.ScenarioFile:
+        """The scenario as its file and the overrides give it, with the origin of every key."""
+        return self._source
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""The world that a run met, written down so that another run can be given the same."""
+"""Export the gains, positions and availability of a run so that another run can replay them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,43 +13,48 @@ from numpy import ndarray
 from coupling.run_directory.layout import SCENARIO
 from coupling.run_directory.lock import is_locked
 from coupling.run_directory.provenance import Provenance
-from coupling.scenario.errors import RunError, ScenarioError, os_error_text
+from coupling.scenario.errors import RunError, ScenarioError, first_line, os_error_text
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.build import build_partition, build_world
 from coupling.simulation.world import ScenarioWorld
 from netsim.availability import Always
 
-_ROUNDS_AT_ONCE: Final = 256
+_ROUNDS_PER_CHUNK: Final = 256
 
 _Times = Float[ndarray, " T"]
 
 
 def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
-    """Write the world of a run's rounds as Parquet files into the directory ``out`` and return
-    them.
+    """Export the world of a run as Parquet files in the directory ``out``; return their paths.
 
-    ``gains.parquet`` (block, device, gain) is what ``channel.gains = { path = .. }`` replays and
-    ``positions.parquet`` (device, time_s, x_m, y_m) what ``devices.mobility = { kind = "trace",
-    path = .. }`` does. Where devices come and go, ``availability.parquet`` (device, time_s,
-    available) is what ``devices.availability = { kind = "trace", path = .. }`` replays: all changes
-    until the run's end, and each device's next one. Batteries are no part of the world: they depend
-    on the policy. ``batches.parquet`` (round, device, samples) has the training samples of every
-    device's minibatch, scheduled or not; only a run whose devices learned has it. All is computed
-    again from the run's scenario: the world is a function of seed, time and round. Gains in blocks
-    of seconds, and availability, can go on after the run's end, to ``until_s``, for policies with
-    longer rounds.
+    - ``gains.parquet`` (block, device, gain), for ``channel.gains = { path = .. }``.
+    - ``positions.parquet`` (device, time_s, x_m, y_m), for ``devices.mobility = { kind = "trace",
+      path = .. }``.
+    - ``availability.parquet`` (device, time_s, available), for ``devices.availability = { kind =
+      "trace", path = .. }``, unless all devices are always available: all changes until the end of
+      the run, and the next change of each device.
+    - ``batches.parquet`` (round, device, samples), only of a run whose devices learned: the
+      training samples in the minibatch of every device, scheduled or not.
 
-    Raises: ScenarioError: no run directory, ``out`` cannot be written, or ``until_s`` where blocks
-        are rounds. RunError: the run is under way, has no round yet, or is damaged.
+    The world is a function of seed, time and round, so the export computes it again from the run's
+    scenario. Batteries are not part of the world, because they depend on the policy. Gains in
+    blocks of seconds, and availability, continue to the world time ``until_s`` if that is later
+    than the end of the run, for policies with longer rounds.
+
+    Raises:
+        ScenarioError: no run directory, ``out`` cannot be written, or ``until_s`` where blocks are
+            rounds.
+        RunError: the run is under way, has no round yet, or is damaged.
     """
     scenario = Scenario.load(run / SCENARIO)
     if until_s is not None and scenario.channel.coherence == "round":
         raise ScenarioError(
-            f"--until-s {until_s:g}: {run} has a channel block a round, which no time belongs to"
+            f"--until-s {until_s:g}: {run} has one channel block per round, not per time; "
+            "leave --until-s out"
         )
     facts = Provenance.read(run).facts
     if is_locked(run):
-        raise RunError(f"{run}: another process is running in this directory; wait for its end")
+        raise RunError(f"{run}: another process is running in this directory; wait until it ends")
     start_s, end_s = _times(run)
     world, longer_s = build_world(scenario), until_s or 0.0
     try:
@@ -74,14 +79,14 @@ def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
 
 
 def _times(run: Path) -> tuple[_Times, _Times]:
-    """Return when the run's rounds started and ended."""
+    """Return the start times and the end times of the run's rounds."""
     try:
         parts = [
             pq.read_table(part, columns=["round", "start_s", "end_s"])
             for part in sorted((run / "rounds").glob("part-*.parquet"))
         ]
     except (OSError, pa.ArrowInvalid) as error:
-        raise RunError(f"{run}/rounds: is damaged: {error}") from None
+        raise RunError(f"{run}/rounds: is damaged: {first_line(error)}") from None
     if not parts:
         raise RunError(f"{run}: has no round yet")
     table = pa.concat_tables(parts)
@@ -105,15 +110,15 @@ def _gains(
 
 
 def _positions(world: ScenarioWorld, start_s: _Times) -> Iterator[pa.Table]:
-    for first in range(0, len(start_s), _ROUNDS_AT_ONCE):
-        some = start_s[first : first + _ROUNDS_AT_ONCE].tolist()
-        seen = [world.at(time_s, number) for number, time_s in enumerate(some, first + 1)]
+    for first in range(0, len(start_s), _ROUNDS_PER_CHUNK):
+        chunk_s = start_s[first : first + _ROUNDS_PER_CHUNK].tolist()
+        seen = [world.at(time_s, number) for number, time_s in enumerate(chunk_s, first + 1)]
         count = len(seen[0].gain)
-        position_m = np.concatenate([one.position_m for one in seen])
+        position_m = np.concatenate([snapshot.position_m for snapshot in seen])
         yield pa.table(
             {
                 "device": np.tile(np.arange(count), len(seen)),
-                "time_s": np.repeat([one.time_s for one in seen], count),
+                "time_s": np.repeat([snapshot.time_s for snapshot in seen], count),
                 "x_m": position_m[:, 0],
                 "y_m": position_m[:, 1],
             }
@@ -130,17 +135,17 @@ def _availability(
 def _batches(scenario: Scenario, rounds: int) -> Iterator[pa.Table]:
     partition = build_partition(scenario)
     assert partition is not None, "a run that learned has a learner"
-    everyone = range(scenario.devices.count)
-    for first in range(1, rounds + 1, _ROUNDS_AT_ONCE):
+    devices = range(scenario.devices.count)
+    for first in range(1, rounds + 1, _ROUNDS_PER_CHUNK):
         pairs = [
-            (number, device)
-            for number in range(first, min(first + _ROUNDS_AT_ONCE, rounds + 1))
-            for device in everyone
+            (round_number, device)
+            for round_number in range(first, min(first + _ROUNDS_PER_CHUNK, rounds + 1))
+            for device in devices
         ]
-        samples = [partition.minibatch(device, number) for number, device in pairs]
+        samples = [partition.minibatch(device, round_number) for round_number, device in pairs]
         yield pa.table(
             {
-                "round": [number for number, _ in pairs],
+                "round": [round_number for round_number, _ in pairs],
                 "device": [device for _, device in pairs],
                 "samples": pa.array(samples, pa.list_(pa.int64())),
             }
@@ -148,7 +153,7 @@ def _batches(scenario: Scenario, rounds: int) -> Iterator[pa.Table]:
 
 
 def _write(path: Path, tables: Iterator[pa.Table]) -> Path:
-    """Write tables one after the other as one file, complete or not at all."""
+    """Write tables as consecutive parts of one file; the file appears when it is complete."""
     partial = path.with_name(f"{path.name}.partial")
     first = next(tables)
     try:

@@ -1,4 +1,4 @@
-"""Whether the radio of a scenario leaves room for the rounds that it asks for."""
+"""Feasibility check: the uplink time of the median device against the delay budget."""
 
 from typing import Final
 
@@ -9,37 +9,36 @@ from coupling.simulation.build import build_world
 from netsim.channel.fading import ConstantFading
 from netsim.link import shannon
 
-_MOST: Final = 10**7
-"""Number of devices up to which the world is built for a check."""
+_MAX_DEVICES: Final = 10**7
+"""Maximum number of devices for which the check builds the world."""
 
 
 def warnings(scenario: Scenario) -> list[str]:
-    """Return a line where half of the devices cannot meet the delay budget in the mean of their
-    fading.
+    """Return a warning if half of the devices cannot meet the delay budget at mean fading.
 
-    Compared is the median of the capacity floors: what the devices' uplink bits take with unlimited
-    bandwidth, at the path loss where the devices are at first (or the first block of recorded
-    gains). Says nothing where the bits are the learner's, which it does not ask, nor about more
+    The check compares the budget with the median of the capacity floors: the time of each device's
+    uplink bits with unlimited bandwidth, at the path loss of its first position (or in the first
+    block of recorded gains). There is no warning if the learner determines the bits, or for more
     than 10^7 devices.
 
     Raises:
         ScenarioError: as ``build_world``.
     """
     bits = scenario.protocol.fixed_uplink_bits
-    if bits is None or scenario.devices.count > _MOST:
+    if bits is None or scenario.devices.count > _MAX_DEVICES:
         return []
     channel = scenario.channel
     if channel.fading is not None:
         channel = channel.model_copy(update={"fading": ConstantFading()})
     noise, power_w = scenario.cell.noise_psd_w_per_hz, scenario.devices.tx_power_w
-    # Numbers beyond all physics overflow here; a run that meets them ends with a line about it.
+    # Unphysical numbers overflow here; a run with such numbers ends with an error.
     with np.errstate(all="ignore"):
         gain = build_world(scenario.model_copy(update={"channel": channel})).at(0.0, 1).gain
         median_s = float(np.median(shannon.capacity_floor(bits, gain, noise, power_w)))
     if not median_s > scenario.delay_budget_s:
         return []
     return [
-        f"the median device needs {median_s:.3g} s for its uplink bits however much bandwidth it gets, more than "
-        f"the delay budget of {scenario.delay_budget_s:.3g} s: only fading in their favour lets half of the "
-        "devices take part"
+        f"the median device needs {median_s:.3g} s for its uplink bits with unlimited bandwidth, "
+        f"and the delay budget is {scenario.delay_budget_s:.3g} s: half of the devices can send "
+        "only if fading raises their gains; raise the budget or the transmit power"
     ]

@@ -10,6 +10,7 @@ from typing import Any, Self, final
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from typing_extensions import override
 
 from coupling.run_directory.layout import PARTS, PROVENANCE, SCENARIO
 from coupling.run_directory.schema import SCHEMA_VERSION, TABLES, schema
@@ -52,6 +53,10 @@ class RunResult:
         if self.path is None:
             raise TypeError("this run has no directory; give run() an out")
         return str(self.path)
+
+    @override
+    def __str__(self) -> str:
+        return "run in memory" if self.path is None else str(self.path)
 
     def __truediv__(self, name: str) -> Path:
         return Path(self) / name

@@ -207,10 +207,11 @@ class _Job:
             with number_errors(state.round):
                 answer = call_policy(policy, state, simulation.policy_name)
             record = simulation.step(answer)
-            with number_errors(state.round):
+            with number_errors(record.round):
                 notify_policy(policy, record, simulation.policy_name)
-            for observer in self.observers:
-                observer.on_round(record)
+            with number_errors(record.round + 1):
+                for observer in self.observers:
+                    observer.on_round(record)
             if self.stop():
                 return False
         return True

@@ -1,4 +1,4 @@
-"""Ending a run between two rounds when the user or the system asks for it."""
+"""Signals that stop a run between two rounds."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -10,18 +10,21 @@ from types import FrameType
 def stop_requests(
     numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
 ) -> Iterator[Callable[[], bool]]:
-    """Yield a function that tells whether a signal has come; a second SIGINT interrupts at once."""
-    came = False
+    """Yield a function that returns whether a signal has arrived.
 
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal came
-        came = True
+    A second SIGINT interrupts at once.
+    """
+    arrived = False
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        nonlocal arrived
+        arrived = True
         if signal.SIGINT in numbers:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, note) for number in numbers}
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
-        yield lambda: came
+        yield lambda: arrived
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

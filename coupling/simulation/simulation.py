@@ -349,7 +349,7 @@ class Simulation:
         if self._battery is not None:
             spent_j = np.zeros(len(self._device))
             spent_j[devices] = outcome.energy_j
-            state.battery_j = self._battery.after(state.battery_j, spent_j, duration_s)
+            state.battery_j = self._battery.next_charge_j(state.battery_j, spent_j, duration_s)
 
     def _tables(
         self,
@@ -418,7 +418,7 @@ def initial_state(scenario: Scenario) -> RunState:
     devices = scenario.devices
     battery_j = None
     if devices.battery is not None:
-        battery_j = devices.battery.charge_j(devices.count, Streams(scenario.seed))
+        battery_j = devices.battery.initial_charge_j(devices.count, Streams(scenario.seed))
     queue_s = scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
     return RunState.initial(devices.count, queue_s, battery_j)
 

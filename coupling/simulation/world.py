@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from coupling.scenario.scenario import Scenario
-from netsim import radio_environment
+from netsim.channel import radio_environment
 from netsim.channel.channel import BlockFadingChannel, Channel, CoherenceBlocks, ConstantChannel
 from netsim.channel.pathloss import distance
 from netsim.streams import Streams
@@ -46,9 +46,7 @@ class ScenarioWorld:
         self.streams = Streams(scenario.seed)
         coherence = scenario.channel.coherence
         self._world = _world(scenario, self.streams)
-        self._presence = scenario.devices.availability.presence(
-            scenario.devices.count, self.streams
-        )
+        self._presence = scenario.devices.availability.process(scenario.devices.count, self.streams)
         self._count = scenario.devices.count
         self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else CoherenceBlocks(coherence)
@@ -76,7 +74,9 @@ class ScenarioWorld:
         """
         # With one clock the shift is exactly 0.
         shift_s = time_s - snapshot.time_s
-        return self._presence.change_s(devices, np.full(len(devices), snapshot.time_s)) + shift_s
+        return (
+            self._presence.next_change_s(devices, np.full(len(devices), snapshot.time_s)) + shift_s
+        )
 
     def availability_events(
         self, start_s: Float[ndarray, " T"], end_s: Float[ndarray, " T"], until_s: float = 0.0
@@ -86,7 +86,7 @@ class ScenarioWorld:
         They continue up to the world time ``until_s``, if that is later.
         """
         world_s = self._rounds_s(start_s)
-        return self._presence.changes(max(until_s, float((world_s + end_s - start_s).max())))
+        return self._presence.events(max(until_s, float((world_s + end_s - start_s).max())))
 
     def gain_before(self, snapshot: Snapshot, blocks: int) -> Float[ndarray, " K"] | None:
         """Return the gains a number of blocks before a snapshot.

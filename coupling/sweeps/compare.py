@@ -1,25 +1,82 @@
-"""Policies in the same worlds: one network-only run for each policy and seed, at equal budgets or
-equal delays.
-"""
+"""Comparison of policies in the same worlds, at equal budgets or at equal mean delays."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from coupling.scenario import file
 from coupling.scenario.errors import ScenarioError
 from coupling.scenario.scenario import Scenario
 from coupling.scenario.tables import SchedulerTable
 from coupling.scenario.tables.scheduler import options_of
 from coupling.simulation.run import run
+from coupling.sweeps.grid import variant
 
 TOLERANCE: Final = 0.01
-"""Realised mean delays agree when they differ by no more than this share."""
-_TRIALS: Final = 12
-_NARROWEST, _WIDEST = 1e-3, 1e3
+"""Maximum relative difference between realised mean delays that count as equal."""
+_MAX_TRIALS: Final = 12
+_MIN_SCALE: Final = 1e-3
+_MAX_SCALE: Final = 1e3
+
+Table = TypeVar("Table")
+
+
+def _ignore(line: str) -> None:
+    """Ignore a line about the progress."""
+
+
+def compare(
+    scenario: Scenario | str | Path,
+    policies: Sequence[str],
+    seeds: Sequence[int] = range(20),
+    *,
+    tabulate: Callable[[Sequence[Path]], Table],
+    settings: Mapping[str, object] | None = None,
+    equal_delay: bool = False,
+    learning: bool = True,
+    out: str | Path | None = None,
+    on_run: Callable[[str], None] = _ignore,
+    on_note: Callable[[str], None] = _ignore,
+) -> Table:
+    """Run policies in the same worlds, and return the table that ``tabulate`` makes of the runs.
+
+    The first policy is the reference. With ``equal_delay`` the budget of every other policy is
+    scaled until its realised mean delay is that of the reference. ``tabulate`` gets the run
+    directories, which are in ``out``, or else in a directory that is removed afterwards. ``on_run``
+    is called with a line before each run, and ``on_note`` with a line about each policy whose mean
+    delay could not be reached.
+
+    Raises:
+        ScenarioError: a policy is unknown or named twice, or a setting is not valid.
+        RunError: as ``run``.
+    """
+    if len(set(policies)) < len(policies) or not policies:
+        names = ",".join(policies)
+        raise ScenarioError(f"--policies {names}: needs at least one policy, each once")
+    base = scenario if isinstance(scenario, Scenario) else Path(scenario)
+    own = _settings_per_policy(base, policies, settings or {})
+
+    def load(policy: str, overrides: Mapping[str, object]) -> Scenario:
+        return variant(base, {**own[policy], "scheduler.kind": policy, **overrides})
+
+    for policy in policies:
+        load(policy, {})
+    with _folder(out) as folder:
+        comparison = Comparison(load, seeds, folder, learning=learning, on_run=on_run)
+        if equal_delay:
+            runs = comparison.at_equal_delay(policies)
+        else:
+            runs = comparison.at_equal_budget(policies)
+        table = tabulate(runs)
+    for note in comparison.notes:
+        on_note(note)
+    return table
 
 
 @final
@@ -27,17 +84,17 @@ _NARROWEST, _WIDEST = 1e-3, 1e3
 class Comparison:
     """Runs of several policies with the same seeds.
 
-    ``load`` returns the scenario with a policy and some keys set otherwise. Runs go to ``out``, a
-    folder each; ``told`` hears of each.
+    ``load`` returns the scenario with a policy and the values of some keys replaced. Each run has
+    its own directory in ``out``; ``on_run`` is called with a line before each run.
     """
 
-    load: Callable[[str, dict[str, object]], Scenario]
+    load: Callable[[str, Mapping[str, object]], Scenario]
     seeds: Sequence[int]
     out: Path
     learning: bool = False
-    told: Callable[[str], None] = lambda line: None
+    on_run: Callable[[str], None] = _ignore
     notes: list[str] = field(default_factory=list)
-    """What could not be done, a line each."""
+    """One line per policy whose mean delay could not be reached."""
 
     def at_equal_budget(self, policies: Sequence[str]) -> list[Path]:
         """Run all policies with the scenario's budget."""
@@ -47,12 +104,12 @@ class Comparison:
         """Run all policies, each with its budget scaled until its mean delay is that of the first
         policy.
 
-        The mean is over all rounds and seeds. A policy whose delay the budget does not move, or not
-        so far, keeps the nearest, and a note says so.
+        The mean is over all rounds and seeds. A policy whose delay does not reach the target at any
+        budget keeps the nearest budget, and a note reports it.
         """
-        first = self._runs(policies[0], 1.0)
-        target_s = _mean_delay_s(first)
-        return first + [
+        reference = self._runs(policies[0], 1.0)
+        target_s = _mean_delay_s(reference)
+        return reference + [
             folder for policy in policies[1:] for folder in self._matched(policy, target_s)
         ]
 
@@ -60,9 +117,12 @@ class Comparison:
         """Return the runs whose mean delay is nearest to the target: bisection over the logarithm
         of the scale.
         """
-        low, high = np.log(_NARROWEST), np.log(_WIDEST)
-        scale, best, best_miss, before_s = 0.0, list[Path](), np.inf, np.nan
-        for _ in range(_TRIALS):
+        low, high = np.log(_MIN_SCALE), np.log(_MAX_SCALE)
+        scale = 0.0
+        best = list[Path]()
+        best_miss = np.inf
+        before_s = np.nan
+        for _ in range(_MAX_TRIALS):
             folders = self._runs(policy, float(np.exp(scale)))
             delay_s = _mean_delay_s(folders)
             miss = abs(delay_s / target_s - 1)
@@ -74,21 +134,23 @@ class Comparison:
                 break
             before_s = delay_s
             low, high = (scale, high) if delay_s < target_s else (low, scale)
-            # Delay grows about as the budget does: that guess first, halving where it leaves the
-            # bracket.
+            # The delay is about proportional to the budget: try that scale first, and bisect where
+            # it leaves the bracket.
             guess = scale + float(np.log(target_s / delay_s)) if delay_s > 0 else np.nan
             scale = guess if low < guess < high else (low + high) / 2
         self.notes.append(
-            f"{policy}: no budget brings its mean delay to {target_s:.4g} s; the nearest is {best_miss:.1%} off"
+            f"{policy}: no budget brings its mean delay to {target_s:.4g} s; "
+            f"the nearest is {best_miss:.1%} off"
         )
         return best
 
     def _runs(self, policy: str, scale: float) -> list[Path]:
+        """Return the run directories of a policy, one per seed, with its budget scaled."""
         folders = []
         for seed in self.seeds:
             scenario = self.load(policy, {"seed": seed} | self._budget(policy, scale))
             folder = self.out / f"{policy.replace(':', '.')}-{seed}-x{scale:.6g}"
-            self.told(f"{policy}, seed {seed}, budget x {scale:.4g}")
+            self.on_run(f"{policy}, seed {seed}, budget x {scale:.4g}")
             if not folder.exists():
                 run(scenario, folder, learning=self.learning)
             folders.append(folder)
@@ -104,34 +166,11 @@ class Comparison:
         return {f"scheduler.{name}": getattr(scheduler, name) * scale}
 
 
-def settings_for(
-    policies: Sequence[str], given: Mapping[str, object], written: Collection[str]
-) -> dict[str, dict[str, object]]:
-    """Return the settings with which each policy runs: those given, but for what only others of the
-    policies have.
-
-    ``written`` are the keys of the scenario's ``[scheduler]``.
-
-    Raises:
-        ScenarioError: there is no such policy.
-    """
-    options = {policy: options_of(policy) for policy in policies}
-    special = set().union(*options.values()) - set(SchedulerTable.model_fields)
-    found = {}
-    for policy, own in options.items():
-        foreign = {f"scheduler.{key}" for key in special - own}
-        kept = {key: value for key, value in given.items() if key not in foreign}
-        found[policy] = kept | {
-            key: None for key in foreign if key.removeprefix("scheduler.") in written
-        }
-    return found
-
-
 def parse_seeds(text: str) -> list[int]:
     """Return the seeds of ``0:20`` (20 not included), ``3`` or ``1,5,7``.
 
     Raises:
-        ScenarioError: none of these, or no seed.
+        ScenarioError: the text has none of these forms, or no seed.
     """
     try:
         if ":" in text:
@@ -148,7 +187,39 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
+def _settings_per_policy(
+    base: Scenario | Path, policies: Sequence[str], settings: Mapping[str, object]
+) -> dict[str, dict[str, object]]:
+    """Return the settings of each policy, without the options that only other policies have.
+
+    Raises:
+        ScenarioError: a policy is unknown, or the file cannot be read.
+    """
+    source = base.source if isinstance(base, Scenario) else file.read(base)
+    options = {policy: options_of(policy, source.plugin_folders) for policy in policies}
+    own_keys = set().union(*options.values()) - set(SchedulerTable.model_fields)
+    written: Collection[str] = source.raw.get("scheduler", {})
+    result = {}
+    for policy, own in options.items():
+        foreign = {f"scheduler.{key}" for key in own_keys - own}
+        kept = {key: value for key, value in settings.items() if key not in foreign}
+        removed = {key: None for key in foreign if key.removeprefix("scheduler.") in written}
+        result[policy] = kept | removed
+    return result
+
+
+@contextmanager
+def _folder(out: str | Path | None) -> Iterator[Path]:
+    """Yield the directory of the runs, by default one that is removed afterwards."""
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="airtune-") as folder:
+        yield Path(folder)
+
+
 def _mean_delay_s(folders: Sequence[Path]) -> float:
+    """Return the mean delay over all rounds of some runs, in seconds."""
     parts = [
         part for folder in folders for part in sorted((folder / "rounds").glob("part-*.parquet"))
     ]

@@ -1,4 +1,4 @@
-"""The runs of a sweep: every combination of the values, once for every seed."""
+"""Sweep grid: the runs of every combination of values and seeds."""
 
 import hashlib
 import itertools
@@ -20,7 +20,7 @@ _CLOSING: Final = "]})"
 @final
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run of a sweep and what tells it apart from the others."""
+    """One run of a sweep, and its values of the varied keys."""
 
     task: Task
     keys: Mapping[str, Any]
@@ -28,7 +28,7 @@ class PlannedRun:
 
 
 def plan(
-    path: Path,
+    base: Scenario | Path,
     place: str,
     vary: Mapping[str, Sequence[object]],
     seeds: Sequence[int] | None,
@@ -36,7 +36,7 @@ def plan(
     settings: Mapping[str, object],
     learning: bool,
 ) -> list[PlannedRun]:
-    """Return the runs; without ``seeds`` the scenario's own is the only one.
+    """Return the runs of a sweep; without ``seeds`` the scenario's own seed is the only one.
 
     Raises:
         ScenarioError: a combination is no valid scenario, or two are the same.
@@ -46,7 +46,7 @@ def plan(
         keys = dict(zip(vary, values, strict=True))
         for seed in (None,) if seeds is None else seeds:
             own = {} if seed is None else {"seed": seed}
-            scenario = Scenario.load(path, {**settings, **keys, **own})
+            scenario = variant(base, {**settings, **keys, **own})
             learns = learning and scenario.learner is not None
             task = Task(run_name(scenario, learning=learns), place, scenario, learns)
             if task.name in planned:
@@ -57,6 +57,17 @@ def plan(
     return list(planned.values())
 
 
+def variant(base: Scenario | Path, overrides: Mapping[str, object]) -> Scenario:
+    """Return a scenario, or that of a file, with the values of some keys replaced.
+
+    Raises:
+        ScenarioError: as ``Scenario.load``.
+    """
+    if isinstance(base, Scenario):
+        return base.with_overrides(overrides)
+    return Scenario.load(base, overrides)
+
+
 def run_name(scenario: Scenario, *, learning: bool) -> str:
     """Return the name of a run directory: equal for equal runs, and only for those."""
     content = json.dumps([scenario.digest(), learning])
@@ -64,41 +75,43 @@ def run_name(scenario: Scenario, *, learning: bool) -> str:
 
 
 def parse_vary(arguments: Sequence[str]) -> dict[str, list[object]]:
-    """Return the values of every key of ``key=a,b,c`` arguments; values are as those of ``--set``.
+    """Return the values of every key of ``key=a,b,c`` arguments, written as for ``--set``.
 
     Raises:
-        ScenarioError: no ``=``, a value that is none, or a key that was given before.
+        ScenarioError: no ``=``, a value that is not valid, or a key that is given twice.
     """
-    found: dict[str, list[object]] = {}
+    values: dict[str, list[object]] = {}
     for argument in arguments:
         key, equals, text = argument.partition("=")
         if not equals:
             raise ScenarioError(f"--vary {argument}: is not key=value,value")
-        if key in found:
+        if key in values:
             raise ScenarioError(f"--vary {argument}: {key} is varied twice")
         try:
-            found[key] = [parse_set(f"{key}={value}")[1] for value in _split(text)]
+            values[key] = [parse_set(f"{key}={value}")[1] for value in _split(text)]
         except ScenarioError as error:
             raise ScenarioError(str(error).replace("--set", "--vary", 1)) from None
-        if None in found[key]:
+        if None in values[key]:
             raise ScenarioError(f"--vary {argument}: a value is missing")
         if key == "seed":
             raise ScenarioError(f"--vary {argument}: use --seeds")
-    return found
+    return values
 
 
 def _split(text: str) -> list[str]:
-    """Return the values between the commas that are in no bracket and no quotes."""
-    values, depth, quote = [""], 0, ""
-    for sign in text:
+    """Return the values between commas; commas in brackets or quotes do not separate values."""
+    values = [""]
+    depth = 0
+    quote = ""
+    for character in text:
         if quote:
-            quote = "" if sign == quote else quote
-        elif sign in "'\"":
-            quote = sign
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
         else:
-            depth += (sign in _OPENING) - (sign in _CLOSING)
-        if sign == "," and depth == 0 and not quote:
+            depth += (character in _OPENING) - (character in _CLOSING)
+        if character == "," and depth == 0 and not quote:
             values.append("")
         else:
-            values[-1] += sign
+            values[-1] += character
     return values

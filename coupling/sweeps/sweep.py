@@ -1,4 +1,4 @@
-"""Many runs, each in a directory of its own, and the table of what they came to."""
+"""Sweep: many runs, each in its own directory, and the table of their summaries."""
 
 import io
 import json
@@ -17,26 +17,27 @@ from coupling.run_directory import atomic
 from coupling.run_directory.remote import RemoteRunDirectory, is_url
 from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.run_directory.status import run_status
-from coupling.scenario.errors import RunError
-from coupling.sweeps.engines import Engine, TaskResult
+from coupling.scenario.errors import Interrupted, RunError, ScenarioError, first_line, os_error_text
+from coupling.scenario.scenario import Scenario
+from coupling.sweeps.engines import Engine, LocalEngine, TaskResult
 from coupling.sweeps.engines.base import Stop
-from coupling.sweeps.grid import PlannedRun
+from coupling.sweeps.engines.local import cores
+from coupling.sweeps.grid import PlannedRun, plan
 
 TABLE: Final = "sweep.parquet"
+_SCHEMA: Final = "airtune.schema"
 _SUMMARISED: Final = ("rounds", "evaluations")
 
 Summarise = Callable[[Path], Mapping[str, Any]]
-"""Returns the summary of a run directory, one number a key; raises ValueError where it cannot be
+"""Returns the summary of a run directory, one number per key; raises ValueError where it cannot be
 read.
 """
 
 
 @final
 @dataclass(frozen=True)
-class Result:
-    """A run of a sweep and how it stands: ``finished``, ``failed``, ``interrupted`` or
-    ``waiting``.
-    """
+class SweepRun:
+    """State of one run: ``finished``, ``failed``, ``interrupted`` or ``waiting``."""
 
     planned: PlannedRun
     state: str
@@ -45,40 +46,132 @@ class Result:
 
 @final
 class Sweep:
-    """The runs of a sweep; those that are finished are never run again."""
+    """The runs of a sweep; finished runs are not run again."""
 
     def __init__(self, runs: Sequence[PlannedRun], *, retry: bool) -> None:
         self._results = {planned.task.name: _present(planned) for planned in runs}
-        again = {"waiting", "interrupted"} | ({"failed"} if retry else set())
-        self.todo = [result.planned for result in self._results.values() if result.state in again]
-        """The runs that are still to be done."""
+        unfinished = {"waiting", "interrupted"} | ({"failed"} if retry else set())
+        self.todo = [run.planned for run in self._results.values() if run.state in unfinished]
+        """The runs that an engine still has to execute."""
 
     @property
-    def results(self) -> list[Result]:
-        """All runs in their order, and how they stand."""
+    def results(self) -> list[SweepRun]:
+        """All runs in their order, with their states."""
         return list(self._results.values())
 
     def run(self, engine: Engine, stop: Stop, on_end: Callable[[TaskResult], None]) -> None:
-        """Let an engine carry out what is to be done, and tell ``on_end`` of each run that
-        ended.
+        """Let an engine execute the unfinished runs, and call ``on_end`` with each result."""
+        planned = {run.task.name: run for run in self.todo}
+        for result in engine.work([run.task for run in self.todo], stop):
+            name = result.task.name
+            self._results[name] = SweepRun(planned[name], result.state, result.error)
+            on_end(result)
+
+    def raise_if_unfinished(self) -> None:
+        """Raise the error of a sweep with runs that failed or did not end.
+
+        Raises:
+            Interrupted: a run is not finished.
+            RunError: all runs have ended, and some of them failed.
         """
-        planned = {one.task.name: one for one in self.todo}
-        for ending in engine.work([one.task for one in self.todo], stop):
-            name = ending.task.name
-            self._results[name] = Result(planned[name], ending.state, ending.error)
-            on_end(ending)
+        states = [run.state for run in self._results.values()]
+        finished, failed = states.count("finished"), states.count("failed")
+        if finished + failed < len(states):
+            raise Interrupted(
+                f"interrupted: {finished} of {len(states)} runs are finished; "
+                "run the same command again to continue"
+            )
+        if failed:
+            raise RunError(f"{failed} of {len(states)} runs failed; --retry runs them again")
+
+
+def sweep(
+    scenario: Scenario | str | Path,
+    vary: Mapping[str, Sequence[object]] | None = None,
+    seeds: Sequence[int] | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    out: str | Path | None = None,
+    learning: bool = True,
+    retry: bool = False,
+    jobs: int | None = None,
+    engine: Engine | None = None,
+    summarise: Summarise = lambda folder: {},
+) -> list[dict[str, Any]]:
+    """Run a scenario for every combination of values and seeds; return the rows of its table.
+
+    ``vary`` maps keys such as ``"devices.count"`` to their values, and ``settings`` sets other
+    keys. Each run has its own directory in ``out`` (default: ``sweeps/NAME``), and a run that is
+    finished is skipped. A row has the varied keys, the seed, the state and the numbers that
+    ``summarise`` returns for the run directory. The local engine executes the runs, ``jobs`` in
+    parallel (default: number of cores), unless another ``engine`` is given.
+
+    Raises:
+        ScenarioError: a combination is not valid, or ``out`` cannot be used.
+        RunError: the table cannot be written; a run that failed is a row with its error.
+    """
+    base = scenario if isinstance(scenario, Scenario) else Path(scenario)
+    place = place_of(base, None if out is None else str(out))
+    runs = plan(base, place, vary or {}, seeds, settings=settings or {}, learning=learning)
+    claim(place)
+    unfinished = Sweep(runs, retry=retry)
+    unfinished.run(engine or LocalEngine(jobs or cores()), lambda: False, lambda result: None)
+    return write_table(unfinished.results, place, summarise)
+
+
+def place_of(base: Scenario | Path, out: str | None) -> str:
+    """Return the directory of a sweep: an absolute path, or a URL."""
+    if out is None:
+        name = base.name if isinstance(base, Scenario) else base.stem
+        out = f"sweeps/{name}"
+    place = out.rstrip("/")
+    # Workers have working directories of their own.
+    return place if is_url(place) else str(Path(place).resolve())
+
+
+def claim(place: str) -> None:
+    """Create the directory of a sweep.
+
+    Raises:
+        ScenarioError: it cannot be written, or it has runs of another schema version.
+    """
+    if not is_url(place):
+        try:
+            Path(place).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            text = os_error_text(error)
+            raise ScenarioError(f"--out {place}: cannot be written: {text}") from None
+    try:
+        files, path = fsspec.core.url_to_fs(f"{place}/{TABLE}")
+    except (ImportError, ValueError) as error:
+        raise ScenarioError(f"--out {place}: cannot be used: {first_line(error)}") from None
+    try:
+        with files.open(path) as file:
+            metadata = pq.read_schema(file).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return  # a table that is missing or damaged is written again at the end of the sweep
+    version = metadata.get(_SCHEMA.encode(), b"none").decode()
+    if version != SCHEMA_VERSION:
+        raise ScenarioError(
+            f"--out {place}: has the runs of schema {version}, this version writes "
+            f"{SCHEMA_VERSION}; name a new directory"
+        )
 
 
 def write_table(
-    results: Iterable[Result], place: str, summarise: Summarise
+    results: Iterable[SweepRun], place: str, summarise: Summarise
 ) -> list[dict[str, Any]]:
-    """Write ``sweep.parquet`` into the sweep's directory and return its rows: keys, seed, state and
-    summary.
+    """Write ``sweep.parquet`` into the directory of a sweep, and return its rows.
+
+    A row has the varied keys, the seed, the state and the summary of a run.
+
+    Raises:
+        RunError: the table cannot be written.
     """
     rows = [_row(result, summarise) for result in results]
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: _column([row.get(name) for row in rows]) for name in names}
-    table = pa.table(columns).replace_schema_metadata({"airtune.schema": SCHEMA_VERSION})
+    table = pa.table(columns).replace_schema_metadata({_SCHEMA: SCHEMA_VERSION})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     try:
@@ -91,20 +184,22 @@ def write_table(
     return rows
 
 
-def _present(planned: PlannedRun) -> Result:
-    found = run_status(planned.task.path)
-    match found.state:
+def _present(planned: PlannedRun) -> SweepRun:
+    """Return a run in the state that its directory has."""
+    status = run_status(planned.task.path)
+    match status.state:
         case "finished" | "failed":
-            return Result(planned, found.state, found.error)
+            return SweepRun(planned, status.state, status.error)
         case "damaged":
-            return Result(planned, "failed", found.error)
+            return SweepRun(planned, "failed", status.error)
         case "absent":
-            return Result(planned, "waiting")
+            return SweepRun(planned, "waiting")
         case _:
-            return Result(planned, "interrupted")
+            return SweepRun(planned, "interrupted")
 
 
-def _row(result: Result, summarise: Summarise) -> dict[str, Any]:
+def _row(result: SweepRun, summarise: Summarise) -> dict[str, Any]:
+    """Return the row of a run in the table of the sweep."""
     task = result.planned.task
     row = {
         "run": task.name,
@@ -116,7 +211,7 @@ def _row(result: Result, summarise: Summarise) -> dict[str, Any]:
     if result.state == "finished":
         try:
             with _local(task.path) as folder:
-                # A varied key such as rounds may have the name of a summary's number.
+                # A varied key such as rounds may have the name of a number of the summary.
                 row = dict(summarise(folder)) | row
         except (ValueError, RunError) as error:
             row |= {"error": str(error)}

@@ -1,6 +1,4 @@
-"""Architectures that can be split, one file each, by the ``model_type`` of their Hugging Face
-configuration.
-"""
+"""Architectures that can be split, one file each, by their Hugging Face ``model_type``."""
 
 from types import MappingProxyType
 
@@ -24,8 +22,8 @@ ARCHITECTURES = MappingProxyType[str, SplitArchitecture](
         "distilbert": DistilBert(),
         "electra": Electra(),
         "mpnet": MPNet(),
-        "vit": Vit(special=1),
-        "deit": Vit(special=2),
+        "vit": Vit(num_special_tokens=1),
+        "deit": Vit(num_special_tokens=2),
         "dinov2": Dinov2(),
     }
 )

@@ -1,4 +1,4 @@
-"""What an architecture must tell to be split between device and server."""
+"""Architecture interface: embedding, encoder and pooler of a model that can be split."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,76 +18,70 @@ Batch: TypeAlias = Mapping[str, Tensor]
 @final
 @dataclass(frozen=True)
 class CutActivations:
-    """What a device sends: the embedded tokens of a batch, and a mask that is 1 where they are no
-    padding.
-    """
+    """Activations at the cut, which a device sends: the embedded tokens of a batch."""
 
     hidden: Float[Tensor, "B L E"]
     mask: Int[Tensor, "B L"]
+    """1 for a token, 0 for padding."""
 
 
 class SplitArchitecture(ABC):
-    """Where one architecture is cut: the embedding stays on the devices, encoder and pooler on the
-    server.
+    """Architecture that is cut after its embedding: encoder and pooler are on the server.
 
-    ``model`` is the bare Hugging Face model of the family, with LoRA inside its linear modules or
-    without.
+    ``model`` is the bare Hugging Face model of this architecture, with or without LoRA in its
+    linear modules.
     """
 
     targets: ClassVar[tuple[str, ...]]
-    """Modules that get LoRA where the scenario names none: query and value, as in Hu et al.
-    (2022).
-    """
+    """Default modules of LoRA: query and value, as in Hu et al. (2022)."""
     attentions: ClassVar[frozenset[str]] = frozenset({"sdpa", "flash_attention_2"})
-    """Attention that the model has beside the plain one, by the names of transformers."""
+    """Attention implementations beside the plain one, by their names in transformers."""
     has_pooler: ClassVar[bool]
-    """Whether the model has a pooler of its own, which its checkpoint may yet lack."""
-    special: int = 0
-    """Tokens at the start that mean pooling leaves out."""
+    """Whether the model has a pooler of its own; its checkpoint may lack the weights."""
+    num_special_tokens: int = 0
+    """Number of tokens at the start that mean pooling leaves out."""
 
-    def options(self, *, pooler: bool) -> dict[str, Any]:
-        """Return what ``from_pretrained`` needs to build the model with or without its pooler."""
+    def from_pretrained_kwargs(self, *, pooler: bool) -> dict[str, Any]:
+        """Return the arguments of ``from_pretrained`` for a model with or without its pooler."""
         return {"add_pooling_layer": pooler} if self.has_pooler else {}
 
-    def width(self, config: Any) -> int:
-        """Return how many numbers a token is when it crosses from device to server."""
+    def embedding_width(self, config: Any) -> int:
+        """Return the numbers per embedded token at the cut."""
         return int(config.hidden_size)
 
     @abstractmethod
-    def on_server(self, module: str) -> bool:
-        """Return whether the module of that full name belongs to the server's part."""
+    def is_server_module(self, module: str) -> bool:
+        """Return whether the module of this full name belongs to the server's part."""
 
     @abstractmethod
     def embed(self, model: Any, batch: Batch) -> CutActivations:
-        """Return what the devices compute before the split."""
+        """Return the activations at the cut, computed on the device."""
 
     @abstractmethod
     def encode(self, model: Any, embedded: CutActivations) -> Float[Tensor, "B L H"]:
-        """Return the states of all tokens after the server's last layer."""
+        """Return the states of all tokens after the last layer, computed on the server."""
 
     def pool(self, model: Any, states: Float[Tensor, "B L H"]) -> Float[Tensor, "B H"]:
         """Return the output of the model's own pooler."""
-        assert self.has_pooler, "validated: only a model with a pooler is asked for it"
+        assert self.has_pooler, "validated: pooling = 'pooler' needs a model with a pooler"
         pooled: Tensor = model.pooler(states)
         return pooled
 
 
 class TextArchitecture(SplitArchitecture):
-    """An architecture that reads tokens of text."""
+    """Architecture whose input is tokens of text."""
 
     @abstractmethod
-    def positions(self, config: Any) -> int:
-        """Return the most tokens that a sequence may have."""
+    def max_positions(self, config: Any) -> int:
+        """Return the maximum number of tokens of a sequence."""
 
 
 class ImageArchitecture(SplitArchitecture):
-    """An architecture that reads images, cut into patches, each of them a token."""
+    """Architecture whose input is images, cut into patches: one token per patch."""
 
     @abstractmethod
-    def tokens(self, config: Any, height: int, width: int) -> int:
-        """Return into how many tokens an image of so many pixels turns; 0 where the model does not
-        take it.
-        """
+    def token_count(self, config: Any, height: int, width: int) -> int:
+        """Return the number of tokens of an image of this size; 0 if the model refuses it."""
 
     @override
     def embed(self, model: Any, batch: Batch) -> CutActivations:
@@ -97,13 +91,13 @@ class ImageArchitecture(SplitArchitecture):
 
 
 def pair(size: int | Sequence[int]) -> tuple[int, int]:
-    """Return height and width of what a configuration may give as one number."""
+    """Return height and width of a size that a configuration may give as one number."""
     height, width = (size, size) if isinstance(size, int) else size
     return height, width
 
 
 def attention_mask(model: Any, embedded: CutActivations) -> Tensor | None:
-    """Return the mask as the model's attention wants it; None where there is no padding to hide."""
+    """Return the attention mask in the model's own form; None if there is no padding."""
     mask: Tensor | None = create_bidirectional_mask(
         config=model.config, inputs_embeds=embedded.hidden, attention_mask=embedded.mask
     )

@@ -1,6 +1,4 @@
-"""BERT (Devlin et al., 2019) and RoBERTa (Liu et al., 2019), which differ in how they count
-positions.
-"""
+"""BERT (Devlin et al., 2019) and RoBERTa (Liu et al., 2019), which count positions differently."""
 
 from typing import Any, ClassVar, final
 
@@ -13,10 +11,10 @@ from learner.architectures.base import Batch, CutActivations, TextArchitecture, 
 
 @final
 class Bert(TextArchitecture):
-    """``transformers.BertModel`` and ``RobertaModel``; the pooler is a tanh layer on the first
-    token.
+    """``transformers.BertModel`` and ``RobertaModel``; the pooler is a tanh layer on token 0.
 
-    RoBERTa counts positions from the number of its padding token on, and padding does not count.
+    RoBERTa starts counting positions after the number of its padding token, and does not count
+    padding.
     """
 
     targets: ClassVar = ("query", "value")
@@ -26,12 +24,12 @@ class Bert(TextArchitecture):
         self._counts_from_padding = counts_from_padding
 
     @override
-    def positions(self, config: Any) -> int:
+    def max_positions(self, config: Any) -> int:
         skipped = config.pad_token_id + 1 if self._counts_from_padding else 0
         return int(config.max_position_embeddings - skipped)
 
     @override
-    def on_server(self, module: str) -> bool:
+    def is_server_module(self, module: str) -> bool:
         return module.startswith(("encoder.", "pooler."))
 
     @override

@@ -1,6 +1,4 @@
-"""DINOv2 (Oquab et al., 2023): ViT with a learnt scale on each layer's output, for images of many
-sizes.
-"""
+"""DINOv2 (Oquab et al., 2023): ViT with layer scale, for images of different sizes."""
 
 from typing import Any, ClassVar, final
 
@@ -13,24 +11,23 @@ from learner.architectures.base import CutActivations, ImageArchitecture, pair
 
 @final
 class Dinov2(ImageArchitecture):
-    """``transformers.Dinov2Model``; it has no pooler: its authors classify by ``cls_mean`` or
+    """``transformers.Dinov2Model``, without a pooler: its authors classify by ``cls_mean`` or
     ``cls``.
     """
 
     targets: ClassVar = ("q_proj", "v_proj")
     has_pooler: ClassVar = False
-    special = 1
+    num_special_tokens = 1
 
     @override
-    def tokens(self, config: Any, height: int, width: int) -> int:
-        # What is left over at the edge is cut off; position embeddings are interpolated to the
-        # size.
+    def token_count(self, config: Any, height: int, width: int) -> int:
+        # Pixels that do not fill a patch are cut off; position embeddings are interpolated.
         tall, wide = pair(config.patch_size)
         patches = (height // tall) * (width // wide)
-        return patches + self.special if patches else 0
+        return patches + self.num_special_tokens if patches else 0
 
     @override
-    def on_server(self, module: str) -> bool:
+    def is_server_module(self, module: str) -> bool:
         return module.startswith("encoder.")
 
     @override

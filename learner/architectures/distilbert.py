@@ -1,6 +1,4 @@
-"""DistilBERT (Sanh et al., 2019): BERT with half the layers, without segments and without a
-pooler.
-"""
+"""DistilBERT (Sanh et al., 2019): BERT with half the layers, no segments and no pooler."""
 
 from typing import Any, ClassVar, final
 
@@ -13,19 +11,17 @@ from learner.architectures.base import Batch, CutActivations, TextArchitecture, 
 
 @final
 class DistilBert(TextArchitecture):
-    """``transformers.DistilBertModel``; the two texts of a pair are told apart by their separator
-    alone.
-    """
+    """``transformers.DistilBertModel``; only the separator distinguishes the texts of a pair."""
 
     targets: ClassVar = ("q_lin", "v_lin")
     has_pooler: ClassVar = False
 
     @override
-    def positions(self, config: Any) -> int:
+    def max_positions(self, config: Any) -> int:
         return int(config.max_position_embeddings)
 
     @override
-    def on_server(self, module: str) -> bool:
+    def is_server_module(self, module: str) -> bool:
         return module.startswith("transformer.")
 
     @override

@@ -1,6 +1,4 @@
-"""ELECTRA (Clark et al., 2020): BERT whose embedding may be narrower than its encoder, and no
-pooler.
-"""
+"""ELECTRA (Clark et al., 2020): BERT with a narrower embedding and without a pooler."""
 
 from typing import Any, ClassVar, final
 
@@ -15,23 +13,23 @@ from learner.architectures.base import Batch, CutActivations, TextArchitecture, 
 class Electra(TextArchitecture):
     """``transformers.ElectraModel``, the discriminator.
 
-    The cut is before the projection to the encoder's width, so that the narrow embedding is what
-    crosses it.
+    The cut is before the projection to the encoder's width, so that the narrow embedding crosses
+    the link.
     """
 
     targets: ClassVar = ("query", "value")
     has_pooler: ClassVar = False
 
     @override
-    def width(self, config: Any) -> int:
+    def embedding_width(self, config: Any) -> int:
         return int(config.embedding_size)
 
     @override
-    def positions(self, config: Any) -> int:
+    def max_positions(self, config: Any) -> int:
         return int(config.max_position_embeddings)
 
     @override
-    def on_server(self, module: str) -> bool:
+    def is_server_module(self, module: str) -> bool:
         return module.startswith(("embeddings_project", "encoder."))
 
     @override

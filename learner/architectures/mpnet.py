@@ -1,6 +1,4 @@
-"""MPNet (Song et al., 2020): RoBERTa's embedding, and a bias on attention by the distance of two
-tokens.
-"""
+"""MPNet (Song et al., 2020): RoBERTa's embedding, and relative position bias in attention."""
 
 from typing import Any, ClassVar, final
 
@@ -13,21 +11,19 @@ from learner.architectures.base import Batch, CutActivations, TextArchitecture, 
 
 @final
 class MPNet(TextArchitecture):
-    """``transformers.MPNetModel``; every encoder of it adds its own distance bias to the
-    attention.
-    """
+    """``transformers.MPNetModel``; its encoder adds the relative position bias by itself."""
 
     targets: ClassVar = ("attn.q", "attn.v")
     attentions: ClassVar = frozenset()
     has_pooler: ClassVar = True
 
     @override
-    def positions(self, config: Any) -> int:
+    def max_positions(self, config: Any) -> int:
         # Positions are counted from the padding token on, which MPNetEmbeddings fixes at number 1.
         return int(config.max_position_embeddings - 2)
 
     @override
-    def on_server(self, module: str) -> bool:
+    def is_server_module(self, module: str) -> bool:
         return module.startswith(("encoder.", "pooler."))
 
     @override

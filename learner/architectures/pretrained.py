@@ -1,6 +1,4 @@
-"""Finding a pre-trained encoder and its tokenizer: an alias, a local directory or the Hugging Face
-hub.
-"""
+"""Loading of a pre-trained encoder and its tokenizer, from an alias, a directory or the hub."""
 
 import importlib
 from collections.abc import Iterator
@@ -24,7 +22,7 @@ KEY = "learner.model"
 
 
 def locate(model: str) -> str:
-    """Return what ``from_pretrained`` understands: a local directory or a hub id."""
+    """Return the source for ``from_pretrained``: a local directory or a hub id."""
     if model == "minilm":
         return _minilm()
     if Path(model).is_dir():
@@ -39,22 +37,25 @@ def locate(model: str) -> str:
 
 
 def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitArchitecture, Any]:
-    """Return the architecture's family and the pre-trained model, its dropout off and all weights
-    frozen.
+    """Return the architecture and the pre-trained model, without dropout, all weights frozen.
 
-    Raises LearnerInputError where the model cannot be had, has no family here, lacks a weight that the
-    forward pass needs (it would be random), or is too short for ``max_tokens``.
+    Raises:
+        LearnerInputError: the model cannot be loaded, its architecture is not known, it lacks a
+            weight of the forward pass (which would be random), or it has fewer positions than
+            ``max_tokens``.
     """
-    model, pooler = settings.model, settings.pooling == "pooler"
+    model = settings.model
+    pooler = settings.pooling == "pooler"
     source = locate(model)
     config = _load_config(model, source)
-    family = _find_family(model, config, pooler=pooler)
-    if isinstance(family, TextArchitecture) and settings.max_tokens > family.positions(config):
-        problem = f"{settings.max_tokens} is more than the {family.positions(config)} positions of '{model}'"
-        raise LearnerInputError("learner.max_tokens", problem)
-    attention = _attention(family, settings)
-    # Weights that the checkpoint lacks are drawn from torch's global generator; they are refused
-    # below.
+    architecture = _find_architecture(model, config, pooler=pooler)
+    if isinstance(architecture, TextArchitecture):
+        positions = architecture.max_positions(config)
+        if settings.max_tokens > positions:
+            problem = f"{settings.max_tokens} is more than the {positions} positions of '{model}'"
+            raise LearnerInputError("learner.max_tokens", problem)
+    attention = _attention(architecture, settings)
+    # Weights that the checkpoint lacks are drawn from torch's global generator, and refused below.
     with _quiet(), torch.random.fork_rng(devices=[]):
         try:
             encoder, report = AutoModel.from_pretrained(
@@ -62,7 +63,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
                 dtype=precision.dtype,
                 attn_implementation=attention,
                 output_loading_info=True,
-                **family.options(pooler=pooler),
+                **architecture.from_pretrained_kwargs(pooler=pooler),
             )
         except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
             raise LearnerInputError(
@@ -71,7 +72,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
     _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
     encoder.requires_grad_(requires_grad=False)
     try:
-        return family, encoder.eval().to(precision.device)
+        return architecture, encoder.eval().to(precision.device)
     except torch.OutOfMemoryError as error:
         problem = (
             f"'{model}' does not fit into the memory of the device ({precision.device}); take 'cpu'"
@@ -79,28 +80,28 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
         raise LearnerInputError("learner.device", problem) from error
 
 
-def _find_family(model: str, config: Any, *, pooler: bool) -> SplitArchitecture:
-    family = ARCHITECTURES.get(config.model_type)
-    if family is None:
+def _find_architecture(model: str, config: Any, *, pooler: bool) -> SplitArchitecture:
+    architecture = ARCHITECTURES.get(config.model_type)
+    if architecture is None:
         problem = (
-            f"'{model}' is of the type {config.model_type}, for which learner/families has no file; there are: "
-            f"{', '.join(ARCHITECTURES)}; docs/adding-a-model.md says what to implement"
+            f"'{model}' is of the type {config.model_type}, for which learner/architectures has no file; known are: "
+            f"{', '.join(ARCHITECTURES)}; docs/adding-a-model.md shows how to add one"
         )
         raise LearnerInputError(KEY, problem)
     if getattr(config, "is_decoder", False):
         raise LearnerInputError(
             KEY, f"'{model}' is a decoder; an encoder, whose tokens see each other, is needed"
         )
-    if pooler and not family.has_pooler:
+    if pooler and not architecture.has_pooler:
         problem = f"models of the type {config.model_type} have no pooler; take 'mean' or 'cls'"
         raise LearnerInputError("learner.pooling", problem)
-    return family
+    return architecture
 
 
-def _attention(family: SplitArchitecture, settings: LearnerSettings) -> str:
+def _attention(architecture: SplitArchitecture, settings: LearnerSettings) -> str:
     """Return the name of the attention for ``from_pretrained``."""
     if settings.attention == "flash":
-        if "flash_attention_2" not in family.attentions:
+        if "flash_attention_2" not in architecture.attentions:
             raise LearnerInputError(
                 "learner.attention", f"'{settings.model}' has no 'flash'; take 'sdpa'"
             )
@@ -110,23 +111,24 @@ def _attention(family: SplitArchitecture, settings: LearnerSettings) -> str:
                 "'flash' needs the package flash-attn; install it or take 'sdpa'",
             )
         return "flash_attention_2"
-    return "sdpa" if "sdpa" in family.attentions else "eager"
+    return "sdpa" if "sdpa" in architecture.attentions else "eager"
 
 
 def load_tokenizer(model: str, vocabulary: int) -> Any:
-    """Return the tokenizer that was trained with the model; LearnerInputError where it is missing or
-    another's.
+    """Return the tokenizer that was trained with the model.
+
+    Raises:
+        LearnerInputError: it is missing, or it belongs to another model.
     """
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(locate(model))
-    # What is wrong with its files surfaces as anything, down to a bare Exception of the Rust side.
+    # Faulty files raise anything, down to a bare Exception of the Rust library.
     except Exception as error:
         raise LearnerInputError(
             KEY, f"'{model}' has no tokenizer that can be loaded: {_line(error)}"
         ) from error
-    # Where the files are missing, transformers may make up a tokenizer of nothing but special
-    # tokens.
+    # Where the files are missing, transformers may make up a tokenizer of special tokens only.
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise LearnerInputError(KEY, f"'{model}' has no tokenizer files")
     if len(tokenizer) > vocabulary:
@@ -138,13 +140,15 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
 
 
 def load_image_processor(model: str) -> Any:
-    """Return what brings images into the form that the model was trained on; LearnerInputError where it is
-    missing.
+    """Return the image processor that was trained with the model.
+
+    Raises:
+        LearnerInputError: it is missing.
     """
     try:
         with _quiet():
             return AutoImageProcessor.from_pretrained(locate(model), backend="pil")
-    # As for the tokenizer: what is wrong with its files surfaces as anything.
+    # As with the tokenizer, faulty files raise anything.
     except Exception as error:
         problem = f"'{model}' has no image processor that can be loaded: {_line(error)}"
         raise LearnerInputError(KEY, problem) from error
@@ -168,7 +172,7 @@ def _load_config(model: str, source: str) -> Any:
         if Path(source).is_dir():
             raise LearnerInputError(KEY, f"{unreadable}: {_line(error)}") from error
         problem = (
-            f"'{model}' is neither a local directory nor a model that the Hugging Face hub answers for; "
+            f"'{model}' is neither a local directory nor a model that the Hugging Face hub returns; "
             "'minilm' needs no download"
         )
         raise LearnerInputError(KEY, problem) from error
@@ -183,7 +187,7 @@ def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:
         )
     if missing:
         raise LearnerInputError(
-            KEY, f"'{model}' lacks {len(missing)} weights, the first of them {missing[0]}"
+            KEY, f"'{model}' lacks {len(missing)} weights, the first is {missing[0]}"
         )
 
 
@@ -193,11 +197,10 @@ def _line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep reports, progress bars and retries off stderr, which belongs to the run's own
-    progress.
-    """
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    of_hub = hub_logging.get_verbosity()
+    """Keep reports, progress bars and retries off stderr: the run shows its own progress there."""
+    verbosity = logging.get_verbosity()
+    bar = logging.is_progress_bar_enabled()
+    hub_verbosity = hub_logging.get_verbosity()
     logging.set_verbosity_error()
     hub_logging.set_verbosity(ERROR)
     logging.disable_progress_bar()
@@ -205,6 +208,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(verbosity)
-        hub_logging.set_verbosity(of_hub)
+        hub_logging.set_verbosity(hub_verbosity)
         if bar:
             logging.enable_progress_bar()

@@ -1,6 +1,4 @@
-"""ViT (Dosovitskiy et al., 2021), and DeiT (Touvron et al., 2021), which has a second special
-token.
-"""
+"""ViT (Dosovitskiy et al., 2021) and DeiT (Touvron et al., 2021), with two special tokens."""
 
 from typing import Any, ClassVar, final
 
@@ -13,25 +11,26 @@ from learner.architectures.base import CutActivations, ImageArchitecture, pair
 
 @final
 class Vit(ImageArchitecture):
-    """``transformers.ViTModel`` and ``DeiTModel``, for images of one size; the pooler reads the
-    first token.
+    """``transformers.ViTModel`` and ``DeiTModel`` for images of one size.
+
+    The pooler reads the first token.
     """
 
     targets: ClassVar = ("q_proj", "v_proj")
     has_pooler: ClassVar = True
 
-    def __init__(self, *, special: int) -> None:
-        self.special = special
+    def __init__(self, *, num_special_tokens: int) -> None:
+        self.num_special_tokens = num_special_tokens
 
     @override
-    def tokens(self, config: Any, height: int, width: int) -> int:
+    def token_count(self, config: Any, height: int, width: int) -> int:
         if (height, width) != pair(config.image_size):
             return 0
         tall, wide = pair(config.patch_size)
-        return (height // tall) * (width // wide) + self.special
+        return (height // tall) * (width // wide) + self.num_special_tokens
 
     @override
-    def on_server(self, module: str) -> bool:
+    def is_server_module(self, module: str) -> bool:
         return module.startswith(("layers.", "pooler."))
 
     @override

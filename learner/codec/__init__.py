@@ -1,6 +1,4 @@
-"""What crosses the link: how it is written as bytes, how many those are, and what the other side
-reads.
-"""
+"""Codecs: compression of the legs of the split step."""
 
 from learner.codec.base import Codec, Encoded
 from learner.codec.link import SplitLink

@@ -1,4 +1,4 @@
-"""What a codec must tell to stand between the two sides of the split."""
+"""Codec interface: encoding and decoding of the vectors of a leg."""
 
 from abc import ABC, abstractmethod
 from typing import TypeAlias
@@ -8,31 +8,31 @@ from numpy import ndarray
 from torch import Tensor
 
 Encoded: TypeAlias = tuple[Tensor, ...]
-"""What travels: the bytes of these tensors, and nothing else."""
+"""Encoded payload: the bytes of these tensors, and nothing else, are transmitted."""
 
 
 class Codec(ABC):
-    """How the vectors of a payload are written as bytes, and what the other side reads from them.
+    """Codec of a leg: writes the vectors of a payload as bytes, and reads them at the receiver.
 
     A payload has one or more samples, and a sample one or more vectors of E numbers: its embedded
     tokens, or its one feature or gradient. Samples stand one after another, and ``tokens`` says how
-    many vectors each has. The numbers are finite. A codec treats every sample by itself, because
-    the server may compute samples in other batches than they arrived in; and how many bits a
-    payload takes does not depend on any value.
+    many vectors each has. The numbers are finite. A codec treats each sample by itself, because
+    the server may compute samples in other batches than they arrived in. The number of bits of a
+    payload depends on shapes only, not on values.
     """
 
     @abstractmethod
     def bits(self, tokens: Int[ndarray, " S"], width: int) -> int:
-        """Return 8 times the bytes of ``encode``; ValueError where vectors of this width cannot be
-        written.
+        """Return the bits of the encoded payload: 8 times the bytes of ``encode``.
+
+        Raises:
+            ValueError: vectors of this width cannot be written.
         """
 
     @abstractmethod
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:
-        """Return what travels."""
+        """Return the encoded payload."""
 
     @abstractmethod
     def decode(self, sent: Encoded, tokens: Int[ndarray, " S"], width: int) -> Float[Tensor, "V E"]:
-        """Return the vectors that the other side computes with, from what travelled and the shape
-        alone.
-        """
+        """Return the vectors of the receiver, from the encoded payload and the shape only."""

@@ -1,4 +1,4 @@
-"""Floating-point numbers of 64, 32 or 16 bits."""
+"""Floating-point codec: numbers of 64, 32 or 16 bits."""
 
 from dataclasses import dataclass
 from typing import final
@@ -15,7 +15,7 @@ from learner.codec.base import Codec, Encoded
 @final
 @dataclass(frozen=True)
 class Floats(Codec):
-    """Every number rounded to the nearest of a format (IEEE 754 binary64, 32 and 16, or bfloat16).
+    """Rounding of each number to a format: IEEE 754 binary64, 32 and 16, or bfloat16.
 
     A number beyond the format becomes infinite, which the link refuses: 65,504 is float16's
     largest.

@@ -1,4 +1,4 @@
-"""Integers of 8 or 4 bits with one scale a vector."""
+"""Integer quantisation: 8 or 4 bits per number, one scale per vector."""
 
 from dataclasses import dataclass
 from typing import Literal, final
@@ -15,13 +15,13 @@ from learner.codec.base import Codec, Encoded
 @final
 @dataclass(frozen=True)
 class Integers(Codec):
-    """Uniform symmetric quantisation: ``x = scale q``, q the nearest of -n to n, n = 127 with 8
-    bits and 7 with 4.
+    """Uniform symmetric quantisation: ``x = scale q`` with integer q from -n to n.
 
-    The scale of a vector is its largest magnitude over n, in float32 and rounded up, so that
-    nothing is cut off and no number is off by more than scale / 2 (and float32's own rounding). Two
-    numbers of 4 bits share a byte; an odd one has a byte for itself. Left out: zero points,
-    outliers apart, stochastic rounding.
+    n is 127 with 8 bits and 7 with 4 bits. The scale of a vector is its maximum magnitude over n,
+    in float32 and rounded up. So nothing is clipped, and the error of a number is at most
+    scale / 2, plus the rounding of float32. Two numbers of 4 bits share a byte; with an odd number
+    of them, the last byte is half used. Left out: zero points, separate outliers, stochastic
+    rounding.
     """
 
     number_bits: Literal[8, 4]
@@ -34,7 +34,7 @@ class Integers(Codec):
     @override
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:
         scale = self._scale(vectors)
-        # Only zeros have a scale of 0, and zeros they stay.
+        # A vector of zeros has a scale of 0; its numbers stay 0.
         step = torch.where(scale > 0, scale, 1.0).to(vectors.dtype)
         whole = (vectors / step).round_().to(torch.int8)
         return (whole if self.number_bits == 8 else _pack(whole)), scale
@@ -45,20 +45,20 @@ class Integers(Codec):
         return scale * (numbers if self.number_bits == 8 else _unpack(numbers, width))
 
     def _scale(self, vectors: Float[Tensor, "V E"]) -> Float[Tensor, "V 1"]:
-        largest, steps = vectors.abs().amax(1, keepdim=True), 2 ** (self.number_bits - 1) - 1
+        largest = vectors.abs().amax(1, keepdim=True)
+        steps = 2 ** (self.number_bits - 1) - 1
+        # Rounded up to float32: with the nearest number the largest magnitude could be clipped.
         nearest = (largest.double() / steps).float()
         above = torch.nextafter(nearest, nearest.new_tensor(torch.inf))
         return torch.where(nearest.double() * steps < largest, above, nearest)
 
 
 def _pack(whole: Int[Tensor, "V E"]) -> UInt8[Tensor, "V P"]:
-    """Return two numbers a byte, the first in the lower half, moved by 8 so that none is
-    negative.
-    """
-    moved = torch.nn.functional.pad((whole + 8).to(torch.uint8), (0, whole.shape[1] % 2))
-    return moved[:, ::2] | moved[:, 1::2] << 4
+    """Return two numbers per byte, the first in the lower half, each shifted by 8 to 0 to 15."""
+    shifted = torch.nn.functional.pad((whole + 8).to(torch.uint8), (0, whole.shape[1] % 2))
+    return shifted[:, ::2] | shifted[:, 1::2] << 4
 
 
 def _unpack(packed: UInt8[Tensor, "V P"], width: int) -> Int[Tensor, "V E"]:
-    moved = torch.stack([packed & 15, packed >> 4], dim=2).flatten(1)
-    return moved[:, :width].to(torch.int8) - 8
+    shifted = torch.stack([packed & 15, packed >> 4], dim=2).flatten(1)
+    return shifted[:, :width].to(torch.int8) - 8

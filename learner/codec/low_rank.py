@@ -1,4 +1,4 @@
-"""The matrix of a sample's tokens as a product of two narrow ones."""
+"""Low-rank codec: the matrix of a sample's tokens as a product of two factors."""
 
 from dataclasses import dataclass
 from typing import Final, final
@@ -18,11 +18,10 @@ _NUMBER_BITS: Final = 32
 @final
 @dataclass(frozen=True)
 class LowRank(Codec):
-    """The best approximation of a sample's T x E matrix by one of rank r (Eckart and Young, 1936),
-    as two factors.
+    """Truncated SVD of a sample's T x E matrix to rank r (Eckart and Young, 1936).
 
-    T x r and r x E numbers in float32 travel; a sample of fewer than r tokens takes as many as it
-    has. Which of two equal singular values is kept is not defined.
+    The factors, T x r and r x E numbers in float32, are transmitted. A sample of fewer than r
+    tokens has rank T. The choice between equal singular values is not defined.
     """
 
     rank: int
@@ -42,18 +41,19 @@ class LowRank(Codec):
 
     @override
     def decode(self, sent: Encoded, tokens: Int[ndarray, " S"], width: int) -> Float[Tensor, "V E"]:
-        # In float64, because the last places of a product in float32 depend on the number of rows.
+        # In float64: the last digits of a product in float32 depend on the number of rows.
         ranks = np.minimum(tokens, self.rank)
         left = torch.split(sent[0].double(), (tokens * ranks).tolist())
         right = torch.split(sent[1].double(), ranks.tolist())
-        return torch.cat([a.view(-1, len(b)) @ b for a, b in zip(left, right, strict=True)])
+        return torch.cat(
+            [tall.view(-1, len(wide)) @ wide for tall, wide in zip(left, right, strict=True)]
+        )
 
     def _factors(
         self, sample: Float[Tensor, "T E"]
     ) -> tuple[Float[Tensor, "T R"], Float[Tensor, "R E"]]:
-        """Return both factors of one sample; zeros at its end, such as padding, are left out of the
-        calculation.
-        """
+        """Return both factors of one sample."""
+        # Zeros at its end, such as padding, do not enter the SVD.
         held = int(sample.any(1).nonzero().max()) + 1 if sample.any() else 1
         left, values, right = torch.linalg.svd(sample[:held], full_matrices=False)
         count = min(self.rank, len(sample))

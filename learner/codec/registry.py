@@ -1,4 +1,4 @@
-"""How a codec is found by its name, and what it must do before it is believed."""
+"""Registry of codecs, and the self-test of each codec before the first round."""
 
 from collections.abc import Callable
 from functools import partial
@@ -47,66 +47,72 @@ def _class(kind: str) -> type[Codec]:
     try:
         if ":" in kind:
             module, _, name = kind.partition(":")
-            found = getattr(import_module(module), name)
+            member = getattr(import_module(module), name)
         else:
-            found = installed()[kind].load()
+            member = installed()[kind].load()
     except KeyError:
         raise ValueError(f"there is no codec '{kind}'") from None
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"codec '{kind}' cannot be imported: {error}") from None
-    if isinstance(found, type) and issubclass(found, Codec):
-        return found
+    if isinstance(member, type) and issubclass(member, Codec):
+        return member
     raise ValueError(f"codec '{kind}' is not a subclass of learner.codec.Codec")
 
 
 def build_link(codecs: Codecs, embedding_width: int, feature_width: int) -> SplitLink:
-    """Return the link for vectors of these widths; LearnerInputError where a codec cannot be had or does
-    not fit them.
+    """Return the link for vectors of these widths.
+
+    Raises:
+        LearnerInputError: a codec cannot be loaded, or it fails its self-test.
     """
     return SplitLink(
-        _wire(codecs, "embedding", embedding_width),
-        _wire(codecs, "feature", feature_width),
-        _wire(codecs, "gradient", feature_width),
-        codecs.skip_padding,
+        _embedding=_leg_codec(codecs, "embedding", embedding_width),
+        _feature=_leg_codec(codecs, "feature", feature_width),
+        _gradient=_leg_codec(codecs, "gradient", feature_width),
+        skip_padding=codecs.skip_padding,
     )
 
 
-def _wire(codecs: Codecs, leg: Leg, width: int) -> LegCodec:
+def _leg_codec(codecs: Codecs, leg: Leg, width: int) -> LegCodec:
     table = codecs.of(leg)
     if table is None:
         return LegCodec(leg, "", None)
     key = f"learner.codec.{leg if getattr(codecs, leg) else 'default'}"
     try:
-        wire = LegCodec(leg, table.kind, create(**table.model_dump()))
-        _try(wire, width, several=leg == "embedding")
+        leg_codec = LegCodec(leg, table.kind, create(**table.model_dump()))
+        _self_test(leg_codec, width, several=leg == "embedding")
     except (ValueError, CodecError) as error:
         raise LearnerInputError(key, _line(error)) from error
-    # What is wrong with a codec from elsewhere surfaces as anything.
+    # A plug-in codec may raise anything.
     except Exception as error:
         problem = (
             f"codec '{table.kind}' fails on a trial payload: {type(error).__name__}: {_line(error)}"
         )
         raise LearnerInputError(key, problem) from error
-    return wire
+    return leg_codec
 
 
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _try(wire: LegCodec, width: int, *, several: bool) -> None:
-    """Send three samples, together and each by itself; ValueError where they do not arrive alike.
+def _self_test(leg_codec: LegCodec, width: int, *, several: bool) -> None:
+    """Send three samples, together and one by one.
 
-    Of a codec that looks at more than one sample, the two executors would make different things.
+    With a codec that depends on the other samples, the two executors would disagree.
+
+    Raises:
+        ValueError: the decoded samples differ.
     """
     tokens = np.array([3, 1, 2]) if several else np.ones(3, int)
-    # Any numbers do, but for ties, and as long as no two samples are of one size.
+    # Test vectors without ties, the magnitude different in each sample.
     vectors = torch.sin(torch.arange(1.0, tokens.sum() * width + 1)).view(-1, width)
     vectors *= torch.tensor([1.0, 10.0, 100.0]).repeat_interleave(torch.from_numpy(tokens))[:, None]
-    together, end = wire.carry(vectors, tokens, None), np.cumsum(tokens)
+    together = leg_codec.round_trip(vectors, tokens, None)
+    end = np.cumsum(tokens)
     for first, last in zip((end - tokens).tolist(), end.tolist(), strict=True):
-        alone = wire.carry(vectors[first:last], np.array([last - first]), None)
+        alone = leg_codec.round_trip(vectors[first:last], np.array([last - first]), None)
         if not torch.allclose(alone, together[first:last], rtol=1e-4, atol=1e-6):
             raise ValueError(
-                f"codec '{wire.kind}' makes something else of a sample when others travel with it"
+                f"codec '{leg_codec.kind}' decodes a sample differently when other samples are sent with it"
             )

@@ -1,4 +1,4 @@
-"""The largest numbers of a vector and where they stand."""
+"""Top-k sparsification: the k largest numbers of a vector and their positions."""
 
 from dataclasses import dataclass
 from typing import Final, final
@@ -11,18 +11,17 @@ from typing_extensions import override
 
 from learner.codec.base import Codec, Encoded
 
-_MOST: Final = 2**16
-"""Places that 16 bits can tell apart."""
+_PLACES: Final = 2**16
+"""Number of positions that 16 bits can address."""
 
 
 @final
 @dataclass(frozen=True)
 class TopK(Codec):
-    """The k numbers of largest magnitude of each vector, in float32 with their places in 16 bits; 0
-    for the others.
+    """Top-k sparsification: the k numbers of largest magnitude per vector; the others become 0.
 
-    Per vector, not per payload as in Aji and Heafield (2017), and without their memory of what was
-    left out.
+    Numbers are transmitted in float32, their positions in 16 bits. Differences to Aji and Heafield
+    (2017): k per vector instead of per payload, and no error feedback.
     """
 
     k: int
@@ -31,18 +30,18 @@ class TopK(Codec):
     def bits(self, tokens: Int[ndarray, " S"], width: int) -> int:
         if self.k > width:
             raise ValueError(f"k = {self.k} exceeds the {width} numbers of a vector")
-        if width > _MOST:
+        if width > _PLACES:
             raise ValueError(f"a vector of {width} numbers has more places than 16 bits can name")
         return int(tokens.sum()) * self.k * (torch.float32.itemsize + torch.int16.itemsize) * 8
 
     @override
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:
         place = vectors.abs().topk(self.k, dim=1, sorted=False).indices
-        return vectors.gather(1, place).float(), (place - _MOST // 2).to(torch.int16)
+        return vectors.gather(1, place).float(), (place - _PLACES // 2).to(torch.int16)
 
     @override
     def decode(self, sent: Encoded, tokens: Int[ndarray, " S"], width: int) -> Float[Tensor, "V E"]:
         largest, place = sent
         return largest.new_zeros(len(largest), width).scatter_(
-            1, place.long() + _MOST // 2, largest
+            1, place.long() + _PLACES // 2, largest
         )

@@ -1,6 +1,4 @@
-"""Labelled samples: where they come from, what the model reads of them, which device holds
-which.
-"""
+"""Labelled samples: sources, preparation for the model, and partition over the devices."""
 
 from learner.data.images import ImageDataset, prepare
 from learner.data.labelled import LabelledDataset

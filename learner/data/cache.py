@@ -1,4 +1,4 @@
-"""Tokens of large sets of texts, kept from run to run in a file named after their content."""
+"""Cache of tokenised texts, kept between runs in files named by a hash of their content."""
 
 import hashlib
 import json
@@ -15,24 +15,22 @@ from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-# Fewer texts are tokenised sooner than they are worth a file.
-WORTH: Final = 5_000
+# Tokenising fewer texts takes less time than a file is worth.
+MIN_TEXTS: Final = 5_000
 
 
 def folder() -> Path:
-    """Return where Hugging Face's ``datasets`` keeps what it has prepared, and what is kept here
-    too.
-    """
+    """Return the cache folder, inside that of Hugging Face's ``datasets``."""
     datasets = os.environ.get("HF_DATASETS_CACHE")
     return (Path(datasets) if datasets else Path(HF_HOME) / "datasets") / "airtune-tokens"
 
 
 def key(tokenizer: Any, max_tokens: int, texts: Sequence[Sequence[str]]) -> str | None:
-    """Return a name for what a tokenizer makes of these texts; None where it is not kept."""
-    if len(texts[0]) < WORTH or not tokenizer.is_fast:
+    """Return the cache key of these texts under a tokenizer; None if they are not cached."""
+    if len(texts[0]) < MIN_TEXTS or not tokenizer.is_fast:
         return None
     rules = json.loads(tokenizer.backend_tokenizer.to_str())
-    # What the last call asked for, and not what the tokenizer is.
+    # Settings of the last call, not of the tokenizer.
     for last in ("truncation", "padding"):
         rules.pop(last, None)
     facts = [
@@ -51,9 +49,7 @@ def key(tokenizer: Any, max_tokens: int, texts: Sequence[Sequence[str]]) -> str 
 
 
 def read(name: str | None) -> dict[str, ndarray] | None:
-    """Return what was kept under a name; None where there is nothing, or nothing that can be
-    read.
-    """
+    """Return the tokens cached under a name; None if there are none, or the file is damaged."""
     if name is None:
         return None
     try:
@@ -63,9 +59,7 @@ def read(name: str | None) -> dict[str, ndarray] | None:
 
 
 def write(name: str | None, tokens: Mapping[str, ndarray]) -> None:
-    """Keep tokens under a name, all of them or none; a folder that cannot be written is no reason
-    to stop.
-    """
+    """Write tokens to the cache atomically; a folder that cannot be written is ignored."""
     if name is None:
         return
     with suppress(OSError):

@@ -21,7 +21,11 @@ _READERS = MappingProxyType[str, Callable[[Path], pd.DataFrame]](
 
 
 def read_directory(folder: Path) -> RawTables:
-    """Return the training and test tables of a directory; LearnerInputError where there are none."""
+    """Return the training and test tables of a directory.
+
+    Raises:
+        LearnerInputError: a table is missing or cannot be read.
+    """
     if not folder.is_dir():
         raise LearnerInputError(KEY, f"'{folder}' is not a directory")
     return RawTables(KEY, _read(folder, "train"), _read(folder, "validation", "test"))
@@ -46,8 +50,6 @@ def _read(folder: Path, *splits: str) -> pd.DataFrame:
 
 
 def _has_lines(file: Path) -> bool:
-    """Return whether each line is an object of its own, as ``datasets`` writes them, and not all
-    one array.
-    """
+    """Return whether each line is one object, as ``datasets`` writes, instead of one array."""
     with file.open(encoding="utf-8") as text:
         return not text.read(64).lstrip().startswith("[")

@@ -1,4 +1,4 @@
-"""Samples from the Hugging Face hub, or from the cache of what was once loaded from it."""
+"""Samples from the Hugging Face hub or its local cache."""
 
 import os
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ KEY = "learner.data.name"
 @final
 @dataclass(frozen=True, kw_only=True)
 class HubSet:
-    """A data set on the hub, and those of its splits that have labels."""
+    """Data set on the hub, and its splits that have labels."""
 
     repository: str = "nyu-mll/glue"
     configuration: str | None
     columns: Columns | None
     classes: int | None = 2
-    """Number of classes; None where the training labels tell it."""
+    """Number of classes; None: counted in the training labels."""
     train: str = "train"
     tests: tuple[str, ...] = ("validation",)
-    """Splits to test on, the first that there is."""
+    """Test splits, by preference: the first one that exists is used."""
 
 
 def _glue(
@@ -39,8 +39,8 @@ def _glue(
 HUB_SETS = MappingProxyType(
     {
         "sst2": _glue("sst2", "sentence"),
-        # The labels of MRPC's test split are public; the paper's 4,076 training samples are the two
-        # others.
+        # The labels of MRPC's test split are public; the paper's 4,076 training samples are the
+        # other two splits.
         "mrpc": _glue("mrpc", "sentence1", "sentence2", train="train+validation", test="test"),
         "qnli": _glue("qnli", "question", "sentence"),
         "rte": _glue("rte", "sentence1", "sentence2"),
@@ -66,7 +66,7 @@ HUB_SETS = MappingProxyType(
 
 
 def find(data: Data) -> HubSet:
-    """Return the set that is known by its name, or the one whose hub id is given."""
+    """Return the data set of a known name or of a hub id."""
     assert data.name is not None, "validated: a set has a name or a path"
     if data.name in HUB_SETS:
         return HUB_SETS[data.name]
@@ -81,8 +81,10 @@ def find(data: Data) -> HubSet:
 
 
 def read_hub(name: str, hub_set: HubSet) -> RawTables:
-    """Return the training and test tables, from the hub or its cache; LearnerInputError where neither has
-    them.
+    """Return the training and test tables, from the hub or its cache.
+
+    Raises:
+        LearnerInputError: neither has them.
     """
     return RawTables(KEY, _read(name, hub_set, hub_set.train), _read(name, hub_set, *hub_set.tests))
 
@@ -99,7 +101,7 @@ def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
                 split=split,
                 cache_dir=os.environ.get("HF_DATASETS_CACHE"),
             )
-        # A set may come with any fault of any of its formats.
+        # Each format of a data set raises its own errors.
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:150]
             problem = (
@@ -107,6 +109,6 @@ def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
                 or f"'{name}' cannot be loaded ({reason}); learner.data.path takes a local copy"
             )
             continue
-        # Images stay the files that they are: decoded, a set would not fit into memory.
+        # Images stay encoded: a decoded set would not fit into memory.
         return loaded.with_format("arrow")[:].to_pandas()
     raise LearnerInputError(KEY, problem)

@@ -1,4 +1,4 @@
-"""Images, kept as encoded files and brought into the model's form when a batch is put together."""
+"""Images as encoded files; the model's processor decodes and resizes them per batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from learner.errors import LearnerInputError
 @final
 @dataclass(frozen=True, eq=False)
 class ImageDataset(Dataset):
-    """Samples as PNG, JPEG and the like; all of them become the same number of tokens."""
+    """Images as PNG, JPEG and the like, all with the same number of tokens."""
 
     encoded: Sequence[bytes]
     processor: Any
@@ -37,13 +37,15 @@ class ImageDataset(Dataset):
 
 
 def prepare(
-    labelled: LabelledDataset, processor: Any, family: ImageArchitecture, config: Any
+    labelled: LabelledDataset, processor: Any, architecture: ImageArchitecture, config: Any
 ) -> ImageDataset:
-    """Return the samples for this model; LearnerInputError where its processor's images are not what it
-    takes.
+    """Return the samples for this model.
+
+    Raises:
+        LearnerInputError: the model refuses the size of its processor's images.
     """
     height, width = pixels(labelled.images[:1], processor)["pixel_values"].shape[2:]
-    tokens = family.tokens(config, height, width)
+    tokens = architecture.token_count(config, height, width)
     if not tokens:
         problem = (
             f"its image processor makes images of {height} x {width} pixels, and the model takes "

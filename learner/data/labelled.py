@@ -1,4 +1,4 @@
-"""Texts or images with class numbers, checked as they come in."""
+"""Labelled texts or images from a table, with its columns checked."""
 
 import io
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from learner.settings import Columns
 @final
 @dataclass(frozen=True, eq=False)
 class LabelledDataset:
-    """Texts, pairs of texts, or encoded images, and their class numbers."""
+    """Labelled dataset: texts, pairs of texts or encoded images, and their class numbers."""
 
     texts: tuple[list[str], ...]
-    """The texts, or first and second texts; none of either where the samples are images."""
+    """Texts, or first and second texts of pairs; empty for images."""
     labels: Int[ndarray, " S"]
     images: list[bytes] = field(default_factory=list)
     groups: Int[ndarray, " S"] | None = None
-    """Number of the value that each sample has in the column by which devices are told apart."""
+    """Group of each sample: the number of its value in the column of a natural partition."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,10 +49,12 @@ def from_frame(
     split: str,
     group: str | None = None,
 ) -> LabelledDataset:
-    """Return the samples of a table; LearnerInputError under ``key`` where one is missing or a label out
-    of range.
+    """Return the samples of a table.
 
-    ``group`` names the column whose values tell devices apart.
+    ``group`` names the column of a natural partition. ``key`` is the scenario key of the table.
+
+    Raises:
+        LearnerInputError: a column is missing, or it holds something else than it should.
     """
     read = columns.text or (columns.image or "",)
     for name in (*read, columns.label, *([] if group is None else [group])):
@@ -123,5 +125,5 @@ def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
 
 
 def decode(content: bytes) -> Image.Image:
-    """Return an encoded image, in colour."""
+    """Return the pixels of an encoded image, in RGB."""
     return Image.open(io.BytesIO(content)).convert("RGB")

@@ -1,4 +1,4 @@
-"""Which device holds which training samples, and which of them it takes in a round."""
+"""Partition of the training samples over the devices, and minibatches from its shares."""
 
 from typing import TypedDict, final
 
@@ -16,21 +16,23 @@ from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
 
 
 class ClassCounts(TypedDict):
-    """How many samples of a class a device holds, a row each."""
+    """Number of samples per device and class, one row each."""
 
     device: Int[ndarray, " rows"]
     label: Int[ndarray, " rows"] | None
-    """None where shares may overlap: they are drawn from all samples alike."""
+    """None where shares may overlap: they are IID draws from all samples."""
     samples: Int[ndarray, " rows"]
 
 
 @final
 class Partition(MinibatchSampler):
-    """The share of every device: disjoint, unless each draws its own from all samples.
+    """Partition of the training samples: disjoint shares, unless ``overlap`` is set.
 
-    A minibatch is drawn without replacement from its device's share, independently per round: it
-    depends on seed, device and round alone, and never on who was scheduled before. Raises
-    LearnerInputError where the shares exceed the data, or a minibatch its share.
+    A minibatch is drawn without replacement from its device's share, independently per round. It
+    depends on seed, device and round only, and not on the devices scheduled before.
+
+    Raises:
+        LearnerInputError: the shares exceed the data, or a minibatch exceeds its share.
     """
 
     def __init__(
@@ -46,9 +48,8 @@ class Partition(MinibatchSampler):
         self._labels = labelled.labels
         self._batch_size = batch_size * local_batches
         self._rng = rng
-        # None where shares overlap: they are drawn when they are looked at, so that K of them cost
-        # nothing.
-        self._shares = _deal(data, labelled, device_count, rng)
+        # None where shares overlap: each is drawn when it is used, so that K shares need no memory.
+        self._shares = _assign(data, labelled, device_count, rng)
         self.sizes = (
             _sizes(data, len(labelled), device_count, rng)
             if self._shares is None
@@ -74,13 +75,13 @@ class Partition(MinibatchSampler):
         return self.share(device)[drawn]
 
     def class_counts(self) -> Int[ndarray, "K C"]:
-        """Return how many samples of each class every device holds."""
+        """Return the number of samples per device and class."""
         return partitioners.counts(
             [self.share(device) for device in range(len(self.sizes))], self._labels
         )
 
     def table(self) -> ClassCounts:
-        """Return columns to store, without empty rows."""
+        """Return the columns of the ``shares`` table, without empty rows."""
         if self._shares is None:
             return ClassCounts(device=np.arange(len(self.sizes)), label=None, samples=self.sizes)
         held = self.class_counts()
@@ -88,9 +89,7 @@ class Partition(MinibatchSampler):
         return ClassCounts(device=device, label=label, samples=held[device, label])
 
     def summary(self) -> str:
-        """Return a line on the shares: how they were made, their sizes and, where disjoint, their
-        classes.
-        """
+        """Return one line about the shares: kind, sizes and, if disjoint, number of classes."""
         low, high = int(self.sizes.min()), int(self.sizes.max())
         sizes = (
             f"{low:,}"
@@ -103,10 +102,10 @@ class Partition(MinibatchSampler):
         present = (self.class_counts() > 0).sum(1)
         few, many = int(present.min()), int(present.max())
         classes = f"{few}" if few == many else f"{few} to {many}"
-        return f"{text}, {int(self.sizes.sum()):,} of {len(self._labels):,} in all; {classes} classes a device"
+        return f"{text}, {int(self.sizes.sum()):,} of {len(self._labels):,} in all; {classes} classes per device"
 
 
-def _deal(
+def _assign(
     data: Data, labelled: LabelledDataset, device_count: int, rng: RngFactory
 ) -> partitioners.Shares | None:
     if data.overlap:
@@ -157,8 +156,9 @@ def _mean_size(data: Data, samples: int, device_count: int) -> int:
 
 
 def _require_batch(sizes: Int[ndarray, " K"], batch_size: int, local_batches: int) -> None:
-    """Make sure that every device can fill the minibatches of a round."""
-    device, taken = int(sizes.argmin()), batch_size * local_batches
+    """Raise LearnerInputError if a device cannot fill the minibatches of a round."""
+    device = int(sizes.argmin())
+    taken = batch_size * local_batches
     fewest = int(sizes[device])
     if taken <= fewest:
         return

@@ -1,6 +1,4 @@
-"""Ways to deal samples out to devices; each returns the samples of every device, in the order of
-devices.
-"""
+"""Partitioners: functions that distribute the samples over the devices, in device order."""
 
 from collections.abc import Sequence
 
@@ -15,7 +13,7 @@ Shares = list[Int[ndarray, " _"]]
 
 
 def iid(sizes: Int[ndarray, " K"], samples: int, rng: RngFactory) -> Shares:
-    """Deal a random order of all samples; those left over stay unused."""
+    """IID partition: distribute a random order of all samples; the rest stays unused."""
     order = rng("partition").permutation(samples)
     return np.split(order[: sizes.sum()], np.cumsum(sizes)[:-1])
 
@@ -23,11 +21,11 @@ def iid(sizes: Int[ndarray, " K"], samples: int, rng: RngFactory) -> Shares:
 def dirichlet(
     sizes: Int[ndarray, " K"], labels: Int[ndarray, " S"], alpha: float, rng: RngFactory
 ) -> Shares:
-    """Give each device classes in a mix of its own, drawn around the mix of all with concentration
-    ``alpha``.
+    """Dirichlet partition: draw the class mix of each device around the mix of all samples.
 
-    As in Hsu et al. (2019), section 3.1: where a class has run out, its part goes to those that are
-    left. The devices are served in a random order, since the last ones get what remains.
+    As in Hsu et al. (2019), section 3.1, with concentration ``alpha``: where a class has run out,
+    its part goes to the remaining classes. Devices are served in a random order, since the last
+    ones get the remaining samples.
     """
     shuffled = rng("partition").permutation(len(labels))
     pools = [shuffled[labels[shuffled] == label] for label in range(labels.max() + 1)]
@@ -52,12 +50,12 @@ def dirichlet(
 def _draw(
     size: int, mix: Float[ndarray, " C"], left: Int[ndarray, " C"], random: np.random.Generator
 ) -> Int[ndarray, " C"]:
-    """Return how many samples of each class make up a share."""
+    """Return the number of samples of each class in a share."""
     taken = np.zeros_like(left)
     while (missing := size - int(taken.sum())) > 0:
         free = left - taken
         wanted = np.where(free > 0, mix, 0.0)
-        # A class that the mix all but excludes is still better than a share that is too small.
+        # A class of almost no weight in the mix is better than a share that is too small.
         chance = wanted / wanted.sum() if wanted.sum() > 1e-12 else free / free.sum()
         taken += np.minimum(random.multinomial(missing, chance), free)
     return taken
@@ -66,8 +64,9 @@ def _draw(
 def shards(
     total: int, labels: Int[ndarray, " S"], device_count: int, per_device: int, rng: RngFactory
 ) -> Shares:
-    """Sort ``total`` samples by class, cut them into equal shards and deal these (McMahan et al.,
-    2017).
+    """Shard partition: sort by class, cut into equal shards, distribute (McMahan et al., 2017).
+
+    ``total`` is the number of samples that are distributed.
     """
     kept = rng("partition").permutation(len(labels))[:total]
     ordered = kept[np.argsort(labels[kept], kind="stable")]
@@ -79,8 +78,10 @@ def shards(
 
 
 def natural(groups: Int[ndarray, " S"], device_count: int, rng: RngFactory) -> Shares:
-    """Deal the groups, each of them whole, in a random order; LearnerInputError where a device would get
-    none.
+    """Natural partition: distribute whole groups of samples in a random order.
+
+    Raises:
+        LearnerInputError: there are fewer groups than devices.
     """
     count = int(groups.max()) + 1
     if count < device_count:
@@ -94,6 +95,6 @@ def natural(groups: Int[ndarray, " S"], device_count: int, rng: RngFactory) -> S
 
 
 def counts(shares: Sequence[Int[ndarray, " _"]], labels: Int[ndarray, " S"]) -> Int[ndarray, "K C"]:
-    """Return how many samples of each class every device holds."""
+    """Return the number of samples per device and class."""
     classes = int(labels.max()) + 1
     return np.stack([np.bincount(labels[share], minlength=classes) for share in shares])

@@ -1,4 +1,4 @@
-"""Tables of samples as they were read, before it is known what their columns mean."""
+"""Raw tables of samples, before their columns are assigned."""
 
 from dataclasses import dataclass
 from typing import Final, final
@@ -10,8 +10,8 @@ from learner.data.labelled import LabelledDataset, from_frame
 from learner.errors import LearnerInputError
 from learner.settings import Columns
 
-# Pairs first: a set of pairs may have a column `sentence` as well.
-USUAL: Final = (
+# Pairs first: a set of pairs may have a column `sentence` too.
+USUAL_COLUMNS: Final = (
     Columns(text=("sentence1", "sentence2")),
     Columns(text=("question1", "question2")),
     Columns(text=("question", "sentence")),
@@ -27,7 +27,7 @@ USUAL: Final = (
 @final
 @dataclass(frozen=True, eq=False)
 class RawTables:
-    """A training and a test table, and the scenario key that tells where they came from."""
+    """Training table and test table, and the scenario key of their source."""
 
     key: str
     train: pd.DataFrame
@@ -36,8 +36,12 @@ class RawTables:
     def labelled(
         self, columns: Columns | None, group: str | None, classes: int | None = None
     ) -> tuple[LabelledDataset, LabelledDataset, int]:
-        """Return training samples, test samples and the number of classes, which the training
-        labels tell.
+        """Return training samples, test samples and the number of classes.
+
+        ``classes`` None: counted in the training labels.
+
+        Raises:
+            LearnerInputError: a column cannot be found or read.
         """
         columns = columns or self._usual_columns()
         if classes is None:
@@ -49,7 +53,7 @@ class RawTables:
         )
 
     def _usual_columns(self) -> Columns:
-        for columns in USUAL:
+        for columns in USUAL_COLUMNS:
             needed = {*(columns.text or ()), columns.image, columns.label} - {None}
             if needed <= set(self.train.columns):
                 return columns
@@ -58,8 +62,9 @@ class RawTables:
         raise LearnerInputError("learner.data.columns", problem)
 
     def _count_classes(self, columns: Columns) -> int:
-        """Return C, the classes being numbered 0 to C - 1 without a gap; what else is wrong shows
-        later.
+        """Return C, for classes numbered 0 to C - 1 without a gap.
+
+        Other faults of the column are found by ``from_frame``.
         """
         if columns.classes is not None:
             return len(columns.classes)
@@ -70,7 +75,7 @@ class RawTables:
             return 0
         present = np.unique(train[columns.label].to_numpy())
         if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
-            some = ", ".join(map(str, present[:8]))
-            problem = f"the training labels ({some}) are not two classes or more, numbered from 0 without a gap"
+            examples = ", ".join(map(str, present[:8]))
+            problem = f"the training labels ({examples}) are not two classes or more, numbered from 0 without a gap"
             raise LearnerInputError(self.key, problem)
         return len(present)

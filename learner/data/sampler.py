@@ -1,4 +1,4 @@
-"""Where a learner's minibatches come from."""
+"""Sampler interface: the minibatch of each device in each round."""
 
 from abc import ABC, abstractmethod
 
@@ -7,11 +7,11 @@ from numpy import ndarray
 
 
 class MinibatchSampler(ABC):
-    """The samples that each of some devices learns from, and those that it takes in a round."""
+    """Minibatch sampler of K devices."""
 
     sizes: Int[ndarray, " K"]
-    """Number of samples of each device."""
+    """Number of samples per device."""
 
     @abstractmethod
     def minibatch(self, device: int, round_number: int) -> Int[ndarray, " B"]:
-        """Return the samples that the device takes in that round."""
+        """Return the rows of the device's samples in this round."""

@@ -1,4 +1,4 @@
-"""Labelled samples in the form that the model reads, and how they are put together into batches."""
+"""Dataset interface: labelled samples as the model's input, and their batches."""
 
 from abc import ABC, abstractmethod
 from functools import cached_property
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Dataset(ABC):
-    """Numbered samples with their labels."""
+    """Labelled samples, addressed by row."""
 
     labels: Int[ndarray, " S"]
     lengths: Int[ndarray, " S"]
@@ -25,14 +25,12 @@ class Dataset(ABC):
         """Return the model's inputs for these samples, by their Hugging Face names."""
 
     def bits(self, rows: Int[ndarray, " B"]) -> int:
-        """Return the bits of these samples as raw data: what the model reads of them, and their
-        labels.
-        """
+        """Return the bits of these samples as raw data: the model's input and the labels."""
         return self._input_bits(rows) + len(rows) * self._label_bits
 
     @abstractmethod
     def _input_bits(self, rows: Int[ndarray, " B"]) -> int:
-        """Return the same without labels."""
+        """Return the bits of the model's input."""
 
     @cached_property
     def _label_bits(self) -> int:
@@ -44,7 +42,5 @@ class Dataset(ABC):
 
 
 def width_bit(numbers: Int[ndarray, " S"]) -> int:
-    """Return the bits of the smallest unsigned integer that holds each of some numbers: 8, 16, 32
-    or 64.
-    """
+    """Return the bits of the smallest unsigned integer that holds all numbers: 8, 16, 32 or 64."""
     return 8 * np.min_scalar_type(int(numbers.max())).itemsize

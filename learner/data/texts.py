@@ -1,4 +1,4 @@
-"""Texts as tokens."""
+"""Tokenised texts: one flat array of tokens per set."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +17,7 @@ from learner.data import cache
 from learner.data.labelled import LabelledDataset
 from learner.data.samples import Dataset, width_bit
 
-# What a tokenizer gives per token, and what stands for it where there is none; ids take the
-# tokenizer's own.
+# Outputs of a tokenizer, one number per token.
 COLUMNS: Final = ("input_ids", "token_type_ids")
 _LENGTHS: Final = "lengths"
 
@@ -26,10 +25,11 @@ _LENGTHS: Final = "lengths"
 @final
 @dataclass(frozen=True, eq=False)
 class TokenizedDataset(Dataset):
-    """Samples as tokens, one after another without padding, and their labels."""
+    """Tokens of all samples, one sample after another without padding, and the labels."""
 
     columns: Mapping[str, Int[ndarray, " tokens"]]
     padding: Mapping[str, int]
+    """Number of the padding token in each column."""
     starts: Int[ndarray, " S"]
     lengths: Int[ndarray, " S"]
     labels: Int[ndarray, " S"]
@@ -54,14 +54,12 @@ class TokenizedDataset(Dataset):
 
     @cached_property
     def _token_bits(self) -> int:
-        """Bits of a token's number; 16 where the vocabulary has up to 65,536 of them."""
+        """Bits of a token's number: 16 for a vocabulary of up to 65,536 tokens."""
         return width_bit(self.columns["input_ids"])
 
 
 def tokenize(labelled: LabelledDataset, tokenizer: Any, max_tokens: int) -> TokenizedDataset:
-    """Return the samples as the tokenizer reads them, cut off after ``max_tokens``; once for the
-    same texts.
-    """
+    """Return the samples as tokens, at most ``max_tokens`` each; equal texts come from a cache."""
     key = cache.key(tokenizer, max_tokens, labelled.texts)
     tokens = cache.read(key)
     if tokens is None:

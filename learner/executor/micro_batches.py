@@ -1,4 +1,4 @@
-"""Batches for the encoder that waste little on padding."""
+"""Micro-batches of samples of similar length, so that little is spent on padding."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -13,17 +13,15 @@ from learner.codec import SplitLink
 from learner.data import Dataset
 from learner.split import Split
 
-# A micro-batch takes time beside that for its tokens: about as much as this share of a full one's
-# tokens.
+# Fixed cost of a micro-batch, as a share of the cost of a full one's tokens.
 FIXED_COST_SHARE: Final = 1 / 16
 
 
 def by_length(lengths: Int[ndarray, " S"], token_budget: int) -> Iterator[Int[ndarray, " B"]]:
-    """Yield positions, shortest samples first, so that each batch with its padding keeps to the
-    token budget.
+    """Yield the positions of each micro-batch, shortest samples first.
 
-    Where to cut is chosen so that padding and the batches' own cost are least together. A sample
-    that exceeds the budget alone makes a batch of its own.
+    A batch with its padding stays within the token budget; a sample beyond the budget is a batch
+    of its own. The cuts minimise the sum of padding and fixed cost per batch.
     """
     order = np.argsort(lengths, kind="stable")
     present, counts = np.unique(lengths, return_counts=True)
@@ -34,25 +32,30 @@ def by_length(lengths: Int[ndarray, " S"], token_budget: int) -> Iterator[Int[nd
 
 
 def _batches(samples: Any, longest: Any, token_budget: int) -> Any:
-    """Return how many batches so many samples take when all of them are padded to the longest."""
+    """Return the number of batches of samples that are all padded to the longest."""
     return -(-samples // np.maximum(token_budget // longest, 1))
 
 
 def _groups(
     present: Int[ndarray, " U"], ends: Int[ndarray, " U"], token_budget: int
 ) -> list[tuple[int, int]]:
-    """Return the first and last of each run of lengths that are padded alike: the cheapest way to
-    cut them all.
+    """Return the first and last length of each group that is padded alike, at minimum cost.
+
+    Dynamic programme over the distinct lengths: ``minimum[n]`` is the cost of the first n lengths.
     """
     before = np.concatenate([[0], ends])
-    least, cuts = np.zeros(len(present) + 1), np.zeros(len(present) + 1, dtype=np.int64)
+    minimum = np.zeros(len(present) + 1)
+    cuts = np.zeros(len(present) + 1, dtype=np.int64)
+    # Forward: best start of the group that ends with each length.
     for last, longest in enumerate(present, start=1):
         samples = before[last] - before[:last]
         batches = _batches(samples, longest, token_budget)
-        cost = least[:last] + samples * longest + FIXED_COST_SHARE * token_budget * batches
+        cost = minimum[:last] + samples * longest + FIXED_COST_SHARE * token_budget * batches
         cuts[last] = cost.argmin()
-        least[last] = cost[cuts[last]]
-    groups, last = [], len(present)
+        minimum[last] = cost[cuts[last]]
+    # Backward: follow the cuts from the last group to the first.
+    groups = []
+    last = len(present)
     while last:
         groups.append((int(cuts[last]), last - 1))
         last = int(cuts[last])
@@ -62,11 +65,9 @@ def _groups(
 def encode(
     split: Split, link: SplitLink, samples: Dataset, rows: Int[ndarray, " S"], token_budget: int
 ) -> Float[Tensor, "S H"]:
-    """Return the features of test samples as devices read them, in their order, by length-sorted
-    micro-batches.
-    """
+    """Return the features of test samples as devices read them, in the order of ``rows``."""
     batches = list(by_length(samples.lengths[rows], token_budget))
-    read = (link.embedding(split.embed(samples.batch(rows[batch])), None) for batch in batches)
-    features = torch.cat([link.feature(split.encode(embedded), None) for embedded in read])
-    back = np.argsort(np.concatenate(batches))
-    return features[torch.from_numpy(back)]
+    received = (link.embedding(split.embed(samples.batch(rows[batch])), None) for batch in batches)
+    features = torch.cat([link.feature(split.encode(embedded), None) for embedded in received])
+    order = np.argsort(np.concatenate(batches))
+    return features[torch.from_numpy(order)]

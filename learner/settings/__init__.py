@@ -1,4 +1,4 @@
-"""The ``[learner]`` table of a scenario; importing it needs no PyTorch."""
+"""Settings of the learner: the ``[learner]`` table; importing it needs no PyTorch."""
 
 from learner.settings.codec import AnyCodec, Codecs, Leg, installed
 from learner.settings.data import (

@@ -1,4 +1,4 @@
-"""What all tables of the learner share."""
+"""Base class and types of the learner's tables."""
 
 from typing import Annotated, TypeAlias
 

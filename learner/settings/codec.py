@@ -1,4 +1,4 @@
-"""The ``codec`` table: how the numbers of each leg are written for their way over the air."""
+"""Codec table: the encoding of each leg over the air."""
 
 import difflib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, mod
 from learner.settings.base import Count, Settings
 
 ENTRY_POINTS: Final = "airtune.codecs"
-"""Group of entry points in which an installed package offers its codecs by name."""
+"""Entry-point group in which an installed package registers its codecs by name."""
 KINDS: Final = ("float64", "float32", "float16", "bfloat16", "int8", "int4", "top_k", "low_rank")
 _PLUG_IN: Final = "plug-in"
 Leg: TypeAlias = Literal["embedding", "feature", "gradient"]
@@ -18,7 +18,7 @@ Leg: TypeAlias = Literal["embedding", "feature", "gradient"]
 
 @final
 class FloatsSettings(Settings):
-    """Every number rounded to a floating-point format."""
+    """Rounding of each number to a floating-point format."""
 
     kind: Literal["float64", "float32", "float16", "bfloat16"]
     """Name of the codec: the format."""
@@ -26,8 +26,8 @@ class FloatsSettings(Settings):
 
 @final
 class IntegersSettings(Settings):
-    """Every number an integer of so many bits times the scale of its token (of its sample, after
-    the encoder).
+    """Integer quantisation: each number is an integer times the scale of its token, or of its
+    sample after the encoder.
     """
 
     kind: Literal["int8", "int4"]
@@ -36,20 +36,20 @@ class IntegersSettings(Settings):
 
 @final
 class TopKSettings(Settings):
-    """The largest numbers of every token or sample, 32 bits each and 16 for its place; 0 for the
-    others.
+    """Top-k sparsification: the largest numbers of each token or sample, with 32 bits per number
+    and 16 per position; the others become 0.
     """
 
     kind: Literal["top_k"]
     """Name of the codec."""
     k: Count
-    """Numbers that are kept of a token or sample."""
+    """Numbers that are kept per token or sample."""
 
 
 @final
 class LowRankSettings(Settings):
-    """The T x E matrix of a sample's tokens as factors T x r and r x E of 32-bit numbers; for
-    embeddings only.
+    """Low-rank factors: the T x E matrix of a sample's tokens as T x r and r x E 32-bit numbers;
+    for embeddings only.
     """
 
     kind: Literal["low_rank"]
@@ -60,12 +60,12 @@ class LowRankSettings(Settings):
 
 @final
 class PlugIn(Settings):
-    """A codec from elsewhere; its own options stand beside ``kind``."""
+    """Plug-in codec; its own options stand beside ``kind``."""
 
     model_config = ConfigDict(extra="allow")
 
     kind: Annotated[str, Field(json_schema_extra={"not": {"enum": list(KINDS)}})]
-    """``package.module:ClassName``, or a name that an installed package offers."""
+    """``package.module:ClassName``, or a name that an installed package registers."""
 
     @field_validator("kind")
     @classmethod
@@ -81,7 +81,7 @@ class PlugIn(Settings):
 
 
 def installed() -> dict[str, EntryPoint]:
-    """Return the codecs that installed packages offer, by name."""
+    """Return the codecs that installed packages register, by name."""
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
@@ -110,23 +110,21 @@ AnyCodec: TypeAlias = Annotated[
 
 @final
 class Codecs(Settings):
-    """How each leg's numbers are written; the other side computes with what it reads."""
+    """Codec of each leg; the receiver computes with the decoded numbers."""
 
     default: AnyCodec | None = None
-    """Codec of the legs that are not named; by default numbers cross as they are, and count 32 bits
-    each.
-    """
+    """Codec of all other legs; by default numbers are transmitted unchanged, with 32 bits each."""
     embedding: AnyCodec | None = None
     """Codec of the embedded tokens, device to server."""
     feature: AnyCodec | None = None
     """Codec of the pooled outputs, server to device."""
     gradient: AnyCodec | None = None
-    """Codec of the gradients with respect to them, device to server."""
+    """Codec of the gradients with respect to the pooled outputs, device to server."""
     skip_padding: bool = False
-    """Whether only real tokens travel, and not the padding up to the device's longest sample."""
+    """Whether only real tokens are transmitted, without padding up to the longest sample."""
 
     def of(self, leg: Leg) -> AnyCodec | None:
-        """Return the codec of a leg; None where its numbers cross as they are."""
+        """Return the codec of a leg; None if its numbers are transmitted unchanged."""
         own: AnyCodec | None = getattr(self, leg)
         return own or self.default
 

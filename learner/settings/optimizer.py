@@ -1,6 +1,4 @@
-"""Update rules, and how their learning rate goes on; both follow the number of steps made, and
-nothing else.
-"""
+"""Optimizer table: update rule and learning-rate schedule, functions of the step count only."""
 
 import math
 from typing import Annotated, Literal, TypeAlias, final
@@ -9,33 +7,33 @@ from pydantic import Field, model_validator
 
 from learner.settings.base import Count, Fraction, NotNegative, Positive, Settings, source
 
-# A step of 1e39 times a gradient is no float32, and torch says so with a traceback.
+# Torch raises a traceback for a step size beyond float32, such as 1e39.
 LearningRate: TypeAlias = Annotated[float, Field(gt=0, le=1e30)]
 
 
 @final
 class ConstantRate(Settings):
-    """The same learning rate for every step."""
+    """Constant learning rate."""
 
     kind: Literal["constant"] = "constant"
     """Name of the schedule."""
 
     def factor(self, step: int) -> float:
-        """Return what the learning rate is multiplied by in a step; the first is step 1."""
+        """Return the factor on the learning rate in a step; the first is step 1."""
         return 1.0
 
 
 class _Decay(Settings):
-    """A rise over the first steps, and a fall until the last one."""
+    """Schedule with linear warm-up and decay until the last step."""
 
     warmup_steps: Annotated[Annotated[int, Field(ge=0)], source("airtune")] = 0
-    """Steps over which the learning rate rises, evenly, to its full value."""
+    """Steps of linear warm-up to the full learning rate."""
     total_steps: Count
-    """Step of the optimizer after which the learning rate stays at its end; every head counts its
+    """Step of the optimizer after which the learning rate stays constant; every head counts its
     own steps.
     """
     end: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the learning rate that is left then."""
+    """Factor on the learning rate at the end of the decay."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "_Decay":
@@ -43,54 +41,50 @@ class _Decay(Settings):
             raise ValueError(f"warmup_steps = {self.warmup_steps} is not less than total_steps")
         return self
 
-    def passed(self, step: int) -> float:
-        """Return how much of the fall lies behind before a step, from 0 to 1."""
+    def progress(self, step: int) -> float:
+        """Return the progress of the decay before a step, from 0 to 1."""
         return min((step - 1 - self.warmup_steps) / (self.total_steps - self.warmup_steps), 1.0)
 
 
 @final
 class LinearDecay(_Decay):
-    """A fall along a straight line, as in the fine-tuning of BERT."""
+    """Linear decay, as in the fine-tuning of BERT."""
 
     kind: Literal["linear"]
     """Name of the schedule."""
 
     def factor(self, step: int) -> float:
-        """Return what the learning rate is multiplied by in a step; the first is step 1."""
+        """Return the factor on the learning rate in a step; the first is step 1."""
         if step <= self.warmup_steps:
             return step / self.warmup_steps
-        return self.end + (1 - self.end) * (1 - self.passed(step))
+        return self.end + (1 - self.end) * (1 - self.progress(step))
 
 
 @final
 class CosineDecay(_Decay):
-    """A fall along half a cosine (Loshchilov and Hutter, 2017, without restarts)."""
+    """Cosine decay (Loshchilov and Hutter, 2017) without restarts."""
 
     kind: Annotated[Literal["cosine"], source("cited, Loshchilov and Hutter 2017")]
     """Name of the schedule."""
 
     def factor(self, step: int) -> float:
-        """Return what the learning rate is multiplied by in a step; the first is step 1."""
+        """Return the factor on the learning rate in a step; the first is step 1."""
         if step <= self.warmup_steps:
             return step / self.warmup_steps
-        return self.end + (1 - self.end) * (1 + math.cos(math.pi * self.passed(step))) / 2
+        return self.end + (1 - self.end) * (1 + math.cos(math.pi * self.progress(step))) / 2
 
 
 @final
 class InverseSqrtDecay(Settings):
-    """A fall with the root of the step, which gradient descent on noisy gradients needs to
-    converge.
-    """
+    """Inverse square-root decay, with which gradient descent on noisy gradients converges."""
 
     kind: Literal["inverse_sqrt"]
     """Name of the schedule."""
     warmup_steps: Count = 1
-    """Steps over which the learning rate rises, evenly, to its full value, and that set the pace of
-    the fall.
-    """
+    """Steps of linear warm-up to the full learning rate; they set the pace of the decay too."""
 
     def factor(self, step: int) -> float:
-        """Return what the learning rate is multiplied by in a step; the first is step 1."""
+        """Return the factor on the learning rate in a step; the first is step 1."""
         return min(step / self.warmup_steps, math.sqrt(self.warmup_steps / step))
 
 
@@ -103,10 +97,10 @@ class _Rule(Settings):
     lr: Annotated[LearningRate, source("paper, (3) and (4)")]
     """Learning rate; the paper takes 1e-4."""
     schedule: Annotated[Schedule, source("airtune")] = ConstantRate()
-    """How the learning rate changes from step to step."""
+    """Learning-rate schedule."""
     clip_norm: Annotated[Positive | None, source("airtune")] = None
-    """Norm to which a longer gradient is cut: of all LoRA matrices together, or of one head; by
-    default none is.
+    """Maximum norm of the gradient, to which a longer one is clipped: of all LoRA matrices together,
+    or of one head; by default gradients are not clipped.
     """
 
 

@@ -1,4 +1,4 @@
-"""Bandwidth allocation solver: minimum common delay of a set of devices, and the best set."""
+"""Bandwidth allocation: minimum common delay of a set of devices, and their bandwidth demand."""
 
 from netsim.allocation.common_delay import bandwidth_for_delay, min_delay
 

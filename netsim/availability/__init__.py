@@ -1,4 +1,4 @@
-"""When the devices can be reached: one file a model."""
+"""Availability of the devices over time, one file per model."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Devices that can always be reached."""
+"""Permanent availability of all devices."""
 
 from typing import Annotated, Literal, final
 
@@ -16,17 +16,19 @@ from netsim.streams import Streams
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Always(Availability):
-    """Every device can be reached at any time, as in the paper."""
+    """Permanent availability of every device, as in the paper."""
 
     kind: Annotated[Literal["always"], source("paper, section II")] = "always"
 
     @override
-    def presence(self, count: int, streams: Streams) -> AvailabilityProcess:
+    def process(self, count: int, streams: Streams) -> AvailabilityProcess:
         return _AlwaysAvailable(count)
 
 
 @final
 class _AlwaysAvailable(AvailabilityProcess):
+    """Process without changes."""
+
     def __init__(self, count: int) -> None:
         self._available = np.broadcast_to(True, count)
 
@@ -35,7 +37,7 @@ class _AlwaysAvailable(AvailabilityProcess):
         return self._available
 
     @override
-    def change_s(
+    def next_change_s(
         self, device: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
     ) -> Float[ndarray, " n"]:
         return np.full(len(device), np.inf)

@@ -1,4 +1,4 @@
-"""What an availability model must do."""
+"""Availability model: the interface, and that of the process it creates."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from netsim.streams import Streams
 
 
 class AvailabilityProcess(ABC):
-    """Which of K devices can be reached at any time from 0 on.
+    """Availability process of K devices: a function of time, from 0 on.
 
-    A function of time: asking twice, out of order or in a resumed run gives the same answer, and
-    that of a device depends on nothing but the seed, its number and the model.
+    Calls may repeat or come out of order or in a resumed run: the states are the same. The state of
+    a device depends on the seed, its id and the model alone.
     """
 
     @abstractmethod
@@ -23,39 +23,37 @@ class AvailabilityProcess(ABC):
         """Return whether each device is available."""
 
     @abstractmethod
-    def change_s(
+    def next_change_s(
         self, device: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
     ) -> Float[ndarray, " n"]:
-        """Return when the state that each of some devices has at a time of its own ends; inf if it
-        never does.
-        """
+        """Return the end of each device's state at its time; infinite if the state never ends."""
 
     @final
-    def changes(
+    def events(
         self, until_s: float
     ) -> Iterator[tuple[Int[ndarray, " n"], Float[ndarray, " n"], Bool[ndarray, " n"]]]:
-        """Yield devices, times in seconds and new states: of all devices at time 0, and then of who
-        changes.
+        """Yield devices, times in seconds and new states.
 
-        Of every device the changes before ``until_s`` come, and the one after them.
+        First the state of every device at time 0, then each change before ``until_s`` and the first
+        one after it.
         """
         available = self.at(0.0)
         device, time_s = np.arange(len(available)), np.zeros(len(available))
         while device.size:
             yield device, time_s, available
-            going = time_s < until_s
-            device, available = device[going], ~available[going]
-            time_s = self.change_s(device, time_s[going])
+            before = time_s < until_s
+            device, available = device[before], ~available[before]
+            time_s = self.next_change_s(device, time_s[before])
             finite = np.isfinite(time_s)
             device, time_s, available = device[finite], time_s[finite], available[finite]
 
 
 class Availability(ABC):
-    """When the devices of a scenario can be reached."""
+    """Availability model of the devices of a scenario."""
 
     @abstractmethod
-    def presence(self, count: int, streams: Streams) -> AvailabilityProcess:
-        """Return the presence of ``count`` devices.
+    def process(self, count: int, streams: Streams) -> AvailabilityProcess:
+        """Return the availability process of ``count`` devices.
 
         Raises:
             NetworkInputError: the model's file does not fit the devices.

@@ -1,4 +1,4 @@
-"""Devices that come and go at random."""
+"""Markov availability: an on/off chain per device."""
 
 from typing import Literal, final
 
@@ -17,46 +17,45 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Markov(Availability):
-    """A continuous-time Markov chain of two states for each device: exponential times available and
-    away.
+    """Markov availability: a two-state chain in continuous time per device, on or off.
 
-    From its stationary distribution on: a device is available at time 0, and at any other, with
-    probability ``mean_on / (mean_on + mean_off)``, and what is left of that time is exponential
-    like all of it. Devices are independent. Left out: times of day.
+    The sojourn times in both states are exponential. The chain starts in its stationary
+    distribution: at any time a device is available with probability ``mean_on / (mean_on +
+    mean_off)``, and the rest of its sojourn is exponential like a whole sojourn. Devices are
+    independent. Left out: times of day.
     """
 
     kind: Literal["markov"]
     mean_on_s: Positive
-    """Mean time for which a device is available, in seconds."""
+    """Mean sojourn time available, in seconds."""
     mean_off_s: Positive
-    """Mean time for which it is away, in seconds."""
+    """Mean sojourn time unavailable, in seconds."""
 
     @override
-    def presence(self, count: int, streams: Streams) -> OnOffProcess:
+    def process(self, count: int, streams: Streams) -> OnOffProcess:
         return OnOffProcess(_ExponentialSojourns(self, streams), count)
 
 
 @final
 class _ExponentialSojourns(SojournTimes):
-    """Word 0 of a device's stream says how it begins, word n + 1 how long its turn n lasts."""
+    """Exponential sojourns: word 0 of a device gives its first state, word n + 1 sojourn n."""
 
     def __init__(self, model: Markov, streams: Streams) -> None:
         self._streams = streams
         self._mean_s = np.array([model.mean_on_s, model.mean_off_s])
-        self._on = model.mean_on_s / self._mean_s.sum()
+        self._on_share = model.mean_on_s / self._mean_s.sum()
 
     @override
     def first(self, device: Int[ndarray, " n"]) -> Int[ndarray, " n"]:
-        return (uniform(self._streams.word_at(0, "availability", device)) >= self._on).astype(
-            np.int64
-        )
+        draw = uniform(self._streams.word_at(0, "availability", device))
+        return (draw >= self._on_share).astype(np.int64)
 
     @override
     def end_s(
-        self, device: Int[ndarray, " n"], turn: Int[ndarray, " n"], begin_s: Float[ndarray, " n"]
+        self, device: Int[ndarray, " n"], sojourn: Int[ndarray, " n"], begin_s: Float[ndarray, " n"]
     ) -> Float[ndarray, " n"]:
-        draw = uniform(self._streams.word_at(turn + 1, "availability", device))
-        # Not less than the next float, or a turn would end before it has begun.
+        draw = uniform(self._streams.word_at(sojourn + 1, "availability", device))
+        # At least the next float: a sojourn has a positive duration.
         return np.maximum(
-            begin_s - self._mean_s[turn & 1] * np.log(draw), np.nextafter(begin_s, np.inf)
+            begin_s - self._mean_s[sojourn & 1] * np.log(draw), np.nextafter(begin_s, np.inf)
         )

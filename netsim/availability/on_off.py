@@ -1,4 +1,4 @@
-"""Devices that come and go in turns, walked forward for all devices at once."""
+"""On/off availability process: alternating sojourns, advanced for all devices at once."""
 
 from abc import ABC, abstractmethod
 from typing import Final, final
@@ -12,92 +12,101 @@ from netsim.availability.base import AvailabilityProcess
 from netsim.chunks import chunks
 from netsim.errors import StalledError
 
-_MOST_TURNS: Final = 1_000_000
+_MAX_SOJOURNS: Final = 1_000_000
+"""Number of sojourns between two calls beyond which the process counts as too fast."""
 
 
 class SojournTimes(ABC):
-    """The turns of every device, one after the other: those of even number it is available, of odd
-    number away.
-    """
+    """Sojourn times of every device: available in even sojourns, unavailable in odd ones."""
 
     @abstractmethod
     def first(self, device: Int[ndarray, " n"]) -> Int[ndarray, " n"]:
-        """Return the number of the turn that each device has at time 0: 0 if it is available, 1 if
-        it is away.
-        """
+        """Return each device's sojourn at time 0: 0 if it is available, 1 if it is not."""
 
     @abstractmethod
     def end_s(
-        self, device: Int[ndarray, " n"], turn: Int[ndarray, " n"], begin_s: Float[ndarray, " n"]
+        self, device: Int[ndarray, " n"], sojourn: Int[ndarray, " n"], begin_s: Float[ndarray, " n"]
     ) -> Float[ndarray, " n"]:
-        """Return when a turn of each device ends that began at ``begin_s``; inf if it never
-        does.
-        """
+        """Return the end of a sojourn that began at ``begin_s``; infinite if it never ends."""
 
 
 @final
 class OnOffProcess(AvailabilityProcess):
-    """Devices that come and go by a timetable.
+    """On/off process (alternating renewal process) with given sojourn times.
 
-    The turns reached last are kept, 24 bytes a device, so that time going forward costs one
-    comparison a device and one draw a new turn. They are a cache: a device that is asked about an
-    earlier turn starts over at its first.
+    The present sojourns are cached, 24 bytes per device. So a later time costs one comparison per
+    device and one draw per new sojourn. A time before the present sojourn restarts the device at
+    its first one.
     """
 
-    def __init__(self, timetable: SojournTimes, count: int) -> None:
-        self._timetable = timetable
-        self._turn = np.zeros(count, np.int64)
-        # Nobody has had a turn yet: every one begins after any time that is asked about.
+    def __init__(self, sojourn_times: SojournTimes, count: int) -> None:
+        self._sojourn_times = sojourn_times
+        self._sojourn = np.zeros(count, np.int64)
+        # No device has a sojourn yet: all begin after any time.
         self._begin_s, self._end_s = np.full((2, count), np.inf)
 
     @override
     def at(self, time_s: float) -> Bool[ndarray, " K"]:
-        available = np.empty(len(self._turn), bool)
-        for piece in chunks(len(available)):
-            turn, begin_s, end_s = self._turn[piece], self._begin_s[piece], self._end_s[piece]
-            at_s = np.broadcast_to(float(time_s), len(turn))
-            self._walk(np.arange(piece.start, piece.stop), turn, begin_s, end_s, at_s)
-            np.equal(turn & 1, 0, out=available[piece])
+        available = np.empty(len(self._sojourn), bool)
+        for chunk in chunks(len(available)):
+            sojourn = self._sojourn[chunk]
+            self._advance(
+                np.arange(chunk.start, chunk.stop),
+                sojourn,
+                self._begin_s[chunk],
+                end_s=self._end_s[chunk],
+                time_s=np.broadcast_to(float(time_s), len(sojourn)),
+            )
+            np.equal(sojourn & 1, 0, out=available[chunk])
         return available
 
     @override
-    def change_s(
+    def next_change_s(
         self, device: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
     ) -> Float[ndarray, " n"]:
-        turn, begin_s, end_s = self._turn[device], self._begin_s[device], self._end_s[device]
-        self._walk(device, turn, begin_s, end_s, time_s)
-        self._turn[device], self._begin_s[device], self._end_s[device] = turn, begin_s, end_s
+        sojourn = self._sojourn[device]
+        begin_s, end_s = self._begin_s[device], self._end_s[device]
+        self._advance(device, sojourn, begin_s, end_s=end_s, time_s=time_s)
+        self._sojourn[device] = sojourn
+        self._begin_s[device] = begin_s
+        self._end_s[device] = end_s
         return end_s
 
-    def _walk(
+    def _advance(
         self,
         device: Int[ndarray, " n"],
-        turn: Int[ndarray, " n"],
+        sojourn: Int[ndarray, " n"],
         begin_s: Float[ndarray, " n"],
+        *,
         end_s: Float[ndarray, " n"],
         time_s: Float[ndarray, " n"],
     ) -> None:
-        """Bring each device to the turn that it has at its time, in place.
+        """Advance each device to its sojourn at its time, in place.
 
         Raises:
-            StalledError: a device has had a million turns since it was last asked about.
+            StalledError: a device had a million sojourns since the last call about it.
         """
-        over = np.flatnonzero(begin_s > time_s)
-        if over.size:
-            turn[over], begin_s[over] = self._timetable.first(device[over]), 0.0
-            end_s[over] = self._timetable.end_s(device[over], turn[over], begin_s[over])
+        # Devices whose present sojourn begins later: restarted at the first one.
+        restarted = np.flatnonzero(begin_s > time_s)
+        if restarted.size:
+            sojourn[restarted] = self._sojourn_times.first(device[restarted])
+            begin_s[restarted] = 0.0
+            end_s[restarted] = self._sojourn_times.end_s(
+                device[restarted], sojourn[restarted], begin_s[restarted]
+            )
+        # Devices whose present sojourn is over: one sojourn further until none is left.
         due = np.flatnonzero(end_s <= time_s)
-        turns = 0
+        step_count = 0
         while due.size:
-            turns += 1
-            # A resumed run may have to walk as far at once; one that goes on has not got there in
-            # this way.
-            if turns > _MOST_TURNS and not over.size:
+            step_count += 1
+            # A resumed run may have to advance further than this in its first call.
+            if step_count > _MAX_SOJOURNS and not restarted.size:
                 raise StalledError(
-                    f"device {device[due[0]]} came and went {_MOST_TURNS:,} times since it was last looked at; "
-                    "raise the mean times of devices.availability"
+                    f"the availability of device {device[due[0]]} changed {_MAX_SOJOURNS:,} times "
+                    "within one step of simulated time; raise the mean times of "
+                    "devices.availability"
                 )
-            turn[due] += 1
+            sojourn[due] += 1
             begin_s[due] = end_s[due]
-            end_s[due] = self._timetable.end_s(device[due], turn[due], begin_s[due])
+            end_s[due] = self._sojourn_times.end_s(device[due], sojourn[due], begin_s[due])
             due = due[end_s[due] <= time_s[due]]

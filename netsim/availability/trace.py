@@ -1,4 +1,4 @@
-"""Devices that come and go as a file says."""
+"""Trace-driven availability: states from a file."""
 
 from typing import Literal, final
 
@@ -21,52 +21,51 @@ _KEY = "devices.availability.path"
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class AvailabilityTrace(Availability):
-    """Availability from a file: each row holds from its time until the device's next row, the last
-    one for ever.
+    """Availability trace: each row holds from its time until the device's next row.
 
-    Before its first row a device is away. Devices of the file beyond the scenario's number are
-    ignored.
+    The last row of a device holds without end; before its first row a device is unavailable.
+    Devices of the file beyond the scenario's number are ignored.
     """
 
     kind: Literal["trace"]
     path: Name
-    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s`` and ``available``
-    (true or false, 1 or 0); in any order."""
+    """Path of a ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s`` and
+    ``available`` (true or false, 1 or 0); rows in any order.
+    """
 
     @override
-    def presence(self, count: int, streams: Streams) -> OnOffProcess:
+    def process(self, count: int, streams: Streams) -> OnOffProcess:
         columns = read_columns(
             self.path, ("device", "time_s", "available"), _KEY, flags=("available",)
         )
         device = as_device_ids(columns["device"], self.path, _KEY)
-        available = as_bools(columns["available"], "available", self.path, _KEY)
-        require_devices(device, count, self.path, _KEY)
+        available = as_bools(columns["available"], "available", self.path, key=_KEY)
+        require_devices(device, count, self.path, key=_KEY)
         order = np.lexsort((columns["time_s"], device))
         order = order[device[order] < count]
         device, time_s, available = device[order], columns["time_s"][order], available[order]
         twice = np.flatnonzero((np.diff(device) == 0) & (np.diff(time_s) == 0))
         if twice.size:
-            at = twice[0]
+            row = twice[0]
             raise NetworkInputError(
-                _KEY, f"{self.path} has device {device[at]} twice at time_s = {time_s[at]:g}"
+                _KEY, f"{self.path} has device {device[row]} twice at time_s = {time_s[row]:g}"
             )
-        new = _changes(device, available)
-        return OnOffProcess(
-            _TraceSojourns(np.searchsorted(device[new], np.arange(count + 1)), time_s[new]), count
-        )
+        changed = _changes(device, available)
+        first_row = np.searchsorted(device[changed], np.arange(count + 1))
+        return OnOffProcess(_TraceSojourns(first_row, time_s[changed]), count)
 
 
 def _changes(
     device: Int[ndarray, " rows"], available: Bool[ndarray, " rows"]
 ) -> Bool[ndarray, " rows"]:
-    """Return which rows change their device's state, which before its first row is to be away."""
+    """Return whether each row changes its device's state; the state before is unavailable."""
     before = np.concatenate([[False], available[:-1] & (device[1:] == device[:-1])])
     return available != before
 
 
 @final
 class _TraceSojourns(SojournTimes):
-    """Changes of all devices, one device after the other, and the row at which each one begins."""
+    """Sojourns between the changes of a trace, by device, with the first row of each device."""
 
     def __init__(self, first_row: Int[ndarray, " bounds"], time_s: Float[ndarray, " rows"]) -> None:
         self._first_row = first_row
@@ -78,9 +77,9 @@ class _TraceSojourns(SojournTimes):
 
     @override
     def end_s(
-        self, device: Int[ndarray, " n"], turn: Int[ndarray, " n"], begin_s: Float[ndarray, " n"]
+        self, device: Int[ndarray, " n"], sojourn: Int[ndarray, " n"], begin_s: Float[ndarray, " n"]
     ) -> Float[ndarray, " n"]:
-        row = self._first_row[device] + turn - 1
+        row = self._first_row[device] + sojourn - 1
         return np.where(
             row < self._first_row[device + 1],
             self._time_s[np.minimum(row, len(self._time_s) - 1)],

@@ -1,3 +1,1 @@
-"""Channel between the devices and the server: gains, block fading, path loss, and the CSI of the
-server.
-"""
+"""Channel between devices and server: gains, block fading, path loss, CSI of the server."""

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from typing_extensions import override
 
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.errors import StalledError
-from netsim.radio_environment import RadioEnvironment
 
 _FIRST_CHUNK: Final = 16
 """Blocks of the first chunk. Chunks double, so a long transfer asks for few of them."""

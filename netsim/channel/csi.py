@@ -1,4 +1,4 @@
-"""What the server knows of the channel when it decides."""
+"""Channel state information (CSI): the server's knowledge of the gains when it decides."""
 
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, final
@@ -14,26 +14,24 @@ from netsim.streams import Streams, normal_pairs
 
 
 class ChannelState(ABC):
-    """How the gains that a policy is shown differ from those that its transfers meet."""
+    """Channel state information: relation of the gains of a policy to those of its transfers."""
 
     @property
     def age(self) -> int:
-        """How many channel blocks ago the server measured."""
+        """Age of the measurement in channel blocks."""
         return 0
 
     @abstractmethod
     def estimate(
         self, gain: Float[ndarray, " K"], round_number: int, streams: Streams
     ) -> Float[ndarray, " K"]:
-        """Return what the server takes for the gains of all devices, given those of the measured
-        block.
-        """
+        """Return the server's estimate of all gains, given the gains of the measured block."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class PerfectCsi(ChannelState):
-    """The gains of the block in which the round starts, as in the paper."""
+    """Perfect CSI: the gains of the block in which the round starts, as in the paper."""
 
     kind: Annotated[Literal["perfect"], source("paper, Algorithm 1")] = "perfect"
 
@@ -47,11 +45,14 @@ class PerfectCsi(ChannelState):
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class OutdatedCsi(ChannelState):
-    """The gains of some blocks ago; until there were so many, those of the first one."""
+    """Outdated CSI: gains measured ``blocks`` channel blocks ago.
+
+    If fewer blocks have passed, these are the gains of the first block.
+    """
 
     kind: Literal["delayed"]
     blocks: Count
-    """Age of the knowledge, in channel blocks; with ``coherence = "round"``, in rounds."""
+    """Age of the measurement in channel blocks; with ``coherence = "round"``, in rounds."""
 
     @property
     @override
@@ -68,7 +69,7 @@ class OutdatedCsi(ChannelState):
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class NoisyCsi(ChannelState):
-    """Estimates with an error that is Gaussian in dB, independent between devices and rounds.
+    """Noisy CSI: estimates whose error is Gaussian in dB, independent per device and round.
 
     ``10 log10`` of estimate over truth has mean 0 and the standard deviation ``std_db``, so the
     median of the estimates is right and their mean is larger than the truth.

@@ -1,4 +1,4 @@
-"""Sums of plane waves, the common way to make a random field that is a function of position."""
+"""Phase of plane waves: their sums are random fields that are functions of position."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ from numpy import ndarray
 
 SPEED_OF_LIGHT_MPS: Final = 299_792_458.0
 """Speed of light in metres per second."""
-_TURN: Final = np.float32(2 * np.pi)
+_RADIANS_PER_CYCLE: Final = np.float32(2 * np.pi)
 
 
 def phase(cycles: Float[ndarray, "*n"]) -> Float32[ndarray, "*n"]:
-    """Return a phase in radians in [-pi, pi], given in cycles.
+    """Return the phase in radians in [-pi, pi] of a number of cycles.
 
-    Whole cycles are taken off in float64, so that even 10^8 wavelengths leave 10^-7 of a cycle;
-    float32, good to 10^-7 of a cycle as well, makes the sine and cosine that follow several times
-    faster.
+    Whole cycles are removed in float64, so that even 10^8 wavelengths leave 10^-7 of a cycle.
+    float32, which has the same precision in a cycle, makes the sine and cosine that follow several
+    times faster.
     """
-    return (cycles - np.rint(cycles)).astype(np.float32) * _TURN
+    return (cycles - np.rint(cycles)).astype(np.float32) * _RADIANS_PER_CYCLE

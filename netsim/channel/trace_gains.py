@@ -1,4 +1,4 @@
-"""Gains that were measured or recorded, instead of models."""
+"""Trace-driven gains: measured or exported gains instead of models."""
 
 from typing import final
 
@@ -19,32 +19,33 @@ _KEY = "channel.gains.path"
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class GainTrace:
-    """Gains from a file instead of models, path loss and fading together: a measured or recorded
-    world.
+    """Gain trace: gains from a file, path loss and fading together.
 
-    The file covers a range of blocks without a gap, each with every device, and is repeated before
+    The file covers a range of blocks without a gap, each with every device. It is repeated before
     and after: block b has the gains of the file's block that is a multiple of the number of blocks
     away.
     """
 
     path: Name
-    """A ``.parquet`` or ``.csv`` file with the columns ``block``, ``device`` and ``gain`` (linear,
-    no unit).
+    """Path of a ``.parquet`` or ``.csv`` file with the columns ``block``, ``device`` and ``gain``
+    (linear, no unit).
     """
 
     def gains(self, count: int) -> "TraceGains":
         """Return the gains of devices 0 to ``count - 1``; others in the file are ignored.
 
-        Raises: NetworkInputError: the file, a column, a device or a block is missing, occurs twice, or a
-            gain is negative,
-                missing or not finite.
+        Raises:
+            NetworkInputError: the file, a column, a device or a block is missing or occurs twice, or a
+                gain is negative, missing or not finite.
         """
         columns = read_columns(self.path, ("block", "device", "gain"), _KEY)
         device = as_device_ids(columns["device"], self.path, _KEY)
-        require_devices(device, count, self.path, _KEY)
+        require_devices(device, count, self.path, key=_KEY)
         kept = device < count
-        block, device = block_numbers(columns["block"], self.path, _KEY)[kept], device[kept]
-        first, blocks = int(block.min()), int(block.max()) - int(block.min()) + 1
+        device = device[kept]
+        block = block_numbers(columns["block"], self.path, _KEY)[kept]
+        first = int(block.min())
+        blocks = int(block.max()) - first + 1
         self._require_once(block, device, count)
         table = np.empty((count, blocks))
         table[device, block - first] = self._not_negative(columns["gain"][kept], block, device)
@@ -57,9 +58,9 @@ class GainTrace:
         block, device = block[order], device[order]
         twice = np.flatnonzero((np.diff(block) == 0) & (np.diff(device) == 0))
         if twice.size:
-            at = twice[0]
+            row = twice[0]
             raise NetworkInputError(
-                _KEY, f"{self.path} has block {block[at]}, device {device[at]} twice"
+                _KEY, f"{self.path} has block {block[row]}, device {device[row]} twice"
             )
         expected_block, expected_device = np.divmod(np.arange(len(block)), count)
         wrong = np.flatnonzero((expected_block + block[0] != block) | (expected_device != device))
@@ -69,7 +70,8 @@ class GainTrace:
             )
             raise NetworkInputError(
                 _KEY,
-                f"{self.path} has no row of block {block[0] + missing_block}, device {missing_device}",
+                f"{self.path} has no row of block {block[0] + missing_block}, "
+                f"device {missing_device}",
             )
 
     def _not_negative(
@@ -80,20 +82,22 @@ class GainTrace:
     ) -> Float[ndarray, " rows"]:
         bad = np.flatnonzero(gain < 0)
         if bad.size:
-            at = bad[0]
+            row = bad[0]
             raise NetworkInputError(
                 _KEY,
-                f"{self.path}: gain {gain[at]:g} of block {block[at]}, device {device[at]} is negative",
+                f"{self.path}: gain {gain[row]:g} of block {block[row]}, device {device[row]} "
+                "is negative",
             )
         return gain
 
 
 @final
 class TraceGains(Gains):
-    """Gains read from a table, repeated for ever."""
+    """Gains of a table of blocks that is repeated without end."""
 
     def __init__(self, first_block: int, table: Float[ndarray, "K blocks"]) -> None:
-        self._first_block, self._table = first_block, table
+        self._first_block = first_block
+        self._table = table
 
     @override
     def at(

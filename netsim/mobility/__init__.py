@@ -1,4 +1,4 @@
-"""How the devices move: one file a model."""
+"""Mobility: movement of the devices, one file per model."""
 
 from typing import Annotated
 

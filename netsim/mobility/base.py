@@ -1,4 +1,4 @@
-"""What a mobility model must do."""
+"""Mobility model: the interface, and that of the trajectories it creates."""
 
 from abc import ABC, abstractmethod
 
@@ -10,10 +10,10 @@ from netsim.streams import Streams
 
 
 class Trajectories(ABC):
-    """Where each of K devices is at any time from 0 on.
+    """Trajectories of K devices: positions as functions of time, from 0 on.
 
-    A function of time: asking twice, out of order or in a resumed run gives the same positions to
-    the last bit, and those of a device depend on nothing but the seed, its number and the model.
+    Calls may repeat or come out of order or in a resumed run: the positions are the same to the
+    last bit. The positions of a device depend on the seed, its id and the model alone.
     """
 
     @abstractmethod
@@ -24,17 +24,15 @@ class Trajectories(ABC):
     def paths(
         self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]
     ) -> Float[ndarray, "n T 2"]:
-        """Return x and y of some devices in metres at ascending times, the same as ``positions`` at
-        each.
-        """
+        """Return x and y of some devices in metres at ascending times, equal to ``positions``."""
 
 
 class Mobility(ABC):
-    """How the devices of a scenario move."""
+    """Mobility model of the devices of a scenario."""
 
     @abstractmethod
     def motion(self, placement: Placement, count: int, streams: Streams) -> Trajectories:
-        """Return the motion of ``count`` devices that a placement puts in place.
+        """Return the trajectories of ``count`` devices from a placement on.
 
         Raises:
             NetworkInputError: the model does not fit the placement, or its file does not fit the devices.

@@ -1,4 +1,4 @@
-"""Devices whose velocity changes a little in every step."""
+"""Gauss-Markov mobility: velocities that change a little in every step."""
 
 from typing import Annotated, Literal, final
 
@@ -19,23 +19,23 @@ from netsim.streams import Streams, normal_pairs
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class GaussMarkov(Mobility):
-    """Velocity as a first-order autoregression in x and in y (Liang and Haas, INFOCOM 1999).
+    """Gauss-Markov velocity: a first-order autoregression in x and y (Liang and Haas, 1999).
 
     ``v(n+1) = a v(n) + (1 - a) mean + sigma sqrt(1 - a^2) w(n)``, ``a = exp(-step / correlation
-    time)``, w standard normal, from its stationary distribution on; constant within a step. Devices
-    start where they are placed and are reflected by the smallest rectangle along the axes around
-    the placement's region, at the same speed.
+    time)``, w standard normal, started in its stationary distribution; constant within a step.
+    Devices start at their placement. The smallest rectangle along the axes around the placement's
+    region reflects them at the same speed. Source: Liang and Haas, INFOCOM 1999.
     """
 
     kind: Annotated[Literal["gauss_markov"], source("cited, Liang and Haas 1999")] = "gauss_markov"
     sigma_mps: Positive
     """Standard deviation of the velocity, in x and in y, in metres per second."""
     correlation_time_s: Positive
-    """Time in which the velocity's autocorrelation falls to 1/e, in seconds."""
+    """Time after which the autocorrelation of the velocity is 1/e, in seconds."""
     mean_velocity_mps: Point = (0.0, 0.0)
     """Mean velocity in x and y between reflections, in metres per second."""
     step_s: Positive = 1.0
-    """Duration of a step, in seconds; a step of each device is drawn, so short ones cost time."""
+    """Duration of a step, in seconds; every step of every device is drawn, so short steps cost."""
 
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> PiecewiseLinearMotion:
@@ -47,16 +47,18 @@ class GaussMarkov(Mobility):
 
 @final
 class _Steps(LegSequence):
-    """Gauss-Markov steps in a plane without walls; ``place`` folds it into the rectangle.
+    """Gauss-Markov steps in a plane without walls; ``to_plane`` folds it into the rectangle.
 
-    The legs must not be folded one by one: each would need to know whether its velocity was turned
-    around.
+    Folding the legs one by one would require the sign of each velocity after its reflections.
     """
 
     def __init__(
         self, model: GaussMarkov, start_m: Float[ndarray, "K 2"], box: Rectangle, streams: Streams
     ) -> None:
-        self._model, self._start_m, self._box, self._streams = model, start_m, box, streams
+        self._model = model
+        self._start_m = start_m
+        self._box = box
+        self._streams = streams
 
     @override
     def first(self, device: Int[ndarray, " n"]) -> Legs:
@@ -65,22 +67,43 @@ class _Steps(LegSequence):
         (mean_x, mean_y), sigma = self._model.mean_velocity_mps, self._model.sigma_mps
         begin_s, end_s = np.zeros(len(device)), np.full(len(device), self._model.step_s)
         step = np.zeros(len(device), np.int64)
-        return Legs(step, x_m, y_m, mean_x + sigma * wx, mean_y + sigma * wy, begin_s, end_s, end_s)
+        return Legs(
+            step=step,
+            x_m=x_m,
+            y_m=y_m,
+            vx_mps=mean_x + sigma * wx,
+            vy_mps=mean_y + sigma * wy,
+            depart_s=begin_s,
+            arrive_s=end_s,
+            until_s=end_s,
+        )
 
     @override
     def following(self, device: Int[ndarray, " n"], legs: Legs) -> Legs:
-        model, step = self._model, legs.step + 1
+        model = self._model
+        step = legs.step + 1
+        # Autoregression of the velocity over one step.
         keep = np.exp(-model.step_s / model.correlation_time_s)
-        stir = model.sigma_mps * np.sqrt(-np.expm1(-2 * model.step_s / model.correlation_time_s))
+        spread = model.sigma_mps * np.sqrt(-np.expm1(-2 * model.step_s / model.correlation_time_s))
         wx, wy = self._normals(device, step)
         mean_x, mean_y = model.mean_velocity_mps
-        vx_mps = mean_x + keep * (legs.vx_mps - mean_x) + stir * wx
-        vy_mps = mean_y + keep * (legs.vy_mps - mean_y) + stir * wy
+        vx_mps = mean_x + keep * (legs.vx_mps - mean_x) + spread * wx
+        vy_mps = mean_y + keep * (legs.vy_mps - mean_y) + spread * wy
         end_s = (step + 1) * model.step_s
-        return Legs(step, *legs.at(legs.until_s), vx_mps, vy_mps, legs.until_s, end_s, end_s)
+        x_m, y_m = legs.at(legs.until_s)
+        return Legs(
+            step=step,
+            x_m=x_m,
+            y_m=y_m,
+            vx_mps=vx_mps,
+            vy_mps=vy_mps,
+            depart_s=legs.until_s,
+            arrive_s=end_s,
+            until_s=end_s,
+        )
 
     @override
-    def place(self, x_m: Float[ndarray, "..."], y_m: Float[ndarray, "..."]) -> Xy:
+    def to_plane(self, x_m: Float[ndarray, "..."], y_m: Float[ndarray, "..."]) -> Xy:
         box = self._box
         return _folded(x_m, box.x_m, box.width_m), _folded(y_m, box.y_m, box.height_m)
 
@@ -90,7 +113,7 @@ class _Steps(LegSequence):
 
 
 def _folded(value: Float[ndarray, "..."], low: float, length: float) -> Float[ndarray, "..."]:
-    """Return the value reflected at both ends of an interval as often as it takes."""
+    """Return the value folded into an interval by reflections at its ends."""
     if not length:
         return np.full_like(value, low)
     beyond = np.mod(value - low, 2 * length)

@@ -1,4 +1,4 @@
-"""Movement in straight legs, walked forward for all devices at once."""
+"""Piecewise-linear trajectories: straight legs, advanced for all devices at once."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
@@ -17,55 +17,50 @@ from netsim.mobility.base import Trajectories
 @final
 @dataclass
 class Legs:
-    """The leg that each of n devices is on: straight from a point at constant velocity, then
-    perhaps a pause.
-    """
+    """Legs of n devices: straight from a point at constant velocity, then possibly a pause."""
 
     step: Int[ndarray, " n"]
-    """Number of the leg; 0 is the one at time 0."""
+    """Number of the leg; leg 0 is the one at time 0."""
     x_m: Float[ndarray, " n"]
     y_m: Float[ndarray, " n"]
     vx_mps: Float[ndarray, " n"]
     vy_mps: Float[ndarray, " n"]
     depart_s: Float[ndarray, " n"]
     arrive_s: Float[ndarray, " n"]
-    """When the movement ends."""
+    """End of the movement."""
     until_s: Float[ndarray, " n"]
-    """When the next leg begins; this one holds from ``depart_s`` until just before."""
+    """Beginning of the next leg; this one holds from ``depart_s`` until just before."""
 
     def at(self, time_s: Float[ndarray, "..."]) -> Xy:
-        """Return x and y in metres at a time on the leg; later times find the device at the leg's
-        end.
-        """
+        """Return x and y in metres at a time on the leg; at later times, the end of the leg."""
         moved_s = np.minimum(time_s, self.arrive_s) - self.depart_s
         return self.x_m + self.vx_mps * moved_s, self.y_m + self.vy_mps * moved_s
 
-    def of(self, which: slice | Int[ndarray, " m"]) -> "Legs":
+    def select(self, rows: slice | Int[ndarray, " m"]) -> "Legs":
         """Return the legs of some of the devices; those of a slice are a view."""
-        return Legs(*(getattr(self, field.name)[which] for field in fields(self)))
+        return Legs(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def put(self, which: slice | Int[ndarray, " m"], legs: "Legs") -> None:
+    def put(self, rows: slice | Int[ndarray, " m"], legs: "Legs") -> None:
         """Replace the legs of some of the devices."""
         for field in fields(self):
-            getattr(self, field.name)[which] = getattr(legs, field.name)
+            getattr(self, field.name)[rows] = getattr(legs, field.name)
 
     @staticmethod
-    def room(count: int) -> "Legs":
-        """Return space for legs; no device has departed on them yet."""
+    def empty(count: int) -> "Legs":
+        """Return uninitialised legs on which no device has departed."""
         legs = Legs(
             *(
                 np.empty(count, np.int64 if field.name == "step" else float)
                 for field in fields(Legs)
             )
         )
-        legs.depart_s[:], legs.until_s[:] = np.inf, np.inf
+        legs.depart_s[:] = np.inf
+        legs.until_s[:] = np.inf
         return legs
 
 
 class LegSequence(ABC):
-    """The sequence of legs of every device: leg n is drawn from (seed, device, n) and follows from
-    leg n - 1.
-    """
+    """Leg sequence of every device: leg n is a function of (seed, device, n) and leg n - 1."""
 
     @abstractmethod
     def first(self, device: Int[ndarray, " n"]) -> Legs:
@@ -73,72 +68,73 @@ class LegSequence(ABC):
 
     @abstractmethod
     def following(self, device: Int[ndarray, " n"], legs: Legs) -> Legs:
-        """Return the leg after the one that each device is on; it departs when that one is over."""
+        """Return the leg after the present one of each device; it departs at its end."""
 
     @abstractmethod
-    def place(self, x_m: Float[ndarray, "..."], y_m: Float[ndarray, "..."]) -> Xy:
-        """Return where in the plane a point of a leg lies."""
+    def to_plane(self, x_m: Float[ndarray, "..."], y_m: Float[ndarray, "..."]) -> Xy:
+        """Return the positions in the plane of points on legs."""
 
 
 @final
 class PiecewiseLinearMotion(Trajectories):
-    """Devices that travel along an itinerary.
+    """Piecewise-linear motion along a leg sequence.
 
-    The legs reached last and the ones before them are kept, 128 bytes a device, so that time going
-    forward costs one comparison a device and one draw a new leg, and a question about a moment ago
-    costs no more. They are a cache: devices that are asked about a leg before those start over at
-    leg 0.
+    The present legs and the previous ones are cached, 128 bytes per device. So a later time costs
+    one comparison per device and one draw per new leg, and a time shortly before costs no more. A
+    time before the previous leg restarts the device at leg 0.
     """
 
-    def __init__(self, itinerary: LegSequence, count: int) -> None:
-        self._itinerary = itinerary
-        self._legs, self._before = Legs.room(count), Legs.room(count)
+    def __init__(self, sequence: LegSequence, count: int) -> None:
+        self._sequence = sequence
+        self._legs = Legs.empty(count)
+        self._before = Legs.empty(count)
 
     @override
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
         count = len(self._legs.step)
         xy_m = np.empty((2, count))
-        for piece in chunks(count):
-            legs, before = self._legs.of(piece), self._before.of(piece)
-            back = self._walk(np.arange(piece.start, piece.stop), legs, before, time_s)
+        for chunk in chunks(count):
+            legs, before = self._legs.select(chunk), self._before.select(chunk)
+            device = np.arange(chunk.start, chunk.stop)
+            back = self._advance(device, legs, before, time_s=time_s)
             x_m, y_m = legs.at(np.asarray(time_s))
-            x_m[back], y_m[back] = before.of(back).at(np.asarray(time_s))
-            xy_m[:, piece] = self._itinerary.place(x_m, y_m)
+            x_m[back], y_m[back] = before.select(back).at(np.asarray(time_s))
+            xy_m[:, chunk] = self._sequence.to_plane(x_m, y_m)
         return xy_m.T
 
     @override
     def paths(
         self, device: Int[ndarray, " n"], times_s: Float[ndarray, " T"]
     ) -> Float[ndarray, "n T 2"]:
-        legs, before = self._legs.of(device), self._before.of(device)
+        legs, before = self._legs.select(device), self._before.select(device)
         x_m, y_m = np.empty((2, len(times_s), len(device)))
         first = 0
         while first < len(times_s):
-            back = self._walk(device, legs, before, times_s[first])
-            legs.put(back, before.of(back))
-            # Nobody changes legs before this time, which is later than the one walked to.
+            back = self._advance(device, legs, before, time_s=times_s[first])
+            legs.put(back, before.select(back))
+            # No device changes its leg before this time, which is later than the present one.
             end = int(np.searchsorted(times_s, legs.until_s.min(initial=np.inf), side="left"))
             on_leg = legs.at(times_s[first:end, None])
-            x_m[first:end], y_m[first:end] = self._itinerary.place(*on_leg)
+            x_m[first:end], y_m[first:end] = self._sequence.to_plane(*on_leg)
             first = end
         return np.stack([x_m.T, y_m.T], axis=2)
 
-    def _walk(
-        self, device: Int[ndarray, " n"], legs: Legs, before: Legs, time_s: float
+    def _advance(
+        self, device: Int[ndarray, " n"], legs: Legs, before: Legs, *, time_s: float
     ) -> Int[ndarray, " back"]:
-        """Bring each device to the leg that it is on at ``time_s``; return those that were on the
-        one before.
-        """
-        over = np.flatnonzero(legs.depart_s > time_s)
-        remembered = before.depart_s[over] <= time_s
-        lost = over[~remembered]
-        if lost.size:
-            legs.put(lost, self._itinerary.first(device[lost]))
+        """Advance each device to its leg at ``time_s``; return the rows on their previous leg."""
+        # Devices whose present leg departs later: on the previous leg, or restarted at leg 0.
+        later = np.flatnonzero(legs.depart_s > time_s)
+        cached = before.depart_s[later] <= time_s
+        restarted = later[~cached]
+        if restarted.size:
+            legs.put(restarted, self._sequence.first(device[restarted]))
+        # Devices whose present leg is over: one leg further until none is left.
         due = np.flatnonzero(legs.until_s <= time_s)
         while due.size:
-            left = legs.of(due)
-            onward = self._itinerary.following(device[due], left)
-            before.put(due, left)
-            legs.put(due, onward)
-            due = due[onward.until_s <= time_s]
-        return over[remembered]
+            finished = legs.select(due)
+            following = self._sequence.following(device[due], finished)
+            before.put(due, finished)
+            legs.put(due, following)
+            due = due[following.until_s <= time_s]
+        return later[cached]

@@ -1,4 +1,4 @@
-"""Vehicles on a road."""
+"""Road mobility: vehicles at constant speed on a straight road."""
 
 from typing import Literal, final
 
@@ -19,21 +19,18 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Road(Mobility):
-    """Each vehicle keeps one uniform speed along the placement's line, and enters again where the
-    road begins.
+    """Road mobility: each vehicle keeps a uniform random speed along the placement's line.
 
-    So the number of vehicles is constant and they stay uniform on the road. The jump from one end
-    to the other stands for one vehicle that leaves and another one that comes. No overtaking rules,
-    no lanes.
+    A vehicle that reaches an end enters again at the other end. So the number of vehicles is
+    constant and they stay uniform on the road. The jump stands for one vehicle that leaves and
+    another one that enters. Left out: overtaking and lanes.
     """
 
     kind: Literal["road"] = "road"
     speed_mps: Range
-    """Least and largest speed of the vehicles, in metres per second."""
+    """Minimum and maximum speed of the vehicles, in metres per second."""
     direction: Literal["both", "forward"] = "both"
-    """Whether half of the vehicles, drawn at random, drive from the end of the line to its
-    start.
-    """
+    """``both``: a random half of the vehicles drives from the end of the line to its start."""
 
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Trajectories:
@@ -51,10 +48,13 @@ class Road(Mobility):
 
 @final
 class _RoadTraffic(Trajectories):
+    """Traffic on a road that is closed to a ring."""
+
     def __init__(
         self, line: Segment, start_m: Float[ndarray, "K 2"], speed_mps: Float[ndarray, " K"]
     ) -> None:
-        self._line, self._speed_mps = line, speed_mps
+        self._line = line
+        self._speed_mps = speed_mps
         self._length_m = line.diameter_m()
         along = (start_m[:, 0] - line.x_m) * line.dx_m + (start_m[:, 1] - line.y_m) * line.dy_m
         self._start_m = along / self._length_m

@@ -1,4 +1,4 @@
-"""Devices that stay where they were placed."""
+"""Static devices: no movement."""
 
 from typing import Annotated, Literal, final
 
@@ -16,7 +16,7 @@ from netsim.streams import Streams
 
 @final
 class Stationary(Trajectories):
-    """Devices at rest."""
+    """Stationary devices: constant positions."""
 
     def __init__(self, position_m: Float[ndarray, "K 2"]) -> None:
         self._position_m = position_m
@@ -35,7 +35,7 @@ class Stationary(Trajectories):
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Static(Mobility):
-    """Nobody moves, as in section V-A of the paper."""
+    """Static devices, as in section V-A of the paper."""
 
     kind: Annotated[Literal["static"], source("paper, section V-A")] = "static"
 

@@ -1,4 +1,4 @@
-"""Recorded movement."""
+"""Trace-driven mobility: positions from a file."""
 
 from typing import Literal, final
 
@@ -21,37 +21,37 @@ _KEY = "devices.mobility.path"
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class PositionTrace(Mobility):
-    """Positions from a file, with straight movement at constant speed from each row of a device to
-    its next.
+    """Position trace: straight movement at constant speed between the rows of a device.
 
-    Before its first row a device waits at that row's position, after its last one it stays. The
-    placement does not count. Devices of the file beyond the scenario's number are ignored.
+    Before its first row a device waits at that position; after its last row it stays there. The
+    placement has no effect. Devices of the file beyond the scenario's number are ignored.
     """
 
     kind: Literal["trace"] = "trace"
     path: Name
-    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s``, ``x_m``, ``y_m``; in
-    any order.
+    """Path of a ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s``, ``x_m``,
+    ``y_m``; rows in any order.
     """
 
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Trajectories:
         columns = read_columns(self.path, ("device", "time_s", "x_m", "y_m"), _KEY)
         device = as_device_ids(columns["device"], self.path, _KEY)
-        require_devices(device, count, self.path, _KEY)
-        counts = device < count
-        device, time_s = device[counts], columns["time_s"][counts]
+        require_devices(device, count, self.path, key=_KEY)
+        kept = device < count
+        device, time_s = device[kept], columns["time_s"][kept]
         twice = duplicate_row(device, time_s)
         if twice is not None:
             raise NetworkInputError(
                 _KEY,
                 f"{self.path} places device {device[twice]} twice at time_s = {time_s[twice]:g}",
             )
-        return Replay(device, time_s, columns["x_m"][counts], columns["y_m"][counts], count)
+        x_m, y_m = columns["x_m"][kept], columns["y_m"][kept]
+        return Replay(device, time_s, x_m=x_m, y_m=y_m, count=count)
 
 
 def duplicate_row(device: Int[ndarray, " rows"], time_s: Float[ndarray, " rows"]) -> int | None:
-    """Return a row whose device has another row at the same time; None if there is none."""
+    """Return a row whose device has another row at the same time, None if all are different."""
     order = np.lexsort((time_s, device))
     again = np.flatnonzero((np.diff(device[order]) == 0) & (np.diff(time_s[order]) == 0))
     return int(order[again[0]]) if again.size else None
@@ -59,21 +59,21 @@ def duplicate_row(device: Int[ndarray, " rows"], time_s: Float[ndarray, " rows"]
 
 @final
 class Replay(Trajectories):
-    """Recorded positions: straight at constant speed between two rows of a device, at rest before
-    and after.
+    """Replay of recorded positions: straight between two rows of a device, at rest outside them.
 
-    The rows come in any order, and each of the devices 0 to ``count - 1`` has at least one.
+    The rows are in any order, and each of the devices 0 to ``count - 1`` has at least one row.
     """
 
     def __init__(
         self,
         device: Int[ndarray, " rows"],
         time_s: Float[ndarray, " rows"],
+        *,
         x_m: Float[ndarray, " rows"],
         y_m: Float[ndarray, " rows"],
         count: int,
     ) -> None:
-        # One device after the other, and the row at which each one begins.
+        # Rows by device, then by time, and the first row of each device.
         order = np.lexsort((time_s, device))
         self._first_row = np.searchsorted(device[order], np.arange(count + 1))
         self._time_s, self._x_m, self._y_m = time_s[order], x_m[order], y_m[order]
@@ -97,6 +97,7 @@ class Replay(Trajectories):
     def _at(
         self, first: Int[ndarray, " n"], end: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
     ) -> Float[ndarray, "n 2"]:
+        """Return the positions at a time per entry, given its device's first and last + 1 row."""
         before = self._last_row_until(first, end, time_s)
         after = np.minimum(before + 1, end - 1)
         span_s = self._time_s[after] - self._time_s[before]
@@ -114,9 +115,7 @@ class Replay(Trajectories):
     def _last_row_until(
         self, first: Int[ndarray, " n"], end: Int[ndarray, " n"], time_s: Float[ndarray, " n"]
     ) -> Int[ndarray, " n"]:
-        """Return each device's last row not after a time, or its first row: bisection of all at
-        once.
-        """
+        """Return each device's last row not after its time, or its first row, by bisection."""
         low, high = first.copy(), end.copy()
         while (high - low > 1).any():
             middle = (low + high) // 2

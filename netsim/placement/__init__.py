@@ -1,4 +1,4 @@
-"""Where the devices stand when the simulation starts: one file a distribution."""
+"""Placement: initial positions of the devices, one file per distribution."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Devices in a ring around a point."""
+"""Annulus placement: devices in a ring around a point."""
 
 from typing import Literal, final
 
@@ -18,7 +18,7 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Annulus(Placement):
-    """Devices independently and uniformly (in area) between two circles around one point."""
+    """Annulus: devices independent and uniform in area between two circles around one point."""
 
     kind: Literal["annulus"] = "annulus"
     center_m: Point = (0.0, 0.0)
@@ -32,7 +32,8 @@ class Annulus(Placement):
     def _has_area(self) -> "Annulus":
         if self.outer_radius_m <= self.inner_radius_m:
             raise ValueError(
-                f"outer_radius_m = {self.outer_radius_m} is not above inner_radius_m = {self.inner_radius_m}"
+                f"outer_radius_m = {self.outer_radius_m} is not above "
+                f"inner_radius_m = {self.inner_radius_m}"
             )
         return self
 
@@ -43,4 +44,4 @@ class Annulus(Placement):
 
     @override
     def region(self) -> Ring:
-        return Ring(*self.center_m, self.inner_radius_m, self.outer_radius_m)
+        return Ring(*self.center_m, inner_m=self.inner_radius_m, outer_m=self.outer_radius_m)

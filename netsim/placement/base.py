@@ -1,4 +1,4 @@
-"""What a placement must do."""
+"""Placement: the interface of every distribution of devices."""
 
 from abc import ABC, abstractmethod
 
@@ -10,16 +10,16 @@ from netsim.streams import Streams
 
 
 class Placement(ABC):
-    """Where the devices stand at time 0."""
+    """Placement of the devices at time 0."""
 
     @abstractmethod
     def positions(self, count: int, streams: Streams) -> Float[ndarray, "count 2"]:
-        """Return x and y of each device in metres; device k's never depend on ``count``.
+        """Return x and y of each device in metres; those of device k do not depend on ``count``.
 
         Raises:
-            NetworkInputError: the placement has no room for so many devices.
+            NetworkInputError: the placement has no room for ``count`` devices.
         """
 
     @abstractmethod
     def region(self) -> Region:
-        """Return the part of the plane to which moving devices keep."""
+        """Return the region that moving devices do not leave."""

@@ -1,4 +1,4 @@
-"""Devices in clusters around random points."""
+"""Cluster placement: devices around random points (Thomas process)."""
 
 from typing import Annotated, Literal, final
 
@@ -17,12 +17,12 @@ from netsim.streams import Streams, normal_pairs, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Clusters(Placement):
-    """A Thomas process (Thomas 1949), given the numbers of clusters and of devices.
+    """Thomas process (Thomas 1949), given the numbers of clusters and of devices.
 
-    Cluster centres are uniform in a disc; each device belongs to one of them with equal probability
-    and lies around it with a normal distribution in x and in y, which may lead out of the disc.
-    Given its total numbers, the Poisson process has just this law. The region of moving devices is
-    the disc of the centres.
+    Cluster centres are uniform in a disc. Each device belongs to a uniform random cluster and has a
+    normal distribution around its centre in x and in y, so it may lie outside the disc. The Thomas
+    process has this law given its total numbers. The region of moving devices is the disc of the
+    centres.
     """
 
     kind: Annotated[Literal["clusters"], source("cited, Thomas 1949")] = "clusters"
@@ -33,9 +33,7 @@ class Clusters(Placement):
     clusters: Count
     """Number of clusters."""
     sigma_m: Positive
-    """Standard deviation of a device's distance from its cluster's centre, in x and in y, in
-    metres.
-    """
+    """Standard deviation of a device's offset from its cluster centre, in x and in y, in metres."""
 
     @override
     def positions(self, count: int, streams: Streams) -> Float[ndarray, "count 2"]:

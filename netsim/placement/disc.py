@@ -1,4 +1,4 @@
-"""Devices in a disc."""
+"""Disc placement: devices uniform in a disc."""
 
 from typing import Annotated, Literal, final
 
@@ -17,7 +17,7 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Disc(Placement):
-    """Devices independently and uniformly (in area) in a disc, as in section V-A of the paper."""
+    """Disc: devices independent and uniform in area, as in section V-A of the paper."""
 
     kind: Annotated[Literal["disc"], source("paper, section V-A")] = "disc"
     center_m: Point = (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Devices on a lattice."""
+"""Grid placement: devices on a square lattice."""
 
 from typing import Literal, final
 
@@ -18,16 +18,14 @@ from netsim.streams import Streams
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Grid(Placement):
-    """Devices on a square lattice, row by row from the lower left: device k in column ``k mod
-    columns``.
+    """Square lattice, filled row by row from the lower left: device k in column ``k mod columns``.
 
-    It has ``rows`` times ``columns`` places; the last ones stay empty where there are fewer
-    devices.
+    It has ``rows`` times ``columns`` places; the last places stay empty if there are fewer devices.
     """
 
     kind: Literal["grid"] = "grid"
     corner_m: Point = (0.0, 0.0)
-    """Place of device 0, the lower left corner, x and y in metres."""
+    """Position of device 0, the lower left corner, x and y in metres."""
     spacing_m: Positive
     """Distance of neighbours in metres."""
     columns: Count
@@ -40,7 +38,8 @@ class Grid(Placement):
         if count > self.rows * self.columns:
             raise NetworkInputError(
                 "devices.placement",
-                f"a grid of {self.rows} rows and {self.columns} columns has no room for {count} devices",
+                f"a grid of {self.rows} rows and {self.columns} columns has no room for "
+                f"{count} devices",
             )
         row, column = np.divmod(np.arange(count), self.columns)
         return np.asarray(self.corner_m) + self.spacing_m * np.stack([column, row], axis=1)

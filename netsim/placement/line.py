@@ -1,4 +1,4 @@
-"""Devices along a road."""
+"""Line placement: devices along a straight road."""
 
 from typing import Literal, final
 
@@ -18,7 +18,7 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Line(Placement):
-    """Devices independently and uniformly on a straight road without width."""
+    """Line: devices independent and uniform on a straight road without width."""
 
     kind: Literal["line"] = "line"
     start_m: Point

@@ -1,4 +1,4 @@
-"""Devices at given points."""
+"""Point placement: devices at given positions."""
 
 from typing import Literal, final
 
@@ -23,8 +23,7 @@ _KEY = "devices.placement.path"
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Points(Placement):
-    """Devices at points given one by one, inline or in a file; more points than devices are
-    allowed.
+    """Given positions, inline or from a file; there may be more points than devices.
 
     The region of moving devices is the smallest rectangle along the axes around *all* points.
     """
@@ -33,8 +32,8 @@ class Points(Placement):
     positions_m: PointList | None = None
     """x and y of each device in metres, device 0 first. Excludes ``path``."""
     path: Name | None = None
-    """A ``.csv`` or ``.parquet`` file with the columns ``device``, ``x_m``, ``y_m``. Excludes
-    ``positions_m``.
+    """Path of a ``.csv`` or ``.parquet`` file with the columns ``device``, ``x_m``, ``y_m``.
+    Excludes ``positions_m``.
     """
 
     @model_validator(mode="after")
@@ -65,11 +64,11 @@ class Points(Placement):
             return np.array(self.positions_m, dtype=float)
         columns = read_columns(self.path, ("device", "x_m", "y_m"), _KEY)
         device = as_device_ids(columns["device"], self.path, _KEY)
-        require_devices(device, len(np.unique(device)), self.path, _KEY)
+        require_devices(device, len(np.unique(device)), self.path, key=_KEY)
         order = np.argsort(device, kind="stable")
-        duplicate_row = np.flatnonzero(np.diff(device[order]) == 0)
-        if duplicate_row.size:
+        duplicates = np.flatnonzero(np.diff(device[order]) == 0)
+        if duplicates.size:
             raise NetworkInputError(
-                _KEY, f"{self.path} places device {device[order][duplicate_row[0]]} twice"
+                _KEY, f"{self.path} places device {device[order][duplicates[0]]} twice"
             )
         return np.stack([columns["x_m"], columns["y_m"]], axis=1)[order]

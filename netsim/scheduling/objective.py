@@ -1,6 +1,4 @@
-"""The drift-plus-penalty objective J of problem P1, equation (22), with the readings of the paper
-notes.
-"""
+"""Drift-plus-penalty objective J of problem P1, equation (22), as the paper notes read it."""
 
 import math
 from abc import ABC, abstractmethod
@@ -21,21 +19,17 @@ Drift = Literal["paper", "full"]
 
 
 class Zeta(ABC):
-    """The control parameter zeta(t) of (22), without unit: how much the queue counts against
-    participation.
-    """
+    """Control parameter zeta(t) of (22): weight of the queue against participation, no unit."""
 
     @abstractmethod
     def at(self, round_number: int) -> float:
-        """Return zeta in a round; rounds count from 1."""
+        """Return zeta of a round; rounds count from 1."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class InverseSqrtZeta(Zeta):
-    """``initial / sqrt(t)``: descending, and slowly enough that the mean delay still meets the
-    budget (8).
-    """
+    """Inverse square root ``initial / sqrt(t)``: zeta descends and (8) holds in the limit."""
 
     kind: Literal["inverse_sqrt"] = "inverse_sqrt"
     initial: Positive = 1.0
@@ -49,7 +43,7 @@ class InverseSqrtZeta(Zeta):
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class ConstantZeta(Zeta):
-    """The same zeta in every round."""
+    """Constant zeta in every round."""
 
     kind: Literal["constant"] = "constant"
     initial: Positive = 1.0
@@ -63,17 +57,17 @@ class ConstantZeta(Zeta):
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class PowerZeta(Zeta):
-    """``initial * t ** -exponent``.
+    """Power law ``initial * t ** -exponent``.
 
-    With an exponent of 1 or more the queue grows as fast as t and (8) is violated for good: it is
-    refused.
+    With an exponent of 1 or more the queue grows as fast as t and (8) stays violated, so such an
+    exponent is refused.
     """
 
     kind: Literal["power"] = "power"
     initial: Positive = 1.0
     """zeta in the first round, without unit."""
     exponent: Annotated[float, Field(ge=0, lt=1, strict=True)]
-    """How fast zeta descends, without unit."""
+    """Exponent of the descent of zeta, without unit."""
 
     @override
     def at(self, round_number: int) -> float:
@@ -86,11 +80,11 @@ AnyZeta = Annotated[InverseSqrtZeta | ConstantZeta | PowerZeta, Field(discrimina
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Objective:
-    """``J = N - zeta(t) Q D / budget^2``; with the full drift, ``J = N - zeta(t) (Q D + D^2 / 2) /
-    budget^2``.
+    """Objective ``J = N - zeta(t) Q D / budget^2`` of problem P1, equation (22).
 
-    Q is the virtual queue before the round and D the round's delay, both in seconds; J has no unit.
-    Lemma 2 of the paper drops the square, so that with an empty queue delay costs nothing.
+    With the full drift ``J = N - zeta(t) (Q D + D^2 / 2) / budget^2``. Q is the virtual queue
+    before the round and D the round's delay, both in seconds; J has no unit. Lemma 2 of the paper
+    drops the square, so that with an empty queue delay costs nothing.
     """
 
     zeta: AnyZeta = field(default_factory=InverseSqrtZeta)
@@ -104,8 +98,7 @@ class Objective:
         delay_s: Float[ndarray, "*#sets"] | float,
         state: RoundState,
     ) -> Float[ndarray, "..."]:
-        """Return J of sets with ``count`` devices and a common delay, in the round that ``state``
-        describes.
+        """Return J of sets with ``count`` devices and a common delay in the round of ``state``.
 
         Count and delay broadcast.
         """
@@ -115,10 +108,9 @@ class Objective:
         return np.asarray(count - (weight * state.virtual_queue_s) * delay_s)
 
     def delay_s(self, count: int, value: float, state: RoundState) -> float:
-        """Return the delay in seconds at which a set of ``count`` devices comes down to a value of
-        J.
+        """Return the delay in seconds at which a set of ``count`` devices has a given J.
 
-        Infinite where no delay brings it down to that, and 0 where it is never worth more.
+        Infinite if J exceeds the value at every delay, 0 if J never exceeds it.
         """
         if count <= value:
             return 0.0

@@ -1,4 +1,4 @@
-"""Nothing that a policy returns reaches the radio unless it could be sent."""
+"""Policy call: run a policy, and validate its allocation before anything is sent."""
 
 import math
 from collections.abc import Iterator
@@ -15,20 +15,23 @@ from netsim.scheduling.record import RoundRecord
 from netsim.scheduling.round_state import RoundState
 
 _ROUNDING: Final = 1e-9
+"""Relative excess of the sum of bandwidths over the band that counts as rounding."""
 
 
 class AllocationError(ValueError):
-    """A policy broke a rule of ``Allocation``, or broke down; the text names the policy, the round
-    and the rule.
+    """Invalid allocation of a policy, or an exception in it.
+
+    The text names the policy, the round and the rule.
     """
 
 
 def call_policy(policy: Policy, state: RoundState, name: str) -> Allocation:
-    """Return what a policy answers, whatever it is.
+    """Return the answer of a policy before validation; empty if no device is offered.
 
-    Raises: AllocationError: the policy raised an exception of its own; the text says where.
-        ArithmeticError, MemoryError: as the policy raised them: numbers too extreme, devices too
-        many.
+    Raises:
+        AllocationError: the policy raised an exception of its own; the text gives the line.
+        ArithmeticError: as the policy raised it, because numbers are too extreme.
+        MemoryError: as the policy raised it, because there are too many devices.
     """
     if not len(state.device):
         return Allocation.empty()
@@ -40,8 +43,9 @@ def notify_policy(policy: Policy, record: RoundRecord, name: str) -> None:
     """Call ``observe`` of a policy with the record of a round.
 
     Raises:
-        AllocationError: the policy raised an exception of its own; the text names the place.
-        ArithmeticError, MemoryError: as the policy raised them.
+        AllocationError: the policy raised an exception of its own; the text gives the line.
+        ArithmeticError: as the policy raised it.
+        MemoryError: as the policy raised it.
     """
     with _own_errors(name, record.round, "observe"):
         policy.observe(record)
@@ -49,37 +53,37 @@ def notify_policy(policy: Policy, record: RoundRecord, name: str) -> None:
 
 @contextmanager
 def _own_errors(name: str, round_number: int, method: str) -> Iterator[None]:
-    """Turn an exception of a policy's own into a line that names policy, round and place."""
+    """Turn an exception of a policy into an error that names policy, round and line."""
     try:
         yield
     except (ArithmeticError, MemoryError):
         raise
-    except Exception as error:  # a policy is foreign code and may raise anything
+    except Exception as error:  # a policy is foreign code and may raise any exception
         place = extract_tb(error.__traceback__)[-1]
-        where = f"{Path(place.filename).name}, line {place.lineno}"
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        source_line = f"{Path(place.filename).name}, line {place.lineno}"
+        text = " ".join(f"{type(error).__name__}: {error}".split())
         raise AllocationError(
-            f"policy {name!r}, round {round_number}: {method}() raised {what} ({where})"
+            f"policy {name!r}, round {round_number}: {method}() raised {text} ({source_line})"
         ) from error
 
 
 def validated(allocation: object, state: RoundState, policy: str) -> Allocation:
-    """Return what a policy returned, if it is an allocation that a radio could carry out.
+    """Return the allocation of a policy if it keeps every rule of ``Allocation``.
 
     Raises:
-        AllocationError: it is not.
+        AllocationError: it breaks a rule.
     """
-    if not isinstance(allocation, Allocation):
-        problem = f"schedule() must return an Allocation, not {type(allocation).__name__}"
-    elif (found := _problem(allocation, state)) is not None:
-        problem = found
+    if isinstance(allocation, Allocation):
+        problem = _problem(allocation, state)
+        if problem is None:
+            return allocation
     else:
-        return allocation
+        problem = f"schedule() must return an Allocation, not {type(allocation).__name__}"
     raise AllocationError(f"policy {policy!r}, round {state.round}: {problem}")
 
 
 def _problem(allocation: Allocation, state: RoundState) -> str | None:
-    """Return the first rule that an allocation breaks, None if it breaks none."""
+    """Return the first rule that an allocation breaks; None if it keeps all rules."""
     return (
         _device_problem(allocation, state)
         or _band_problem(allocation, state)
@@ -95,20 +99,27 @@ def _device_problem(allocation: Allocation, state: RoundState) -> str | None:
     if unknown.size:
         return f"device {unknown[0]} is not among those offered"
     ranked = np.sort(devices)
-    duplicate_row = ranked[1:][ranked[1:] == ranked[:-1]]
-    return f"device {duplicate_row[0]} is scheduled twice" if duplicate_row.size else None
+    duplicates = ranked[1:][ranked[1:] == ranked[:-1]]
+    return f"device {duplicates[0]} is scheduled twice" if duplicates.size else None
 
 
 def _band_problem(allocation: Allocation, state: RoundState) -> str | None:
-    devices, band_hz = allocation.devices, allocation.bandwidth_hz
+    devices = allocation.devices
+    band_hz = allocation.bandwidth_hz
     if not _is_array(band_hz, "f", devices.shape):
-        return f"bandwidth_hz must be an array of {len(devices)} floats, one a device"
+        return f"bandwidth_hz must be an array of {len(devices)} floats, one per device"
     wrong = ~((band_hz > 0) & np.isfinite(band_hz))
     if wrong.any():
-        return f"bandwidth {band_hz[wrong][0]} Hz of device {devices[wrong][0]} is not positive and finite"
+        return (
+            f"bandwidth {band_hz[wrong][0]} Hz of device {devices[wrong][0]} "
+            "is not positive and finite"
+        )
     total_hz = float(band_hz.sum())
     if total_hz > state.bandwidth_hz * (1.0 + _ROUNDING):
-        return f"bandwidths sum to {total_hz:.9g} Hz, more than the band of {state.bandwidth_hz:.9g} Hz"
+        return (
+            f"bandwidths sum to {total_hz:.9g} Hz, more than the band of "
+            f"{state.bandwidth_hz:.9g} Hz"
+        )
     return None
 
 
@@ -120,5 +131,5 @@ def _delay_problem(allocation: Allocation) -> str | None:
 
 
 def _is_array(value: object, kinds: str, shape: tuple[int, ...]) -> bool:
-    """Return whether a value is an array with one of some kinds of dtype and a shape."""
+    """Return whether a value is an array of a shape, with a dtype of one of the kinds."""
     return isinstance(value, np.ndarray) and value.dtype.kind in kinds and value.shape == shape

@@ -1,13 +1,14 @@
-"""Policies side by side: same worlds, equal budgets or equal realised delays."""
+"""Comparison of policies: same worlds, equal budgets or equal realised delays."""
 
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.command_line import Airtune
 
-from coupling import ScenarioError
-from coupling.sweeps.compare import parse_seeds
+from coupling import Scenario, ScenarioError
+from coupling.sweeps.compare import compare, parse_seeds
 
 COMPARE = (
     "compare",
@@ -159,3 +160,33 @@ def test_an_unknown_policy_is_refused_before_anything_runs(folder: Path, airtune
     assert answer.status == 2
     assert "did you mean greedy?" in answer.err
     assert not (folder / "kept").exists()
+
+
+def test_a_comparison_from_python_has_the_runs_of_the_command(
+    folder: Path, airtune: Airtune
+) -> None:
+    base = Scenario.load("network.toml", {"rounds": 60, "devices.count": 12})
+    notes: list[str] = []
+
+    runs = compare(
+        base, ["greedy", "all_in"], range(2), tabulate=list, learning=False, equal_delay=True,
+        out=folder / "python", on_note=notes.append,
+    )  # fmt: skip
+    rows(airtune, "--policies", "greedy,all_in", "--seeds", "0:2", "--equal-delay", "--out", "kept")
+
+    assert notes[0].startswith("all_in: no budget brings its mean delay to 51")
+    assert len(runs) == 4
+    for run in runs:
+        left, right = (
+            pd.read_parquet(folder / place / run.name / "rounds") for place in ("python", "kept")
+        )
+        clocks = [name for name in left if name.endswith("_wall_s")]
+        pd.testing.assert_frame_equal(left.drop(columns=clocks), right.drop(columns=clocks))
+
+
+def test_a_policy_that_is_named_twice_is_refused(folder: Path, airtune: Airtune) -> None:
+    for policies in ("greedy,greedy", ""):
+        answer = airtune(*COMPARE, "--policies", policies)
+        assert (answer.status, answer.err) == (
+            2, f"--policies {policies}: needs at least one policy, each once\n",
+        )  # fmt: skip

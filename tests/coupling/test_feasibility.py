@@ -85,4 +85,4 @@ def test_validate_says_it_in_one_line_and_is_content(folder: Path, airtune: Airt
     assert (answer.status, answer.out) == (0, "network.toml: valid\n")
     assert answer.err.count("\n") == 1
     assert answer.err.startswith("warning: the median device needs 5")
-    assert "more than the delay budget of 51.9 s" in answer.err
+    assert "the delay budget is 51.9 s" in answer.err

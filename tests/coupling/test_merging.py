@@ -222,7 +222,8 @@ def test_the_resolved_scenario_loads_again_as_the_same(name: str, folder: Path) 
         folder / f"{name}.toml", {"seed": 2**70, "scheduler.queue_initial_budgets": 0.1}
     )
 
-    out = coupling.run(scenario, folder / "out", learning=False)
+    out = folder / "out"
+    coupling.run(scenario, out, learning=False)
 
     again = Scenario.load(out / "scenario.toml")
     assert again.tables() == scenario.tables()
@@ -235,7 +236,9 @@ def test_the_resolved_scenario_loads_again_as_the_same(name: str, folder: Path) 
 def test_the_resolved_scenario_runs_to_the_same_tables(folder: Path) -> None:
     first = coupling.run(Scenario.load(folder / "network.toml"), folder / "a", learning=False)
 
-    second = coupling.run(Scenario.load(first / "scenario.toml"), folder / "b", learning=False)
+    second = coupling.run(
+        Scenario.load(folder / "a" / "scenario.toml"), folder / "b", learning=False
+    )
 
     assert analysis.load(second).devices.equals(analysis.load(first).devices)
 

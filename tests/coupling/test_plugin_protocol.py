@@ -45,8 +45,9 @@ class HeaderTable(ProtocolTable):
             raise ValueError("protocol.kind = 'headers:HeaderTable' has no learner")
 
     def build(self, env, *, cell, devices, streams, learner):
-        sizes = FixedSizes(devices.count, {"payload": self.fixed_bits})
-        return Aggregate(env, sizes, learner)
+        header = float(self.repeat * self.sizes.header)
+        legs = {"header": header, "body": float(self.sizes.body)}
+        return Aggregate(env, FixedSizes(devices.count, legs), learner)
 
 
 class Unbuilt(ProtocolTable):

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from learner.architectures import pretrained
 from learner.errors import LearnerInputError, OutOfMemoryError
-from learner.precision import resolve
+from learner.precision import Precision
 from learner.settings import LearnerSettings
 from learner.split_learner import SplitLearner, build
 
@@ -90,7 +90,7 @@ def test_deterministic_algorithms_are_asked_for_while_learning_only(
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     settings = make_settings(deterministic=True)
 
-    with resolve(settings).guard(1):
+    with Precision.from_settings(settings).execution_context(1):
         inside = torch.are_deterministic_algorithms_enabled()
 
     assert inside
@@ -119,7 +119,7 @@ def test_cuda_that_is_not_there_is_refused(
         LearnerInputError, match=r"learner.attention: 'flash' runs on a CUDA device"
     ):
         build(make_settings(attention="flash", precision="bfloat16"), DEVICES, PhiloxStreams(1))
-    assert resolve(make_settings(device="auto")).device.type == "cpu"
+    assert Precision.from_settings(make_settings(device="auto")).device.type == "cpu"
 
 
 def test_flash_attention_without_its_package_is_refused(
@@ -152,7 +152,7 @@ def test_compiling_without_a_compiler_is_refused(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("CC", "no-such-c-compiler")
     with pytest.raises(LearnerInputError) as caught:
-        resolve(make_settings(compile=True))
+        Precision.from_settings(make_settings(compile=True))
     assert (
         str(caught.value)
         == "learner.compile: needs a C compiler, and 'no-such-c-compiler' is not found"

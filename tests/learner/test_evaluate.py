@@ -39,7 +39,7 @@ def naive_scores(subject: SplitLearner) -> tuple[list[float], list[float]]:
 def test_an_evaluation_equals_a_naive_loop(
     make_settings: Make, rng: PhiloxStreams, monkeypatch: pytest.MonkeyPatch, init: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(evaluate, "CHUNK", chunk)
+    monkeypatch.setattr(evaluate, "MAX_LOGITS", chunk)
     adamw = {"kind": "adamw", "lr": 0.03}
     subject = build(
         make_settings(heads={"init": init}, pooling="cls", lora=QUERY, optimizer=adamw),

@@ -153,14 +153,14 @@ def test_dirichlet_gives_every_device_its_size(
 
 def test_a_partition_tells_what_it_is() -> None:
     assert make({}).summary() == (
-        "iid partition: 10 devices with 120 samples each, 1,200 of 1,200 in all; 4 classes a device"
+        "iid partition: 10 devices with 120 samples each, 1,200 of 1,200 in all; 4 classes per device"
     )
     assert make({"share": 0.5, "overlap": True}).summary() == (
         "iid partition: 10 devices with 600 samples each, which may overlap"
     )
     assert make(KINDS["by_column"], devices=7).summary() == (
         "by_column partition: 7 devices with 160 to 200 (median 160) samples each, 1,200 of 1,200 in all; "
-        "4 classes a device"
+        "4 classes per device"
     )
 
 

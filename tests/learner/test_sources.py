@@ -176,7 +176,7 @@ def test_texts_are_tokenised_once(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
-    monkeypatch.setattr(cache, "WORTH", 3)
+    monkeypatch.setattr(cache, "MIN_TEXTS", 3)
     texts = ["word1 word2", "word3 " * 20, "word4 word5"]
     labelled = LabelledDataset((texts, texts[::-1]), np.array([0, 1, 1]))
 
@@ -197,7 +197,7 @@ def test_other_texts_or_rules_are_tokenised_anew(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
-    monkeypatch.setattr(cache, "WORTH", 1)
+    monkeypatch.setattr(cache, "MIN_TEXTS", 1)
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     labels = np.array([0, 1])
 
@@ -215,7 +215,7 @@ def test_a_damaged_or_unwritable_cache_is_no_harm(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
-    monkeypatch.setattr(cache, "WORTH", 1)
+    monkeypatch.setattr(cache, "MIN_TEXTS", 1)
     labelled = LabelledDataset((["word1 word2", "word3"],), np.array([0, 1]))
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     tokenize(labelled, tokenizer, 12)

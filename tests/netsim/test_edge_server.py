@@ -11,7 +11,7 @@ import pytest
 import simpy
 
 from netsim.clock import wait
-from netsim.edge_server import Server, Service
+from netsim.edge_server import EdgeServer, Service
 
 JOBS = 20_000
 REPLICATIONS = 10
@@ -27,7 +27,7 @@ def served(
     gaps_s = rng.exponential(1 / (load * workers), jobs)
     service_s = rng.exponential(size=jobs) if exponential else np.ones(jobs)
     env = simpy.Environment()
-    server, done = Server(env, workers), list[Service]()
+    server, done = EdgeServer(env, workers), list[Service]()
 
     def job(length_s: float) -> Generator[simpy.Event, Any, None]:
         done.append((yield from server.serve(length_s)))
@@ -86,7 +86,7 @@ def test_jobs_are_served_in_the_order_of_their_arrival_by_no_more_than_the_worke
 
 def test_a_job_that_is_interrupted_in_the_queue_frees_its_place() -> None:
     env = simpy.Environment()
-    server, ends_s = Server(env, 1), {}
+    server, ends_s = EdgeServer(env, 1), {}
 
     def job(name: str) -> Generator[simpy.Event, Any, None]:
         try:
@@ -109,7 +109,7 @@ def test_a_job_that_is_interrupted_in_the_queue_frees_its_place() -> None:
 @pytest.mark.parametrize("service_s", [-1.0, float("nan"), float("inf")])
 def test_a_service_that_takes_no_possible_time_is_refused(service_s: float) -> None:
     env = simpy.Environment()
-    env.process(Server(env, 1).serve(service_s))
+    env.process(EdgeServer(env, 1).serve(service_s))
 
     with pytest.raises(ValueError, match="is neither zero nor a positive finite time"):
         env.run()

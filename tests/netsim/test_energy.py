@@ -20,7 +20,7 @@ def test_a_charge_goes_down_by_what_was_spent_and_up_by_the_charger_between_empt
 ):
     battery = Battery(capacity_j=100.0, recharge_w=2.0, idle_w=0.5)
 
-    after_j = battery.after(
+    after_j = battery.next_charge_j(
         np.array([50.0, 50.0, 99.0, 10.0, 0.0]), np.array([0.0, 20.0, 0.0, 10.0, 0.0]), 4.0
     )
 
@@ -30,14 +30,14 @@ def test_a_charge_goes_down_by_what_was_spent_and_up_by_the_charger_between_empt
 def test_idling_drains_a_battery_to_nothing_and_not_below() -> None:
     battery = Battery(capacity_j=10.0, idle_w=1.0)
 
-    assert battery.after(np.array([3.0, 1.0]), np.zeros(2), 2.0).tolist() == [1.0, 0.0]
+    assert battery.next_charge_j(np.array([3.0, 1.0]), np.zeros(2), 2.0).tolist() == [1.0, 0.0]
 
 
 def test_what_rounding_leaves_of_a_charge_that_was_used_up_is_nothing() -> None:
     battery = Battery(capacity_j=10.0)
     charge_j = np.array([3.0, 3.0, 3.0, 1e-9])
 
-    after_j = battery.after(
+    after_j = battery.next_charge_j(
         charge_j, np.array([3.0 * (1 - 1e-12), 3.0 * (1 + 1e-12), 2.99, 0.0]), 2.0
     )
 
@@ -48,15 +48,15 @@ def test_what_rounding_leaves_of_a_charge_that_was_used_up_is_nothing() -> None:
 
 def test_first_charges_are_uniform_between_their_shares_and_those_of_a_device_are_its_own() -> None:
     battery = Battery(capacity_j=50.0, initial=(0.2, 0.8))
-    charge_j = battery.charge_j(100_000, Streams(1))
+    charge_j = battery.initial_charge_j(100_000, Streams(1))
 
-    assert (battery.charge_j(10, Streams(1)) == charge_j[:10]).all()
+    assert (battery.initial_charge_j(10, Streams(1)) == charge_j[:10]).all()
     assert charge_j.min() >= 10.0
     assert charge_j.max() <= 40.0
     half_width = 4 * 30.0 / np.sqrt(12 * 100_000)
     assert half_width < 0.01 * 25.0
     assert abs(charge_j.mean() - 25.0) < half_width
-    assert (Battery(capacity_j=50.0).charge_j(3, Streams(1)) == 50.0).all()
+    assert (Battery(capacity_j=50.0).initial_charge_j(3, Streams(1)) == 50.0).all()
 
 
 @pytest.mark.parametrize("initial", [(0.8, 0.2), (0.0, 1.0), (0.5, 1.5)])

@@ -78,8 +78,8 @@ def test_the_first_missing_device_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, "device\n0\n3\n1\n")
     device = as_device_ids(read_columns(path, ("device",), KEY)["device"], path, KEY)
 
-    require_devices(device, 2, path, KEY)
+    require_devices(device, 2, path, key=KEY)
     with pytest.raises(
         NetworkInputError, match="has no device 2; 4 devices need the numbers 0 to 3"
     ):
-        require_devices(device, 4, path, KEY)
+        require_devices(device, 4, path, key=KEY)

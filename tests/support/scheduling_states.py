@@ -10,10 +10,10 @@ from numpy import ndarray
 
 from netsim.channel.fading import Rayleigh
 from netsim.channel.pathloss import PowerLaw
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.link import shannon
 from netsim.mobility import Static
 from netsim.placement import Disc
-from netsim.radio_environment import RadioEnvironment
 from netsim.scheduling import History, Policy, RoundState
 from netsim.streams import Streams
 from netsim.virtual_queue import next_virtual_queue

@@ -261,7 +261,9 @@ def test_a_run_directory_of_another_schema_is_refused(stopped: Path) -> None:
     document = json.loads((stopped / "provenance.json").read_text())
     (stopped / "provenance.json").write_text(json.dumps(document | {"schema": "0"}))
 
-    with pytest.raises(RunError, match="has schema 0; this version knows"):
+    with pytest.raises(
+        RunError, match="has schema 0, and this version of airtune continues runs of schema 2; run"
+    ):
         resume(stopped)
 
 

@@ -56,7 +56,7 @@ def saved_parts(folder: Path, scenario: Scenario) -> dict[Path, int]:
         for name in TABLES
     }
     count, battery = scenario.devices.count, scenario.devices.battery
-    charge_j = battery.charge_j(count, Streams(scenario.seed)) if battery else None
+    charge_j = battery.initial_charge_j(count, Streams(scenario.seed)) if battery else None
     initial = RunState.initial(count, 0.0, charge_j)
     found = checkpoint.load(folder, scenario.digest(), initial)
     saved = 0 if found is None else found.state.round

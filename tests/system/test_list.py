@@ -122,6 +122,6 @@ def test_a_run_that_other_software_began_goes_on_and_says_so(tmp_path: Path) -> 
 
     assert len(told) == 1
     assert told[0].startswith(
-        f"{tmp_path}/run: was begun with commit 0000000, numpy 1.0; goes on with commit "
+        f"{tmp_path}/run: started with commit 0000000, numpy 1.0, resuming with commit "
     )
-    assert told[0].endswith("and may end otherwise than in one go")
+    assert told[0].endswith("results may differ from an uninterrupted run")

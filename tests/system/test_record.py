@@ -93,7 +93,7 @@ def test_a_moving_world_with_a_fast_channel_meets_another_policy_as_the_models_w
 def test_a_channel_that_changes_with_the_round_has_no_time_to_record_until(tmp_path: Path) -> None:
     whole = run(network(tmp_path), tmp_path / "whole")
 
-    with pytest.raises(ScenarioError, match=r"--until-s 5: .* has a channel block a round"):
+    with pytest.raises(ScenarioError, match=r"--until-s 5: .* has one channel block per round"):
         record(whole, tmp_path / "world", until_s=5.0)
 
 

@@ -14,7 +14,7 @@ from coupling.run_directory.remote import RemoteRunDirectory
 from coupling.run_directory.status import run_status
 from coupling.scenario.errors import Interrupted
 from coupling.simulation.run import resume
-from coupling.sweeps.engines.worker import outcome
+from coupling.sweeps.engines.worker import execute
 from coupling.sweeps.grid import plan
 from coupling.sweeps.sweep import Sweep, write_table
 
@@ -41,7 +41,7 @@ def test_a_run_elsewhere_is_one_like_any_other(tmp_path: Path) -> None:
     whole = run(network(tmp_path), tmp_path / "whole")
     task = plan(tmp_path / "small.toml", URL, {}, None, settings={}, learning=False)[0].task
 
-    assert outcome(task, lambda: False) == ("finished", None)
+    assert execute(task, lambda: False) == ("finished", None)
 
     assert run_status(task.path).state == "finished"
     assert RemoteRunDirectory(task.path).download(tmp_path / "fetched")
@@ -55,9 +55,9 @@ def test_a_stopped_run_elsewhere_goes_on_from_its_last_push(
     task = plan(tmp_path / "small.toml", URL, {}, None, settings={}, learning=False)[0].task
     asked = iter([False] * 6)
 
-    assert outcome(task, lambda: next(asked, True)) == ("interrupted", None)
+    assert execute(task, lambda: next(asked, True)) == ("interrupted", None)
     assert run_status(task.path).state == "interrupted"
-    assert outcome(task, lambda: False) == ("finished", None)
+    assert execute(task, lambda: False) == ("finished", None)
 
     assert RemoteRunDirectory(task.path).download(tmp_path / "fetched")
     assert_same_tables(tmp_path / "fetched", whole)
@@ -150,7 +150,7 @@ def test_a_file_that_is_not_what_the_manifest_says_is_refused(
 @pytest.mark.usefixtures("memory")
 def test_the_table_of_a_sweep_elsewhere_has_its_summaries(tmp_path: Path) -> None:
     runs = plan(scenario_file(tmp_path), URL, {}, [0, 1], settings={}, learning=False)
-    assert outcome(runs[0].task, lambda: False) == ("finished", None)
+    assert execute(runs[0].task, lambda: False) == ("finished", None)
 
     rows = write_table(
         Sweep(runs, retry=False).results,

@@ -267,7 +267,8 @@ def test_without_a_checkpoint_the_run_begins_again_and_says_so(tmp_path: Path) -
 
 
 def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
-    folder = run(network(tmp_path), tmp_path / "whole")
+    folder = tmp_path / "whole"
+    run(network(tmp_path), folder)
     before = {path: path.read_bytes() for path in folder.rglob("*.parquet")}
 
     resume(folder)

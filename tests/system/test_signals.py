@@ -52,7 +52,7 @@ def test_a_signal_while_the_model_loads_leaves_a_run_that_can_begin(
     network(tmp_path, learner=tiny_learner)
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path)
     until(lambda: catches(process, signal.SIGTERM), process)
-    assert not (tmp_path / "stopped").exists(), "the model is not yet loaded"
+    assert not (tmp_path / "stopped" / "scenario.toml").exists(), "the model is not yet loaded"
 
     process.send_signal(number)
 

@@ -23,14 +23,15 @@ from analysis import load
 from analysis.metrics import summary
 from coupling import Scenario, ScenarioError, run
 from coupling.cli import app
+from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.run_directory.status import run_status
 from coupling.scenario.errors import Interrupted
 from coupling.sweeps.engines import Engine, LocalEngine, Task, TaskResult
 from coupling.sweeps.engines.base import Stop
 from coupling.sweeps.engines.local import cores
-from coupling.sweeps.engines.worker import outcome
+from coupling.sweeps.engines.worker import execute
 from coupling.sweeps.grid import parse_vary, plan, run_name
-from coupling.sweeps.sweep import Sweep
+from coupling.sweeps.sweep import Sweep, sweep
 
 BUDGETS = "scheduler.delay_budget_s_per_bit=1e-6,2e-6"
 
@@ -142,7 +143,7 @@ def test_failed_runs_are_told_at_the_end_and_tried_again_only_on_request(
     assert swept(tmp_path, *arguments) == 1
 
     told = capsys.readouterr().err.strip().splitlines()
-    assert told[-1] == "1 of 2 runs failed; --retry tries them again"
+    assert told[-1] == "1 of 2 runs failed; --retry runs them again"
     assert told[-2].startswith(
         f"{folder}: {folder}/rounds/part-000000.parquet: is missing or damaged"
     )
@@ -237,7 +238,7 @@ def test_a_worker_killed_by_the_system_fails_its_own_run_only(
     out, err = endless.communicate()
     assert endless.returncode == 130
     assert err.splitlines()[-1].startswith(
-        "interrupted: 0 of 2 runs are finished; the same command"
+        "interrupted: 0 of 2 runs are finished; run the same command"
     )
     by_state = {row["state"]: row for row in json.loads(out)}
     assert set(by_state) == {"failed", "interrupted"}
@@ -277,8 +278,8 @@ def test_a_second_interrupt_ends_a_sweep_at_once_and_says_what_is_kept(
 
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert (
-        line
-        == "interrupted at once; the same command goes on with every run from its last checkpoint"
+        line == "interrupted at once; run the same command again to continue every run from its "
+        "last checkpoint"
     )
 
 
@@ -373,7 +374,7 @@ def test_a_wrong_combination_is_refused_before_anything_runs(
     assert swept(tmp_path, "--vary", "devices.count=5,0") == 2
 
     assert "devices.count = 0 is not at least 1" in capsys.readouterr().err
-    assert not list((tmp_path / "sweep").iterdir())
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_keys_of_several_types_become_text(tmp_path: Path) -> None:
@@ -404,5 +405,50 @@ def test_a_run_locked_by_another_process_is_waited_for_by_nobody(tmp_path: Path)
         0
     ].task
 
-    assert outcome(task, lambda: False) == ("finished", None)
-    assert outcome(task, lambda: False) == ("finished", None), "a finished run is left as it is"
+    assert execute(task, lambda: False) == ("finished", None)
+    assert execute(task, lambda: False) == ("finished", None), "a finished run is left as it is"
+
+
+def test_a_sweep_from_python_is_that_of_the_command(tmp_path: Path) -> None:
+    scenario = network(tmp_path)
+    budgets = {"scheduler.delay_budget_s_per_bit": [1e-6, 2e-6]}
+
+    table = sweep(scenario, budgets, seeds=[0, 1], out=tmp_path / "sweep", jobs=2)
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "sweep").glob("*/rounds/*")}
+    assert swept(tmp_path, "--vary", BUDGETS, "--seeds", "0:2") == 0
+
+    assert [(row["seed"], row["state"]) for row in table] == [
+        (0, "finished"), (1, "finished"), (0, "finished"), (1, "finished"),
+    ]  # fmt: skip
+    assert [row["run"] for row in table] == [row["run"] for row in rows(tmp_path)]
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+
+
+def test_a_sweep_of_an_earlier_schema_ends_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network(tmp_path)
+    assert swept(tmp_path) == 0
+    table = pq.read_table(tmp_path / "sweep" / "sweep.parquet")
+    old = table.replace_schema_metadata({"airtune.schema": "0"})
+    pq.write_table(old, tmp_path / "sweep" / "sweep.parquet")
+    capsys.readouterr()
+
+    assert swept(tmp_path, "--seeds", "0:2") == 2
+
+    place = tmp_path / "sweep"
+    assert capsys.readouterr().err == (
+        f"--out {place}: has the runs of schema 0, this version writes {SCHEMA_VERSION}; "
+        "name a new directory\n"
+    )
+    assert pq.read_table(place / "sweep.parquet").num_rows == 1
+
+
+def test_a_sweep_directory_on_an_unknown_file_system_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network(tmp_path)
+
+    assert swept(tmp_path, "--out", "nowhere://bucket/sweep") == 2
+
+    assert capsys.readouterr().err.startswith("--out nowhere://bucket/sweep: cannot be used: ")

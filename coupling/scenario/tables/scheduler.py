@@ -46,7 +46,7 @@ def options_of(kind: str, folders: Sequence[Path] = ()) -> set[str]:
 
 @final
 class SchedulerTable(ScenarioTable):
-    """Scheduling policy, objective and virtual queue; the policy's options stand beside these keys."""
+    """Scheduling policy, objective and virtual queue, with the options of the policy."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_add_policy_options)
 
@@ -55,7 +55,9 @@ class SchedulerTable(ScenarioTable):
     ``package.module:ClassName``, also from the working directory or the scenario's folder.
     """
     delay_budget_s: Annotated[Positive | None, source("paper, (8)")] = None
-    """Maximum mean delay per round, constraint (8), in seconds; excludes ``delay_budget_s_per_bit``."""
+    """Maximum mean delay per round, constraint (8), in seconds; excludes
+    ``delay_budget_s_per_bit``.
+    """
     delay_budget_s_per_bit: Annotated[Positive | None, source("paper, section V-A")] = None
     """Maximum mean delay (8) per bit of payload, in s/bit; excludes ``delay_budget_s``."""
     zeta: Annotated[scheduling.AnyZeta, source("paper, (22)")] = scheduling.InverseSqrtZeta()
@@ -104,8 +106,8 @@ class SchedulerTable(ScenarioTable):
         own = options_of(self.kind, folders)
         if self.queue_update == "algorithm1" and "objective" not in own:
             raise ScenarioError(
-                "scheduler.queue_update = 'algorithm1' requires a policy with an `objective` option; "
-                f"{self.kind!r} has none"
+                "scheduler.queue_update = 'algorithm1' requires a policy with an `objective` "
+                f"option; {self.kind!r} has none"
             )
         options = dict(self.model_extra or {})
         if "objective" in own:

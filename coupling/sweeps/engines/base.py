@@ -1,4 +1,4 @@
-"""What an engine is given and what it must tell."""
+"""Engine interface: tasks in, results out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +14,10 @@ TaskState = Literal["finished", "failed", "interrupted"]
 @final
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One run of a sweep."""
+    """One run of a sweep, as an engine gets it."""
 
     name: str
-    """Name of the run directory: a hash of everything that the run depends on."""
+    """Name of the run directory: a hash of all settings that the run depends on."""
     place: str
     """Directory of the sweep: an absolute path, or a URL that fsspec knows."""
     scenario: Scenario
@@ -32,22 +32,22 @@ class Task:
 @final
 @dataclass(frozen=True)
 class TaskResult:
-    """How the work on a run ended."""
+    """State of a run at the end of its task."""
 
     task: Task
     state: TaskState
     error: str | None = None
-    """The line about what failed."""
+    """The line that reports the failure."""
 
 
 class Engine(ABC):
-    """Something that carries out runs: processes of this machine, or a cluster."""
+    """Executor of the runs of a sweep: processes of this machine, or a cluster."""
 
     @abstractmethod
     def work(self, tasks: Sequence[Task], stop: Stop) -> Iterator[TaskResult]:
-        """Carry out the tasks, and yield how each ended when it ends.
+        """Execute the tasks, and yield the result of each task when it ends.
 
-        A run that fails, or whose process or machine is lost, costs no other run anything. Once
-        ``stop`` is true no run is begun any more, and those under way end after their round with
-        their state saved.
+        A run that fails, or whose process or machine is lost, does not affect the other runs. When
+        ``stop`` returns true, no further run starts, and each run under way ends after its round
+        with its state saved.
         """

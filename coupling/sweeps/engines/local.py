@@ -1,4 +1,4 @@
-"""Processes of this machine, one a run."""
+"""Local engine: processes of this machine, one per run."""
 
 import multiprocessing
 import os
@@ -15,25 +15,24 @@ from typing_extensions import override
 from coupling.scenario.errors import RunError
 from coupling.simulation.signals import stop_requests
 from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult
-from coupling.sweeps.engines.worker import outcome
+from coupling.sweeps.engines.worker import execute
 
-_LOOK_EVERY_S: Final = 0.2
+_POLL_INTERVAL_S: Final = 0.2
 
 
 def cores() -> int:
-    """Return how many processor cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 @final
 @dataclass(frozen=True)
 class LocalEngine(Engine):
-    """At most ``jobs`` runs at a time, each in a process of its own, with an equal share of the
-    cores for PyTorch.
+    """Local processes: up to ``jobs`` runs in parallel, with equal shares of the cores for PyTorch.
 
-    The processes are forked from a server that has imported what a run needs, so that they start in
-    milliseconds. A worker that is killed, for instance by the system for its memory, fails its own
-    run only.
+    The processes are forked from a server that has imported the modules of a run, so that they
+    start in milliseconds. A worker that is killed, for instance by the system for its memory, fails
+    its own run only.
     """
 
     jobs: int
@@ -55,10 +54,10 @@ class LocalEngine(Engine):
                 if stop():
                     for worker in running:
                         worker.process.terminate()
-                wait([worker.process.sentinel for worker in running], timeout=_LOOK_EVERY_S)
+                wait([worker.process.sentinel for worker in running], timeout=_POLL_INTERVAL_S)
                 for worker in [worker for worker in running if not worker.process.is_alive()]:
                     running.remove(worker)
-                    yield worker.ending(asked_to_stop=stop())
+                    yield worker.result(asked_to_stop=stop())
         finally:
             for worker in running:
                 worker.process.kill()
@@ -67,41 +66,41 @@ class LocalEngine(Engine):
 @final
 @dataclass(frozen=True)
 class _Worker:
-    """A process under way, and the end of the pipe on which it tells how the run ended."""
+    """Worker process, and the end of the pipe on which it reports the result of its run."""
 
     task: Task
     process: BaseProcess
-    told: Connection
+    connection: Connection
 
-    def ending(self, *, asked_to_stop: bool) -> TaskResult:
+    def result(self, *, asked_to_stop: bool) -> TaskResult:
+        """Return the result of a process that has exited."""
         self.process.join()
         try:
-            state, error = self.told.recv()
+            state, error = self.connection.recv()
         except EOFError:
             code = self.process.exitcode or 0
-            if asked_to_stop and code in (
-                1,
-                -signal.SIGTERM,
-            ):  # it was asked before it could listen
+            # The request came before the process could listen.
+            if asked_to_stop and code in (1, -signal.SIGTERM):
                 return TaskResult(self.task, "interrupted")
-            return TaskResult(self.task, "failed", _last_words(code))
+            return TaskResult(self.task, "failed", _exit_message(code))
         finally:
-            self.told.close()
+            self.connection.close()
         return TaskResult(self.task, state, error)
 
 
 def _started(
     context: "multiprocessing.context.ForkServerContext", task: Task, threads: int
 ) -> _Worker:
-    told, tell = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(task, threads, tell), name=task.name)
+    """Return a worker that has started its run."""
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(task, threads, sender), name=task.name)
     process.start()
-    tell.close()
-    return _Worker(task, process, told)
+    sender.close()
+    return _Worker(task, process, receiver)
 
 
-def _work(task: Task, threads: int, tell: Connection) -> None:
-    """Be a worker: carry out a run, and tell how it ended."""
+def _work(task: Task, threads: int, connection: Connection) -> None:
+    """Worker process: execute a run, and report its result."""
     # The terminal's interrupt reaches all processes; the parent passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with stop_requests([signal.SIGTERM]) as asked:
@@ -112,14 +111,16 @@ def _work(task: Task, threads: int, tell: Connection) -> None:
 
             torch.set_num_threads(min(threads, torch.get_num_threads()))
         try:
-            tell.send(outcome(task, lambda: asked() or not parent.is_alive()))
+            result = execute(task, lambda: asked() or not parent.is_alive())
         except RunError as error:
-            tell.send(("failed", str(error)))
+            result = "failed", str(error)
+        connection.send(result)
 
 
-def _last_words(code: int) -> str:
+def _exit_message(code: int) -> str:
+    """Return the line about a process that exited without a result."""
     if code >= 0:
-        return f"its process ended with status {code}; what it said is above"
+        return f"its process exited with status {code}; see its output above"
     name = signal.Signals(-code).name
     hint = ", perhaps by the system for its memory: try fewer --jobs" if name == "SIGKILL" else ""
     return f"its process was killed by {name}{hint}"

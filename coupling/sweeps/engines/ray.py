@@ -1,4 +1,4 @@
-"""A Ray cluster: this machine's, or many machines with GPUs."""
+"""Ray engine: a cluster of this machine, or of many machines with GPUs."""
 
 import importlib.util
 import os
@@ -13,24 +13,24 @@ from typing import Any, Final, final
 from typing_extensions import override
 
 from coupling.run_directory.lock import LockedError
-from coupling.scenario.errors import ScenarioError, os_error_text
+from coupling.scenario.errors import ScenarioError, first_line, os_error_text
 from coupling.simulation.signals import stop_requests
 from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult, TaskState
-from coupling.sweeps.engines.worker import outcome
+from coupling.sweeps.engines.worker import execute
 
-_LOOK_EVERY_S: Final = 0.5
-_ANSWER_S: Final = 5.0
-_LOST_WORKERS: Final = 5
-_LOCK_PATIENCE_S: Final = 60.0
+_POLL_INTERVAL_S: Final = 0.5
+_CONNECT_TIMEOUT_S: Final = 5.0
+_MAX_LOST_WORKERS: Final = 5
+_LOCK_TIMEOUT_S: Final = 60.0
 
 
 @final
 @dataclass(frozen=True)
 class RayEngine(Engine):
-    """Every run is a Ray task with one core and a share of a GPU, on any node that has room.
+    """Ray tasks: one core and a share of a GPU per run, on any node that has room.
 
-    A run whose node or worker is lost is taken up again on another one, from its checkpoint; that
-    needs a sweep directory that all nodes reach: one on a shared file system, or a URL.
+    A run whose node or worker is lost resumes on another node from its checkpoint. This needs a
+    sweep directory that all nodes reach: one on a shared file system, or a URL.
     """
 
     address: str | None
@@ -42,7 +42,7 @@ class RayEngine(Engine):
     def work(self, tasks: Sequence[Task], stop: Stop) -> Iterator[TaskResult]:
         ray = _import()
         self._connect(ray)
-        remote = ray.remote(num_cpus=1, num_gpus=self.gpus_per_run, max_retries=_LOST_WORKERS)(
+        remote = ray.remote(num_cpus=1, num_gpus=self.gpus_per_run, max_retries=_MAX_LOST_WORKERS)(
             _work
         )
         waiting, running = deque(tasks), dict[Any, Task]()
@@ -56,9 +56,9 @@ class RayEngine(Engine):
                     cancelled = True
                     for reference in running:
                         ray.cancel(reference)
-                ready, _ = ray.wait(list(running), timeout=_LOOK_EVERY_S)
+                ready, _ = ray.wait(list(running), timeout=_POLL_INTERVAL_S)
                 for reference in ready:
-                    yield _ending(ray, reference, running.pop(reference))
+                    yield _result(ray, reference, running.pop(reference))
         finally:
             ray.shutdown()
 
@@ -71,7 +71,7 @@ class RayEngine(Engine):
         )
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            # What nodes print, Ray among them, would come out on stdout, where the answer belongs.
+            # The output of the nodes would appear on stdout, which is for the results.
             ray.init(
                 address=self.address or "local", logging_level="ERROR", log_to_driver=False, **own
             )
@@ -79,26 +79,25 @@ class RayEngine(Engine):
             place = "this machine" if self.address is None else f"--address {self.address}"
             raise ScenarioError(f"{place}: no Ray cluster answers: {first_line(error)}") from None
         finally:
-            # Ray puts its own in their place.
+            # Ray installs its own handlers.
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-        # A running cluster may grow; this one never will, and its runs would wait for ever.
-        if self.address is None and self.gpus_per_run > (
-            found := ray.cluster_resources().get("GPU", 0)
-        ):
+        # A running cluster may grow; a local one cannot, and its runs would wait for ever.
+        gpus = ray.cluster_resources().get("GPU", 0)
+        if self.address is None and self.gpus_per_run > gpus:
             ray.shutdown()
             raise ScenarioError(
-                f"--gpus-per-run {self.gpus_per_run:g}: this machine has {found:g} GPUs"
+                f"--gpus-per-run {self.gpus_per_run:g}: this machine has {gpus:g} GPUs"
             )
 
 
 def _require_answer(address: str) -> None:
-    """Refuse an address at which nobody listens; Ray itself would go on trying for minutes."""
+    """Refuse an address that does not answer; Ray itself would retry for minutes."""
     host, colon, port = address.rpartition(":")
     if not (colon and port.isdigit()):
         return  # such as "auto"
     try:
-        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+        socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise ScenarioError(
             f"--address {address}: no Ray cluster answers: {os_error_text(error)}"
@@ -114,20 +113,21 @@ def _import() -> Any:
 
 
 def _work(task: Task) -> tuple[TaskState, str | None]:
-    """Be a worker: carry out a run; Ray asks it to stop by an interrupt."""
+    """Worker: execute a run; Ray requests a stop by an interrupt."""
     with stop_requests() as asked:
-        patience_until_s = time.monotonic() + _LOCK_PATIENCE_S
+        deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
         while True:
             try:
-                return outcome(task, asked)
+                return execute(task, asked)
             except LockedError as error:
                 # The process of a lost node may take a moment to die.
-                if time.monotonic() > patience_until_s:
+                if time.monotonic() > deadline_s:
                     return "failed", str(error)
                 time.sleep(1.0)
 
 
-def _ending(ray: Any, reference: Any, task: Task) -> TaskResult:
+def _result(ray: Any, reference: Any, task: Task) -> TaskResult:
+    """Return the result of a Ray task that has ended."""
     try:
         state, line = ray.get(reference)
     except ray.exceptions.TaskCancelledError:
@@ -135,7 +135,3 @@ def _ending(ray: Any, reference: Any, task: Task) -> TaskResult:
     except ray.exceptions.RayError as error:
         return TaskResult(task, "failed", f"{type(error).__name__}: {first_line(error)}")
     return TaskResult(task, state, line)
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no reason was given"])[0]

@@ -1,6 +1,4 @@
-"""One run of a sweep, wherever it is carried out: begun, or gone on with, and kept where it
-belongs.
-"""
+"""Execute one run of a sweep: start or resume it, and upload it if the sweep directory is a URL."""
 
 import shutil
 import tempfile
@@ -15,14 +13,14 @@ from coupling.simulation.run import resume, run
 from coupling.sweeps.engines.base import Stop, Task, TaskState
 
 
-def outcome(task: Task, stop: Stop) -> tuple[TaskState, str | None]:
-    """Carry out a run and return how it ended, with the line about what failed.
+def execute(task: Task, stop: Stop) -> tuple[TaskState, str | None]:
+    """Execute a run; return its state at the end, with the line that reports a failure.
 
     Raises:
         LockedError: another process has the run directory.
     """
     try:
-        carry_out(task, stop)
+        _run_to_end(task, stop)
     except LockedError:
         raise
     except Interrupted:
@@ -32,33 +30,33 @@ def outcome(task: Task, stop: Stop) -> tuple[TaskState, str | None]:
     return "finished", None
 
 
-def carry_out(task: Task, stop: Stop) -> None:
+def _run_to_end(task: Task, stop: Stop) -> None:
     """Bring a run to its end, from its checkpoint if it has one.
 
     Where the sweep's directory is a URL, the run is computed in a local directory that is removed
-    afterwards; what it has saved is uploaded at every checkpoint and at the end.
+    afterwards; its saved state is uploaded at every checkpoint and at the end.
     """
     if not is_url(task.place):
-        _begin_or_resume(Path(task.path), task, stop, lambda _: None)
+        _start_or_resume(Path(task.path), task, stop, on_checkpoint=lambda _: None)
         return
-    mirror = RemoteRunDirectory(task.path)
+    remote = RemoteRunDirectory(task.path)
     with tempfile.TemporaryDirectory(prefix="airtune-") as scratch:
         folder = Path(scratch) / task.name
-        mirror.download(folder)
+        remote.download(folder)
         try:
-            _begin_or_resume(folder, task, stop, mirror.upload)
+            _start_or_resume(folder, task, stop, on_checkpoint=remote.upload)
         finally:
-            mirror.upload(folder)
+            remote.upload(folder)
 
 
-def _begin_or_resume(
-    folder: Path, task: Task, stop: Stop, on_checkpoint: Callable[[Path], None]
+def _start_or_resume(
+    folder: Path, task: Task, stop: Stop, *, on_checkpoint: Callable[[Path], None]
 ) -> None:
     if (folder / SCENARIO).exists():
         resume(folder, stop=stop, on_checkpoint=on_checkpoint)
         return
     if is_locked(folder):
-        raise LockedError(f"{folder}: another process begins this run")
-    # Without a scenario it was stopped while it began: nothing in it is worth keeping.
+        raise LockedError(f"{folder}: another process is starting this run")
+    # Without a scenario the run was stopped while it started: the directory has nothing to keep.
     shutil.rmtree(folder, ignore_errors=True)
     run(task.scenario, folder, learning=task.learning, stop=stop, on_checkpoint=on_checkpoint)

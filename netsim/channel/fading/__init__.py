@@ -1,4 +1,4 @@
-"""How the power gain varies from one channel block to the next: one file a law."""
+"""Fading: variation of the power gain between channel blocks, one file per law."""
 
 from typing import Annotated
 

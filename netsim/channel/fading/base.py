@@ -1,4 +1,4 @@
-"""What a fading law must do."""
+"""Fading law: the interface, and that of the diffuse component."""
 
 from abc import ABC, abstractmethod
 
@@ -9,37 +9,32 @@ from netsim.channel.fading.plane_waves import PlaneWaves
 
 
 class DiffuseComponent(ABC):
-    """The diffuse part of the channel between n devices and the server in T blocks.
+    """Diffuse component of the channel of n devices in T blocks.
 
-    A complex Gaussian with mean square 1, of which a law of fading makes the factor on the power
-    gain.
+    Complex Gaussian with unit power; each fading law maps it to a power gain.
     """
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, int]:
-        """The numbers of devices and of blocks."""
+        """Numbers of devices and of blocks."""
 
     @abstractmethod
     def power(self) -> Float[ndarray, "n T"]:
-        """Return its squared magnitude, exponential with mean 1."""
+        """Return the squared magnitude, exponential with mean 1."""
 
     @abstractmethod
     def amplitude(self) -> Complex[ndarray, "n T"]:
-        """Return it with its phase relative to the direct path; its squared magnitude is
-        ``power()``.
-        """
+        """Return the amplitude; its phase is relative to the direct path."""
 
 
 class Fading(ABC):
-    """The random factor on the power gain in one channel block, with mean 1."""
+    """Fading law: the random factor on the power gain in one channel block, with mean 1."""
 
     @abstractmethod
-    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
-        """Return the factor that goes with a diffuse part."""
+    def power_gain(self, diffuse: DiffuseComponent) -> Float[ndarray, "n T"]:
+        """Return the factor on the power gain for a diffuse component."""
 
     @abstractmethod
     def correlation_model(self) -> PlaneWaves | None:
-        """Return what makes the diffuse part a function of position; None where blocks are
-        independent.
-        """
+        """Return the plane waves of the diffuse component; None if blocks are independent."""

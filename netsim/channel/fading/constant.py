@@ -1,4 +1,4 @@
-"""A channel without fading."""
+"""Constant fading: a channel without fading."""
 
 from typing import Literal, final
 
@@ -20,8 +20,8 @@ class ConstantFading(Fading):
     kind: Literal["none"] = "none"
 
     @override
-    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
-        return np.ones(scatter.shape)
+    def power_gain(self, diffuse: DiffuseComponent) -> Float[ndarray, "n T"]:
+        return np.ones(diffuse.shape)
 
     @override
     def correlation_model(self) -> None:

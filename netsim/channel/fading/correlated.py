@@ -1,4 +1,4 @@
-"""Diffuse parts that are functions of position."""
+"""Correlated diffuse component: a function of position and time."""
 
 from dataclasses import dataclass
 from typing import final
@@ -16,9 +16,7 @@ from netsim.channel.phase import phase
 @final
 @dataclass(frozen=True)
 class Correlated(DiffuseComponent):
-    """What devices hear of their plane waves, at the positions where they are when each block
-    begins.
-    """
+    """Field of the plane waves of devices at their positions when each block begins."""
 
     field: WaveField
     device: slice | Int[ndarray, " n"]
@@ -41,7 +39,7 @@ class Correlated(DiffuseComponent):
     @override
     def amplitude(self) -> Complex[ndarray, "n T"]:
         real, imaginary = self.field.at(self.device, self.position_m, self.time_s)
-        # The direct path arrives with the phase -2 pi d / lambda; relative to it the diffuse part
-        # is ahead.
+        # The direct path arrives with the phase -2 pi d / lambda. The phase relative to it is
+        # larger by 2 pi d / lambda.
         direct = phase(self.distance_cycles)
         return (real.astype(float) + 1j * imaginary) * (np.cos(direct) + 1j * np.sin(direct))

@@ -1,4 +1,4 @@
-"""Diffuse parts that are independent between devices and blocks."""
+"""Independent diffuse component: one draw per device and block."""
 
 from dataclasses import dataclass
 from typing import final
@@ -15,7 +15,7 @@ from netsim.streams import Streams, uniform
 @final
 @dataclass(frozen=True)
 class Independent(DiffuseComponent):
-    """One draw a device and block: device k's is word k of the stream of the block.
+    """Independent draws: that of device k is word k of the stream of the block.
 
     The power is ``-ln U``, the inverse of its distribution function, and the phase is uniform.
     """

@@ -18,25 +18,25 @@ from netsim.parameters import CONFIG, source
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Nakagami(Fading):
-    """Nakagami amplitude: ``|h|^2`` has the gamma law of shape m and mean 1, so its variance is
-    1/m.
+    """Nakagami amplitude: ``|h|^2`` has the gamma law of shape m and mean 1, its variance is 1/m.
 
-    Nakagami 1960. The gamma quantile at which the power of a Rayleigh diffuse part stands in its
-    own law: m = 1 is ``rayleigh``. With plane waves the law at each point is exact, and the
-    correlation is what the quantiles make of J0 (there is no agreed one for general m).
+    Nakagami 1960. The power is the gamma quantile of the level that the power of the diffuse
+    component has in its exponential law: m = 1 is ``rayleigh``. With plane waves the law at each
+    point is exact, and the correlation follows from J0 through the quantiles (the literature has no
+    agreed one for general m).
     """
 
     kind: Annotated[Literal["nakagami"], source("cited, Nakagami 1960")] = "nakagami"
     m: Annotated[float, Field(ge=0.5, strict=True)]
-    """Shape m, at least 1/2; the larger, the weaker the fading."""
+    """Shape m, at least 1/2; a larger m means weaker fading."""
     correlation: Annotated[PlaneWaves | None, source("cited, Clarke 1968")] = None
-    """Plane waves that make it a function of position; by default blocks and devices are
+    """Plane waves that make the fading a function of position; by default blocks and devices are
     independent.
     """
 
     @override
-    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
-        level = -np.expm1(-scatter.power())
+    def power_gain(self, diffuse: DiffuseComponent) -> Float[ndarray, "n T"]:
+        level = -np.expm1(-diffuse.power())
         return np.asarray(gammaincinv(self.m, level)) / self.m
 
     @override

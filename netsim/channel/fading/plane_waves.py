@@ -1,4 +1,4 @@
-"""Fading that is a function of position: every device hears plane waves."""
+"""Plane waves: diffuse fields of the devices as functions of position and time."""
 
 from typing import Annotated, final
 
@@ -23,23 +23,24 @@ def _even(waves: int) -> int:
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class PlaneWaves:
-    """The diffuse part as a sum of M plane waves in the plane, each device's own.
+    """Plane-wave model: the diffuse component as a sum of M plane waves, different per device.
 
     The waves arrive from M directions at equal angles, the first one uniform, and have independent
     complex Gaussian amplitudes of mean square ``1/M``. So the sum is exactly complex Gaussian at
     every point, and its correlation over a distance x is ``J0(2 pi x / lambda)`` over all devices
-    and seeds (Clarke 1968; equal amplitudes would lower the variance of the power by 1/M). Equal
-    angles come closer to J0 in the mean over the amplitudes of a single device than independent
-    ones: their error begins with ``J_M``.
+    and seeds (Clarke 1968; equal amplitudes would lower the variance of the power by 1/M). In the
+    mean over the amplitudes of a single device, equal angles come closer to J0 than independent
+    angles: their error begins with ``J_M``.
 
-    A device's waves depend on (seed, device) alone, so devices are independent, however near to
-    each other: one set of waves for all would correlate the powers of far devices by 1/M.
-    Scatterers that move let a device's field drift at their speed in a direction of the device's
-    own: the correlation over a time t is that of position times ``J0(2 pi speed t / lambda)``.
+    The waves of a device depend on (seed, device) alone, so devices are independent at any
+    distance: common waves of all devices would correlate the powers of distant devices by 1/M.
+    Moving scatterers let the field of a device drift at their speed in a direction that is drawn
+    per device: the correlation over a time t is that of position times ``J0(2 pi speed t /
+    lambda)``.
 
     Left out: elevation, unequal power over the directions, waves that appear and fade (over many
-    wavelengths a device's mean power varies by ``1/sqrt(M)``). Held in float32, 16 M bytes a device
-    plus 16 or 32.
+    wavelengths a device's mean power varies by ``1/sqrt(M)``). The waves take 16 M bytes (float32)
+    plus 16 or 32 per device.
     """
 
     carrier_hz: Annotated[Positive, source("cited, Clarke 1968")]
@@ -57,42 +58,43 @@ class PlaneWaves:
         return SPEED_OF_LIGHT_MPS / self.carrier_hz
 
     def field(self, count: int, streams: Streams) -> "WaveField":
-        """Return the diffuse field of each of ``count`` devices; device k's does not depend on
-        ``count``.
-        """
+        """Return the diffuse field per device; that of device k does not depend on ``count``."""
         return WaveField(self, count, streams)
 
 
 @final
 class WaveField:
-    """The diffuse field around each device.
+    """Diffuse field around each device.
 
-    Two opposite waves make ``A cos phi + B sin phi`` with the phase ``phi`` of one of them, and A
-    and B are as independent and Gaussian as the waves' own amplitudes, with twice the mean square
-    each.
+    Two opposite waves sum to ``A cos phi + B sin phi`` with the phase ``phi`` of one of them. A and
+    B are independent and Gaussian as the amplitudes of the waves, with twice their mean square.
     """
 
     def __init__(self, model: PlaneWaves, count: int, streams: Streams) -> None:
         self._model = model
         self._direction = np.empty((2, count))
         self._amplitude = np.empty((2 * model.waves, count), np.float32)
-        """Rows of four for each pair of waves: real A, imaginary A, real B, imaginary B."""
+        """Four rows per pair of waves: real A, imaginary A, real B, imaginary B."""
         self._drift = np.empty((2, count if model.scatterer_speed_mps else 0))
-        for piece in chunks(count):
-            self._draw(piece, streams)
+        for chunk in chunks(count):
+            self._draw(chunk, streams)
 
-    def _draw(self, piece: slice, streams: Streams) -> None:
-        waves, count = self._model.waves, piece.stop - piece.start
+    def _draw(self, chunk: slice, streams: Streams) -> None:
+        """Draw amplitudes, first direction and drift of a chunk of devices."""
+        waves = self._model.waves
+        count = chunk.stop - chunk.start
         per_device = 2 * waves + 2
-        words = streams.words(count * per_device, "plane waves", first=piece.start * per_device)
+        words = streams.words(count * per_device, "plane waves", first=chunk.start * per_device)
         words = np.ascontiguousarray(words.reshape(count, per_device).T)
+        # Amplitudes: complex Gaussian of mean square 2 / M for each of the M / 2 pairs.
         real, imaginary = normal_pairs(words[:waves], words[waves : 2 * waves])
-        self._amplitude[0::2, piece] = real / np.sqrt(waves)
-        self._amplitude[1::2, piece] = imaginary / np.sqrt(waves)
+        self._amplitude[0::2, chunk] = real / np.sqrt(waves)
+        self._amplitude[1::2, chunk] = imaginary / np.sqrt(waves)
+        # Direction of the first wave, and heading of the scatterers.
         angle, heading = 2 * np.pi * uniform(words[2 * waves :])
-        self._direction[:, piece] = np.cos(angle), np.sin(angle)
+        self._direction[:, chunk] = np.cos(angle), np.sin(angle)
         if self._model.scatterer_speed_mps:
-            self._drift[:, piece] = np.cos(heading), np.sin(heading)
+            self._drift[:, chunk] = np.cos(heading), np.sin(heading)
 
     def at(
         self,
@@ -101,14 +103,16 @@ class WaveField:
         time_s: Float[ndarray, " T"],
     ) -> tuple[Float32[ndarray, "n T"], Float32[ndarray, "n T"]]:
         """Return the real and the imaginary part of the field of devices at positions and times."""
-        ahead, aside = self._cycles(device, position_m, time_s)
+        along, across = self._cycles(device, position_m, time_s)
         amplitude = self._amplitude[:, device, None]
-        real = np.zeros(ahead.shape, np.float32)
-        imaginary = np.zeros(ahead.shape, np.float32)
+        real = np.zeros(along.shape, np.float32)
+        imaginary = np.zeros(along.shape, np.float32)
         pairs = self._model.waves // 2
         for pair in range(pairs):
-            turn = np.pi * pair / pairs
-            phi = phase(ahead * np.cos(turn) + aside * np.sin(turn))
+            # Phase of the wave whose direction is turned by the angle of the pair.
+            angle = np.pi * pair / pairs
+            phi = phase(along * np.cos(angle) + across * np.sin(angle))
+            # Sum of the two opposite waves of the pair.
             cosine, sine = np.cos(phi), np.sin(phi)
             a_real, a_imaginary, b_real, b_imaginary = amplitude[4 * pair : 4 * pair + 4]
             real += a_real * cosine
@@ -125,6 +129,7 @@ class WaveField:
     ) -> tuple[Float[ndarray, "n T"], Float[ndarray, "n T"]]:
         """Return the position in wavelengths along and across each device's first direction."""
         x_m, y_m = position_m[..., 0], position_m[..., 1]
+        # Moving scatterers shift the position along the heading of the device.
         if self._model.scatterer_speed_mps:
             drift_x, drift_y = self._drift[:, device, None]
             x_m = x_m + drift_x * (self._model.scatterer_speed_mps * time_s)

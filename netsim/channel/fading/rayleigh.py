@@ -19,13 +19,13 @@ class Rayleigh(Fading):
 
     kind: Literal["rayleigh"] = "rayleigh"
     correlation: Annotated[PlaneWaves | None, source("cited, Clarke 1968")] = None
-    """Plane waves that make it a function of position; by default blocks and devices are
+    """Plane waves that make the fading a function of position; by default blocks and devices are
     independent.
     """
 
     @override
-    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
-        return scatter.power()
+    def power_gain(self, diffuse: DiffuseComponent) -> Float[ndarray, "n T"]:
+        return diffuse.power()
 
     @override
     def correlation_model(self) -> PlaneWaves | None:

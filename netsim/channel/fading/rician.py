@@ -16,10 +16,10 @@ from netsim.parameters import CONFIG, Decibel, source
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Rician(Fading):
-    """A direct path and a diffuse part: ``|h|^2 = |sqrt(K) + z|^2 / (K + 1)``, z complex Gaussian
-    of mean square 1.
+    """Rician fading: a direct path and a diffuse component, ``|h|^2 = |sqrt(K) + z|^2 / (K + 1)``.
 
-    K is the power of the direct path over that of the diffuse part. The mean is 1 and the variance
+    z is complex Gaussian with unit power, and K is the power of the direct path over that of the
+    diffuse component. The mean is 1 and the variance
     ``(2 K + 1) / (K + 1)^2`` (Simon and Alouini, Digital Communication over Fading Channels,
     section 2.2.1.2).
     """
@@ -28,14 +28,14 @@ class Rician(Fading):
     k_factor_db: Decibel
     """K factor in dB."""
     correlation: Annotated[PlaneWaves | None, source("cited, Clarke 1968")] = None
-    """Plane waves that make it a function of position; by default blocks and devices are
+    """Plane waves that make the fading a function of position; by default blocks and devices are
     independent.
     """
 
     @override
-    def power_gain(self, scatter: DiffuseComponent) -> Float[ndarray, "n T"]:
+    def power_gain(self, diffuse: DiffuseComponent) -> Float[ndarray, "n T"]:
         k = 10.0 ** (self.k_factor_db / 10)
-        z = scatter.amplitude()
+        z = diffuse.amplitude()
         return ((np.sqrt(k) + z.real) ** 2 + z.imag**2) / (k + 1)
 
     @override

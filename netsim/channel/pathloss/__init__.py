@@ -1,4 +1,4 @@
-"""How much power survives the way, before fading: one file a model."""
+"""Path loss: power gain before fading, one file per model."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a path-loss model must do."""
+"""Path-loss model: the interface, and the distance from the server."""
 
 from abc import ABC, abstractmethod
 
@@ -11,16 +11,16 @@ from netsim.streams import Streams
 
 
 class PathLoss(ABC):
-    """How much of the power survives the way from a device to the server, before fading."""
+    """Path loss between a device and the server, before fading."""
 
     @abstractmethod
     def gain(
         self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
     ) -> Float[ndarray, "*n"]:
-        """Return the linear power gain from each position; 1 would be a perfect wire.
+        """Return the linear power gain from each position; 1 means no loss.
 
-        A function of position alone, in one world: what is random about it (shadows) comes from
-        ``streams``.
+        In one world the gain is a function of position alone; random parts such as shadows come
+        from ``streams``.
         """
 
 

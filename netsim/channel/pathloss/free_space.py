@@ -1,4 +1,4 @@
-"""Path loss in free space."""
+"""Free-space path loss."""
 
 from typing import Annotated, Literal, final
 
@@ -17,11 +17,10 @@ from netsim.streams import Streams
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class FreeSpace(PathLoss):
-    """``(lambda / (4 pi d))^2``, Friis 1946, between antennas that radiate evenly in all
-    directions.
+    """Free-space path loss ``(lambda / (4 pi d))^2``, Friis 1946, between isotropic antennas.
 
-    Closer than ``lambda / (4 pi)`` the far field that the equation describes does not exist; there
-    the gain is held at 1. Left out: antenna gains and the ground.
+    Closer than ``lambda / (4 pi)`` the equation does not hold, because there is no far field; the
+    gain is 1 there. Left out: antenna gains and the ground.
     """
 
     kind: Annotated[Literal["free_space"], source("cited, Friis 1946")] = "free_space"

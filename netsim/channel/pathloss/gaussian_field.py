@@ -1,4 +1,4 @@
-"""A Gaussian field over the plane, from which shadows and lines of sight are made."""
+"""Gaussian random field over the plane, for shadowing and lines of sight."""
 
 from typing import Final
 
@@ -15,16 +15,15 @@ _WAVES: Final = 256
 def gaussian_random_field(
     position_m: Float[ndarray, "*n 2"], correlation_m: float, streams: Streams, name: str
 ) -> Float[ndarray, "*n"]:
-    """Return a standard normal field at each position, with correlation ``exp(-distance /
-    correlation_m)``.
+    """Return a standard normal field at each position, a function of position, seed and ``name``.
 
-    A sum of 256 plane waves of equal amplitude and random phase whose wave numbers follow the
-    spectrum of that correlation in the plane, ``P(|k| < kappa) = 1 - 1 / sqrt(1 + (kappa
-    d_cor)^2)``, one from each 256th part of it, in random directions. Its mean over the plane is 0
-    and its variance 1 in every world. Approximate are: the law at a point (normal but for a
-    kurtosis of -0.006), and the correlation in one world (exact over all worlds; the 256 waves
-    leave an error of at most ``1 / sqrt(512)``, or 0.045, in one). A function of position, seed and
-    ``name`` alone. Costs 256 cosines a position.
+    Its correlation is ``exp(-distance / correlation_m)``. The field is a sum of 256 plane waves of
+    equal amplitude, random phase and random direction. Their wave numbers follow the spectrum of
+    that correlation in the plane, ``P(|k| < kappa) = 1 - 1 / sqrt(1 + (kappa d_cor)^2)``, one wave
+    per 256th part of it. The mean over the plane is 0 and the variance 1 in every world. Two
+    properties are approximate: the law at a point (normal except for a kurtosis of -0.006), and the
+    correlation in one world (exact over all worlds; 256 waves leave an error of at most ``1 /
+    sqrt(512)``, or 0.045, in one). A position costs 256 cosines.
     """
     x, y = position_m[..., 0] / correlation_m, position_m[..., 1] / correlation_m
     total = np.zeros(x.shape, np.float32)
@@ -35,7 +34,7 @@ def gaussian_random_field(
 
 
 def _waves(streams: Streams, name: str) -> Float[ndarray, "3 waves"]:
-    """Return the wave vectors, in cycles per correlation distance, and the phases, in cycles."""
+    """Return the wave vectors in cycles per correlation distance, and the phases in cycles."""
     u = uniform(streams.words(3 * _WAVES, name)).reshape(3, _WAVES)
     beyond = 1.0 - (np.arange(_WAVES) + u[0]) / _WAVES
     number = np.sqrt(1.0 / beyond**2 - 1.0) / (2 * np.pi)

@@ -1,4 +1,4 @@
-"""Path loss that grows with the logarithm of the distance, with shadows."""
+"""Log-distance path loss with shadowing."""
 
 from typing import Annotated, Literal, final
 
@@ -17,10 +17,9 @@ from netsim.streams import Streams
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class LogDistance(PathLoss):
-    """``-(loss at d0 + 10 exponent log10(d / d0)) + shadow`` in dB, Rappaport's log-distance model.
+    """Log-distance model (Rappaport): ``-(loss at d0 + 10 exponent log10(d / d0)) + shadow`` in dB.
 
-    Closer than ``d0`` the loss is held at its value there. A shadow may amplify; the gain is not
-    held below 1.
+    Closer than ``d0`` the loss is that at ``d0``. A shadow may amplify; the gain may exceed 1.
     """
 
     kind: Annotated[Literal["log_distance"], source("cited, Rappaport")] = "log_distance"

@@ -1,4 +1,4 @@
-"""Path loss as a power of the distance."""
+"""Power-law path loss."""
 
 from typing import Annotated, Literal, final
 
@@ -16,9 +16,9 @@ from netsim.streams import Streams
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class PowerLaw(PathLoss):
-    """``(d / d0) ** -exponent``, as in section V-A of the paper (exponent 3.5, d0 = 10 m).
+    """Power law ``(d / d0) ** -exponent``, section V-A of the paper (exponent 3.5, d0 = 10 m).
 
-    Closer than ``d0`` the law would amplify; there it is held at 1.
+    Closer than ``d0`` the law would amplify; the gain is 1 there.
     """
 
     kind: Annotated[Literal["power_law"], source("paper, section V-A")] = "power_law"

@@ -14,13 +14,12 @@ from netsim.streams import Streams
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Shadowing:
-    """Shadow in decibel: a zero-mean Gaussian field over position with correlation ``exp(-distance
-    / d_cor)``.
+    """Shadowing in dB: a Gaussian random field with correlation ``exp(-distance / d_cor)``.
 
-    The correlation is Gudmundson's (Electronics Letters 27(23), 1991); how the field is made, and
-    what about it is approximate, is said in ``netsim/channel/pathloss/gaussian_field.py``. Its mean
-    over the plane is 0 and its variance ``sigma_db^2`` in every world. Devices at one place share
-    their shadow. Moving devices cost 256 cosines a query each.
+    The correlation is Gudmundson's (Electronics Letters 27(23), 1991). The construction of the
+    field and its approximations are those of ``netsim/channel/pathloss/gaussian_field.py``. Its
+    mean over the plane is 0 and its variance ``sigma_db^2`` in every world. Devices at one place
+    share their shadow. A moving device costs 256 cosines per query.
     """
 
     sigma_db: Annotated[Spread, source("cited, Gudmundson 1991")]

@@ -1,11 +1,11 @@
-"""Path loss of 3GPP TR 38.901."""
+"""TR 38.901 path loss of 3GPP, with line of sight and shadowing."""
 
 from dataclasses import dataclass as plain
 from importlib.util import find_spec
 from typing import Annotated, Final, Literal, final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
@@ -26,9 +26,10 @@ from netsim.streams import Streams
 
 @final
 @plain(frozen=True)
-class _Range:
-    """Where the standard's equations of a scenario hold (tables 7.2-1 to 7.2-3 and 7.4.1-1), and
-    its defaults.
+class _StandardRange:
+    """Range of the standard's equations of a scenario, and its defaults.
+
+    Source: tables 7.2-1 to 7.2-3 and 7.4.1-1.
     """
 
     server_height_m: float
@@ -37,36 +38,35 @@ class _Range:
     server_heights_m: tuple[float, float]
     carriers_hz: tuple[float, float]
     nearest_m: float
-    sight_correlation_m: float
+    los_correlation_m: float
     """Correlation distance of the line of sight, table 7.6.3.1-2."""
 
 
-_RANGES: Final[dict[ScenarioName, _Range]] = {
-    "uma": _Range(25.0, 1.5, (1.5, 13.0), (13.5, 100.0), (0.5e9, 100e9), 10.0, 50.0),
-    "umi": _Range(10.0, 1.5, (1.5, 22.5), (3.0, 50.0), (0.5e9, 100e9), 10.0, 50.0),
-    "rma": _Range(35.0, 1.5, (1.0, 10.0), (10.0, 150.0), (0.5e9, 30e9), 10.0, 60.0),
-    "inh": _Range(3.0, 1.0, (0.5, 3.0), (2.0, 10.0), (0.5e9, 100e9), 1.0, 10.0),
+_RANGES: Final[dict[ScenarioName, _StandardRange]] = {
+    "uma": _StandardRange(25.0, 1.5, (1.5, 13.0), (13.5, 100.0), (0.5e9, 100e9), 10.0, 50.0),
+    "umi": _StandardRange(10.0, 1.5, (1.5, 22.5), (3.0, 50.0), (0.5e9, 100e9), 10.0, 50.0),
+    "rma": _StandardRange(35.0, 1.5, (1.0, 10.0), (10.0, 150.0), (0.5e9, 30e9), 10.0, 60.0),
+    "inh": _StandardRange(3.0, 1.0, (0.5, 3.0), (2.0, 10.0), (0.5e9, 100e9), 1.0, 10.0),
 }
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Tr38901(PathLoss):
-    """3GPP TR 38.901 path loss (table 7.4.1-1), line of sight (7.4.2-1) and shadow, as the package
-    sionna has them.
+    """3GPP TR 38.901 path loss (table 7.4.1-1), line of sight (7.4.2-1) and shadow, by sionna.
 
     Urban macro, urban micro (street canyon), rural macro (street width 20 m, building height 5 m)
-    or indoor office. sionna gives the loss with and without a line of sight, its probability, and
-    the shadow's deviation and correlation distance. Whether a place has a line of sight, and its
-    shadow, are functions of position: a place is in sight where ``Phi(G) < P``, G a standard normal
-    field with the correlation distance of table 7.6.3.1-2, and the shadow is a field for each of
-    the two states. So devices at one place have the same loss, and a device that moves meets lines
-    of sight and shadows with their correlation; at the edge of a line of sight its gain jumps.
-    Closer than 10 m (indoors 1 m) on the ground the loss is held; beyond the standard's 5 km (rural
-    10 km, indoors 150 m) its equations go on. Left out: walls (no device is inside a building, but
-    for ``inh``) and car bodies, antenna patterns, and urban macro devices above 13 m, where the
-    standard draws the height of the environment. The package loads PyTorch, which netsim otherwise
-    never does.
+    or indoor office. The package sionna gives the loss with and without a line of sight (LOS), the
+    LOS probability P, and the deviation and correlation distance of the shadow. LOS and shadow are
+    functions of position. A position has LOS if ``Phi(G) < P``, G a standard normal field with the
+    correlation distance of table 7.6.3.1-2; each of the two states has its own shadow field. So
+    devices at one position have the same loss, and a moving device meets lines of sight and shadows
+    with their correlation; its gain jumps at the edge of a LOS region. Closer than 10 m (indoors 1
+    m) on the ground the loss is that at this distance. Beyond the standard's 5 km (rural 10 km,
+    indoors 150 m) its equations are continued. Left out: walls (devices are outdoors except for
+    ``inh``) and car bodies, antenna patterns, and urban macro devices above 13 m, for which the
+    standard draws the height of the environment. The package loads PyTorch, which no other module
+    of netsim does.
     """
 
     kind: Annotated[Literal["tr38901"], source("cited, 3GPP TR 38.901")] = "tr38901"
@@ -79,9 +79,9 @@ class Tr38901(PathLoss):
     device_height_m: Positive | None = None
     """Height of the devices' antennas in metres; by default 1.5, indoors 1."""
     line_of_sight: Annotated[Literal["random", "always", "never"], source("airtune")] = "random"
-    """Whether it is drawn with the standard's probability, or the same everywhere."""
+    """Line of sight: drawn with the standard's probability, or the same at every position."""
     shadowing: Annotated[Switch, source("airtune")] = True
-    """Whether there are shadows."""
+    """Whether positions have shadows."""
     office: Office | None = None
     """Kind of indoor office, ``mixed`` by default; with ``scenario = "inh"`` only."""
 
@@ -97,7 +97,8 @@ class Tr38901(PathLoss):
         ):
             if not low <= value <= high:
                 raise ValueError(
-                    f"{key} = {value:g} is not within {low:g} to {high:g}, as scenario = {self.scenario!r} needs"
+                    f"{key} = {value:g} is not within {low:g} to {high:g}, the range of "
+                    f"scenario = {self.scenario!r}"
                 )
         if site.device_height_m >= site.server_height_m:
             raise ValueError(
@@ -115,42 +116,42 @@ class Tr38901(PathLoss):
         self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
     ) -> Float[ndarray, "*n"]:
         place_m = position_m.reshape(-1, 2)
-        away_m = np.maximum(distance(place_m, server_m), _RANGES[self.scenario].nearest_m)
+        distance_m = np.maximum(distance(place_m, server_m), _RANGES[self.scenario].nearest_m)
         if self.line_of_sight == "random":
             is_los = self.is_los(place_m, server_m, streams)
         else:
             is_los = np.full(len(place_m), self.line_of_sight == "always")
         gain_db = np.empty(len(place_m))
         for state in (False, True):
-            of = np.flatnonzero(is_los == state)
-            found = large_scale_parameters(self._site(), away_m[of], is_los=state)
-            gain_db[of] = -found.loss_db
+            rows = np.flatnonzero(is_los == state)
+            link = large_scale_parameters(self._site(), distance_m[rows], is_los=state)
+            gain_db[rows] = -link.loss_db
             if self.shadowing:
                 name = "shadow in sight" if state else "shadow out of sight"
-                gain_db[of] += found.sigma_db * gaussian_random_field(
-                    place_m[of], found.correlation_m, streams, name
+                gain_db[rows] += link.sigma_db * gaussian_random_field(
+                    place_m[rows], link.correlation_m, streams, name=name
                 )
         gain: Float[ndarray, " n"] = 10.0 ** (gain_db / 10)
         return gain.reshape(position_m.shape[:-1])
 
     def is_los(
         self, position_m: Float[ndarray, "n 2"], server_m: Point, streams: Streams
-    ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Return whether each position has a line of sight where that is drawn."""
+    ) -> Bool[ndarray, " n"]:
+        """Return whether each position has a line of sight, if it is drawn."""
         limits = _RANGES[self.scenario]
-        away_m = np.maximum(distance(position_m, server_m), limits.nearest_m)
-        probability = large_scale_parameters(self._site(), away_m, is_los=True).los_probability
+        distance_m = np.maximum(distance(position_m, server_m), limits.nearest_m)
+        link = large_scale_parameters(self._site(), distance_m, is_los=True)
         field = gaussian_random_field(
-            position_m, limits.sight_correlation_m, streams, "line of sight"
+            position_m, limits.los_correlation_m, streams, name="line of sight"
         )
-        return ndtr(field) < probability
+        return ndtr(field) < link.los_probability
 
     def _site(self) -> CellSite:
         limits = _RANGES[self.scenario]
         return CellSite(
-            self.scenario,
-            self.carrier_hz,
-            self.server_height_m or limits.server_height_m,
-            self.device_height_m or limits.device_height_m,
-            self.office or "mixed",
+            scenario=self.scenario,
+            carrier_hz=self.carrier_hz,
+            server_height_m=self.server_height_m or limits.server_height_m,
+            device_height_m=self.device_height_m or limits.device_height_m,
+            office=self.office or "mixed",
         )

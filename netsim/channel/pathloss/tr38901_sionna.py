@@ -1,5 +1,6 @@
-"""What TR 38.901 says of a link, asked of sionna: the only module of netsim that loads it, and with
-it PyTorch.
+"""Large-scale parameters of TR 38.901, computed by sionna.
+
+No other module of netsim loads sionna, and PyTorch with it.
 """
 
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ Office = Literal["mixed", "open"]
 
 _AXES: Final = 3
 _SHADOW: Final = 3
-"""Place of the shadow fading among sionna's large-scale parameters."""
+"""Index of the shadow fading among sionna's large-scale parameters."""
 
 
 @final
 @dataclass(frozen=True)
 class CellSite:
-    """What all links of a cell have in common; heights in metres."""
+    """Site of a cell: the common properties of its links; heights in metres."""
 
     scenario: ScenarioName
     carrier_hz: float
@@ -33,7 +34,7 @@ class CellSite:
 @final
 @dataclass(frozen=True)
 class LargeScaleParameters:
-    """Links in one state of sight."""
+    """Large-scale parameters (LSP) of links, all with or all without line of sight."""
 
     loss_db: Float[ndarray, " n"]
     """Basic path loss, without shadow: table 7.4.1-1."""
@@ -42,23 +43,25 @@ class LargeScaleParameters:
     correlation_m: float
     """Correlation distance of the shadow: table 7.5-6, row SF."""
     los_probability: Float[ndarray, " n"]
-    """Probability of the line of sight, in whichever state the links are: table 7.4.2-1."""
+    """Probability of the line of sight, the same for links with and without it: table 7.4.2-1."""
 
 
 def large_scale_parameters(
     site: CellSite, distance_m: Float[ndarray, " n"], *, is_los: bool
 ) -> LargeScaleParameters:
-    """Return what holds for links over horizontal distances, all with or all without a line of
-    sight.
+    """Return the parameters of links over horizontal distances, all with or all without LOS.
 
-    An element depends on its own distance alone. The library is asked in float64 on the CPU. Each
-    link is a topology of one device, for the library makes a matrix of all pairs of devices in a
-    topology.
+    An element depends on its own distance alone. The library computes in float64 on the CPU. Each
+    link is a topology of one device, because the library makes a matrix of all pairs of devices in
+    a topology.
     """
-    model, count = _model(site), len(distance_m)
+    model = _model(site)
+    count = len(distance_m)
     none = np.zeros((count, 1, _AXES))
-    device, server = none.copy(), none.copy()
-    device[:, 0, 0], device[:, 0, 2] = distance_m, site.device_height_m
+    device = none.copy()
+    server = none.copy()
+    device[:, 0, 0] = distance_m
+    device[:, 0, 2] = site.device_height_m
     server[:, 0, 2] = site.server_height_m
     model.reset_topology()
     model.set_topology(
@@ -71,10 +74,10 @@ def large_scale_parameters(
         los=is_los,
     )
     return LargeScaleParameters(
-        _array(model.basic_pathloss),
-        10 * _array(model.lsp_log_std[..., _SHADOW]),
-        float(_array(model.get_param("corrDistSF"))[0]) if count else 1.0,
-        _array(model.los_probability),
+        loss_db=_array(model.basic_pathloss),
+        sigma_db=10 * _array(model.lsp_log_std[..., _SHADOW]),
+        correlation_m=float(_array(model.get_param("corrDistSF"))[0]) if count else 1.0,
+        los_probability=_array(model.los_probability),
     )
 
 
@@ -85,7 +88,7 @@ def _array(tensor: Any) -> Float[ndarray, " n"]:
 
 @lru_cache(maxsize=8)
 def _model(site: CellSite) -> Any:
-    """Return sionna's scenario of a site."""
+    """Return the scenario object of sionna for a site."""
     from sionna.phy.channel import tr38901
 
     arithmetic = {"precision": "double", "device": "cpu"}

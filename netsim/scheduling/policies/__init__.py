@@ -1,1 +1,1 @@
-"""Scheduling policies, one file per policy."""
+"""Built-in scheduling policies, one file per policy."""

@@ -1,4 +1,4 @@
-"""Equal bandwidth for as many as meet the budget."""
+"""Adaptive average bandwidth allocation (AABA): equal shares that meet the delay budget."""
 
 from typing import Literal, final
 
@@ -15,8 +15,10 @@ from netsim.scheduling.round_state import RoundState
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Aaba(Policy):
-    """Adaptive average bandwidth allocation, equation (28): the most devices that all meet the
-    budget on equal shares, strongest first. The ``N k`` printed in (28) is read as N.
+    """Adaptive average bandwidth allocation (AABA), equation (28).
+
+    The maximum number of devices that all meet the budget on equal shares, strongest first. The
+    ``N k`` printed in (28) is read as N.
     """
 
     kind: Literal["aaba"] = "aaba"
@@ -24,8 +26,7 @@ class Aaba(Policy):
     @override
     def schedule(self, state: RoundState) -> Allocation:
         strongest = state.rank_by_gain()
-        # N devices fit if each one's bandwidth for the budget is at most B / N: compare the largest
-        # of each prefix.
+        # N devices fit if the largest bandwidth that one of them needs is at most B / N.
         needed_hz = np.maximum.accumulate(state.bandwidth_for(state.delay_budget_s)[strongest])
         counts = np.arange(1, len(strongest) + 1)
         fitting = np.flatnonzero(needed_hz * counts <= state.bandwidth_hz)
@@ -33,4 +34,5 @@ class Aaba(Policy):
             return Allocation.empty()
         chosen = strongest[: fitting[-1] + 1]
         share_hz = np.full(len(chosen), state.bandwidth_hz / len(chosen))
-        return Allocation.of(state, chosen, share_hz, state.delay(chosen, share_hz))
+        delay_s = state.delay(chosen, share_hz)
+        return Allocation.of(state, chosen, bandwidth_hz=share_hz, delay_s=delay_s)

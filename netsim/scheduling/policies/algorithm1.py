@@ -1,4 +1,4 @@
-"""The paper's online algorithm."""
+"""Algorithm 1 of the paper: the online algorithm for problem P1."""
 
 from dataclasses import field
 from typing import Final, Literal, final
@@ -16,7 +16,8 @@ from netsim.scheduling.objective import Objective
 from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
 from netsim.scheduling.round_state import RoundState
 
-_AT_ONCE: Final = 16
+_CHUNK: Final = 16
+"""Number of prefixes whose bounds are compared at a time."""
 
 
 @final
@@ -37,36 +38,38 @@ class Algorithm1(Policy):
         if not order.size:
             return Allocation.empty()
         prefixes = Prefixes(state, order)
-        count = _peak(prefixes, self.objective)
+        count = _first_peak(prefixes, self.objective)
         allocation = prefixes.solve(count)
         return allocation.with_certificate(None, prefixes.iterations)
 
 
-def _peak(prefixes: Prefixes, objective: Objective) -> int:
-    """Return how many devices are taken before the first one that lowers J."""
-    most = len(prefixes.order)
-    for first in range(0, most, _AT_ONCE):
-        last = min(first + _AT_ONCE, most)
+def _first_peak(prefixes: Prefixes, objective: Objective) -> int:
+    """Return the number of devices before the first one that lowers J."""
+    device_count = len(prefixes.order)
+    for first in range(0, device_count, _CHUNK):
+        last = min(first + _CHUNK, device_count)
         while True:
+            # First prefix that certainly lowers J: its upper bound is below the lower bound before.
             low, high = prefixes.objective_bounds(objective, first, last)
             certain = np.flatnonzero(high[1:] < low[:-1])
             end = int(certain[0]) if certain.size else last - first
+            # Prefixes before it whose bounds overlap: narrow them until none is left.
             doubtful = np.flatnonzero(low[1 : end + 1] < high[:end]) + first
             if not doubtful.size:
                 break
             _refine(prefixes, np.arange(doubtful[0], doubtful[-1] + 2), first, last)
         if certain.size:
             return first + end
-    return most
+    return device_count
 
 
-def _refine(prefixes: Prefixes, counts: Int[ndarray, " some"], first: int, last: int) -> None:
-    """Narrow the bounds of some of the prefixes of ``first`` to ``last`` devices."""
-    unknown = counts[~prefixes.known(counts)]
-    if not unknown.size:
+def _refine(prefixes: Prefixes, counts: Int[ndarray, " m"], first: int, last: int) -> None:
+    """Narrow the bounds of the prefixes ``counts``, which lie between ``first`` and ``last``."""
+    loose = counts[~prefixes.is_tight(counts)]
+    if not loose.size:
         for count in counts.tolist():
             prefixes.solve(count)
-    elif prefixes.few(unknown):
-        prefixes.settle(unknown)
+    elif prefixes.solvable_together(loose):
+        prefixes.solve_together(loose)
     else:
-        prefixes.probe(float(prefixes.guess_s(unknown[len(unknown) // 2])), first, last)
+        prefixes.refine_at(float(prefixes.guess_s(loose[len(loose) // 2])), first, last)

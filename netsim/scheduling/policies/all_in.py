@@ -1,4 +1,4 @@
-"""Everybody takes part."""
+"""All-in policy: every device takes part."""
 
 from typing import Literal, final
 
@@ -15,9 +15,9 @@ from netsim.scheduling.round_state import RoundState
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class AllIn(Policy):
-    """All-in without delay constraint, section V-A of the paper: every device, all ending together.
+    """All-in policy of section V-A of the paper: every device, without delay constraint.
 
-    A device with a gain of 0 could never deliver; it is left out.
+    All devices end together. A device with a gain of 0 could never deliver; it is left out.
     """
 
     kind: Literal["all_in"] = "all_in"

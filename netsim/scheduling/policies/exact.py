@@ -1,4 +1,4 @@
-"""The optimum of problem P1."""
+"""Exact policy: the optimum of problem P1, by branch and bound over the number of devices."""
 
 from dataclasses import field
 from typing import Final, Literal, final
@@ -17,13 +17,14 @@ from netsim.scheduling.objective import Objective
 from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
 from netsim.scheduling.round_state import RoundState, largest_first
 
-_TRIES: Final = 8
+_MAX_SOLVED: Final = 8
+"""Maximum number of candidates that are solved at the end; the bound covers the others."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Exact(Policy):
-    """The optimum of P1 (22), which the paper calls NP-hard.
+    """Optimum of P1 (22), which the paper calls NP-hard.
 
     With equal payloads, swapping a scheduled device for one of larger received power never raises
     the common delay, so the best set of N is the N strongest and J is maximised over prefixes. With
@@ -46,80 +47,86 @@ class Exact(Policy):
 
 
 def best_prefix(state: RoundState, order: Int[ndarray, " n"], objective: Objective) -> Allocation:
-    """Return the prefix of ``order`` (equal payloads, falling received power) with the largest J.
+    """Return the prefix of ``order`` with the maximum J, for equal payloads.
 
-    Bounds of all delays bound every prefix's J. Those that could still be the best are narrowed
-    until one is left, or until they differ by rounding only; then they are solved.
+    ``order`` is by falling received power. Bounds of all delays bound the J of every prefix. The
+    candidates, whose upper bound reaches the largest lower bound, are narrowed until one is left or
+    until they differ by rounding only. Then they are solved.
     """
     prefixes = Prefixes(state, order)
     first, last = 0, len(order)
     while True:
+        # Bound: drop every prefix whose upper bound is below the largest lower bound.
         low, high = prefixes.objective_bounds(objective, first, last)
-        certain = float(low.max())
-        open_counts = np.flatnonzero(high >= certain) + first
-        promise = high[open_counts - first]
+        best_lower = float(low.max())
+        candidates = np.flatnonzero(high >= best_lower) + first
+        upper_bound = high[candidates - first]
+        # Finish if one candidate is left, or if the bounds are as close as rounding allows.
         rounding = 8.0 * last * prefixes.slack
-        if open_counts.size == 1 or promise.max() - certain <= rounding:
-            return _best_of(prefixes, open_counts, promise, objective)
-        first, last = int(open_counts[0]), int(open_counts[-1])
-        if prefixes.few(open_counts):
-            prefixes.settle(open_counts)
-            promise = objective.value(open_counts, prefixes.bounds_s[0, open_counts], state)
-            return _best_of(prefixes, open_counts, promise, objective)
-        unknown = ~prefixes.known(open_counts)
-        if not unknown.any():
-            return _best_of(prefixes, open_counts, promise, objective)
-        prefixes.probe(
-            _next_probe_delay(prefixes, open_counts, promise, unknown, objective), first, last
+        if candidates.size == 1 or upper_bound.max() - best_lower <= rounding:
+            return _best_of(prefixes, candidates, upper_bound, objective)
+        first, last = int(candidates[0]), int(candidates[-1])
+        # Finish if the candidates are few and small: solve all of them at once.
+        if prefixes.solvable_together(candidates):
+            prefixes.solve_together(candidates)
+            upper_bound = objective.value(candidates, prefixes.bounds_s[0, candidates], state)
+            return _best_of(prefixes, candidates, upper_bound, objective)
+        loose = ~prefixes.is_tight(candidates)
+        if not loose.any():
+            return _best_of(prefixes, candidates, upper_bound, objective)
+        # Branch: narrow the bounds at the delay that decides between the candidates.
+        delay_s = _next_probe_delay(
+            prefixes, candidates, upper_bound, loose=loose, objective=objective
         )
+        prefixes.refine_at(delay_s, first, last)
 
 
 def _next_probe_delay(
     prefixes: Prefixes,
-    counts: Int[ndarray, " n"],
-    promise: Float[ndarray, " n"],
-    unknown: Bool[ndarray, " n"],
+    candidates: Int[ndarray, " n"],
+    upper_bound: Float[ndarray, " n"],
+    *,
+    loose: Bool[ndarray, " n"],
     objective: Objective,
 ) -> float:
-    """Return a delay in seconds: where the prefix that is probably the best is, or must be to be
-    beaten.
+    """Return the delay in seconds at which the next refinement separates the candidates.
 
-    ``counts`` are those that can still be the best, ``promise`` the upper bounds of their J. Once
-    the probable one is known well enough, the one of the ``unknown`` that promises most is looked
-    at where it would be no better.
+    The incumbent is the candidate with the largest J at its guessed delay. While its own bounds are
+    the wider uncertainty, its guessed delay is refined. Afterwards the challenger is refined, the
+    ``loose`` candidate with the largest upper bound, at the delay where it would equal the
+    incumbent.
     """
     state = prefixes.state
-    guess_s = prefixes.guess_s(counts)
-    values = objective.value(counts, guess_s, state)
-    likely = int(values.argmax())
-    value = float(values[likely])
-    least = float(objective.value(counts[likely], prefixes.bounds_s[1, counts[likely]], state))
-    if unknown[likely] and value - least >= promise.max() - value:
-        return float(guess_s[likely])
-    hopeful = int(counts[np.where(unknown, promise, -np.inf).argmax()])
-    lower_s, upper_s = prefixes.bounds_s[:, hopeful].tolist()
-    return min(max(objective.delay_s(hopeful, value, state), lower_s), upper_s)
+    guess_s = prefixes.guess_s(candidates)
+    values = objective.value(candidates, guess_s, state)
+    incumbent = int(values.argmax())
+    value = float(values[incumbent])
+    latest_s = prefixes.bounds_s[1, candidates[incumbent]]
+    lowest = float(objective.value(candidates[incumbent], latest_s, state))
+    if loose[incumbent] and value - lowest >= upper_bound.max() - value:
+        return float(guess_s[incumbent])
+    challenger = int(candidates[np.where(loose, upper_bound, -np.inf).argmax()])
+    lower_s, upper_s = prefixes.bounds_s[:, challenger].tolist()
+    return min(max(objective.delay_s(challenger, value, state), lower_s), upper_s)
 
 
 def _best_of(
     prefixes: Prefixes,
-    counts: Int[ndarray, " n"],
-    promise: Float[ndarray, " n"],
+    candidates: Int[ndarray, " n"],
+    upper_bound: Float[ndarray, " n"],
     objective: Objective,
 ) -> Allocation:
-    """Return the best of the prefixes that can still be the best; what they promise bounds J from
-    above.
-    """
-    best, bound, allocation = -np.inf, -np.inf, Allocation.empty()
-    ranked = np.lexsort((-counts, -promise)) if len(counts) > 1 else (0,)
-    for tried, index in enumerate(ranked):
-        if promise[index] < best or tried == _TRIES:
-            bound = float(promise[index])
+    """Return the best candidate; its certificate is the maximum of its J and the open bounds."""
+    best, allocation = -np.inf, Allocation.empty()
+    bound = -np.inf
+    ranked = np.lexsort((-candidates, -upper_bound)) if len(candidates) > 1 else (0,)
+    for solved, index in enumerate(ranked):
+        if upper_bound[index] < best or solved == _MAX_SOLVED:
+            bound = float(upper_bound[index])
             break
-        count = int(counts[index])
+        count = int(candidates[index])
         candidate = prefixes.solve(count)
-        # The delay of the uplink, which P1 is about; what is predicted has that of a downlink in it
-        # too.
+        # P1 is about the delay of the uplink; the predicted delay may include a downlink.
         value = float(objective.value(count, prefixes.bounds_s[0, count], prefixes.state))
         if value > best or (value == best and count > len(allocation.devices)):
             best, allocation = value, candidate
@@ -127,9 +134,7 @@ def _best_of(
 
 
 def _by_received_power(state: RoundState, rank_by_gain: Int[ndarray, " n"]) -> Int[ndarray, " n"]:
-    """Return positions that are in order of gain in order of received power; ties keep their
-    order.
-    """
+    """Return positions in order of gain in order of received power; ties keep their order."""
     if (state.tx_power_w == state.tx_power_w[0]).all():
         return rank_by_gain
     return rank_by_gain[largest_first((state.tx_power_w * state.gain)[rank_by_gain])]

@@ -1,4 +1,4 @@
-"""Just enough bandwidth for the budget, strongest first."""
+"""Greedy strategy (GS): the bandwidth that just meets the budget, strongest device first."""
 
 from typing import Literal, final
 
@@ -15,9 +15,11 @@ from netsim.scheduling.round_state import RoundState
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Greedy(Policy):
-    """Greedy strategy (GS), equation (29): add devices in order of gain while the bandwidths with
-    which each one just meets the budget fit into the band. What is left of the band stays unused,
-    as in the paper.
+    """Greedy strategy (GS), equation (29).
+
+    Each device gets the bandwidth with which it just meets the budget. Devices are added in order
+    of gain while their bandwidths fit into the band. The rest of the band stays unused, as in the
+    paper.
     """
 
     kind: Literal["greedy"] = "greedy"
@@ -29,4 +31,7 @@ class Greedy(Policy):
         count = int(np.searchsorted(np.cumsum(needed_hz), state.bandwidth_hz, side="right"))
         if count == 0:
             return Allocation.empty()
-        return Allocation.of(state, strongest[:count], needed_hz[:count], state.delay_budget_s)
+        chosen = strongest[:count]
+        return Allocation.of(
+            state, chosen, bandwidth_hz=needed_hz[:count], delay_s=state.delay_budget_s
+        )

@@ -1,4 +1,4 @@
-"""Delay and energy budgets at once."""
+"""Drift-plus-penalty policy with a delay budget and an energy budget per device."""
 
 from dataclasses import field
 from typing import Annotated, Final, Literal, final
@@ -17,22 +17,23 @@ from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
 from netsim.scheduling.round_state import RoundState
 
 _CANDIDATES: Final = 16
+"""Maximum number of delays at which the knapsack is filled."""
+_ROUNDING: Final = 1e-9
 
 
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class KnapsackEnergy(Policy):
-    """Drift plus penalty with a virtual queue for the mean delay, and one a device for its mean
-    energy.
+    """Drift plus penalty with a virtual queue for the mean delay and one per device for its energy.
 
     Aims at a large ``J - zeta(t) * sum over the scheduled of (H_k / E) (P_k D / E)``, J as in (22),
-    E the energy budget, ``H_k = max(0, (t - 1) (mean energy of k so far - E))`` in joules: what k
-    has overspent.
+    E the energy budget. The virtual queue ``H_k = max(0, (t - 1) (mean energy of k so far - E))``
+    is the energy in joules that device k has overspent.
 
-    For a common delay D each device is worth ``1 - zeta H_k P_k D / E^2`` and needs ``B_k(D)`` of
-    the band: a knapsack, filled by worth per hertz. It is filled at the delays of some prefixes by
-    gain; the best set gets its least common delay. A heuristic: neither the knapsack nor the delay
-    is optimal.
+    At a common delay D each device is worth ``1 - zeta H_k P_k D / E^2`` and needs ``B_k(D)`` of
+    the band. This is a knapsack problem; the policy fills the band by worth per hertz. It does so
+    at the delays of some prefixes by gain, and gives the best set its minimum common delay. It is a
+    heuristic: neither the knapsack nor the delay is optimal.
 
     After OCEAN: Xu and Wang, "Client selection and bandwidth allocation in wireless federated
     learning networks: a long-term perspective", IEEE Trans. Wireless Commun. 20(2), 2021, which has
@@ -41,7 +42,7 @@ class KnapsackEnergy(Policy):
 
     kind: Literal["knapsack_energy"] = "knapsack_energy"
     energy_budget_j: Annotated[Positive, source("cited, Xu and Wang 2021")]
-    """Mean energy a round that each device may spend on transmission, in joules."""
+    """Mean energy per round that each device may spend on transmission, in joules."""
     objective: Objective = field(default_factory=Objective)
     """Objective J of (22), with zeta(t), which also weighs the energy queues, and its drift."""
 
@@ -51,7 +52,8 @@ class KnapsackEnergy(Policy):
         price = self._price(state)
         best, allocation = 0.0, Allocation.empty()
         for delay_s in _candidate_delays(state, reachable):
-            chosen = _fill(state, reachable, delay_s, 1.0 - price * delay_s)
+            worth = 1.0 - price * delay_s
+            chosen = _fill(state, reachable, delay_s, worth=worth)
             if not chosen.size:
                 continue
             candidate = Allocation.equal_finish(state, chosen)
@@ -62,7 +64,7 @@ class KnapsackEnergy(Policy):
         return allocation
 
     def _price(self, state: RoundState) -> Float[ndarray, " n"]:
-        """Return what a second on air costs each device, in units of J a second."""
+        """Return the price of air time of each device, in units of J per second."""
         spent_j = state.require_history().mean_energy_j
         if spent_j is None:
             raise ValueError("this policy needs RoundState.history.mean_energy_j")
@@ -76,9 +78,7 @@ class KnapsackEnergy(Policy):
 
 
 def _candidate_delays(state: RoundState, reachable: Int[ndarray, " n"]) -> list[float]:
-    """Return the least common delays in seconds of up to 16 prefixes by gain, their sizes in
-    geometric steps.
-    """
+    """Return the minimum common delays (s) of up to 16 prefixes, sizes in geometric steps."""
     if not reachable.size:
         return []
     prefixes = Prefixes(state, reachable)
@@ -89,15 +89,12 @@ def _candidate_delays(state: RoundState, reachable: Int[ndarray, " n"]) -> list[
 
 
 def _fill(
-    state: RoundState, reachable: Int[ndarray, " n"], delay_s: float, worth: Float[ndarray, " n"]
+    state: RoundState, reachable: Int[ndarray, " n"], delay_s: float, *, worth: Float[ndarray, " n"]
 ) -> Int[ndarray, " N"]:
-    """Return the positions that fit into the band at a delay, taken by worth per hertz while that
-    is positive.
-    """
+    """Return the positions that fit into the band at a delay, by worth per hertz if positive."""
     needed_hz = state.bandwidth_for(delay_s)
     eligible = reachable[(worth[reachable] > 0) & np.isfinite(needed_hz[reachable])]
     ranked = eligible[np.argsort(-worth[eligible] / needed_hz[eligible], kind="stable")]
-    # A little more than the band, or the prefix whose delay this is would lose its last device to
-    # rounding.
-    limit_hz = state.bandwidth_hz * (1.0 + 1e-9)
+    # The limit exceeds the band by rounding: the prefix of this delay keeps its last device.
+    limit_hz = state.bandwidth_hz * (1.0 + _ROUNDING)
     return ranked[: int(np.searchsorted(needed_hz[ranked].cumsum(), limit_hz, side="right"))]

@@ -1,4 +1,4 @@
-"""The fastest devices."""
+"""Latency-first policy: the fastest set of a given number of devices."""
 
 from typing import Literal, final
 
@@ -16,16 +16,16 @@ from netsim.scheduling.round_state import RoundState
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class LatencyFirst(Policy):
-    """The set of ``count`` devices that can end together soonest, whatever the delay budget.
+    """Latency-first scheduling: the ``count`` devices of minimum common delay, for any budget.
 
     In the spirit of FedCS: Nishio and Yonetani, "Client selection for federated learning with
-    heterogeneous resources in mobile edge", IEEE ICC 2019; with a number of devices instead of a
-    deadline, and exact where that is greedy.
+    heterogeneous resources in mobile edge", IEEE ICC 2019. This policy has a number of devices
+    instead of a deadline, and it is exact where FedCS is greedy.
     """
 
     kind: Literal["latency_first"] = "latency_first"
     count: Count
-    """Number of devices a round; all that have a gain where those are fewer."""
+    """Number of devices per round; all devices with a gain if there are fewer."""
 
     @override
     def schedule(self, state: RoundState) -> Allocation:

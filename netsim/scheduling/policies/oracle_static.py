@@ -1,4 +1,4 @@
-"""The best number of devices that never changes."""
+"""Static oracle policy: the best constant number of devices, fitted to all rounds beforehand."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal, final
@@ -19,9 +19,10 @@ from netsim.scheduling.round_state import RoundState
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class OracleStatic(Policy):
-    """The same number of devices in every round, the fastest set of them: the largest number whose
-    mean delay keeps the budget (8). Finding it takes the gains of all rounds beforehand
-    (``fitted``), hence an oracle.
+    """Static oracle: the fastest set of a constant number of devices.
+
+    The number is the maximum one whose mean delay keeps the budget (8). ``fit`` finds it from the
+    gains of all rounds beforehand, hence an oracle.
 
     Source: the stationary policies that drift-plus-penalty methods are measured against (Neely,
     "Stochastic network optimization with application to communication and queueing systems", 2010,
@@ -30,9 +31,9 @@ class OracleStatic(Policy):
 
     kind: Literal["oracle_static"] = "oracle_static"
     count: Annotated[int, Field(ge=0, strict=True)] | None = None
-    """Number of devices a round; all that have a gain where those are fewer. By default the best
-    one for the budget, found before the first round; that takes a world that does not depend on how
-    long rounds last.
+    """Number of devices per round; all devices with a gain if there are fewer. By default the best
+    number for the budget, fitted before the first round; this requires gains that do not depend on
+    the duration of rounds.
     """
 
     @override

@@ -1,4 +1,4 @@
-"""Devices whose channel is good by their own standards."""
+"""Proportional-fair scheduling: the largest ratios of present rate to mean rate."""
 
 from typing import Literal, final
 
@@ -16,11 +16,10 @@ from netsim.scheduling.round_state import RoundState
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class ProportionalFair(Policy):
-    """Proportional fairness: the largest ratios of the rate now, over an equal share, to the mean
-    rate so far.
+    """Proportional-fair scheduling: the largest ratios of present rate to mean rate so far.
 
-    Who has no rate yet comes first, the fastest of them before the others. The band is divided for
-    the least common delay.
+    The present rate is that over an equal share of the band. Devices that have not sent yet come
+    first, fastest first. The band is divided for the minimum common delay.
 
     Viswanath, Tse and Laroia, "Opportunistic beamforming using dumb antennas", IEEE Trans. Inf.
     Theory 48(6), 2002, section III; for federated learning Yang et al., IEEE Trans. Commun. 68(1),
@@ -29,7 +28,7 @@ class ProportionalFair(Policy):
 
     kind: Literal["proportional_fair"] = "proportional_fair"
     count: Count
-    """Number of devices a round; all that are offered where those are fewer."""
+    """Number of devices per round; all offered devices if there are fewer."""
 
     @override
     def schedule(self, state: RoundState) -> Allocation:

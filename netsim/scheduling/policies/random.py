@@ -1,4 +1,4 @@
-"""Devices drawn by lot."""
+"""Random scheduling: a random set of devices per round."""
 
 from typing import Annotated, Literal, final
 
@@ -15,8 +15,10 @@ from netsim.scheduling.round_state import RoundState
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Random(Policy):
-    """Random scheduling: every set of ``count`` devices is as likely as any other, or each device
-    takes part with ``probability`` on its own. The band is divided for the least common delay.
+    """Random scheduling: a uniform set of ``count`` devices, or each one with ``probability``.
+
+    With ``count`` every set is equally likely; with ``probability`` devices are independent. The
+    band is divided for the minimum common delay.
 
     Yang, Liu, Quek and Poor, "Scheduling policies for federated learning in wireless networks",
     IEEE Trans. Commun. 68(1), 2020, section II-C. A device drawn without gain could never deliver
@@ -25,11 +27,11 @@ class Random(Policy):
 
     kind: Literal["random"] = "random"
     count: Annotated[Count | None, source("cited, Yang et al. 2020")] = None
-    """Number of devices a round; all that are offered where those are fewer. Excludes
+    """Number of devices per round; all offered devices if there are fewer. Excludes
     ``probability``.
     """
     probability: Annotated[Probability | None, source("cited, Yang et al. 2020")] = None
-    """Probability of each device to take part in a round, without unit. Excludes ``count``."""
+    """Probability of a device to take part in a round, without unit. Excludes ``count``."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "Random":
@@ -41,7 +43,7 @@ class Random(Policy):
     def schedule(self, state: RoundState) -> Allocation:
         offered = state.by_device()
         if self.count is None:
-            assert self.probability is not None, "the validator lets nothing else through"
+            assert self.probability is not None, "the validator requires one of the two"
             drawn = state.require_rng().random(len(offered)) < self.probability
             return Allocation.equal_finish(state, offered[drawn])
         count = min(self.count, len(offered))

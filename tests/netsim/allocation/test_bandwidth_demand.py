@@ -10,7 +10,7 @@ BAND_HZ = 1e7
 
 
 def random_set(rng: np.random.Generator) -> tuple[ndarray, ndarray, ndarray]:
-    """Return payloads, floors and some numbers of devices."""
+    """Return payloads, floors and up to five numbers of devices."""
     count = int(rng.integers(1, 25))
     bits, gain = 10 ** rng.uniform(6, 8, count), 10 ** rng.uniform(-6, -4, count)
     return bits, shannon.capacity_floor(bits, gain, 1e-11), np.unique(rng.integers(1, count + 1, 5))
@@ -21,7 +21,7 @@ def test_prefixes_solved_together_have_the_delays_and_bandwidths_of_each_alone()
     for _ in range(200):
         bits, floor_s, counts = random_set(rng)
         alone = [common_delay.common_delay(bits[:n], floor_s[:n], BAND_HZ) for n in counts]
-        true_s = np.array([each[0] for each in alone])
+        true_s = np.array([delay_s for delay_s, _, _ in alone])
         # The guesses are off by up to a third of how far the delay exceeds the largest floor.
         above_s = true_s - np.maximum.accumulate(floor_s)[counts - 1]
 
@@ -29,8 +29,8 @@ def test_prefixes_solved_together_have_the_delays_and_bandwidths_of_each_alone()
             bits,
             floor_s,
             counts,
-            BAND_HZ,
-            true_s + above_s * rng.uniform(-1 / 3, 1 / 3, len(counts)),
+            bandwidth_hz=BAND_HZ,
+            guess_s=true_s + above_s * rng.uniform(-1 / 3, 1 / 3, len(counts)),
         )
 
         sets, marked = sets + len(counts), marked + int((error != 0).sum())
@@ -52,12 +52,16 @@ def test_from_a_bad_guess_the_answer_is_right_or_marked_but_never_wrong() -> Non
         )
 
         delay_s, _, error = bandwidth_demand.prefix_delays(
-            bits, floor_s, counts, BAND_HZ, true_s * 10 ** rng.uniform(-1, 1, len(counts))
+            bits,
+            floor_s,
+            counts,
+            bandwidth_hz=BAND_HZ,
+            guess_s=true_s * 10 ** rng.uniform(-1, 1, len(counts)),
         )
 
-        found = ~np.isnan(error)
-        assert (np.abs(delay_s / true_s - 1)[found] <= np.maximum(error, 1e-12)[found]).all()
-        marked, right = marked + int((~found).sum()), right + int(found.sum())
+        solved = ~np.isnan(error)
+        assert (np.abs(delay_s / true_s - 1)[solved] <= np.maximum(error, 1e-12)[solved]).all()
+        marked, right = marked + int((~solved).sum()), right + int(solved.sum())
     assert marked > 100
     assert right > 30
 
@@ -72,22 +76,25 @@ def test_a_load_below_a_floor_is_not_a_number_and_all_others_are() -> None:
         assert np.nanmin(moments) > 0
 
 
-def test_the_crossing_is_where_the_curve_meets_what_the_band_carries() -> None:
+def test_the_rational_bound_is_solved_to_rounding() -> None:
     rng = np.random.default_rng(4)
-    load, target, fall = 10 ** rng.uniform(-2, 2, (3, 500))
-    for bend in (0.0, 0.3, 2.0, 30.0):
-        z = bandwidth_demand.crossing(load - target, fall, np.full(500, bend), target)
+    load, target, slope = 10 ** rng.uniform(-2, 2, (3, 500))
+    for coefficient in (0.0, 0.3, 2.0, 30.0):
+        z = bandwidth_demand.solve_rational_bound(
+            load - target, slope, np.full(500, coefficient), target
+        )
 
-        assert (1 + bend * z > 0).all()
-        for index in np.flatnonzero((z > -0.5) & (bend * z < 8)):
+        assert (1 + coefficient * z > 0).all()
+        for index in np.flatnonzero((z > -0.5) & (coefficient * z < 8)):
             with mp.workdps(40):
                 start, wanted, steep = (
-                    mp.mpf(float(given[index])) for given in (load, target, fall)
+                    mp.mpf(float(given[index])) for given in (load, target, slope)
                 )
                 excess = mp.mpf(float(load[index] - target[index]))
-                slope = wanted + steep - bend * excess
-                true = 2 * excess / (slope + mp.sqrt(slope**2 + 4 * wanted * bend * excess))
-                assert start - steep * true / (1 + bend * true) == pytest.approx(
+                linear = wanted + steep - coefficient * excess
+                root = mp.sqrt(linear**2 + 4 * wanted * coefficient * excess)
+                true = 2 * excess / (linear + root)
+                assert start - steep * true / (1 + coefficient * true) == pytest.approx(
                     wanted * (1 + true), abs=1e-12
                 )
                 assert abs(float(z[index]) - true) < 1e-14 * (1 + abs(true))

@@ -15,9 +15,9 @@ from netsim.streams import Streams
 
 COUNT = 30
 MODELS: dict[str, Callable[[int], AvailabilityProcess]] = {
-    "always": lambda count: Always().presence(count, Streams(3)),
+    "always": lambda count: Always().process(count, Streams(3)),
     "markov": lambda count: markov(5.0, 2.0, count),
-    "trace": lambda count: AvailabilityTrace(kind="trace", path=_FILE[0]).presence(
+    "trace": lambda count: AvailabilityTrace(kind="trace", path=_FILE[0]).process(
         count, Streams(3)
     ),
 }
@@ -25,7 +25,7 @@ _FILE: list[str] = []
 
 
 def markov(on_s: float, off_s: float, count: int) -> AvailabilityProcess:
-    return Markov(kind="markov", mean_on_s=on_s, mean_off_s=off_s).presence(count, Streams(3))
+    return Markov(kind="markov", mean_on_s=on_s, mean_off_s=off_s).process(count, Streams(3))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,13 +54,13 @@ def test_who_is_there_and_until_when_does_not_depend_on_what_was_asked_before(
 ) -> None:
     asked, some = MODELS[name](COUNT), np.array(device)
     seen = [
-        (asked.at(at_s).copy(), asked.change_s(some, np.full(len(some), at_s)).copy())
+        (asked.at(at_s).copy(), asked.next_change_s(some, np.full(len(some), at_s)).copy())
         for at_s in times_s
     ]
 
     for at_s, (available, change_s) in zip(times_s, seen, strict=True):
         assert (MODELS[name](COUNT).at(at_s) == available).all()
-        assert (MODELS[name](COUNT).change_s(some, np.full(len(some), at_s)) == change_s).all()
+        assert (MODELS[name](COUNT).next_change_s(some, np.full(len(some), at_s)) == change_s).all()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -73,7 +73,7 @@ def test_another_device_leaves_the_comings_and_goings_of_the_others_bit_identica
     for at_s in (0.0, 12.5, 99.0, 3.0):
         assert (many.at(at_s)[:7] == few.at(at_s)).all()
         times_s = np.full(7, at_s)
-        assert (many.change_s(some, times_s) == few.change_s(some, times_s)).all()
+        assert (many.next_change_s(some, times_s) == few.next_change_s(some, times_s)).all()
 
 
 @pytest.mark.parametrize("name", ["markov", "trace"])
@@ -82,7 +82,7 @@ def test_another_device_leaves_the_comings_and_goings_of_the_others_bit_identica
 def test_a_state_holds_until_its_change_and_not_at_it(name: str, at_s: float) -> None:
     presence = MODELS[name](COUNT)
     before = presence.at(at_s).copy()
-    change_s = presence.change_s(np.arange(COUNT), np.full(COUNT, at_s))
+    change_s = presence.next_change_s(np.arange(COUNT), np.full(COUNT, at_s))
 
     assert (change_s > at_s).all()
     for device in np.flatnonzero(np.isfinite(change_s)):
@@ -95,11 +95,11 @@ def test_the_changes_written_down_are_the_same_presence_again(name: str, tmp_pat
     presence = MODELS[name](COUNT)
     rows = pd.concat(
         pd.DataFrame({"device": device, "time_s": time_s, "available": available})
-        for device, time_s, available in presence.changes(40.0)
+        for device, time_s, available in presence.events(40.0)
     )
     path = tmp_path / "again.csv"
     rows.to_csv(path, index=False)
-    again = AvailabilityTrace(kind="trace", path=str(path)).presence(COUNT, Streams(4))
+    again = AvailabilityTrace(kind="trace", path=str(path)).process(COUNT, Streams(4))
 
     everybody = np.arange(COUNT)
     for at_s in np.linspace(0.0, 40.0, 81):
@@ -107,7 +107,9 @@ def test_the_changes_written_down_are_the_same_presence_again(name: str, tmp_pat
         times_s = np.full(COUNT, at_s)
         # Of the trace the changes after the last row written are gone; the first one after the end
         # is there.
-        assert (again.change_s(everybody, times_s) == presence.change_s(everybody, times_s)).all()
+        assert (
+            again.next_change_s(everybody, times_s) == presence.next_change_s(everybody, times_s)
+        ).all()
 
 
 def test_the_turns_of_many_devices_do_not_depend_on_how_they_are_divided_into_pieces() -> None:
@@ -117,12 +119,12 @@ def test_the_turns_of_many_devices_do_not_depend_on_how_they_are_divided_into_pi
 
 
 def test_a_device_that_comes_and_goes_without_end_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netsim.availability.on_off._MOST_TURNS", 1000)
+    monkeypatch.setattr("netsim.availability.on_off._MAX_SOJOURNS", 1000)
     presence = markov(1e-3, 1e-3, 2)
     presence.at(0.0)
 
     with pytest.raises(
-        StalledError, match="came and went 1,000 times since it was last looked at; raise"
+        StalledError, match="changed 1,000 times within one step of simulated time; raise"
     ):
         presence.at(10.0)
     # One that is asked about for the first time, as after a resume, walks as far as it takes.

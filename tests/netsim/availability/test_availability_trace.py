@@ -26,7 +26,7 @@ def presence(
 ) -> AvailabilityProcess:
     path = folder / name
     path.write_text(text)
-    return AvailabilityTrace(kind="trace", path=str(path)).presence(count, Streams(1))
+    return AvailabilityTrace(kind="trace", path=str(path)).process(count, Streams(1))
 
 
 def test_a_row_holds_until_the_next_one_and_before_the_first_a_device_is_away(
@@ -48,7 +48,7 @@ def test_a_row_holds_until_the_next_one_and_before_the_first_a_device_is_away(
     for at_s, available in expected.items():
         assert world.at(at_s).tolist() == available
     # A row that says again what held before is no change.
-    assert world.change_s(np.array([0, 1, 2]), np.array([12.0, 0.0, 0.0])).tolist() == [
+    assert world.next_change_s(np.array([0, 1, 2]), np.array([12.0, 0.0, 0.0])).tolist() == [
         30.0,
         5.0,
         np.inf,
@@ -63,7 +63,7 @@ def test_true_and_false_do_as_well_as_one_and_zero(tmp_path: Path, kind: str) ->
     path = tmp_path / f"trace.{kind}"
     rows.to_parquet(path) if kind == "parquet" else rows.to_csv(path, index=False)
 
-    world = AvailabilityTrace(kind="trace", path=str(path)).presence(2, Streams(1))
+    world = AvailabilityTrace(kind="trace", path=str(path)).process(2, Streams(1))
 
     assert [world.at(at_s).tolist() for at_s in (0.0, 1.0, 2.0)] == [
         [True, False],

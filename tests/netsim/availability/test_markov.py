@@ -11,7 +11,7 @@ TIMES_S = [0.0, 0.7, 40.0, 300.0]
 
 
 def presence(count: int = COUNT, seed: int = 5) -> AvailabilityProcess:
-    return Markov(kind="markov", mean_on_s=ON_S, mean_off_s=OFF_S).presence(count, Streams(seed))
+    return Markov(kind="markov", mean_on_s=ON_S, mean_off_s=OFF_S).process(count, Streams(seed))
 
 
 @pytest.mark.parametrize("time_s", TIMES_S)
@@ -30,7 +30,7 @@ def test_what_is_left_of_a_state_is_exponential_with_its_mean_at_any_time(
 ) -> None:
     world = presence()
     device = np.flatnonzero(world.at(time_s) == state)
-    left_s = world.change_s(device, np.full(len(device), time_s)) - time_s
+    left_s = world.next_change_s(device, np.full(len(device), time_s)) - time_s
 
     mean_s = ON_S if state else OFF_S
     half_width = 4 * mean_s / np.sqrt(len(device))
@@ -49,9 +49,9 @@ def test_a_whole_sojourn_lasts_its_mean(state: bool) -> None:
     short.
     """
     world, device = presence(), np.arange(COUNT)
-    first_s = world.change_s(device, np.zeros(COUNT))
+    first_s = world.next_change_s(device, np.zeros(COUNT))
     enters = world.at(0.0) != state
-    second_s = world.change_s(device[enters], first_s[enters])
+    second_s = world.next_change_s(device[enters], first_s[enters])
 
     sojourn_s, mean_s = second_s - first_s[enters], ON_S if state else OFF_S
     half_width = 4 * mean_s / np.sqrt(len(sojourn_s))

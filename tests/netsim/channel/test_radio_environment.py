@@ -6,9 +6,9 @@ import pytest
 from netsim.channel.fading import ConstantFading, Fading, Nakagami, PlaneWaves, Rayleigh, Rician
 from netsim.channel.gains import ModelledGains
 from netsim.channel.pathloss import FreeSpace, LogDistance, PathLoss, PowerLaw, Shadowing, Tr38901
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.mobility import GaussMarkov, Mobility, RandomWaypoint, Static
 from netsim.placement import Disc
-from netsim.radio_environment import RadioEnvironment
 from netsim.streams import Streams
 
 WAVES = PlaneWaves(carrier_hz=2e9, scatterer_speed_mps=1.0)

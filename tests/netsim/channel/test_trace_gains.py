@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.channel.trace_gains import GainTrace
 from netsim.errors import NetworkInputError
 from netsim.mobility import Static
 from netsim.placement import Disc
-from netsim.radio_environment import RadioEnvironment
 from netsim.streams import Streams
 
 GAIN = np.array([[0.1, 0.2, 0.3], [1.0, 2.0, 0.0]])

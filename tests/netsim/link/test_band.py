@@ -8,6 +8,7 @@ import pytest
 import simpy
 
 from netsim.channel.channel import BlockFadingChannel, Channel, CoherenceBlocks, ConstantChannel
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.channel.trace_gains import TraceGains
 from netsim.errors import StalledError
 from netsim.link import shannon
@@ -16,7 +17,6 @@ from netsim.link.transfer import Attempt
 from netsim.link.transmission import Outage
 from netsim.mobility import Static
 from netsim.placement import Disc
-from netsim.radio_environment import RadioEnvironment
 from netsim.streams import Streams
 
 BAND_HZ, NOISE = 1e6, 1e-9

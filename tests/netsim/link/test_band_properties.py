@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support.band_probe import sent_bit, share_hz
 
 from netsim.channel.channel import BlockFadingChannel, CoherenceBlocks
+from netsim.channel.radio_environment import RadioEnvironment
 from netsim.channel.trace_gains import TraceGains
 from netsim.clock import wait
 from netsim.link import shannon
@@ -19,7 +20,6 @@ from netsim.link.transfer import Attempt
 from netsim.link.transmission import Outage
 from netsim.mobility import Static
 from netsim.placement import Disc
-from netsim.radio_environment import RadioEnvironment
 from netsim.streams import Streams
 
 BAND_HZ, NOISE = 1e6, 1e-9

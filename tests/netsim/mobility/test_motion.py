@@ -112,7 +112,7 @@ class Counted(LegSequence):
         return self._leg(legs.step + 1)
 
     @override
-    def place(self, x_m: np.ndarray, y_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def to_plane(self, x_m: np.ndarray, y_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return x_m, y_m
 
 

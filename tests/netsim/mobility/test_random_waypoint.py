@@ -88,11 +88,13 @@ def test_devices_stay_in_the_region() -> None:
 
 def test_a_region_that_is_not_convex_or_a_single_point_is_refused() -> None:
     with pytest.raises(
-        NetworkInputError, match="needs a placement in a convex region, not annulus"
+        NetworkInputError, match="requires a placement in a convex region; annulus is not convex"
     ):
         MODEL.motion(Annulus(inner_radius_m=1.0, outer_radius_m=2.0), 3, Streams(1))
     for placement in (Points(positions_m=((1.0, 2.0),)), Grid(spacing_m=1.0, columns=1, rows=1)):
-        with pytest.raises(NetworkInputError, match="needs a placement that is not a single point"):
+        with pytest.raises(
+            NetworkInputError, match="requires a placement that is not a single point"
+        ):
             MODEL.motion(placement, 1, Streams(1))
 
 

@@ -153,7 +153,7 @@ def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds_before_and_aft
             lower_s, upper_s = prefixes.bounds_s[:, 1:]
             assert (lower_s <= np.array(true_s) * (1 + SOLVER)).all()
             assert (upper_s >= np.array(true_s) * (1 - SOLVER)).all()
-            prefixes.probe(float(prefixes.guess_s(count)), 0, 40)
+            prefixes.refine_at(float(prefixes.guess_s(count)), 0, 40)
 
         assert float((upper_s / lower_s).max()) < 1.01
 
@@ -174,7 +174,9 @@ def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -
             near = int(rng.integers(1, count + 1))
             # Every other look is far from where the search would ever look.
             off = 10 ** rng.uniform(-14, 14) if turn % 2 else 1.0
-            prefixes.probe(float(prefixes.guess_s(near) * off), int(rng.integers(0, near)), count)
+            prefixes.refine_at(
+                float(prefixes.guess_s(near) * off), int(rng.integers(0, near)), count
+            )
 
             assert (prefixes.bounds_s[0, 1:] <= true_s * (1 + SOLVER)).all()
             assert (prefixes.bounds_s[1, 1:] >= true_s * (1 - SOLVER)).all()
@@ -188,7 +190,7 @@ def test_the_bounds_hold_when_the_look_is_much_closer_to_a_floor_than_the_delay(
         prefixes = Prefixes(state, rank_by_gain(state))
         true_s = state.min_delay(prefixes.order)[0]
 
-        prefixes.probe(float(prefixes.floor_s[-1]) * (1 + 10 ** rng.uniform(-12, 0)), 4, 4)
+        prefixes.refine_at(float(prefixes.floor_s[-1]) * (1 + 10 ** rng.uniform(-12, 0)), 4, 4)
 
         assert prefixes.bounds_s[0, 4] <= true_s * (1 + SOLVER)
         assert prefixes.bounds_s[1, 4] >= true_s * (1 - SOLVER)
@@ -199,7 +201,7 @@ def test_prefixes_longer_than_a_block_are_probed_as_one() -> None:
     state = paper_state(gain)
     prefixes = Prefixes(state, rank_by_gain(state))
 
-    prefixes.probe(float(prefixes.guess_s(19_000)), 18_500, 19_500)
+    prefixes.refine_at(float(prefixes.guess_s(19_000)), 18_500, 19_500)
 
     for count in (18_500, 19_000, 19_499):
         true_s = state.min_delay(prefixes.order[:count])[0]

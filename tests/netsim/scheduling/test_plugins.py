@@ -227,11 +227,11 @@ GOOD = Allocation(np.array([4, 2]), np.array([BAND / 2, BAND / 2]), 50.0)
         (replace(GOOD, devices=[4, 2]), "devices must be a one-dimensional array of integers"),
         (
             replace(GOOD, devices=np.array([4])),
-            "bandwidth_hz must be an array of 1 floats, one a device",
+            "bandwidth_hz must be an array of 1 floats, one per device",
         ),
         (
             replace(GOOD, bandwidth_hz=[1.0, 1.0]),
-            "bandwidth_hz must be an array of 2 floats, one a device",
+            "bandwidth_hz must be an array of 2 floats, one per device",
         ),
         (
             replace(GOOD, bandwidth_hz=np.array([1.0, -2.0])),

@@ -56,8 +56,8 @@ class CentralisedTable(RadioProtocolTable):
             )
         if learner.local_batches != 1:
             raise ValueError(
-                f"learner.local_batches = {learner.local_batches} is not 1: with protocol.kind = 'centralised' "
-                "the server takes one minibatch per round"
+                f"learner.local_batches = {learner.local_batches} is not 1: "
+                "with protocol.kind = 'centralised' the server takes one minibatch per round"
             )
 
     @override

@@ -63,8 +63,9 @@ class FedAvgLoraTable(RadioProtocolTable):
             )
         if learner.local_batches != 1:
             raise ValueError(
-                f"learner.local_batches = {learner.local_batches} is not 1: with protocol.kind = 'fedavg_lora' "
-                "protocol.local_steps sets the number of minibatches per device"
+                f"learner.local_batches = {learner.local_batches} is not 1: "
+                "with protocol.kind = 'fedavg_lora' protocol.local_steps sets the number of "
+                "minibatches per device"
             )
         if learner.lora.frozen:
             raise ValueError("protocol.kind = 'fedavg_lora' needs learner.lora.frozen = false")

@@ -68,5 +68,6 @@ class PhasedTable(RadioProtocolTable):
     ) -> None:
         if cell.downlink_bandwidth_hz is None or cell.server_tx_power_w is None:
             raise ValueError(
-                "protocol.kind = 'phased' needs cell.downlink_bandwidth_hz and cell.server_tx_power_w"
+                "protocol.kind = 'phased' needs cell.downlink_bandwidth_hz and "
+                "cell.server_tx_power_w"
             )

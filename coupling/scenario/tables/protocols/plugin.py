@@ -40,7 +40,7 @@ def table_class(kind: str, folders: Sequence[Path] = ()) -> type[ProtocolTable]:
         raise ValueError(f"kind = {kind!r} cannot be imported: {first_line(error)}") from None
     except Exception as error:  # a module is foreign code and may raise any exception
         text = f"{type(error).__name__}: {first_line(error)}"
-        raise ValueError(f"kind = {kind!r} cannot be imported: {text}") from None
+        raise ValueError(f"kind = {kind!r} cannot be imported: {text}") from error
     if not (isinstance(plugin, type) and issubclass(plugin, ProtocolTable)):
         raise ValueError(f"kind = {kind!r} is not a subclass of coupling.scenario.ProtocolTable")
     if not callable(getattr(plugin, "build", None)):

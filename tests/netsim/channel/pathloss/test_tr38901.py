@@ -258,7 +258,7 @@ def test_the_line_of_sight_has_the_correlation_distance_that_the_package_has(
 
     site = CellSite(scenario, 3.5e9, *HEIGHTS_M[scenario], "mixed")  # type: ignore[arg-type]
 
-    assert _RANGES[scenario].sight_correlation_m == correlation_m  # type: ignore[index]
+    assert _RANGES[scenario].los_correlation_m == correlation_m  # type: ignore[index]
     assert float(_model(site)._los_state_correlation_distance()) == correlation_m
 
 

@@ -1,4 +1,4 @@
-"""Where the devices are and how well they are heard, at any time and in any channel block."""
+"""Radio environment: positions and gains of the devices at any time and in any channel block."""
 
 from typing import final
 
@@ -18,17 +18,17 @@ from netsim.streams import Streams
 
 @final
 class RadioEnvironment:
-    """The radio world: positions and gains as functions that no policy and no order of questions
-    can change.
+    """Radio environment: positions and gains as functions of time and block.
 
-    ``block`` numbers the channel blocks: the round, or the time over the coherence time. ``time_s``
-    is when a block begins in the world's own time; positions within a block are those at its
-    beginning.
+    No policy and no order of calls changes them. ``block`` numbers the channel blocks: the round,
+    or the time over the coherence time. ``time_s`` is the beginning of a block in the world's own
+    time; positions within a block are those at its beginning.
     """
 
     def __init__(self, motion: Trajectories, gains: Gains) -> None:
-        self._motion, self._gains = motion, gains
-        self._seen: tuple[float, Float[ndarray, "K 2"]] | None = None
+        self._motion = motion
+        self._gains = gains
+        self._last: tuple[float, Float[ndarray, "K 2"]] | None = None
 
     @staticmethod
     def modelled(
@@ -40,10 +40,10 @@ class RadioEnvironment:
         count: int,
         streams: Streams,
     ) -> "RadioEnvironment":
-        """Return the world of ``count`` devices and one server that models describe.
+        """Return the environment of ``count`` devices and one server, from models.
 
-        Raises: NetworkInputError: the models do not fit each other or the number of devices, or a file
-            does not.
+        Raises:
+            NetworkInputError: the models or a file do not fit each other or the number of devices.
         """
         motion = mobility.motion(placement, count, streams)
         rest_m = motion.positions(0.0) if isinstance(motion, Stationary) else None
@@ -53,17 +53,18 @@ class RadioEnvironment:
 
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
         """Return x and y of all devices in metres."""
-        if self._seen is None or self._seen[0] != time_s:
-            self._seen = time_s, self._motion.positions(time_s)
-        return self._seen[1]
+        if self._last is None or self._last[0] != time_s:
+            self._last = time_s, self._motion.positions(time_s)
+        return self._last[1]
 
     def gain(self, block: int, time_s: float) -> Float[ndarray, " K"]:
         """Return the power gains of all devices in a block that begins at ``time_s``."""
         position_m = self.positions(time_s)
         gain = np.empty(len(position_m))
-        blocks, times_s = np.array([block]), np.array([float(time_s)])
-        for piece in chunks(len(gain)):
-            gain[piece] = self._gains.at(piece, position_m[piece, None], blocks, times_s)[:, 0]
+        blocks = np.array([block])
+        times_s = np.array([float(time_s)])
+        for chunk in chunks(len(gain)):
+            gain[chunk] = self._gains.at(chunk, position_m[chunk, None], blocks, times_s)[:, 0]
         return gain
 
     def gains(
@@ -71,6 +72,6 @@ class RadioEnvironment:
     ) -> Float[ndarray, "n T"]:
         """Return the power gains of some devices in blocks that begin at ascending times.
 
-        The same numbers as ``gain`` has for these devices, to the last bit.
+        They equal those of ``gain`` for these devices to the last bit.
         """
         return self._gains.at(device, self._motion.paths(device, time_s), block, time_s)
