@@ -102,10 +102,9 @@ class DeviceLearner(Learner):
     @override
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
-        """Return loss and accuracy of all devices' heads, from one pass of the test set through
-        the encoder.
+        """Return loss and accuracy of all devices' heads on the test set.
 
-        The samples cross the link as in training.
+        The test set passes the encoder once; its samples cross the link as in training.
         """
         positions = np.arange(len(self.test))
         budget = self.settings.micro_batch_tokens
@@ -209,7 +208,8 @@ class SplitLearner(DeviceLearner):
     def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
         """Return the bits of embedding, feature and gradient, from the shapes of the minibatch."""
         rows = self._rows(device, round_number)
-        split, lengths = self.parts.split, self.parts.samples.lengths[rows]
+        split = self.parts.split
+        lengths = self.parts.samples.lengths[rows]
         embedding, feature, gradient = self.parts.link.bits(
             lengths, split.embedding_width, split.feature_width
         )

@@ -73,7 +73,7 @@ def test_the_partition_of_the_data_is_reported_and_stored(
     # 120 sentences, as many of each class.
     assert "iid partition: 4 devices with 30 samples each, 120 of 120 in all" in answer.err
     assert shares.groupby("device").samples.sum().tolist() == [30] * 4
-    assert shares.groupby("label").samples.sum().tolist() == [60, 60]
+    assert shares.groupby("label").samples.sum().tolist() == [40, 40, 40]
     assert len(analysis.load("out", rounds=(1, 1)).shares) == len(shares)
 
 

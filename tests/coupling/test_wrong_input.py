@@ -569,7 +569,7 @@ ABSENT = {
     "learner.data.test_size=41": "learner.data.test_size: 41 is more than the 40 test samples",
     "learner.data.path=absent": "learner.data.path: '{folder}/absent' is not a directory",
     "learner.lora.targets=['value', 'door']": "learner.lora.targets: 'door' is no linear module",
-    "learner.max_tokens=33": "learner.max_tokens: 33 is more than the 32 positions of",
+    "learner.max_tokens=41": "learner.max_tokens: 41 is more than the 40 positions of",
     "devices.count=200": (
         "learner.data.share: the default, 1 / 200, of 120 training samples is less than one"
     ),

@@ -297,10 +297,10 @@ def test_workers_whose_sweep_was_killed_save_their_states_and_end(
 
 @pytest.mark.skipif(cores() < 2, reason="needs two cores")
 def test_the_cores_are_shared_fairly_among_learning_runs(
-    tmp_path: Path, tiny_learner: dict[str, object]
+    tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
     """A process of its own, because this one may have been told to use one thread."""
-    scenario_file(tmp_path, rounds=2, learner=tiny_learner)
+    scenario_file(tmp_path, rounds=2, learner=tiny_learner_table)
 
     process = start(
         "sweep",
