@@ -15,7 +15,8 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from support.tiny_learner import CLASSES, TINY, WORDS, write_parquet
+from support.tiny_bert import CLASSES, TINY, WORDS
+from support.tiny_learner import write_parquet
 
 SPECIALS = {"pad_token": "[PAD]", "cls_token": "[CLS]"}
 # RoBERTa's and MPNet's padding token has the number 1.
