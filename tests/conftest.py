@@ -1,6 +1,4 @@
-"""What every test needs: no hub, one torch thread a worker, and the real data where it is
-present.
-"""
+"""Settings of every test: no hub, one torch thread per worker, and the folder of real data."""
 
 import os
 from pathlib import Path

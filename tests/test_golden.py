@@ -1,7 +1,6 @@
-"""A small trace of every scenario's network: three rounds that change only on purpose.
+"""Golden traces: three network-only rounds of every scenario, which change only on purpose.
 
-``python tests/test_golden.py`` writes them anew; the change belongs into the changelog, with its
-reason.
+``python tests/test_golden.py`` writes them. A change belongs into the changelog, with its reason.
 """
 
 import json
@@ -23,9 +22,7 @@ ROUNDS = 3
 
 
 def trace(name: str, folder: Path) -> list[dict[str, Any]]:
-    """Return what happened in each round: who took part, how long it took, and how many bits went
-    which way.
-    """
+    """Return the scheduled devices, the delay, the energy and the bits per leg of each round."""
     scenario = coupling.Scenario.load(ROOT / "scenarios" / name, {"rounds": ROUNDS})
     run = analysis.load(coupling.run(scenario, folder / "run", learning=False))
     rounds = []
@@ -52,10 +49,10 @@ def trace(name: str, folder: Path) -> list[dict[str, Any]]:
 def test_the_first_rounds_of_a_scenario_are_as_they_were(name: str, tmp_path: Path) -> None:
     golden = json.loads(GOLDEN.read_text())
 
-    found = trace(name, tmp_path)
+    rounds = trace(name, tmp_path)
 
-    assert len(found) == len(golden[name]) == ROUNDS
-    for now, before in zip(found, golden[name], strict=True):
+    assert len(rounds) == len(golden[name]) == ROUNDS
+    for now, before in zip(rounds, golden[name], strict=True):
         # Waves are summed in float32, whose last digits differ between processors.
         assert now == {
             key: value if key == "scheduled" else pytest.approx(value, rel=1e-5)

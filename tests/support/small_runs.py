@@ -1,6 +1,4 @@
-"""What the tests of runs share: a small network, a tiny learner, tables to compare, and airtune as
-a process.
-"""
+"""Small runs: a network, a tiny learner, tables to compare, and airtune as a process."""
 
 import os
 import subprocess
@@ -10,16 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tomli_w
-import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from coupling import Scenario
 from coupling.run_directory.schema import TABLES, WALL_CLOCK, schema
 from netsim.scheduling import RoundRecord
+from support.tiny_bert import save_sentences, save_tiny_bert
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AIRTUNE = ["-c", "import sys; from coupling.cli import main; sys.exit(main())"]
@@ -96,28 +92,8 @@ def network(folder: Path, rounds: int = 12, every: int | None = 4, **tables: obj
 
 def learner_table(folder: Path) -> dict[str, object]:
     """Write a tiny random BERT and its data, and return the ``[learner]`` table that names them."""
-    words = [f"word{n}" for n in range(60)]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
-    model, data = folder / "model", folder / "data"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        config = BertConfig(
-            vocab_size=len(vocabulary),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=40,
-            initializer_range=0.5,
-        )
-        BertModel(config).save_pretrained(model)
-    (model / "vocab.txt").write_text("\n".join(vocabulary))
-    BertTokenizerFast(vocab=str(model / "vocab.txt")).save_pretrained(model)
-    data.mkdir()
-    for name, count in (("train", 120), ("validation", 30)):
-        texts = [" ".join(words[(7 * n + k) % 60] for k in range(1 + n % 19)) for n in range(count)]
-        frame = pd.DataFrame({"sentence": texts, "label": [n % 3 for n in range(count)]})
-        frame.to_parquet(data / f"{name}.parquet")
+    model = save_tiny_bert(folder / "model")
+    data = save_sentences(folder / "data")
     return {
         "model": str(model),
         "pooling": "pooler",

@@ -48,8 +48,10 @@ def syntax_tree(path: Path) -> ast.Module:
 def prose() -> tuple[Prose, ...]:
     """Return the docstrings, comments, strings and pages of the whole tree."""
     texts = [text for path in files(".py") for text in python_prose(path)]
-    for path in files(".md"):
-        texts.append(Prose(relative(path), 1, without_code(path.read_text(encoding="utf-8"))))
+    texts += [
+        Prose(relative(path), 1, without_code(path.read_text(encoding="utf-8")))
+        for path in files(".md")
+    ]
     for path in files(".toml"):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             _, hash_sign, comment = line.partition("#")
@@ -121,7 +123,7 @@ def modules() -> Mapping[str, Path]:
 def imports() -> Mapping[str, set[str]]:
     """Return the modules that each module of the packages names in its imports.
 
-    Imports inside functions and under ``TYPE_CHECKING`` count: they postpone a cycle or hide it from
+    Imports inside functions and under ``TYPE_CHECKING`` count: they postpone or hide a cycle from
     the interpreter, and a reader still needs both files. A package is a module; the packages above
     a named module do not count.
     """

@@ -13,21 +13,11 @@ from learner.fedavg_learner import FedAvgLearner
 from learner.job import Job, RoundLosses
 from learner.settings import LearnerSettings
 from learner.split_learner import DeviceLearner
+from support.tiny_bert import CLASSES, WORDS
 
 Make = Callable[..., LearnerSettings]
-WORDS = [f"word{n}" for n in range(60)]
-CLASSES = 3
 # Multiplies the weights by -1e38 in every step: beyond float32 after the second.
 OVERFLOWING = {"kind": "adamw", "lr": 1e30, "weight_decay": 1e8}
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-TINY = {
-    "vocab_size": len(VOCABULARY),
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "max_position_embeddings": 40,
-}
 
 
 class PhiloxStreams:

@@ -1,13 +1,5 @@
-"""A tiny learner for the tests of runs."""
+"""Fixtures of the tests of whole runs."""
 
-from pathlib import Path
+from support.run_fixtures import tiny_learner_table
 
-import pytest
-from support.small_runs import learner_table
-
-
-@pytest.fixture(scope="session")
-def tiny_learner(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """Return the ``[learner]`` table of a tiny random BERT on made-up sentences."""
-    folder: Path = tmp_path_factory.mktemp("tiny")
-    return learner_table(folder)
+__all__ = ["tiny_learner_table"]

@@ -135,9 +135,9 @@ def test_batteries_of_a_run_killed_at_any_instant_go_on_to_the_same_tables(
 
 @pytest.mark.parametrize("instants", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_learning_killed_at_any_instant_goes_on_to_the_same_tables(
-    tmp_path: Path, context: ForkServerContext, tiny_learner: dict[str, object], instants: int
+    tmp_path: Path, context: ForkServerContext, tiny_learner_table: dict[str, object], instants: int
 ) -> None:
-    scenario = network(tmp_path, rounds=20, every=4, learner=tiny_learner)
+    scenario = network(tmp_path, rounds=20, every=4, learner=tiny_learner_table)
 
     check(tmp_path, context, scenario, random_instants(instants))
 

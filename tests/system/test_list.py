@@ -83,8 +83,8 @@ def test_a_folder_that_leads_back_to_itself_is_no_trap(
     assert [row["run"] for row in json.loads(capsys.readouterr().out)] == ["one"]
 
 
-def test_a_run_says_what_made_it(tmp_path: Path, tiny_learner: dict[str, object]) -> None:
-    scenario = network(tmp_path, rounds=2, learner=tiny_learner)
+def test_a_run_says_what_made_it(tmp_path: Path, tiny_learner_table: dict[str, object]) -> None:
+    scenario = network(tmp_path, rounds=2, learner=tiny_learner_table)
 
     said = facts(run(scenario, tmp_path / "run"))
 

@@ -54,11 +54,16 @@ class Bomb:
     "place", ["devices.safetensors", "state.json", "learner/learner.safetensors"]
 )
 def test_a_hostile_checkpoint_is_refused_and_runs_nothing(
-    tmp_path: Path, tiny_learner: dict[str, object], place: str
+    tmp_path: Path, tiny_learner_table: dict[str, object], place: str
 ) -> None:
     note, stop = after(3)
     with pytest.raises(Interrupted):
-        run(network(tmp_path, learner=tiny_learner), tmp_path / "run", on_round=note, stop=stop)
+        run(
+            network(tmp_path, learner=tiny_learner_table),
+            tmp_path / "run",
+            on_round=note,
+            stop=stop,
+        )
     target = tmp_path / "exploded"
     bomb = io.BytesIO()
     torch.save(Bomb(target), bomb)
@@ -75,7 +80,7 @@ def test_a_hostile_checkpoint_is_refused_and_runs_nothing(
 
 
 def test_the_learner_of_another_scenario_is_refused(
-    tmp_path: Path, tiny_learner: dict[str, object]
+    tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
     """The checkpoint's own identity is forged here; the shapes still tell."""
     for name, rank in (("one", 2), ("other", 3)):
@@ -84,7 +89,7 @@ def test_the_learner_of_another_scenario_is_refused(
         note, stop = after(4)
         with pytest.raises(Interrupted):
             run(
-                network(tmp_path / name, learner=tiny_learner | {"lora": lora}),
+                network(tmp_path / name, learner=tiny_learner_table | {"lora": lora}),
                 tmp_path / name / "run",
                 on_round=note,
                 stop=stop,

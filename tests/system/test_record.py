@@ -142,9 +142,9 @@ def test_gains_and_positions_are_those_that_the_run_met(tmp_path: Path) -> None:
 
 
 def test_batches_are_those_of_every_device_and_round(
-    tmp_path: Path, tiny_learner: dict[str, object]
+    tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
-    scenario = network(tmp_path, rounds=4, learner=tiny_learner)
+    scenario = network(tmp_path, rounds=4, learner=tiny_learner_table)
     whole = run(scenario, tmp_path / "whole")
 
     *_, batches = record(whole, tmp_path / "world")

@@ -106,11 +106,11 @@ def test_a_server_whose_knowledge_is_late_still_knows_the_earlier_rounds(
 
 @pytest.mark.parametrize("learning", [True, False])
 def test_federated_averaging_goes_on_bit_by_bit(
-    tmp_path: Path, tiny_learner: dict[str, object], learning: bool
+    tmp_path: Path, tiny_learner_table: dict[str, object], learning: bool
 ) -> None:
     protocol = {"kind": "fedavg_lora", "payload_bit": 4e6, "local_steps": 2}
     scheduler = {"kind": "all_in", "delay_budget_s": 2.0}
-    changes = {"protocol": protocol, "learner": tiny_learner, "scheduler": scheduler}
+    changes = {"protocol": protocol, "learner": tiny_learner_table, "scheduler": scheduler}
     scenario = network(tmp_path, **MOVING | changes)
     whole = run(scenario, tmp_path / "whole", learning=learning)
 
@@ -125,11 +125,11 @@ def test_federated_averaging_goes_on_bit_by_bit(
 @pytest.mark.parametrize("at", [2, 9])
 @pytest.mark.parametrize("learning", [True, False])
 def test_centralised_training_goes_on_bit_by_bit_with_the_data_that_had_arrived(
-    tmp_path: Path, tiny_learner: dict[str, object], learning: bool, at: int
+    tmp_path: Path, tiny_learner_table: dict[str, object], learning: bool, at: int
 ) -> None:
     protocol = {"kind": "centralised", "payload_bit": 4e6}
     scheduler = {"kind": "round_robin", "count": 1, "delay_budget_s": 2.0}
-    changes = {"protocol": protocol, "learner": tiny_learner, "scheduler": scheduler}
+    changes = {"protocol": protocol, "learner": tiny_learner_table, "scheduler": scheduler}
     scenario = network(tmp_path, **MOVING | changes)
     whole = run(scenario, tmp_path / "whole", learning=learning)
 
@@ -175,10 +175,10 @@ def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
 def test_learning_goes_on_bit_by_bit(
-    tmp_path: Path, tiny_learner: dict[str, object], executor: str
+    tmp_path: Path, tiny_learner_table: dict[str, object], executor: str
 ) -> None:
     scenario = network(
-        tmp_path, rounds=14, every=None, learner=tiny_learner | {"executor": executor}
+        tmp_path, rounds=14, every=None, learner=tiny_learner_table | {"executor": executor}
     )
     whole = run(scenario, tmp_path / "whole")
 
@@ -190,7 +190,7 @@ def test_learning_goes_on_bit_by_bit(
 
 
 def test_learning_over_codecs_goes_on_bit_by_bit(
-    tmp_path: Path, tiny_learner: dict[str, object]
+    tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
     codec = {
         "default": {"kind": "int8"},
@@ -199,7 +199,7 @@ def test_learning_over_codecs_goes_on_bit_by_bit(
     }
     actual = {**MOVING, "protocol": {"kind": "phased", "payload_bit": "actual"}}
     scenario = network(
-        tmp_path, rounds=8, every=3, learner=tiny_learner | {"codec": codec}, **actual
+        tmp_path, rounds=8, every=3, learner=tiny_learner_table | {"codec": codec}, **actual
     )
     whole = run(scenario, tmp_path / "whole")
 
@@ -210,9 +210,9 @@ def test_learning_over_codecs_goes_on_bit_by_bit(
 
 
 def test_the_learner_that_goes_on_has_the_weights_of_one_never_stopped(
-    tmp_path: Path, tiny_learner: dict[str, object]
+    tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
-    scenario = network(tmp_path, rounds=14, every=14, learner=tiny_learner)
+    scenario = network(tmp_path, rounds=14, every=14, learner=tiny_learner_table)
     whole = run(scenario, tmp_path / "whole")
 
     resumed = resume(stopped(scenario, tmp_path / "stopped", 9))
@@ -222,9 +222,9 @@ def test_the_learner_that_goes_on_has_the_weights_of_one_never_stopped(
 
 
 def test_a_run_of_the_network_alone_resumes_without_its_learner(
-    tmp_path: Path, tiny_learner: dict[str, object]
+    tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
-    scenario = network(tmp_path, learner=tiny_learner)
+    scenario = network(tmp_path, learner=tiny_learner_table)
     whole = run(scenario, tmp_path / "whole", learning=False)
 
     resumed = resume(stopped(scenario, tmp_path / "stopped", 5, learning=False))

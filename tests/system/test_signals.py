@@ -47,9 +47,9 @@ def test_a_signal_ends_the_run_after_the_round_and_the_last_line_resumes_it(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_model_loads_leaves_a_run_that_can_begin(
-    tmp_path: Path, tiny_learner: dict[str, object], number: signal.Signals
+    tmp_path: Path, tiny_learner_table: dict[str, object], number: signal.Signals
 ) -> None:
-    network(tmp_path, learner=tiny_learner)
+    network(tmp_path, learner=tiny_learner_table)
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path)
     until(lambda: catches(process, signal.SIGTERM), process)
     assert not (tmp_path / "stopped" / "scenario.toml").exists(), "the model is not yet loaded"
@@ -64,10 +64,10 @@ def test_a_signal_while_the_model_loads_leaves_a_run_that_can_begin(
 
 
 def test_a_signal_during_an_evaluation_lets_it_come_to_its_end(
-    tmp_path: Path, tiny_learner: dict[str, object]
+    tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
     """The evaluation after round 3 begins in earnest when the signal has come."""
-    scenario = network(tmp_path, every=None, learner=tiny_learner)
+    scenario = network(tmp_path, every=None, learner=tiny_learner_table)
     script = tmp_path / "slow.py"
     script.write_text(
         "import signal, sys, time, pathlib\n"
