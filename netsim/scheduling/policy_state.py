@@ -11,11 +11,13 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+from jaxtyping import Shaped
 from numpy import ndarray
 
 from netsim.scheduling.base import Policy
 
 JsonValue: TypeAlias = bool | int | float | str | None
+PolicyArray: TypeAlias = Shaped[ndarray, "..."]
 
 _SAVED_KINDS: Final = "biufcU"
 """Kinds of arrays that are saved: bool, integer, float, complex, text."""
@@ -32,7 +34,7 @@ def has_memory(policy: Policy) -> bool:
     return type(policy).state_dict is not Policy.state_dict
 
 
-def pack(state: Mapping[str, Any]) -> tuple[dict[str, ndarray], dict[str, JsonValue]]:
+def pack(state: Mapping[str, Any]) -> tuple[dict[str, PolicyArray], dict[str, JsonValue]]:
     """Return the arrays and the JSON values of a policy's state.
 
     NumPy scalars become Python numbers. The arrays are copies.
@@ -40,7 +42,7 @@ def pack(state: Mapping[str, Any]) -> tuple[dict[str, ndarray], dict[str, JsonVa
     Raises:
         PolicyStateError: a key that is no string, or a value of another type.
     """
-    arrays: dict[str, ndarray] = {}
+    arrays: dict[str, PolicyArray] = {}
     values: dict[str, JsonValue] = {}
     for key, value in state.items():
         plain = value.item() if isinstance(value, np.generic) else value
@@ -58,7 +60,7 @@ def pack(state: Mapping[str, Any]) -> tuple[dict[str, ndarray], dict[str, JsonVa
     return arrays, values
 
 
-def unpack(arrays: Mapping[str, ndarray], values: Mapping[str, JsonValue]) -> dict[str, Any]:
+def unpack(arrays: Mapping[str, PolicyArray], values: Mapping[str, JsonValue]) -> dict[str, Any]:
     """Return the state of a policy from its arrays and its JSON values."""
     return {**values, **arrays}
 
