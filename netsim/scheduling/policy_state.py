@@ -7,7 +7,6 @@ from enum import Enum
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import PurePath
-from pickle import PickleError
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeAlias
 
@@ -193,7 +192,7 @@ def _reduced_parts(value: object) -> Iterator[object]:
     """Yield the content of an object as copying it would take it; none if it cannot be copied."""
     try:
         reduced = value.__reduce_ex__(4)
-    except (TypeError, AttributeError, ValueError, RuntimeError, PickleError):
+    except Exception:  # noqa: BLE001 (foreign code may raise anything)
         return
     if isinstance(reduced, str):
         yield reduced

@@ -15,13 +15,14 @@ checked = beartype(conf=BeartypeConf(is_pep484_tower=True))
 CODE = """
 from jaxtyping import install_import_hook
 
-with install_import_hook(["netsim", "coupling.simulation.protocols", "coupling.simulation.rows", "coupling.simulation.world"], "tower.checked"):
+with install_import_hook(["netsim", "coupling.simulation"], "tower.checked"):
     import coupling
     from netsim.streams import uniform
 
 
 for policy in {policies}:
-    scenario = coupling.Scenario.load("network.toml", {{"scheduler.kind": policy, "devices.count": 20}})
+    overrides = {{"scheduler.kind": policy, "devices.count": 20}}
+    scenario = coupling.Scenario.load("network.toml", overrides)
     coupling.run(scenario, policy, learning=False)
 
 try:

@@ -1,6 +1,4 @@
-"""What the tests of the command line share: a small network as a scenario file, and the answer of a
-command.
-"""
+"""Scenario files of a small network, and the answer of a command line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""What the tests of runs share: a small network, a tiny learner, tables to compare, and airtune as
-a process.
-"""
+"""Small runs: a network, a tiny learner, tables to compare, and airtune as a process."""
 
 import os
 import subprocess

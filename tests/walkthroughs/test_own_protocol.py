@@ -71,7 +71,10 @@ server_tx_power_w = 20.0
 TABLE = """
 [protocol]
 kind = "confirmed:ConfirmedTable"
-payload_bit = { embedding = 40_000_000, feature = 3_000_000, gradient = 1_000_000, acknowledgement = 1_000 }
+payload_bit.embedding = 40_000_000
+payload_bit.feature = 3_000_000
+payload_bit.gradient = 1_000_000
+payload_bit.acknowledgement = 1_000
 """
 
 
