@@ -24,7 +24,7 @@ from coupling.simulation.payloads import EncodedSizes, FixedSizes, PayloadModel
 from coupling.simulation.protocols.aggregate import LEG, Aggregate
 from coupling.simulation.protocols.base import Protocol
 from coupling.simulation.protocols.centralised import UPLOAD, Centralised
-from coupling.simulation.protocols.exchange import ExchangeProtocol
+from coupling.simulation.protocols.exchange_protocol import ExchangeProtocol
 from coupling.simulation.protocols.fedavg_lora import fedavg_exchange
 from coupling.simulation.protocols.phased import SPLIT_STEP
 from coupling.simulation.world import ScenarioWorld
