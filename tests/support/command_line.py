@@ -1,6 +1,4 @@
-"""What the tests of the command line share: a small network as a scenario file, and the answer of a
-command.
-"""
+"""Small network as a scenario file, and the answer of a command, for command-line tests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +45,7 @@ data = { name = "movie_reviews" }
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left behind: exit status, standard output and standard error."""
+    """Answer of a command: exit status, standard output and standard error."""
 
     status: int
     out: str
