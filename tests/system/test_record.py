@@ -100,7 +100,7 @@ def test_a_channel_that_changes_with_the_round_has_no_time_to_record_until(tmp_p
 @pytest.mark.parametrize(
     "clock", [{}, {"world_clock": "round", "round_period_s": 40.0}], ids=["time", "round"]
 )
-def test_availability_is_exported_and_replayed_with_amid_transfer_departures(
+def test_availability_is_exported_and_replayed_amid_transfers(
     tmp_path: Path, clock: dict[str, object]
 ) -> None:
     availability = {"kind": "markov", "mean_on_s": 60.0, "mean_off_s": 30.0}
