@@ -42,10 +42,10 @@ def interval(values: Sequence[float] | ndarray) -> Interval:
     known = np.asarray(values, float)
     known = known[~np.isnan(known)]
     if not len(known):
-        return Interval(np.nan, np.nan, np.nan, 0)
+        return Interval(np.nan, np.nan, np.nan, count=0)
     mean = float(known.mean())
     half = half_width(float(known.std(ddof=1)), len(known)) if len(known) > 1 else np.nan
-    return Interval(mean, mean - half, mean + half, len(known))
+    return Interval(mean, mean - half, mean + half, count=len(known))
 
 
 def half_width(deviation: float, count: int) -> float:

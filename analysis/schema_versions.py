@@ -10,6 +10,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.layout import PROVENANCE
+
 SCHEMA_VERSION: Final = "2"
 """The newest schema of run directories that this version reads."""
 
@@ -23,7 +25,7 @@ def unreadable_version(version: object) -> str:
     """Return the error text for a run of a schema version that cannot be read."""
     return (
         f"has schema {version}, this version reads {' and '.join(READABLE_VERSIONS)}; "
-        "read it with the version in its provenance.json"
+        f"read it with the version in its {PROVENANCE}"
     )
 
 

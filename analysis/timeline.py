@@ -83,9 +83,8 @@ def _rounds(table: pd.DataFrame) -> list[Event]:
             _slice(
                 f"round {values.round}",
                 (_ROUNDS, 0),
-                values.start_s,
-                values.end_s,
-                {
+                (values.start_s, values.end_s),
+                arguments={
                     "scheduled": int(values.scheduled),
                     "arrived": int(values.arrived),
                     "delay_s": float(values.delay_s),
@@ -110,7 +109,7 @@ def _device(device: int, legs: pd.DataFrame, start_s: float) -> list[Event]:
     for row in legs.itertuples():
         leg: Any = row
         if computing_from_s is not None and leg.start_s > computing_from_s:
-            events += _computing(leg.leg, leg.direction, device, (computing_from_s, leg.start_s))
+            events += _computing(leg, device, (computing_from_s, leg.start_s))
         arguments = {
             "direction": leg.direction,
             "bits": int(leg.bits),
@@ -120,20 +119,22 @@ def _device(device: int, legs: pd.DataFrame, start_s: float) -> list[Event]:
             "status": leg.status,
         }
         name = leg.leg if leg.status == "delivered" else f"{leg.leg} ({leg.status})"
-        events.append(_slice(name, (_DEVICES, device), leg.start_s, leg.end_s, arguments))
+        events.append(
+            _slice(name, (_DEVICES, device), (leg.start_s, leg.end_s), arguments=arguments)
+        )
         # After a leg that did not arrive nothing is computed: it is sent again, or given up.
         computing_from_s = leg.end_s if leg.status == "delivered" else None
     return events
 
 
-def _computing(leg: str, direction: str, device: int, span_s: tuple[float, float]) -> list[Event]:
+def _computing(leg: Any, device: int, span_s: tuple[float, float]) -> list[Event]:
     """Return the events of the computing before a leg: on the device, or on the server."""
     start_s, end_s = span_s
-    if direction == "uplink":
-        return [_slice(f"compute {leg}", (_DEVICES, device), start_s, end_s, arguments={})]
+    if leg.direction == "uplink":
+        return [_slice(f"compute {leg.leg}", (_DEVICES, device), span_s, arguments={})]
     shared = {
         "cat": "server",
-        "name": f"wait and compute {leg} (device {device})",
+        "name": f"wait and compute {leg.leg} (device {device})",
         "id": device,
         "pid": _SERVER,
         "tid": 0,
@@ -153,14 +154,17 @@ def _server_steps(table: pd.DataFrame, transfers: pd.DataFrame) -> list[Event]:
         last_s = ends.get(values.round, values.end_s)
         if values.end_s > last_s:
             arguments = {"round": int(values.round)}
-            events.append(_slice("server step", (_SERVER, 0), last_s, values.end_s, arguments))
+            events.append(
+                _slice("server step", (_SERVER, 0), (last_s, values.end_s), arguments=arguments)
+            )
     return events
 
 
 def _slice(
-    name: str, track: tuple[int, int], start_s: float, end_s: float, arguments: Event
+    name: str, track: tuple[int, int], span_s: tuple[float, float], arguments: Event
 ) -> Event:
     place = {"pid": track[0], "tid": track[1]}
+    start_s, end_s = span_s
     start_us = float(start_s) * 1e6
     return {
         "ph": "X",

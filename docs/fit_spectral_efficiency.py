@@ -56,7 +56,8 @@ def fitted(
         coefficients = result.x
         misfit = np.abs(error(coefficients))
         if misfit.max() < best_error:
-            best, best_error = coefficients, float(misfit.max())
+            best = coefficients
+            best_error = float(misfit.max())
         weights = weights * misfit
         weights /= weights.mean()
     return best, best_error

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Learner(ABC):
-    """Learner of a run, driven by the protocol: jobs advance as steps are computed and legs
-    delivered.
+    """Learner of a run, driven by the protocol.
 
-    A learner ignores steps and legs that it does not know, so that a protocol may have more.
+    Jobs advance as steps are computed and legs delivered in simulated time. A learner ignores
+    steps and legs that it does not know, so that a protocol may have more.
     """
 
     @property

@@ -55,7 +55,7 @@ def build_components(
         local_batches=settings.local_batches,
         rng=rng,
     )
-    samples, test = _prepare_sets(settings, architecture, model, [labelled, labelled_test])
+    samples, test = _prepare_sets(settings, architecture, model, sets=[labelled, labelled_test])
     matrices = (
         [] if settings.lora.frozen else [m for pair in adapters for m in (pair.down, pair.up)]
     )

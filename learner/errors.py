@@ -1,6 +1,8 @@
 """Exceptions of the learner; each text is one line that a user can act on."""
 
-from typing import final
+from typing import Final, final
+
+_LIMIT: Final = 200
 
 
 @final
@@ -51,3 +53,8 @@ class OutOfMemoryError(MemoryError):
 @final
 class StateError(ValueError):
     """A saved state is damaged, or it belongs to another learner."""
+
+
+def one_line(error: Exception, limit: int = _LIMIT) -> str:
+    """Return the text of an error on one line, at most ``limit`` characters of it."""
+    return " ".join(str(error).split())[:limit]

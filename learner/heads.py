@@ -102,7 +102,8 @@ class HeadBank:
         assert stack.bias.grad is not None, "a head steps after its loss went backward"
         for device, weight, bias in zip(devices, stack.weight.grad, stack.bias.grad, strict=True):
             head = self.get_or_create(device)
-            head.weight.grad, head.bias.grad = weight, bias
+            head.weight.grad = weight
+            head.bias.grad = bias
             optimizers.step(head.optimizer, self._optimizer)
 
     def get_or_create(self, device: int) -> TrainedHead:

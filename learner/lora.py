@@ -87,8 +87,8 @@ def _matches(pattern: str, linear: Sequence[str]) -> list[str]:
 def _named(targets: Sequence[str], linear: Sequence[str]) -> list[str]:
     for target in targets:
         if not any(_names(target, name) for name in linear):
-            there = ", ".join(_ends(linear))
-            problem = f"'{target}' is no linear module of the server's part; there are: {there}"
+            names = ", ".join(_ends(linear))
+            problem = f"'{target}' is no linear module of the server's part; there are: {names}"
             raise LearnerInputError(KEY, problem)
     return [name for name in linear if any(_names(target, name) for target in targets)]
 
@@ -97,8 +97,8 @@ def _of_layers(layers: Sequence[int], named: Sequence[str]) -> list[str]:
     present = {_layer(name) for name in named}
     for layer in layers:
         if layer not in present:
-            there = ", ".join(str(number) for number in sorted(present - {None}, key=str))
-            problem = f"layer {layer} has none of the targets; the layers {there} have them"
+            names = ", ".join(str(number) for number in sorted(present - {None}, key=str))
+            problem = f"layer {layer} has none of the targets; the layers {names} have them"
             raise LearnerInputError("learner.lora.layers", problem)
     return [name for name in named if _layer(name) in layers]
 
@@ -123,7 +123,8 @@ def _ends(modules: Sequence[str]) -> list[str]:
 
 
 def _start(name: str, module: Any, random: Any) -> Adapter:
-    down, up = module.lora_A["default"].weight, module.lora_B["default"].weight
+    down = module.lora_A["default"].weight
+    up = module.lora_B["default"].weight
     bound = 1 / math.sqrt(down.shape[1])
     with torch.no_grad():
         down.copy_(torch.from_numpy(random.uniform(-bound, bound, down.shape)))

@@ -6,10 +6,11 @@ from typing import TypeAlias
 import numpy as np
 
 RngFactory: TypeAlias = Callable[..., np.random.Generator]
-"""``rng(name, *indices)``: a new generator at the start of the stream of that name and indices.
+"""``rng(name, *indices)``: a new generator at the start of this stream.
 
 Equal names and indices give equal numbers, in any order of calls. The learner has no other source
-of random numbers. Names: ``lora`` (matrix), ``head`` (device; none where all start equal), ``split``,
-``partition`` (device, where shares overlap), ``minibatch`` (device, round), ``server_minibatch``
-(round), ``test``.
+of random numbers. Names, with their indices: ``lora`` (matrix), ``head`` (device; no index where
+all heads start equal), ``split``, ``sizes``, ``partition`` (device, for Dirichlet shares and shares
+that overlap), ``partition_order``, ``minibatch`` (device, round), ``server_minibatch`` (round),
+``test``.
 """

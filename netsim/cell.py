@@ -93,7 +93,7 @@ class Cell:
     ) -> Generator[simpy.Event, Any, list[Attempt]]:
         """Send bits and return the attempts, the last of which decides.
 
-        The transfer is aborted at ``departure_s``, or when its bits have been on air for ``airtime_s``.
+        The transfer is aborted at ``departure_s``, or after an air time of ``airtime_s``.
         """
         band = self._uplink if direction == UPLINK else self._downlink
         assert band is not None, "validated with the protocol: there is a downlink"

@@ -48,11 +48,11 @@ class Circle(Convex):
 
     @override
     def points(self, u: Float[ndarray, "*n"], v: Float[ndarray, "*n"]) -> Xy:
-        return Ring(self.x_m, self.y_m, 0.0, self.radius_m).points(u, v)
+        return self._ring().points(u, v)
 
     @override
     def box(self) -> "Rectangle":
-        return Ring(self.x_m, self.y_m, 0.0, self.radius_m).box()
+        return self._ring().box()
 
     @override
     def diameter_m(self) -> float:
@@ -62,6 +62,9 @@ class Circle(Convex):
     def mean_distance_m(self) -> float:
         """Return ``128 R / (45 pi)``, Crofton 1885."""
         return 128 * self.radius_m / (45 * np.pi)
+
+    def _ring(self) -> "Ring":
+        return Ring(self.x_m, self.y_m, inner_m=0.0, outer_m=self.radius_m)
 
 
 @final
@@ -87,7 +90,10 @@ class Ring(Region):
     @override
     def box(self) -> "Rectangle":
         return Rectangle(
-            self.x_m - self.outer_m, self.y_m - self.outer_m, 2 * self.outer_m, 2 * self.outer_m
+            self.x_m - self.outer_m,
+            self.y_m - self.outer_m,
+            width_m=2 * self.outer_m,
+            height_m=2 * self.outer_m,
         )
 
 
@@ -144,8 +150,8 @@ class Segment(Convex):
         return Rectangle(
             min(self.x_m, self.x_m + self.dx_m),
             min(self.y_m, self.y_m + self.dy_m),
-            abs(self.dx_m),
-            abs(self.dy_m),
+            width_m=abs(self.dx_m),
+            height_m=abs(self.dy_m),
         )
 
     @override

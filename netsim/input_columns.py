@@ -21,8 +21,8 @@ def read_columns(
     Columns named in ``flags`` may also be true and false, which become 1 and 0.
 
     Raises:
-        NetworkInputError: with the scenario ``key`` of the path; no such file, not a table, no rows, a
-            column that is missing or not numeric, or a value that is missing or not finite.
+        NetworkInputError: with the scenario ``key`` of the path; no such file, not a table, no
+            rows, a column that is missing or not numeric, or a value that is missing or not finite.
     """
     table = _read(Path(path), key)
     missing = [name for name in names if name not in table.column_names]

@@ -40,7 +40,7 @@ def main() -> int:
     # Only the scale for two cores has its tables in the repository.
     docs = DOCS if given.scale == "cpu" else RUNS / given.scale
     try:
-        _write(plan, names, given.scale, docs)
+        _write(plan, names, given.scale, docs=docs)
     except tables.MissingRunsError as error:
         print(error, file=sys.stderr)
         return 1
@@ -54,12 +54,12 @@ def _run(command: stages.Command) -> int:
     ).returncode
 
 
-def _write(plan: stages.StagePlan, names: list[str], scale: stages.Scale, docs: Path) -> None:
+def _write(plan: stages.StagePlan, names: list[str], scale: stages.Scale, *, docs: Path) -> None:
     """Write the tables of the stages, their figures if all runs exist, and the page."""
     folder = docs / "reproduction"
     variants: dict[str, Variants] = {}
     for name in names:
-        variants[name] = tables.variants(name, plan.stages[name], scale, RUNS)
+        variants[name] = tables.variants(name, plan.stages[name], scale, runs=RUNS)
         tables.write(tables.table(plan.stages[name], variants[name]), folder / f"{name}.csv")
     for figure, drawing in FIGURES.items():
         needed = dict.fromkeys(stage for stage, _ in drawing.runs)
@@ -68,7 +68,9 @@ def _write(plan: stages.StagePlan, names: list[str], scale: stages.Scale, docs: 
             with contextlib.suppress(tables.MissingRunsError):
                 for stage in needed:
                     if stage not in variants:
-                        variants[stage] = tables.variants(stage, plan.stages[stage], scale, RUNS)
+                        variants[stage] = tables.variants(
+                            stage, plan.stages[stage], scale, runs=RUNS
+                        )
                 figures.draw(figure, variants, folder)
     written = {path.stem: tables.read(path) for path in sorted(folder.glob("*.csv"))}
     page = Page(written, verdicts.read()).render(TEMPLATE.read_text(encoding="utf-8"))

@@ -41,10 +41,14 @@ _PAPER: Final = ("all_in", "algorithm1", "greedy", "aaba")
 _THREE: Final = _PAPER[1:]
 
 FIGURES: Final = {
-    "fig3-sst2": Drawing("fig3", (("fig3-sst2", "all"),), _PAPER, _time_in_decades),
-    "fig3-sst2-sgd": Drawing("fig3", (("fig3-sst2-sgd", "all"),), _PAPER, _time_in_decades),
-    "fig3-mrpc": Drawing("fig3", (("fig3-mrpc", "all"),), _PAPER, _time_in_decades),
-    "fig4-cifar10": Drawing("fig4", (("fig4-cifar10", "all"),), _PAPER, _time_in_decades),
+    "fig3-sst2": Drawing("fig3", (("fig3-sst2", "all"),), _PAPER, postprocess=_time_in_decades),
+    "fig3-sst2-sgd": Drawing(
+        "fig3", (("fig3-sst2-sgd", "all"),), _PAPER, postprocess=_time_in_decades
+    ),
+    "fig3-mrpc": Drawing("fig3", (("fig3-mrpc", "all"),), _PAPER, postprocess=_time_in_decades),
+    "fig4-cifar10": Drawing(
+        "fig4", (("fig4-cifar10", "all"),), _PAPER, postprocess=_time_in_decades
+    ),
     "fig5-sst2": Drawing("fig5", (("fig5-sst2", "all"), ("fig3-sst2", "all")), _THREE),
     "fig5-devices-start0": Drawing("fig5", (("budgets", "start0"),)),
     "fig5-devices-start5": Drawing("fig5", (("budgets", "start5"),)),
@@ -56,7 +60,7 @@ FIGURES: Final = {
         "queue", (("radio", "start5"),), ("algorithm1", "exact", "greedy", "aaba")
     ),
     "participation": Drawing("participation", (("radio", "start5"),)),
-    "order": Drawing("fig3", (("order", "all"),), (), _time_in_decades),
+    "order": Drawing("fig3", (("order", "all"),), postprocess=_time_in_decades),
 }
 
 

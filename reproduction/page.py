@@ -48,7 +48,8 @@ class Page:
         """Return the named claims with their verdicts; a name may end in a star."""
         chosen = [name for name in self.claims if any(_fits(name, pattern) for pattern in names)]
         lines = [
-            "| claim | whose | differences that must be positive (95 % interval, seeds) | verdict |",
+            "| claim | source | differences that must be positive (95 % interval, seeds) "
+            "| verdict |",
             "|---|---|---|---|",
         ]
         for name in chosen:

@@ -37,7 +37,7 @@ def finished(folder: Path) -> Runs:
     return runs
 
 
-def variants(name: str, stage: Stage, scale: Scale, runs: Path) -> dict[str, Runs]:
+def variants(name: str, stage: Stage, scale: Scale, *, runs: Path) -> dict[str, Runs]:
     """Return the runs of the variants of a stage that were run.
 
     Raises:

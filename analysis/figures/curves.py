@@ -43,7 +43,7 @@ def over_rounds(group: Group, table: str, column: str, window: int = 1) -> Curve
     return _mean(pd.concat(series, axis=1, join="inner")) if series else None
 
 
-def over_time(group: Group, table: str, time: str, column: str, window: int = 1) -> Curve | None:
+def over_time(group: Group, table: str, time: str, *, column: str, window: int = 1) -> Curve | None:
     """Return a column against simulated time, up to the end of the run that ends first.
 
     Values are linear between the rows of each run.

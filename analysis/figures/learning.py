@@ -36,21 +36,26 @@ def learning(runs: Runs, style: Style) -> "Figure":
         left, right = 2 * place, 2 * place + 1
         for group in groups(task):
             curves.draw(
-                rows[0][left], curves.over_rounds(group, "rounds", "train_loss", window), group
+                rows[0][left],
+                curves.over_rounds(group, "rounds", "train_loss", window=window),
+                group,
             )
             curves.draw(
                 rows[0][right],
-                curves.over_time(group, "rounds", "end_s", "train_loss", window),
+                curves.over_time(group, "rounds", "end_s", column="train_loss", window=window),
                 group,
             )
             curves.draw(
-                rows[1][left], curves.over_rounds(group, "evaluations", "accuracy"), group, 100.0
+                rows[1][left],
+                curves.over_rounds(group, "evaluations", "accuracy"),
+                group,
+                scale=100.0,
             )
             curves.draw(
                 rows[1][right],
-                curves.over_time(group, "evaluations", "time_s", "accuracy"),
+                curves.over_time(group, "evaluations", "time_s", column="accuracy"),
                 group,
-                100.0,
+                scale=100.0,
             )
         for column, x in ((left, "round"), (right, "simulated time (s)")):
             rows[0][column].set(title=name, ylabel=loss, xlabel=x)

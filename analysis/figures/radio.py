@@ -48,7 +48,9 @@ def queue(runs: Runs, style: Style) -> "Figure":
     window = curves.window_of(list(runs))
     for group in groups(runs):
         curves.draw(rows[0][0], curves.over_rounds(group, "rounds", "virtual_queue_s"), group)
-        curves.draw(rows[0][1], curves.over_rounds(group, "rounds", "scheduled", window), group)
+        curves.draw(
+            rows[0][1], curves.over_rounds(group, "rounds", "scheduled", window=window), group
+        )
     rows[0][0].set(xlabel="round", ylabel="virtual queue (s)")
     rows[0][1].set(xlabel="round", ylabel=f"devices scheduled{curves.window_label(window)}")
     legend(figure, rows[0][0])
@@ -87,7 +89,7 @@ def energy(runs: Runs, style: Style) -> "Figure":
     figure, rows = panels(style, 1, 2)
     for group in groups(runs):
         total = curves.totals(group, "energy_j")
-        curves.draw(rows[0][0], total, group, 1e-3)
+        curves.draw(rows[0][0], total, group, scale=1e-3)
         ends = curves.over_rounds(group, "rounds", "end_s")
         assert ends is not None, "every run has rounds"
         rows[0][1].plot(ends.mean, total.mean * 1e-3, label=group.name, **group.line_style)

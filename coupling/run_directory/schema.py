@@ -119,7 +119,7 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
             "band_residual",
             _REAL,
             "1",
-            "|sum of shares - B| / B; null if nobody is scheduled.",
+            "|sum of shares - B| / B; null without scheduled devices.",
             True,
         ),
         Column("policy_wall_s", _REAL, "s", "Wall-clock time of the policy's decision."),

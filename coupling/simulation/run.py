@@ -155,7 +155,7 @@ def resume(
 
 @final
 class _Job:
-    """Loop of a run, and who is told about it."""
+    """Loop of a run, and the functions that it calls."""
 
     def __init__(
         self,

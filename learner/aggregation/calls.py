@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 import numpy as np
 
 from learner.aggregation.base import AdapterModel, Aggregator, LinearAggregator, Update
-from learner.errors import AggregatorError
+from learner.errors import AggregatorError, one_line
 from learner.job import Job
 
 
@@ -59,5 +59,4 @@ def apply_updates(
 
 def _failure(aggregator: Aggregator, error: Exception) -> AggregatorError:
     cause = f"{type(error).__name__}: " if not isinstance(error, AggregatorError) else ""
-    line = " ".join(str(error).split())
-    return AggregatorError(f"{type(aggregator).__name__} failed: {cause}{line}")
+    return AggregatorError(f"{type(aggregator).__name__} failed: {cause}{one_line(error)}")

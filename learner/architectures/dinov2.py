@@ -11,8 +11,9 @@ from learner.architectures.base import CutActivations, ImageArchitecture, pair
 
 @final
 class Dinov2(ImageArchitecture):
-    """``transformers.Dinov2Model``, without a pooler: its authors classify by ``cls_mean`` or
-    ``cls``.
+    """``transformers.Dinov2Model``, without a pooler.
+
+    Its authors classify by ``cls_mean`` or ``cls``.
     """
 
     targets: ClassVar = ("q_proj", "v_proj")

@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenize
 from transformers.utils import is_flash_attn_2_available, logging
 
 from learner.architectures import ARCHITECTURES, SplitArchitecture, TextArchitecture
-from learner.errors import LearnerInputError
+from learner.errors import LearnerInputError, one_line
 from learner.precision import Precision
 from learner.settings import LearnerSettings
 
@@ -67,7 +67,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
             )
         except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
             raise LearnerInputError(
-                KEY, f"the weights of '{model}' cannot be loaded: {_line(error)}"
+                KEY, f"the weights of '{model}' cannot be loaded: {one_line(error)}"
             ) from error
     _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
     encoder.requires_grad_(requires_grad=False)
@@ -84,8 +84,9 @@ def _find_architecture(model: str, config: Any, *, pooler: bool) -> SplitArchite
     architecture = ARCHITECTURES.get(config.model_type)
     if architecture is None:
         problem = (
-            f"'{model}' is of the type {config.model_type}, for which learner/architectures has no file; known are: "
-            f"{', '.join(ARCHITECTURES)}; docs/adding-a-model.md shows how to add one"
+            f"'{model}' is of the type {config.model_type}, for which "
+            f"learner/architectures has no file; known are: {', '.join(ARCHITECTURES)}; "
+            "docs/adding-a-model.md shows how to add one"
         )
         raise LearnerInputError(KEY, problem)
     if getattr(config, "is_decoder", False):
@@ -126,7 +127,7 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
     # Faulty files raise anything, down to a bare Exception of the Rust library.
     except Exception as error:
         raise LearnerInputError(
-            KEY, f"'{model}' has no tokenizer that can be loaded: {_line(error)}"
+            KEY, f"'{model}' has no tokenizer that can be loaded: {one_line(error)}"
         ) from error
     # Where the files are missing, transformers may make up a tokenizer of special tokens only.
     if len(tokenizer) <= len(tokenizer.all_special_ids):
@@ -150,7 +151,7 @@ def load_image_processor(model: str) -> Any:
             return AutoImageProcessor.from_pretrained(locate(model), backend="pil")
     # As with the tokenizer, faulty files raise anything.
     except Exception as error:
-        problem = f"'{model}' has no image processor that can be loaded: {_line(error)}"
+        problem = f"'{model}' has no image processor that can be loaded: {one_line(error)}"
         raise LearnerInputError(KEY, problem) from error
 
 
@@ -170,14 +171,14 @@ def _load_config(model: str, source: str) -> Any:
             return AutoConfig.from_pretrained(source)
     except OSError as error:
         if Path(source).is_dir():
-            raise LearnerInputError(KEY, f"{unreadable}: {_line(error)}") from error
+            raise LearnerInputError(KEY, f"{unreadable}: {one_line(error)}") from error
         problem = (
-            f"'{model}' is neither a local directory nor a model that the Hugging Face hub returns; "
-            "'minilm' needs no download"
+            f"'{model}' is neither a local directory nor a model that the Hugging Face hub "
+            "returns; 'minilm' needs no download"
         )
         raise LearnerInputError(KEY, problem) from error
     except ValueError as error:
-        raise LearnerInputError(KEY, f"{unreadable}: {_line(error)}") from error
+        raise LearnerInputError(KEY, f"{unreadable}: {one_line(error)}") from error
 
 
 def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:
@@ -189,10 +190,6 @@ def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:
         raise LearnerInputError(
             KEY, f"'{model}' lacks {len(missing)} weights, the first is {missing[0]}"
         )
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 @contextmanager

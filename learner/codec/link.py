@@ -54,7 +54,8 @@ class LegCodec:
         sent_bits = 8 * sum(part.nbytes for part in sent)
         if sent_bits != announced:
             raise CodecError(
-                f"codec '{self.kind}' wrote {sent_bits} bits of {self.leg} and announced {announced}"
+                f"codec '{self.kind}' wrote {sent_bits} bits of {self.leg} and announced "
+                f"{announced}"
             )
         decoded = self.codec.decode(sent, tokens, vectors.shape[1])
         if decoded.shape != vectors.shape:

@@ -14,7 +14,7 @@ from learner.codec.integers import Integers
 from learner.codec.link import LegCodec, SplitLink
 from learner.codec.low_rank import LowRank
 from learner.codec.top_k import TopK
-from learner.errors import CodecError, LearnerInputError
+from learner.errors import CodecError, LearnerInputError, one_line
 from learner.settings import Codecs, Leg, installed
 
 CODECS: Final[dict[str, Callable[..., Codec]]] = {
@@ -30,8 +30,7 @@ CODECS: Final[dict[str, Callable[..., Codec]]] = {
 
 
 def create(kind: str, **options: Any) -> Codec:  # each codec declares its own
-    """Return a codec: a built-in one, one that an installed package offers, or that of
-    ``package.module:Class``.
+    """Return a codec: built in, of an installed package, or of ``package.module:Class``.
 
     Raises:
         ValueError: there is no such codec, or it does not take the options; the text is one line.
@@ -82,18 +81,15 @@ def _leg_codec(codecs: Codecs, leg: Leg, width: int) -> LegCodec:
         leg_codec = LegCodec(leg, table.kind, create(**table.model_dump()))
         _self_test(leg_codec, width, several=leg == "embedding")
     except (ValueError, CodecError) as error:
-        raise LearnerInputError(key, _line(error)) from error
+        raise LearnerInputError(key, one_line(error)) from error
     # A plug-in codec may raise anything.
     except Exception as error:
         problem = (
-            f"codec '{table.kind}' fails on a trial payload: {type(error).__name__}: {_line(error)}"
+            f"codec '{table.kind}' fails on a trial payload: {type(error).__name__}: "
+            f"{one_line(error)}"
         )
         raise LearnerInputError(key, problem) from error
     return leg_codec
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _self_test(leg_codec: LegCodec, width: int, *, several: bool) -> None:
@@ -114,5 +110,7 @@ def _self_test(leg_codec: LegCodec, width: int, *, several: bool) -> None:
         alone = leg_codec.round_trip(vectors[first:last], np.array([last - first]), None)
         if not torch.allclose(alone, together[first:last], rtol=1e-4, atol=1e-6):
             raise ValueError(
-                f"codec '{leg_codec.kind}' decodes a sample differently when other samples are sent with it"
+                f"codec '{leg_codec.kind}' decodes a sample differently when other samples are "
+                "sent "
+                "with it"
             )

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from learner.data.raw_tables import RawTables
-from learner.errors import LearnerInputError
+from learner.errors import LearnerInputError, one_line
 
 KEY = "learner.data.path"
 _READERS = MappingProxyType[str, Callable[[Path], pd.DataFrame]](
@@ -39,7 +39,7 @@ def _read(folder: Path, *splits: str) -> pd.DataFrame:
                 try:
                     return pd.concat([reader(file) for file in files], ignore_index=True)
                 except (OSError, ValueError) as error:
-                    reason = " ".join(str(error).split())[:150]
+                    reason = one_line(error, limit=150)
                     problem = f"{split}*{ending} in '{folder}' cannot be read: {reason}"
                     raise LearnerInputError(KEY, problem) from error
     wanted = " or ".join(f"{split}*" for split in splits)

@@ -8,7 +8,7 @@ from typing import final
 import pandas as pd
 
 from learner.data.raw_tables import RawTables
-from learner.errors import LearnerInputError
+from learner.errors import LearnerInputError, one_line
 from learner.settings import Columns, Data
 
 KEY = "learner.data.name"
@@ -103,7 +103,7 @@ def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
             )
         # Each format of a data set raises its own errors.
         except (OSError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:150]
+            reason = one_line(error, limit=150)
             problem = (
                 problem
                 or f"'{name}' cannot be loaded ({reason}); learner.data.path takes a local copy"

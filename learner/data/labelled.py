@@ -11,7 +11,7 @@ from jaxtyping import Int
 from numpy import ndarray
 from PIL import Image
 
-from learner.errors import LearnerInputError
+from learner.errors import LearnerInputError, one_line
 from learner.settings import Columns
 
 
@@ -33,10 +33,10 @@ class LabelledDataset:
     def take(self, rows: Int[ndarray, " R"]) -> "LabelledDataset":
         """Return the samples of these rows."""
         return LabelledDataset(
-            tuple([column[row] for row in rows] for column in self.texts),
-            self.labels[rows],
-            [self.images[row] for row in rows] if self.images else [],
-            None if self.groups is None else self.groups[rows],
+            texts=tuple([column[row] for row in rows] for column in self.texts),
+            labels=self.labels[rows],
+            images=[self.images[row] for row in rows] if self.images else [],
+            groups=None if self.groups is None else self.groups[rows],
         )
 
 
@@ -59,15 +59,15 @@ def from_frame(
     read = columns.text or (columns.image or "",)
     for name in (*read, columns.label, *([] if group is None else [group])):
         if name not in frame.columns:
-            there = ", ".join(map(str, frame.columns))
+            names = ", ".join(map(str, frame.columns))
             raise LearnerInputError(
-                key, f"the {split} split has no column '{name}'; there are: {there}"
+                key, f"the {split} split has no column '{name}'; there are: {names}"
             )
     if frame.empty:
         raise LearnerInputError(key, f"the {split} split has no samples")
     return LabelledDataset(
         texts=tuple(_texts(frame[name], key, split) for name in columns.text or ()),
-        labels=_labels(frame[columns.label], columns.classes, classes, key, split),
+        labels=_labels(frame[columns.label], columns.classes, classes, key=key, split=split),
         images=[] if columns.image is None else _images(frame[columns.image], key, split),
         groups=None if group is None else pd.factorize(frame[group].astype(str), sort=True)[0],
     )
@@ -110,12 +110,15 @@ def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
     for row, value in enumerate(column):
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
-            problem = f"row {row} in column '{column.name}' of the {split} split holds no bytes of an image"
+            problem = (
+                f"row {row} in column '{column.name}' of the {split} split holds no bytes of an "
+                "image"
+            )
             raise LearnerInputError(key, problem)
         try:
             decode(content)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
-            reason = " ".join(str(error).split())[:80]
+            reason = one_line(error, limit=80)
             problem = (
                 f"row {row} in column '{column.name}' of the {split} split is no image: {reason}"
             )

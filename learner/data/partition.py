@@ -49,9 +49,9 @@ class Partition(MinibatchSampler):
         self._batch_size = batch_size * local_batches
         self._rng = rng
         # None where shares overlap: each is drawn when it is used, so that K shares need no memory.
-        self._shares = _assign(data, labelled, device_count, rng)
+        self._shares = _assign(data, labelled, device_count, rng=rng)
         self.sizes = (
-            _sizes(data, len(labelled), device_count, rng)
+            _sizes(data, len(labelled), device_count, rng=rng)
             if self._shares is None
             else np.array([len(share) for share in self._shares])
         )
@@ -102,7 +102,8 @@ class Partition(MinibatchSampler):
         present = (self.class_counts() > 0).sum(1)
         few, many = int(present.min()), int(present.max())
         classes = f"{few}" if few == many else f"{few} to {many}"
-        return f"{text}, {int(self.sizes.sum()):,} of {len(self._labels):,} in all; {classes} classes per device"
+        total = f"{int(self.sizes.sum()):,} of {len(self._labels):,} in all"
+        return f"{text}, {total}; {classes} classes per device"
 
 
 def _assign(
@@ -113,13 +114,15 @@ def _assign(
     labels = labelled.labels
     match data.partition:
         case Iid():
-            return partitioners.iid(_sizes(data, len(labels), device_count, rng), len(labels), rng)
+            return partitioners.iid(
+                _sizes(data, len(labels), device_count, rng=rng), len(labels), rng
+            )
         case Dirichlet(alpha=alpha):
-            sizes = _sizes(data, len(labels), device_count, rng)
-            return partitioners.dirichlet(sizes, labels, alpha, rng)
+            sizes = _sizes(data, len(labels), device_count, rng=rng)
+            return partitioners.dirichlet(sizes, labels, alpha, rng=rng)
         case Shards(per_device=per_device):
             total = _mean_size(data, len(labels), device_count) * device_count
-            return partitioners.shards(total, labels, device_count, per_device, rng)
+            return partitioners.shards(total, labels, device_count, per_device=per_device, rng=rng)
         case ByColumn():
             assert labelled.groups is not None, "read with the samples"
             return partitioners.natural(labelled.groups, device_count, rng)
@@ -138,7 +141,10 @@ def _sizes(data: Data, samples: int, device_count: int, rng: RngFactory) -> Int[
 def _mean_size(data: Data, samples: int, device_count: int) -> int:
     if data.share is None:
         if device_count > samples:
-            problem = f"the default, 1 / {device_count}, of {samples} training samples is less than one sample"
+            problem = (
+                f"the default, 1 / {device_count}, of {samples} training samples is less than one "
+                "sample"
+            )
             raise LearnerInputError("learner.data.share", problem)
         return samples // device_count
     # A share such as 0.05 is not exact in binary: twenty of them may exceed 1 by a rounding error.

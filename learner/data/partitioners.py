@@ -36,7 +36,7 @@ def dirichlet(
         random = rng("partition", device)
         mix = np.zeros(len(pools))
         mix[common > 0] = random.dirichlet(alpha * common[common > 0])
-        taken = _draw(int(sizes[device]), mix, left, random)
+        taken = _draw(int(sizes[device]), mix, left, random=random)
         shares[device] = np.concatenate(
             [
                 pool[kept - count : kept]
@@ -85,7 +85,10 @@ def natural(groups: Int[ndarray, " S"], device_count: int, rng: RngFactory) -> S
     """
     count = int(groups.max()) + 1
     if count < device_count:
-        problem = f"the column has {count} values, which is less than one for each of {device_count} devices"
+        problem = (
+            f"the column has {count} values, which is less than one for each of {device_count} "
+            "devices"
+        )
         raise LearnerInputError("learner.data.partition.column", problem)
     owner = np.empty(count, dtype=np.int64)
     owner[rng("partition").permutation(count)] = np.arange(count) % device_count

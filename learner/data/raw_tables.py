@@ -57,8 +57,8 @@ class RawTables:
             needed = {*(columns.text or ()), columns.image, columns.label} - {None}
             if needed <= set(self.train.columns):
                 return columns
-        there = ", ".join(map(str, self.train.columns))
-        problem = f"cannot be guessed from {there}; say which are text (or image) and label"
+        names = ", ".join(map(str, self.train.columns))
+        problem = f"cannot be guessed from {names}; say which are text (or image) and label"
         raise LearnerInputError("learner.data.columns", problem)
 
     def _count_classes(self, columns: Columns) -> int:
@@ -76,6 +76,9 @@ class RawTables:
         present = np.unique(train[columns.label].to_numpy())
         if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
             examples = ", ".join(map(str, present[:8]))
-            problem = f"the training labels ({examples}) are not two classes or more, numbered from 0 without a gap"
+            problem = (
+                f"the training labels ({examples}) are not two classes or more, numbered from 0 "
+                "without a gap"
+            )
             raise LearnerInputError(self.key, problem)
         return len(present)

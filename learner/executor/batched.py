@@ -40,8 +40,8 @@ class BatchedExecutor(DeferredExecutor):
             # Frozen LoRA: no update is formed, and no weight has an effect.
             return self._train(jobs, np.zeros(len(jobs)))
         if not isinstance(aggregator, LinearAggregator):
-            return self._learn_apart(jobs, arrived, aggregator, round_number)
-        counted = arrived_weights(aggregator, jobs, arrived, round_number)
+            return self._learn_apart(jobs, arrived, aggregator, round_number=round_number)
+        counted = arrived_weights(aggregator, jobs, arrived, round_number=round_number)
         weights = np.array(counted) / (max(sum(counted), 1e-300) * self._parts.local_batches)
         result = self._train(jobs, weights)
         if any(counted):
@@ -63,7 +63,7 @@ class BatchedExecutor(DeferredExecutor):
             if job in arrived:
                 updates.append((job, Update(self._parts.take_gradients())))
         model = AdapterModel(self._parts.matrices, self._parts.step_lora_along)
-        apply_updates(aggregator, updates, round_number, model)
+        apply_updates(aggregator, updates, round_number, model=model)
         return RoundLosses(losses, norms)
 
     def _train(self, jobs: list[Job], weights: Float[ndarray, " N"]) -> RoundLosses:
@@ -162,7 +162,8 @@ class LinkBoundary(torch.autograd.Function):
     ) -> Tensor:
         """Return the pooled output as the devices read it."""
         ctx.save_for_backward(weights)
-        ctx.link, ctx.owners = link, owners
+        ctx.link = link
+        ctx.owners = owners
         return link.feature(pooled, owners).view_as(pooled)
 
     @override

@@ -43,7 +43,7 @@ class DeferredExecutor(Executor):
         self._arrived = set()
         if not jobs:
             return RoundLosses({}, {})
-        return self._learn(jobs, arrived, aggregator, round_number)
+        return self._learn(jobs, arrived, aggregator, round_number=round_number)
 
     @abstractmethod
     def _learn(

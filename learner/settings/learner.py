@@ -51,7 +51,9 @@ class Lora(Settings):
     def _no_dropout(cls, dropout: float) -> float:
         if dropout:
             raise ValueError(
-                f"{dropout:g} is not 0: dropout masks would differ between devices run together and one by one"
+                f"{dropout:g} is not 0: dropout masks would differ between devices run together "
+                "and "
+                "one by one"
             )
         return dropout
 
@@ -88,17 +90,15 @@ class Heads(Settings):
 
 @final
 class LearnerSettings(Settings):
-    """Split fine-tuning: encoder and LoRA on the server, the embedding and a task head on every
-    device.
-    """
+    """Split fine-tuning: encoder and LoRA on the server, embedding and task heads on devices."""
 
     model: Annotated[Name, source("paper, section V-A")]
     """The pre-trained encoder: `minilm` (installed with the quickstart), a Hugging Face hub id, or
     a local directory.
     """
     pooling: Literal["pooler", "cls", "mean", "cls_mean"]
-    """Pooled output, the input of the heads: the model's own pooler, the first token, the mean over tokens
-    (over the patches of an image), or first token and mean side by side.
+    """Pooled output, the input of the heads: the model's own pooler, the first token, the mean over
+    tokens (over the patches of an image), or first token and mean side by side.
     """
     lora: Annotated[Lora, source("paper, section II-A")]
     """Low-rank adapters, the only part of the server's model that learns."""
@@ -129,8 +129,8 @@ class LearnerSettings(Settings):
     transfer.
     """
     executor: Literal["batched", "eager"] = "batched"
-    """Execution of the steps: `batched` defers them and runs all devices together; `eager` runs each
-    step at once, device by device (slow, with the same result).
+    """Execution of the steps: `batched` defers them and runs all devices together; `eager` runs
+    each step at once, device by device (slow, with the same result).
     """
     micro_batch_tokens: Count = 2048
     """Maximum number of tokens, padding included, in one pass of the encoder; a longer sample runs

@@ -99,8 +99,8 @@ class _Rule(Settings):
     schedule: Annotated[Schedule, source("airtune")] = ConstantRate()
     """Learning-rate schedule."""
     clip_norm: Annotated[Positive | None, source("airtune")] = None
-    """Maximum norm of the gradient, to which a longer one is clipped: of all LoRA matrices together,
-    or of one head; by default gradients are not clipped.
+    """Maximum norm of the gradient, to which a longer one is clipped: of all LoRA matrices
+    together, or of one head; by default gradients are not clipped.
     """
 
 

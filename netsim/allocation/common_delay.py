@@ -59,7 +59,7 @@ def bandwidth_for_delay(
     bits = np.asarray(bits, float)
     delay_s = np.asarray(delay_s, float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        above = np.log(delay_s / capacity_floor(bits, gain, noise_psd, tx_power_w))
+        above = np.log(delay_s / capacity_floor(bits, gain, noise_psd, tx_power_w=tx_power_w))
     feasible = (above > 0) & np.isfinite(above)
     y = efficiency(np.where(feasible, above, 1.0))
     return np.where(feasible, bits * LN2 / (delay_s * y), np.where(bits > 0, np.inf, 0.0))
@@ -86,7 +86,7 @@ def min_delay(
     )
     share_hz = np.zeros(bits.size)
     active = bits > 0
-    floor_s = capacity_floor(bits[active], gain[active], noise_psd, tx_power_w[active])
+    floor_s = capacity_floor(bits[active], gain[active], noise_psd, tx_power_w=tx_power_w[active])
     if not floor_s.size or not np.isfinite(floor_s).all():
         return (np.inf if floor_s.size else 0.0), share_hz
     delay_s, share_hz[active], _ = common_delay(bits[active], floor_s, bandwidth_hz)

@@ -38,7 +38,8 @@ class AvailabilityProcess(ABC):
         one after it.
         """
         available = self.at(0.0)
-        device, time_s = np.arange(len(available)), np.zeros(len(available))
+        device = np.arange(len(available))
+        time_s = np.zeros(len(available))
         while device.size:
             yield device, time_s, available
             before = time_s < until_s

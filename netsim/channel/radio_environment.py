@@ -47,9 +47,10 @@ class RadioEnvironment:
         """
         motion = mobility.motion(placement, count, streams)
         rest_m = motion.positions(0.0) if isinstance(motion, Stationary) else None
-        return RadioEnvironment(
-            motion, ModelledGains(path_loss, fading, server_m, count, streams, rest_m=rest_m)
+        gains = ModelledGains(
+            path_loss, fading, server_m, count=count, streams=streams, rest_m=rest_m
         )
+        return RadioEnvironment(motion, gains)
 
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
         """Return x and y of all devices in metres."""
@@ -64,7 +65,8 @@ class RadioEnvironment:
         blocks = np.array([block])
         times_s = np.array([float(time_s)])
         for chunk in chunks(len(gain)):
-            gain[chunk] = self._gains.at(chunk, position_m[chunk, None], blocks, times_s)[:, 0]
+            block_gain = self._gains.at(chunk, position_m[chunk, None], blocks, time_s=times_s)
+            gain[chunk] = block_gain[:, 0]
         return gain
 
     def gains(
@@ -74,4 +76,5 @@ class RadioEnvironment:
 
         They equal those of ``gain`` for these devices to the last bit.
         """
-        return self._gains.at(device, self._motion.paths(device, time_s), block, time_s)
+        position_m = self._motion.paths(device, time_s)
+        return self._gains.at(device, position_m, block, time_s=time_s)

@@ -35,8 +35,8 @@ class GainTrace:
         """Return the gains of devices 0 to ``count - 1``; others in the file are ignored.
 
         Raises:
-            NetworkInputError: the file, a column, a device or a block is missing or occurs twice, or a
-                gain is negative, missing or not finite.
+            NetworkInputError: the file, a column, a device or a block is missing or occurs twice,
+                or a gain is negative, missing or not finite.
         """
         columns = read_columns(self.path, ("block", "device", "gain"), _KEY)
         device = as_device_ids(columns["device"], self.path, _KEY)

@@ -111,7 +111,7 @@ class Band:
         seconds, the limit that the battery of the device sets. Both times are known beforehand, so
         neither is an event.
         """
-        first = yield from self._attempt(device, bits, departure_s, airtime_s)
+        first = yield from self._attempt(device, bits, departure_s, airtime_s=airtime_s)
         attempts = [first]
         while self._retries(attempts):
             assert self._channel is not None, "transfers happen within a round"
@@ -128,7 +128,7 @@ class Band:
                 break
             yield wait(self._env, retry_s - self._env.now)
             airtime_s -= attempts[-1].on_air_s
-            attempt = yield from self._attempt(device, bits, departure_s, airtime_s)
+            attempt = yield from self._attempt(device, bits, departure_s, airtime_s=airtime_s)
             attempts.append(attempt)
         return attempts
 
@@ -155,7 +155,7 @@ class Band:
         )
 
     def _attempt(
-        self, device: int, bits: float, departure_s: float, airtime_s: float
+        self, device: int, bits: float, departure_s: float, *, airtime_s: float
     ) -> Generator[simpy.Event, Any, Attempt]:
         """Send the bits once, and plan again at each change of the share."""
         assert device not in self._active, "a device sends one leg at a time"

@@ -62,7 +62,7 @@ class LinkBudget:
 
     def rate(self, gain: Float[ndarray, " T"]) -> Float[ndarray, " T"]:
         """Return the rate in bit/s at each gain."""
-        return shannon.rate(self.bandwidth_hz, gain, self.noise_psd, self.tx_power_w)
+        return shannon.rate(self.bandwidth_hz, gain, self.noise_psd, tx_power_w=self.tx_power_w)
 
     def scalar_rate(self, gain: float) -> float:
         """Return the rate in bit/s at one gain; NumPy takes ten times as long for one number."""

@@ -35,5 +35,6 @@ class Mobility(ABC):
         """Return the trajectories of ``count`` devices from a placement on.
 
         Raises:
-            NetworkInputError: the model does not fit the placement, or its file does not fit the devices.
+            NetworkInputError: the model does not fit the placement, or its file does not fit the
+                devices.
         """

@@ -41,7 +41,7 @@ class GaussMarkov(Mobility):
     def motion(self, placement: Placement, count: int, streams: Streams) -> PiecewiseLinearMotion:
         start_m = placement.positions(count, streams)
         return PiecewiseLinearMotion(
-            _Steps(self, start_m, placement.region().box(), streams), count
+            _Steps(self, start_m, placement.region().box(), streams=streams), count
         )
 
 
@@ -53,7 +53,12 @@ class _Steps(LegSequence):
     """
 
     def __init__(
-        self, model: GaussMarkov, start_m: Float[ndarray, "K 2"], box: Rectangle, streams: Streams
+        self,
+        model: GaussMarkov,
+        start_m: Float[ndarray, "K 2"],
+        box: Rectangle,
+        *,
+        streams: Streams,
     ) -> None:
         self._model = model
         self._start_m = start_m
@@ -64,8 +69,10 @@ class _Steps(LegSequence):
     def first(self, device: Int[ndarray, " n"]) -> Legs:
         x_m, y_m = self._start_m[device].T
         wx, wy = self._normals(device, np.zeros(len(device), np.int64))
-        (mean_x, mean_y), sigma = self._model.mean_velocity_mps, self._model.sigma_mps
-        begin_s, end_s = np.zeros(len(device)), np.full(len(device), self._model.step_s)
+        mean_x, mean_y = self._model.mean_velocity_mps
+        sigma = self._model.sigma_mps
+        begin_s = np.zeros(len(device))
+        end_s = np.full(len(device), self._model.step_s)
         step = np.zeros(len(device), np.int64)
         return Legs(
             step=step,

@@ -82,7 +82,8 @@ class _Waypoints(LegSequence):
         slow, fast = self._model.speed_mps
         x_m = start[0] + (end[0] - start[0]) * u[0]
         y_m = start[1] + (end[1] - start[1]) * u[0]
-        step, now_s = np.zeros(len(device), np.int64), np.zeros(len(device))
+        step = np.zeros(len(device), np.int64)
+        now_s = np.zeros(len(device))
         speed_mps = slow * (fast / slow) ** u[1]
         legs = self._towards(step, (x_m, y_m), end, speed_mps=speed_mps, depart_s=now_s)
         pausing = np.flatnonzero(u[2] < self._pause_share)
@@ -146,7 +147,8 @@ class _Waypoints(LegSequence):
 
     def _stationary_ends(self, device: Int[ndarray, " n"]) -> tuple[Xy, Xy]:
         """Return the ends of stationary legs: uniform pairs, accepted by their distance."""
-        start, end = np.empty((2, len(device))), np.empty((2, len(device)))
+        start = np.empty((2, len(device)))
+        end = np.empty((2, len(device)))
         pending = np.arange(len(device))
         attempt = 0
         while pending.size:

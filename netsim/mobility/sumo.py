@@ -41,7 +41,8 @@ class Sumo(Mobility):
         if not Path(self.path).is_file():
             raise NetworkInputError(_KEY, f"{self.path} is not a file")
         numbers: dict[tuple[str, str], int] = {}
-        device, rows = array("q"), array("d")
+        device = array("q")
+        rows = array("d")
         try:
             for name, row in _rows(self.path):
                 number = numbers.setdefault(name, len(numbers))

@@ -40,4 +40,4 @@ class Line(Placement):
     @override
     def region(self) -> Segment:
         (x0, y0), (x1, y1) = self.start_m, self.end_m
-        return Segment(x0, y0, x1 - x0, y1 - y0)
+        return Segment(x0, y0, dx_m=x1 - x0, dy_m=y1 - y0)

@@ -55,8 +55,9 @@ class Points(Placement):
     def region(self) -> Rectangle:
         points_m = self._points()
         low, high = points_m.min(axis=0), points_m.max(axis=0)
+        width_m, height_m = high - low
         return Rectangle(
-            float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
+            float(low[0]), float(low[1]), width_m=float(width_m), height_m=float(height_m)
         )
 
     def _points(self) -> Float[ndarray, "points 2"]:

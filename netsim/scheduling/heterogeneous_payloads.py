@@ -93,6 +93,6 @@ def _alone_s(state: RoundState, reachable: Int[ndarray, " n"]) -> Float[ndarray,
     gain = state.gain[reachable]
     power_w = state.tx_power_w[reachable]
     rate_bps: Float[ndarray, " n"] = shannon.rate(
-        state.bandwidth_hz, gain, state.noise_psd, power_w
+        state.bandwidth_hz, gain, state.noise_psd, tx_power_w=power_w
     )
     return state.bits[reachable] / rate_bps

@@ -14,8 +14,8 @@ _OWN: Final = __name__.partition(".")[0]
 def import_module(name: str, folders: Sequence[Path]) -> ModuleType:
     """Return a module by its dotted name, from the first folder that has it or else Python's path.
 
-    A module of the same name that was imported from another place stays what it is for all other
-    code; it is not returned here. ``sys.path`` is the same afterwards.
+    A module of the same name from another place is not returned; it stays in ``sys.modules`` for
+    all other code. ``sys.path`` is the same afterwards.
 
     Raises:
         ImportError: the module does not exist.

@@ -65,7 +65,8 @@ class Prefixes:
         self.bounds_s = np.zeros((2, len(order) + 1))
         lower_s, upper_s = self.bounds_s[:, 1:]
         # Lower bound: all received power in one band, and the slowest device alone.
-        together, received = self.bits.cumsum(), snr.cumsum(out=snr)
+        together = self.bits.cumsum()
+        received = snr.cumsum(out=snr)
         np.log1p(received, out=received)
         np.divide(together, received, out=lower_s)
         np.maximum(_running_max(alone), lower_s, out=lower_s)
@@ -180,7 +181,9 @@ class Prefixes:
             np.divide(slope, load, out=low, where=late)
             np.divide(-1.0, steepness, out=high, where=~late)
             # Relative distances of D_N from the delay, lower and upper.
-            change = bandwidth_demand.solve_rational_bound(excess, slope, coefficients, target)
+            change = bandwidth_demand.solve_rational_bound(
+                excess, slope, coefficients, target=target
+            )
             lower, upper = change
             # Far from the delay the digits of the solution cancel: use the limits instead.
             np.minimum(lower, _LATEST / low, out=lower)

@@ -166,18 +166,20 @@ class RoundState:
 
     def floor(self) -> Float[ndarray, " n"]:
         """Return the capacity floor of each device in seconds: delay with unlimited bandwidth."""
-        return shannon.capacity_floor(self.bits, self.gain, self.noise_psd, self.tx_power_w)
+        return shannon.capacity_floor(
+            self.bits, self.gain, self.noise_psd, tx_power_w=self.tx_power_w
+        )
 
     def bandwidth_for(self, delay_s: float) -> Float[ndarray, " n"]:
         """Return the bandwidth of each device in Hz that delivers its bits in ``delay_s``."""
         return common_delay.bandwidth_for_delay(
-            self.bits, delay_s, self.gain, self.noise_psd, self.tx_power_w
+            self.bits, delay_s, self.gain, noise_psd=self.noise_psd, tx_power_w=self.tx_power_w
         )
 
     def delay(self, chosen: Int[ndarray, " N"], share_hz: Float[ndarray, " N"]) -> float:
         """Return the delay (7) in seconds of the devices at ``chosen`` with given bandwidths."""
         rate_bps = shannon.rate(
-            share_hz, self.gain[chosen], self.noise_psd, self.tx_power_w[chosen]
+            share_hz, self.gain[chosen], self.noise_psd, tx_power_w=self.tx_power_w[chosen]
         )
         return float((self.bits[chosen] / rate_bps).max(initial=0.0))
 
@@ -190,13 +192,14 @@ class RoundState:
         assert self.downlink_bits is not None, "there is a downlink"
         assert self.downlink_bandwidth_hz is not None, "there is a downlink"
         assert self.server_tx_power_w is not None, "there is a downlink"
-        gain, fraction = self.gain[chosen], share_hz / self.bandwidth_hz
-        up_bps = shannon.rate(share_hz, gain, self.noise_psd, self.tx_power_w[chosen])
+        gain = self.gain[chosen]
+        fraction = share_hz / self.bandwidth_hz
+        up_bps = shannon.rate(share_hz, gain, self.noise_psd, tx_power_w=self.tx_power_w[chosen])
         down_bps = shannon.rate(
             fraction * self.downlink_bandwidth_hz,
             gain,
             self.noise_psd,
-            fraction * self.server_tx_power_w,
+            tx_power_w=fraction * self.server_tx_power_w,
         )
         delay_s = self.bits[chosen] / up_bps + self.downlink_bits[chosen] / down_bps
         return float(delay_s.max(initial=0.0))
@@ -207,8 +210,8 @@ class RoundState:
             self.bits[chosen],
             self.gain[chosen],
             self.bandwidth_hz,
-            self.noise_psd,
-            self.tx_power_w[chosen],
+            noise_psd=self.noise_psd,
+            tx_power_w=self.tx_power_w[chosen],
         )
 
 

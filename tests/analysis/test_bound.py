@@ -100,7 +100,7 @@ def test_corrected_by_hand() -> None:
 
 @pytest.mark.parametrize("version", [corrected, printed])
 def test_the_parts_sum_to_the_gap_and_no_device_leaves_it(version: type) -> None:
-    constants = Quadratic(CENTRES, 3, 0.4, 2.0, 0.5, 0.3).constants
+    constants = Quadratic(CENTRES, 3, 0.4, kappa=2.0, noise=0.5, step=0.3).constants
 
     result = version([2, 0, 5, 1], constants)  # type: ignore[call-arg]
 
@@ -213,7 +213,7 @@ def test_noise_alone_is_no_diversity() -> None:
 
 
 def test_a_constant_without_meaning_is_refused() -> None:
-    good = Quadratic(CENTRES, 3, 0.4, 2.0, 0.5, 0.3).constants
+    good = Quadratic(CENTRES, 3, 0.4, kappa=2.0, noise=0.5, step=0.3).constants
 
     with pytest.raises(ConstantError, match=r"smoothness = -1\.0 is not a number of at least 0"):
         replace(good, smoothness=-1.0)

@@ -25,8 +25,8 @@ def made(folder: Path, policy: str, seed: int, energy_j: float, **scheduler: Any
 
 
 def test_keys_are_policy_seed_and_those_that_differ(tmp_path: Path) -> None:
-    made(tmp_path, "exact", 1, 1.0, drift="paper")
-    made(tmp_path, "greedy", 2, 1.0, drift="full")
+    made(tmp_path, "exact", 1, energy_j=1.0, drift="paper")
+    made(tmp_path, "greedy", 2, energy_j=1.0, drift="full")
 
     runs = analysis.load_many(tmp_path)
 
@@ -38,8 +38,8 @@ def test_keys_are_policy_seed_and_those_that_differ(tmp_path: Path) -> None:
 
 
 def test_tables_of_many_runs_carry_their_keys(tmp_path: Path) -> None:
-    made(tmp_path, "exact", 1, 1.0)
-    made(tmp_path, "exact", 2, 7.0)
+    made(tmp_path, "exact", 1, energy_j=1.0)
+    made(tmp_path, "exact", 2, energy_j=7.0)
 
     result = analysis.load_many(tmp_path).table("rounds", ["round", "energy_j"], (1, 2))
 
@@ -53,9 +53,9 @@ def test_differences_are_paired_over_seeds(tmp_path: Path) -> None:
     for seed, (ours, theirs) in enumerate(
         [(11.0, 10.0), (102.0, 100.0), (1003.0, 1000.0)], start=1
     ):
-        made(tmp_path, "exact", seed, theirs)
-        made(tmp_path, "greedy", seed, ours)
-    made(tmp_path, "greedy", 9, 5e6)  # no pair: must not count
+        made(tmp_path, "exact", seed, energy_j=theirs)
+        made(tmp_path, "greedy", seed, energy_j=ours)
+    made(tmp_path, "greedy", 9, energy_j=5e6)  # no pair: must not count
 
     result = analysis.compare(analysis.load_many(tmp_path), by="policy", metrics=["energy_j"])
 
@@ -83,8 +83,8 @@ def test_95_percent_intervals_cover_95_percent(tmp_path: Path) -> None:
 
 
 def test_one_pair_has_no_interval(tmp_path: Path) -> None:
-    made(tmp_path, "exact", 1, 1.0)
-    made(tmp_path, "greedy", 1, 3.0)
+    made(tmp_path, "exact", 1, energy_j=1.0)
+    made(tmp_path, "greedy", 1, energy_j=3.0)
 
     row = analysis.compare(analysis.load_many(tmp_path), metrics=["energy_j"]).iloc[0]
 
@@ -94,8 +94,8 @@ def test_one_pair_has_no_interval(tmp_path: Path) -> None:
 
 
 def test_a_metric_without_pairs_is_left_out(tmp_path: Path) -> None:
-    made(tmp_path, "exact", 1, 0.0)
-    made(tmp_path, "greedy", 1, 0.0)
+    made(tmp_path, "exact", 1, energy_j=0.0)
+    made(tmp_path, "greedy", 1, energy_j=0.0)
     for part in tmp_path.glob("*/evaluations/*.parquet"):
         part.unlink()
 
@@ -121,15 +121,15 @@ def test_runs_that_cannot_be_paired_are_refused(
     tmp_path: Path, runs: list[tuple[str, int, dict[str, Any]]], message: str
 ) -> None:
     for policy, seed, options in runs:
-        made(tmp_path, policy, seed, 1.0, **options)
+        made(tmp_path, policy, seed, energy_j=1.0, **options)
 
     with pytest.raises(analysis.TraceError, match=message.replace(".", r"\.")):
         analysis.compare(analysis.load_many(tmp_path))
 
 
 def test_a_baseline_that_is_not_there_is_named(tmp_path: Path) -> None:
-    made(tmp_path, "exact", 1, 1.0)
-    made(tmp_path, "greedy", 1, 1.0)
+    made(tmp_path, "exact", 1, energy_j=1.0)
+    made(tmp_path, "greedy", 1, energy_j=1.0)
 
     with pytest.raises(
         analysis.TraceError, match=r"no run has policy = 'aaba'; there is 'exact', 'greedy'"
@@ -142,13 +142,13 @@ def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
         analysis.load_many(tmp_path)
 
 
-def test_a_key_that_an_older_version_did_not_know_is_no_difference_where_the_setups_agree(
+def test_a_key_unknown_to_an_older_version_is_no_difference(
     tmp_path: Path,
 ) -> None:
     older: dict[str, str] = {}
     for seed, options in ((1, older), (2, {"drift": "paper"})):
         for policy in ("exact", "greedy"):
-            folder = made(tmp_path, policy, seed, 1.0, **options)
+            folder = made(tmp_path, policy, seed, energy_j=1.0, **options)
             facts = json.loads((folder / "provenance.json").read_text())
             (folder / "provenance.json").write_text(json.dumps(facts | {"setup_sha256": policy}))
 

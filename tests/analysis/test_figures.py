@@ -170,7 +170,7 @@ def test_every_axis_has_its_unit(runs: analysis.Runs, name: str) -> None:
 def test_both_files_of_both_styles_are_written(
     runs: analysis.Runs, tmp_path: Path, look: Any
 ) -> None:
-    paths = save(draw("geometry", runs, look), tmp_path / "out", "geometry", look)
+    paths = save(draw("geometry", runs, look), tmp_path / "out", "geometry", look=look)
 
     assert [path.name for path in paths] == ["geometry.svg", "geometry.png"]
     assert paths[0].read_text().startswith("<?xml")

@@ -52,9 +52,9 @@ def browser() -> Iterator[Browser]:
 class Watched:
     """Page opened from disk, with its console messages and its requests."""
 
-    def __init__(self, browser: Browser, path: Path, width: int, height: int, scheme: Any) -> None:
+    def __init__(self, browser: Browser, path: Path, size: tuple[int, int], *, scheme: Any) -> None:
         context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
         )
         context.set_offline(True)
         self.page: Page = context.new_page()
@@ -92,7 +92,7 @@ def report(runs: analysis.Runs, tmp_path: Path) -> Path:
 def test_it_opens_without_error_request_or_overflow(
     browser: Browser, report: Path, tmp_path: Path, width: int, height: int, scheme: str
 ) -> None:
-    opened = Watched(browser, report, width, height, scheme)
+    opened = Watched(browser, report, (width, height), scheme=scheme)
     page = opened.page
 
     assert opened.messages == []
@@ -118,7 +118,7 @@ def test_it_opens_without_error_request_or_overflow(
 
 
 def test_the_slider_goes_through_the_rounds(browser: Browser, report: Path) -> None:
-    opened = Watched(browser, report, 1280, 900, "light")
+    opened = Watched(browser, report, (1280, 900), scheme="light")
     page = opened.page
 
     assert page.locator("#which").inner_text() == "round 1: 1 devices"
@@ -139,7 +139,7 @@ def test_the_slider_goes_through_the_rounds(browser: Browser, report: Path) -> N
 
 
 def test_the_selectors_change_what_is_shown(browser: Browser, report: Path) -> None:
-    opened = Watched(browser, report, 1280, 900, "light")
+    opened = Watched(browser, report, (1280, 900), scheme="light")
     page = opened.page
     energy = "dt:text-is('energy') + dd"
 
@@ -156,7 +156,7 @@ def test_the_selectors_change_what_is_shown(browser: Browser, report: Path) -> N
 
 
 def test_curves_are_the_tables(browser: Browser, report: Path) -> None:
-    opened = Watched(browser, report, 1280, 900, "light")
+    opened = Watched(browser, report, (1280, 900), scheme="light")
 
     assert opened.drawn("accuracy", "trace.y")[-1] == [50, 70, 80]
     assert opened.drawn("queue", "trace.y") == [[0, 1, 1, 0]]
@@ -181,7 +181,7 @@ def test_a_run_without_scheduled_devices_opens(browser: Browser, tmp_path: Path)
     path = tmp_path / "report.html"
     path.write_text(page(analysis.load_many(run)), encoding="utf-8")
 
-    opened = Watched(browser, path, 1280, 900, "light")
+    opened = Watched(browser, path, (1280, 900), scheme="light")
 
     assert opened.page.locator("#which").inner_text() == "round 1: no device scheduled"
     assert opened.page.locator("#no-learning").is_visible()

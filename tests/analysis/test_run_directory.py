@@ -30,7 +30,7 @@ def run_dir(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "run"))
 
 
-def test_a_run_directory_loads_with_its_tables_queue_scenario_and_provenance(written: Path) -> None:
+def test_a_run_directory_loads_with_tables_scenario_and_provenance(written: Path) -> None:
     run = analysis.load(written)
 
     assert (len(run.rounds), len(run.devices)) == (5, 30)

@@ -67,7 +67,7 @@ def test_without_a_learner_there_is_no_accuracy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scheduled", "warned"), [([3, 0, 1, 2], 0), ([3, 0, 0, 2], 0), ([3, 0, 0, 0], 1)]
 )
-def test_a_run_is_warned_of_when_more_than_half_of_its_rounds_schedule_no_device(
+def test_more_than_half_of_the_rounds_without_devices_is_a_warning(
     scheduled: list[int], warned: int, tmp_path: Path
 ) -> None:
     path = write_run(

@@ -49,7 +49,7 @@ def test_the_table_at_the_end_says_what_the_run_came_to(folder: Path, airtune: A
     assert "accuracy" not in answer.out
 
 
-def test_a_run_that_learns_tells_its_loss_and_first_and_last_accuracy(
+def test_a_run_that_learns_shows_its_loss_and_its_first_and_last_accuracy(
     folder: Path, tiny_learner: str, airtune: Airtune
 ) -> None:
     (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
@@ -62,7 +62,7 @@ def test_a_run_that_learns_tells_its_loss_and_first_and_last_accuracy(
     assert "loss 0." in answer.err
 
 
-def test_who_holds_what_is_told_and_stored(
+def test_the_partition_of_the_data_is_reported_and_stored(
     folder: Path, tiny_learner: str, airtune: Airtune
 ) -> None:
     (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
@@ -126,7 +126,7 @@ def test_validate_warns_of_the_update_that_misses_the_mean_delay(
     )
 
 
-def test_a_run_that_mostly_schedules_nobody_names_the_round_that_caused_it(
+def test_a_run_of_mostly_empty_rounds_names_the_round_that_caused_it(
     folder: Path, airtune: Airtune
 ) -> None:
     answer = airtune(*RUN, "--out", "out", "--set", "scheduler.drift=paper", "--set", "seed=1")
@@ -149,7 +149,7 @@ def test_the_schema_knows_every_table_and_says_what_each_key_means(airtune: Airt
             assert key == "kind" or value.get("description"), f"{name}.{key} has no description"
 
 
-def test_the_schema_takes_every_scenario_file_and_refuses_what_validate_refuses(
+def test_the_schema_accepts_and_refuses_the_same_files_as_validate(
     airtune: Airtune,
 ) -> None:
     schema = Draft202012Validator(json.loads(airtune("schema").out))
@@ -171,7 +171,7 @@ def test_the_schema_takes_every_scenario_file_and_refuses_what_validate_refuses(
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["run", "--help"]], ids=str)
-def test_help_is_no_fault(arguments: list[str], airtune: Airtune) -> None:
+def test_help_is_not_an_error(arguments: list[str], airtune: Airtune) -> None:
     answer = airtune(*arguments)
 
     assert (answer.status, answer.err) == (0, "")

@@ -28,7 +28,7 @@ def rows(airtune: Airtune, *arguments: str) -> dict[str, dict[str, float]]:
     return {row["policy"]: row for row in json.loads(answer.out)}
 
 
-def test_at_equal_delay_the_realised_mean_delays_agree_and_the_first_policy_keeps_its_budget(
+def test_at_equal_delay_the_mean_delays_agree_with_that_of_the_reference(
     folder: Path, airtune: Airtune
 ) -> None:
     found = rows(
@@ -47,7 +47,7 @@ def test_at_equal_delay_the_realised_mean_delays_agree_and_the_first_policy_keep
     assert found["greedy"]["scheduled_difference_high"] < 0
 
 
-def test_everybody_always_under_rayleigh_fading_has_no_interval_and_says_why(
+def test_all_devices_under_rayleigh_fading_give_no_interval_and_the_reason(
     folder: Path, airtune: Airtune
 ) -> None:
     found = rows(airtune, "--policies", "greedy,all_in", "--seeds", "0:3")
@@ -63,7 +63,7 @@ def test_everybody_always_under_rayleigh_fading_has_no_interval_and_says_why(
     )
 
 
-def test_a_delay_that_no_budget_moves_is_said_so(folder: Path, airtune: Airtune) -> None:
+def test_a_delay_that_no_budget_changes_is_reported(folder: Path, airtune: Airtune) -> None:
     answer = airtune(*COMPARE, "--policies", "greedy,all_in", "--seeds", "0:2", "--equal-delay")
 
     assert answer.status == 0
@@ -84,7 +84,8 @@ def test_an_option_that_one_policy_has_does_not_stop_the_others(
 ) -> None:
     # As --set, and in the file.
     (folder / "three.toml").write_text(
-        'extends = "network.toml"\n[scheduler]\nkind = "random"\ncount = 3\ndelay_budget_s_per_bit = 1e-6\n'
+        'extends = "network.toml"\n[scheduler]\nkind = "random"\ncount = 3\n'
+        "delay_budget_s_per_bit = 1e-6\n"
     )
     policies = ("--policies", "exact,random,knapsack_energy", "--seeds", "0:2")
     energy = ("--set", "scheduler.energy_budget_j=20")
@@ -104,7 +105,7 @@ def test_an_option_that_one_policy_has_does_not_stop_the_others(
     )
 
 
-def test_the_oracle_finds_the_largest_fixed_number_that_keeps_the_budget_in_its_rounds(
+def test_the_oracle_finds_the_largest_fixed_number_within_the_budget(
     folder: Path, airtune: Airtune
 ) -> None:
     found = rows(
@@ -134,7 +135,7 @@ def test_the_oracle_finds_the_largest_fixed_number_that_keeps_the_budget_in_its_
         ("channel.fading.correlation={carrier_hz=2e9,scatterer_speed_mps=1.0}",),
     ],
 )
-def test_an_oracle_cannot_foresee_gains_that_depend_on_how_long_rounds_last(
+def test_an_oracle_refuses_gains_that_depend_on_the_length_of_rounds(
     settings: tuple[str, ...], folder: Path, airtune: Airtune
 ) -> None:
     oracle = ("--set", "scheduler.kind=oracle_static", *(p for s in settings for p in ("--set", s)))
@@ -149,7 +150,7 @@ def test_an_oracle_cannot_foresee_gains_that_depend_on_how_long_rounds_last(
 
 
 @pytest.mark.parametrize("text", ["", "a:b", "3:3", "1,1", "-1", "1:2:3"])
-def test_seeds_that_are_none_are_refused(text: str) -> None:
+def test_seeds_that_are_not_valid_are_refused(text: str) -> None:
     with pytest.raises(ScenarioError, match="--seeds"):
         parse_seeds(text)
 

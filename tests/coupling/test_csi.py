@@ -1,4 +1,4 @@
-"""What the server knows of the gains: perfect, late or noisy; the transfers meet the true ones."""
+"""Channel state information: perfect, outdated or noisy; transfers use the true gains."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_outdated_csi_is_the_gain_of_some_rounds_ago(tmp_path: Path, blocks: int
     np.testing.assert_array_equal(known[:blocks], np.broadcast_to(true[0], (blocks, 4)))
 
 
-def test_transfers_run_on_the_true_gains_and_prediction_and_outcome_are_both_told(
+def test_transfers_use_the_true_gains_and_both_delays_are_recorded(
     tmp_path: Path,
 ) -> None:
     devices = devices_of(tmp_path, rounds=50, scheduler__csi={"kind": "noisy", "std_db": 3.0})

@@ -65,7 +65,7 @@ def test_a_device_left_out_would_have_changed_j_by_what_the_table_says(tmp_path:
     assert devices[devices.scheduled].marginal_objective.isna().all()
     assert len(left) > 10
     assert (left.marginal_objective <= 1e-9).all(), (
-        "the optimum leaves nobody out who would raise J"
+        "no device that the optimum leaves out would raise J"
     )
     row = left.iloc[len(left) // 2]
     together = devices[

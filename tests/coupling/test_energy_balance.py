@@ -1,4 +1,4 @@
-"""What devices spend: the legs and steps add up to the table, and a battery to what it can bear."""
+"""Energy of devices: legs and steps add up to the table, and batteries limit them."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run that cannot go on says in which round, and what it wrote before stays readable."""
+"""Failed runs: the error line names the round, and the tables up to there stay readable."""
 
 import json
 from collections.abc import Mapping
@@ -58,9 +58,7 @@ class Diverging(Learner):
 
 
 def assert_readable_and_complete(out: Path, rounds: int) -> None:
-    """Assert that a run directory holds all tables of just so many rounds, and says that the run
-    failed.
-    """
+    """Assert that a run directory holds all tables of a number of rounds of a failed run."""
     run = analysis.load(out)
     assert run.provenance["state"] == "failed"
     assert not list(out.rglob("*.partial"))

@@ -1,4 +1,4 @@
-"""The warning about a radio that leaves no room for the rounds."""
+"""Feasibility warning: uplink time of the median device against the delay budget."""
 
 import math
 from pathlib import Path
@@ -36,7 +36,7 @@ def lines(folder: Path, **overrides: object) -> list[str]:
 
 
 @pytest.mark.parametrize(("share", "warned"), [(0.999, 1), (1.001, 0)])
-def test_it_warns_where_the_median_capacity_floor_exceeds_the_budget_and_only_there(
+def test_it_warns_only_if_the_median_capacity_floor_exceeds_the_budget(
     share: float, warned: int, folder: Path
 ) -> None:
     assert len(lines(folder, **{"scheduler.delay_budget_s_per_bit": share * FLOOR_S})) == warned
@@ -79,7 +79,7 @@ def test_recorded_gains_count_as_they_are(folder: Path) -> None:
     assert [len(entry) for entry in found] == [1, 0]
 
 
-def test_validate_says_it_in_one_line_and_is_content(folder: Path, airtune: Airtune) -> None:
+def test_validate_warns_in_one_line_and_accepts_the_file(folder: Path, airtune: Airtune) -> None:
     answer = airtune("validate", "network.toml")
 
     assert (answer.status, answer.out) == (0, "network.toml: valid\n")

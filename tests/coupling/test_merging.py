@@ -48,7 +48,8 @@ def test_a_table_without_kind_keeps_that_of_the_file_it_extends(folder: Path) ->
 def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
     scenario = load(
         folder,
-        '[scheduler]\nkind = "exact"\ndelay_budget_s = 9.0\n[channel]\nfading = { kind = "none" }\n',
+        '[scheduler]\nkind = "exact"\ndelay_budget_s = 9.0\n'
+        '[channel]\nfading = { kind = "none" }\n',
     )
 
     # Were it merged, both budgets would be there, and drift = "full" with them.
@@ -57,7 +58,7 @@ def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
     assert scenario.channel.path_loss == Scenario.load(folder / "network.toml").channel.path_loss
 
 
-def test_a_key_that_is_set_later_takes_the_place_of_the_one_that_it_excludes(folder: Path) -> None:
+def test_a_later_key_replaces_the_key_that_it_excludes(folder: Path) -> None:
     extended = load(folder, "[scheduler]\ndelay_budget_s = 9.0\n")
     overridden = Scenario.load(folder / "network.toml", {"scheduler.delay_budget_s": 9.0})
     back = load(
@@ -110,7 +111,7 @@ def test_set_takes_toml_values_and_bare_words(argument: str, key: str, value: ob
     assert parse_set(argument) == (key, value)
 
 
-def test_set_without_a_value_takes_a_key_away(folder: Path, airtune: Airtune) -> None:
+def test_set_without_a_value_removes_a_key(folder: Path, airtune: Airtune) -> None:
     default = Scenario.load(folder / "network.toml", {"scheduler.drift": None})
     instead = Scenario.load(
         folder / "network.toml",
@@ -207,7 +208,7 @@ def test_a_model_that_is_no_directory_stays_the_name_it_is(folder: Path) -> None
     assert learner.model == "minilm"
 
 
-def test_a_byte_order_mark_is_no_fault(folder: Path) -> None:
+def test_a_byte_order_mark_is_not_an_error(folder: Path) -> None:
     (folder / "marked.toml").write_bytes(b"\xef\xbb\xbf" + NETWORK.replace("\n", "\r\n").encode())
 
     assert (

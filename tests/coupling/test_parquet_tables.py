@@ -1,4 +1,4 @@
-"""What stands in the files themselves: units, meanings, the schema version, nulls."""
+"""Parquet files: units, meanings, the schema version, nulls."""
 
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def test_rows_that_were_interrupted_while_they_came_are_not_written(tmp_path: Pa
 
 
 def test_a_table_without_rows_has_its_columns(folder: Path) -> None:
-    # A queue so long that nobody is scheduled, and no learner that is evaluated.
+    # A queue so long that no device is scheduled, and no learner that is evaluated.
     scenario = Scenario.load(folder / "network.toml", {"scheduler.queue_initial_budgets": 1e9})
 
     trace = analysis.load(coupling.run(scenario, folder / "out"))

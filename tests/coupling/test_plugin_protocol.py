@@ -111,17 +111,27 @@ def test_a_plugin_survives_its_run_directory(elsewhere: Path) -> None:
     ("key", "value", "line"),
     [
         ("protocol.repeat", 3, "protocol.repeat = 3 is not one of 1 or 2 (from --set)"),
-        ("protocol.bits", 3, "protocol.bits is unknown; known here: kind, sizes, repeat (from --set)"),
-        ("protocol.sizes.had", 3, "protocol.sizes.had is unknown; did you mean header? (from --set)"),
+        (
+            "protocol.bits",
+            3,
+            "protocol.bits is unknown; known here: kind, sizes, repeat (from --set)",
+        ),
+        (
+            "protocol.sizes.had",
+            3,
+            "protocol.sizes.had is unknown; did you mean header? (from --set)",
+        ),
         (
             "protocol",
             {"kind": "nowhere:Table"},
-            "protocol: kind = 'nowhere:Table' cannot be imported: No module named 'nowhere' (from --set)",
+            "protocol: kind = 'nowhere:Table' cannot be imported: No module named 'nowhere' "
+            "(from --set)",
         ),
         (
             "protocol",
             {"kind": "headers:Sizes"},
-            "protocol: kind = 'headers:Sizes' is not a subclass of coupling.scenario.ProtocolTable (from --set)",
+            "protocol: kind = 'headers:Sizes' is not a subclass of "
+            "coupling.scenario.ProtocolTable (from --set)",
         ),
     ],
 )  # fmt: skip

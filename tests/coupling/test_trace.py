@@ -1,6 +1,4 @@
-"""What a run directory says must follow from the scenario and the paper's equations, by the
-arithmetic here.
-"""
+"""Tables of a run, recomputed from the scenario by the paper's equations."""
 
 from pathlib import Path
 from typing import Any
@@ -57,8 +55,8 @@ def test_the_delay_of_a_round_is_that_of_its_slowest_device(run: Any) -> None:
         .reindex(run.rounds["round"], fill_value=0.0)
     )
 
-    # With the empty queue of the paper, everybody takes part in the first round, and nobody for
-    # long after it.
+    # With the empty queue of the paper, all devices take part in the first round, and none in the
+    # rounds after it.
     assert run.rounds.scheduled.sum() >= 20
     np.testing.assert_allclose(run.rounds.delay_s, by_hand, rtol=1e-9)
     np.testing.assert_allclose(run.rounds.delay_s, run.rounds.delay_predicted_s, rtol=1e-9)

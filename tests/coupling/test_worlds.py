@@ -150,7 +150,7 @@ def test_two_policies_give_a_device_the_same_minibatch_in_a_round(
         "learner__precision": "float64",
     }
 
-    # With weights that stand still, the loss of a device in a round tells which samples it drew.
+    # With weights that stand still, the loss of a device in a round identifies the samples that it drew.
     everybody = run(folder, "one", learning=True, scheduler__kind="all_in", **frozen).devices
     some = run(folder, "other", learning=True, scheduler__kind="greedy", **frozen).devices
 

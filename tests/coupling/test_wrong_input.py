@@ -64,13 +64,17 @@ VALUES = {
     "devices.availability={mean_on_s=3}": (
         "devices.availability.kind is missing: one of 'always', 'markov', 'trace'"
     ),
-    "devices.availability={kind='markov', mean_on_s=3}": "devices.availability.mean_off_s is missing",
+    "devices.availability={kind='markov', mean_on_s=3}": (
+        "devices.availability.mean_off_s is missing"
+    ),
     "devices.availability={kind='markov', mean_on_s=0, mean_off_s=1}": (
         "devices.availability.mean_on_s = 0 is not greater than 0.0"
     ),
     "devices.availability={kind='trace'}": "devices.availability.path is missing",
     "devices.placement.radius_m=0.0": "devices.placement.radius_m = 0.0 is not greater than 0.0",
-    "devices.placement.center_m=[nan, 0.0]": "devices.placement.center_m[0] = nan is not a finite number",
+    "devices.placement.center_m=[nan, 0.0]": (
+        "devices.placement.center_m[0] = nan is not a finite number"
+    ),
     "cell.bandwidth_hz=0": "cell.bandwidth_hz = 0 is not greater than 0.0",
     "cell.bandwidth_hz=-10e6": "cell.bandwidth_hz = -10000000.0 is not greater than 0.0",
     "cell.bandwidth_hz=nan": "cell.bandwidth_hz = nan is not a finite number",
@@ -78,22 +82,42 @@ VALUES = {
     "cell.noise_psd_w_per_hz=0": "cell.noise_psd_w_per_hz = 0 is not greater than 0.0",
     "cell.position_m=[inf, 0.0]": "cell.position_m[0] = inf is not a finite number",
     "channel.path_loss.exponent=0": "channel.path_loss.exponent = 0 is not greater than 0.0",
-    "channel.path_loss.reference_m=-inf": "channel.path_loss.reference_m = -inf is not a finite number",
-    "protocol.payload_bit=0": "protocol.payload_bit = 0 is not at least 1.0 and is not one of 'actual'",
-    "protocol.payload_bit=nan": "protocol.payload_bit = nan is not a finite number and is not one of 'actual'",
+    "channel.path_loss.reference_m=-inf": (
+        "channel.path_loss.reference_m = -inf is not a finite number"
+    ),
+    "protocol.payload_bit=0": (
+        "protocol.payload_bit = 0 is not at least 1.0 and is not one of 'actual'"
+    ),
+    "protocol.payload_bit=nan": (
+        "protocol.payload_bit = nan is not a finite number and is not one of 'actual'"
+    ),
     "protocol.payload_bit=1e300": (
         "protocol.payload_bit = 1e+300 is not at most 9007199254740992.0 and is not one of 'actual'"
     ),
     "protocol.payload_bit=1.5": "protocol.payload_bit: 1.5 is not a whole number of bits",
-    "scheduler.delay_budget_s_per_bit=0": "scheduler.delay_budget_s_per_bit = 0 is not greater than 0.0",
-    "scheduler.delay_budget_s_per_bit=nan": "scheduler.delay_budget_s_per_bit = nan is not a finite number",
-    "scheduler.queue_initial_budgets=-1": "scheduler.queue_initial_budgets = -1 is not at least 0.0",
-    "scheduler.queue_initial_budgets=inf": "scheduler.queue_initial_budgets = inf is not a finite number",
+    "scheduler.delay_budget_s_per_bit=0": (
+        "scheduler.delay_budget_s_per_bit = 0 is not greater than 0.0"
+    ),
+    "scheduler.delay_budget_s_per_bit=nan": (
+        "scheduler.delay_budget_s_per_bit = nan is not a finite number"
+    ),
+    "scheduler.queue_initial_budgets=-1": (
+        "scheduler.queue_initial_budgets = -1 is not at least 0.0"
+    ),
+    "scheduler.queue_initial_budgets=inf": (
+        "scheduler.queue_initial_budgets = inf is not a finite number"
+    ),
     "scheduler.zeta.initial=0": "scheduler.zeta.initial = 0 is not greater than 0.0",
     "scheduler.zeta={kind='power', exponent=1}": "scheduler.zeta.exponent = 1 is not less than 1.0",
-    "scheduler.zeta={kind='power', exponent=1.0}": "scheduler.zeta.exponent = 1.0 is not less than 1.0",
-    "scheduler.zeta={kind='power', exponent=-0.1}": "scheduler.zeta.exponent = -0.1 is not at least 0.0",
-    "scheduler.zeta={kind='power', exponent=nan}": "scheduler.zeta.exponent = nan is not a finite number",
+    "scheduler.zeta={kind='power', exponent=1.0}": (
+        "scheduler.zeta.exponent = 1.0 is not less than 1.0"
+    ),
+    "scheduler.zeta={kind='power', exponent=-0.1}": (
+        "scheduler.zeta.exponent = -0.1 is not at least 0.0"
+    ),
+    "scheduler.zeta={kind='power', exponent=nan}": (
+        "scheduler.zeta.exponent = nan is not a finite number"
+    ),
     # Another type.
     "seed=1.5": "seed = 1.5 is not a whole number",
     "seed=true": "seed = true is not a whole number",
@@ -109,7 +133,9 @@ VALUES = {
     "cell.position_m=3": "cell.position_m = 3 is not a list",
     "cell.position_m=['a', 0.0]": "cell.position_m[0] = 'a' is not a number",
     "cell.position_m=[1.0]": "cell.position_m[1] is missing",
-    "cell.position_m=[1.0, 2.0, 3.0]": "cell.position_m = [1.0, 2.0, 3.0] has too many entries: at most 2",
+    "cell.position_m=[1.0, 2.0, 3.0]": (
+        "cell.position_m = [1.0, 2.0, 3.0] has too many entries: at most 2"
+    ),
     "cell=true": "cell = true is not a table",
     "devices=[]": "devices = [] is not a table",
     "devices=[{count=3}]": "devices = [{'count': 3}] is not a table",
@@ -121,10 +147,13 @@ VALUES = {
     "scheduler.zeta=1.0": "scheduler.zeta = 1.0 is not a table",
     # Unknown names.
     "scheduler.kind=algorithm2": (
-        f"scheduler.kind = 'algorithm2' is not one of {', '.join(POLICIES)}; did you mean algorithm1?"
+        f"scheduler.kind = 'algorithm2' is not one of {', '.join(POLICIES)}; did you mean "
+        f"algorithm1?"
     ),
     "scheduler.drift=half": "scheduler.drift = 'half' is not one of 'paper' or 'full'",
-    "scheduler.queue_update='eq19'": "scheduler.queue_update = 'eq19' is not one of 'eq18' or 'algorithm1'",
+    "scheduler.queue_update='eq19'": (
+        "scheduler.queue_update = 'eq19' is not one of 'eq18' or 'algorithm1'"
+    ),
     "scheduler.zeta={kind='linear'}": (
         "scheduler.zeta.kind = 'linear' is not one of 'inverse_sqrt', 'constant', 'power'"
     ),
@@ -138,8 +167,12 @@ VALUES = {
     "scheduler.delay_budget=3": "scheduler.delay_budget is unknown; did you mean delay_budget_s?",
     "cel.bandwidth_hz=1e6": "cel is unknown; did you mean cell?",
     '"scheduler".kind=greedy': '"\\"scheduler\\"" is unknown; did you mean scheduler?',
-    "protocol.payload_bit='a lot'": "protocol.payload_bit = 'a lot' is not a number and is not one of 'actual'",
-    "channel.coherence=-1": "channel.coherence = -1 is not one of 'round' and is not greater than 0.0",
+    "protocol.payload_bit='a lot'": (
+        "protocol.payload_bit = 'a lot' is not a number and is not one of 'actual'"
+    ),
+    "channel.coherence=-1": (
+        "channel.coherence = -1 is not one of 'round' and is not greater than 0.0"
+    ),
     # Keys that do not go together.
     "scheduler={kind='exact'}": "scheduler: needs delay_budget_s or delay_budget_s_per_bit",
 }
@@ -149,36 +182,44 @@ VALUES = {
 def test_a_wrong_value_ends_in_one_line_with_key_value_and_what_is_allowed(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
-    told = refuse(airtune, folder, *RUN, "--set", setting)
+    message = refuse(airtune, folder, *RUN, "--set", setting)
 
-    assert told == f"network.toml: {line} (from --set)"
+    assert message == f"network.toml: {line} (from --set)"
 
 
 KINDS = {
-    "devices.placement={kind='disk', radius_m=5.0}": "devices.placement.kind = 'disk' is not one of 'disc'",
+    "devices.placement={kind='disk', radius_m=5.0}": (
+        "devices.placement.kind = 'disk' is not one of 'disc'"
+    ),
     "devices.availability={kind='trace', path='none.csv'}": "devices.availability.path: ",
     "devices.mobility={kind='dynamic'}": "devices.mobility.kind = 'dynamic' is not one of 'static'",
-    "channel.path_loss={kind='power'}": "channel.path_loss.kind = 'power' is not one of 'power_law'",
+    "channel.path_loss={kind='power'}": (
+        "channel.path_loss.kind = 'power' is not one of 'power_law'"
+    ),
     "channel.path_loss.kind=true": "channel.path_loss.kind = true is not one of 'power_law'",
     "channel.fading={kind='rice'}": "channel.fading.kind = 'rice' is not one of 'none', 'rayleigh'",
     "channel.fading='rayleigh'": "channel.fading = 'rayleigh' is not a table",
     "channel.coherence='block'": "channel.coherence = 'block' is not",
     "protocol.kind='phase'": "protocol.kind = 'phase' is not one of 'aggregate'",
     "learning_rate=3": "learning_rate is unknown; did you mean learner?",
-    "scheduler.colour=3": "scheduler.colour is unknown; known here: kind, delay_budget_s, delay_budget_s_per_bit",
-    "scheduler.zeta={initial=2.0, kind=[]}": "scheduler.zeta.kind = [] is not one of 'inverse_sqrt'",
+    "scheduler.colour=3": (
+        "scheduler.colour is unknown; known here: kind, delay_budget_s, delay_budget_s_per_bit"
+    ),
+    "scheduler.zeta={initial=2.0, kind=[]}": (
+        "scheduler.zeta.kind = [] is not one of 'inverse_sqrt'"
+    ),
     "a b=3": '"a b" is unknown; known here: seed, rounds',
 }
 
 
 @pytest.mark.parametrize(("setting", "start"), KINDS.items(), ids=KINDS)
-def test_an_unknown_kind_or_key_is_told_with_those_that_there_are(
+def test_an_unknown_kind_or_key_is_reported_with_the_known_ones(
     setting: str, start: str, folder: Path, airtune: Airtune
 ) -> None:
-    told = refuse(airtune, folder, *RUN, "--set", setting)
+    message = refuse(airtune, folder, *RUN, "--set", setting)
 
-    assert told.startswith(f"network.toml: {start}")
-    assert told.endswith(" (from --set)")
+    assert message.startswith(f"network.toml: {start}")
+    assert message.endswith(" (from --set)")
 
 
 ARGUMENTS = {
@@ -186,12 +227,16 @@ ARGUMENTS = {
     "seed": "--set seed: is not key=value",
     "sed=": "--set sed=: there is no such key to remove",
     "=1": "--set : a key is names joined by dots, such as devices.count",
-    "devices..count=3": "--set devices..count: a key is names joined by dots, such as devices.count",
+    "devices..count=3": (
+        "--set devices..count: a key is names joined by dots, such as devices.count"
+    ),
     "devices.=3": "--set devices.: a key is names joined by dots, such as devices.count",
     "seed=3 4": "--set seed=3 4: '3 4' is neither a TOML value nor a bare word",
     "seed=[": "--set seed=[: '[' is neither a TOML value nor a bare word",
     "seed=#3": "--set seed=#3: '#3' is neither a TOML value nor a bare word",
-    "seed=3\nrounds=4": "--set seed=3\\nrounds=4: '3\\nrounds=4' is neither a TOML value nor a bare word",
+    "seed=3\nrounds=4": (
+        "--set seed=3\\nrounds=4: '3\\nrounds=4' is neither a TOML value nor a bare word"
+    ),
     "seed=" + "[" * 9999: None,
     "seed.x=1": "--set seed.x: seed is not a table",
     "devices.count.x.y=1": "--set devices.count.x.y: devices.count is not a table",
@@ -200,12 +245,12 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize(("argument", "line"), ARGUMENTS.items(), ids=lambda value: str(value)[:30])
-def test_a_set_that_is_not_key_and_value_is_told_as_it_was_given(
+def test_a_set_that_is_not_key_and_value_is_reported_as_it_was_given(
     argument: str, line: str | None, folder: Path, airtune: Airtune
 ) -> None:
-    told = refuse(airtune, folder, *RUN, "--set", argument)
+    message = refuse(airtune, folder, *RUN, "--set", argument)
 
-    assert told.startswith("--set seed=[[[[") if line is None else told == line
+    assert message.startswith("--set seed=[[[[") if line is None else message == line
 
 
 FILES: dict[str, tuple[str | bytes, str]] = {
@@ -235,7 +280,8 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "both budgets": (
         NETWORK + "delay_budget_s = 50.0\n",
-        "wrong.toml: scheduler: delay_budget_s and delay_budget_s_per_bit exclude each other; keep one",
+        "wrong.toml: scheduler: delay_budget_s and delay_budget_s_per_bit exclude each other; "
+        "keep one",
     ),
     "computing energy without a clock": (
         NETWORK.replace("[devices]", "[devices]\nenergy = { kappa = 1e-28 }"),
@@ -243,7 +289,8 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "an array of tables": (
         NETWORK.replace("[cell]", "[[cell]]"),
-        "wrong.toml: cell = [{'bandwidth_hz': 10000000.0, 'noise_psd_w_per_hz': 1e-11}] is not a table",
+        "wrong.toml: cell = [{'bandwidth_hz': 10000000.0, 'noise_psd_w_per_hz': 1e-11}] is not a "
+        "table",
     ),
     # What is known there grows with the program; the beginning of the list does not.
     "a key with a line break": (
@@ -264,7 +311,8 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "line 19 without an objective": (
         NETWORK.replace('"algorithm1"', '"greedy"') + 'queue_update = "algorithm1"\n',
-        "wrong.toml: scheduler.queue_update = 'algorithm1' requires a policy with an `objective` option; "
+        "wrong.toml: scheduler.queue_update = 'algorithm1' requires a policy with an `objective` "
+        "option; "
         "'greedy' has none",
     ),
     "extends itself": (
@@ -277,7 +325,8 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     ),
     "extends nothing": (
         'extends = "absent.toml"',
-        "wrong.toml: extends = 'absent.toml': absent.toml: cannot be read: no such file or directory",
+        "wrong.toml: extends = 'absent.toml': absent.toml: cannot be read: no such file or "
+        "directory",
     ),
     "extends a directory": (
         'extends = "."',
@@ -306,7 +355,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize(("content", "line"), FILES.values(), ids=FILES)
-def test_a_wrong_file_is_told_with_the_file_that_holds_the_fault(
+def test_a_wrong_file_is_reported_with_the_file_that_holds_the_fault(
     content: str | bytes, line: str, folder: Path, airtune: Airtune
 ) -> None:
     (folder / "wrong.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -314,13 +363,13 @@ def test_a_wrong_file_is_told_with_the_file_that_holds_the_fault(
     (folder / "broken.toml").write_text("seed =")
     (folder / "zero.toml").write_text(NETWORK.replace("count = 4", "count = 0"))
 
-    told = refuse(airtune, folder, "run", "wrong.toml", "--no-learning", "--out", "out")
+    message = refuse(airtune, folder, "run", "wrong.toml", "--no-learning", "--out", "out")
 
     if line.endswith("..."):
-        assert told.startswith(line.removesuffix("..."))
+        assert message.startswith(line.removesuffix("..."))
     else:
-        assert told == line
-    assert refuse(airtune, folder, "validate", "wrong.toml") == told
+        assert message == line
+    assert refuse(airtune, folder, "validate", "wrong.toml") == message
 
 
 @pytest.mark.parametrize(
@@ -334,21 +383,21 @@ def test_a_wrong_file_is_told_with_the_file_that_holds_the_fault(
         ("a" * 300, "file name too long"),
     ],
 )
-def test_a_scenario_that_cannot_be_read_is_told_with_the_reason(
+def test_a_scenario_that_cannot_be_read_is_reported_with_the_reason(
     name: str, why: str, folder: Path, airtune: Airtune
 ) -> None:
     (folder / "below").mkdir()
     (folder / "circle.toml").symlink_to("circle.toml")
 
-    told = refuse(airtune, folder, "run", name, "--no-learning", "--out", "out")
+    message = refuse(airtune, folder, "run", name, "--no-learning", "--out", "out")
 
-    assert told == f"{name}: cannot be read: {why}"
+    assert message == f"{name}: cannot be read: {why}"
 
 
 def test_a_file_name_with_a_line_break_still_makes_one_line(folder: Path, airtune: Airtune) -> None:
-    told = refuse(airtune, folder, "run", "two\nlines.toml")
+    message = refuse(airtune, folder, "run", "two\nlines.toml")
 
-    assert told == r"two\nlines.toml: cannot be read: no such file or directory"
+    assert message == r"two\nlines.toml: cannot be read: no such file or directory"
 
 
 LEARNING = {
@@ -370,7 +419,8 @@ LEARNING = {
     "learner.optimizer.lr=0": "learner.optimizer.lr = 0 is not greater than 0.0 (from --set)",
     "learner.optimizer.lr=nan": "learner.optimizer.lr = nan is not a finite number (from --set)",
     "learner.optimizer.beta1=0.5": (
-        "learner.optimizer.beta1 is unknown; known here: lr, schedule, clip_norm, kind, momentum (from --set)"
+        "learner.optimizer.beta1 is unknown; known here: lr, schedule, clip_norm, kind, momentum "
+        "(from --set)"
     ),
     "learner.head_optimizer={kind='x'}": (
         "learner.head_optimizer.kind = 'x' is not one of 'sgd', 'adamw' (from --set)"
@@ -387,19 +437,21 @@ LEARNING = {
         "learner.data.share = 0.5 for each of devices.count = 4 devices exceeds the data; "
         "at most 1 / count, or overlap = true"
     ),
-    "learner.data={name='sst2',path='x'}": "learner.data: name and path exclude each other; keep one",
+    "learner.data={name='sst2',path='x'}": (
+        "learner.data: name and path exclude each other; keep one"
+    ),
 }
 
 
 @pytest.mark.parametrize(("setting", "line"), LEARNING.items(), ids=LEARNING)
-def test_a_wrong_learner_is_told_even_where_nothing_is_learned(
+def test_a_wrong_learner_is_reported_even_where_nothing_is_learned(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
-    told = refuse(
+    message = refuse(
         airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", "--set", setting
     )
 
-    assert told == f"learning.toml: {line}"
+    assert message == f"learning.toml: {line}"
 
 
 FEDAVG = "protocol={kind='fedavg_lora', payload_bit=14_548_992}"
@@ -409,31 +461,39 @@ FEDERATED = {
     ),
     "protocol.local_steps=0": "protocol.local_steps = 0 is not at least 1",
     "protocol.local_steps=1.5": "protocol.local_steps = 1.5 is not a whole number",
-    "protocol.payload_bit=0": "protocol.payload_bit = 0 is not at least 1.0 and is not one of 'actual'",
+    "protocol.payload_bit=0": (
+        "protocol.payload_bit = 0 is not at least 1.0 and is not one of 'actual'"
+    ),
     "protocol.payload_bit={embedding=1}": (
         "protocol.payload_bit = {'embedding': 1} is not a number and is not one of 'actual'"
     ),
     "protocol.operations.local_step=-1": "protocol.operations.local_step = -1 is not at least 0.0",
     "protocol.operations.encode=1": "protocol.operations.encode is unknown; known here: local_step",
     "protocol.steps=2": "protocol.steps is unknown; did you mean local_steps?",
-    "cell.server_tx_power_w=20.0": "cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other",
-    "cell.downlink_bandwidth_hz=1e6": "cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other",
+    "cell.server_tx_power_w=20.0": (
+        "cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other"
+    ),
+    "cell.downlink_bandwidth_hz=1e6": (
+        "cell.downlink_bandwidth_hz and cell.server_tx_power_w need each other"
+    ),
     "learner.local_batches=2": (
-        "learner.local_batches = 2 is not 1: with protocol.kind = 'fedavg_lora' protocol.local_steps sets the "
+        "learner.local_batches = 2 is not 1: with protocol.kind = 'fedavg_lora' "
+        "protocol.local_steps sets the "
         "number of minibatches per device"
     ),
     "learner.lora.frozen=true": "protocol.kind = 'fedavg_lora' needs learner.lora.frozen = false",
     "protocol.payload_bit=actual": (
-        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not scheduler.delay_budget_s_per_bit"
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not "
+        "scheduler.delay_budget_s_per_bit"
     ),
 }
 
 
 @pytest.mark.parametrize(("setting", "line"), FEDERATED.items(), ids=FEDERATED)
-def test_what_does_not_fit_federated_averaging_is_told(
+def test_a_setting_that_federated_averaging_excludes_is_reported(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
-    told = refuse(
+    message = refuse(
         airtune,
         folder,
         "run",
@@ -447,7 +507,7 @@ def test_what_does_not_fit_federated_averaging_is_told(
         setting,
     )
 
-    assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
+    assert message.removesuffix(" (from --set)") == f"learning.toml: {line}"
 
 
 CENTRALISED = "protocol={kind='centralised', payload_bit=1_000_000}"
@@ -457,31 +517,34 @@ ON_THE_SERVER = {
     ),
     "protocol.payload_bit=1.5": "protocol.payload_bit: 1.5 is not a whole number of bits",
     "protocol.local_steps=2": (
-        "protocol.local_steps is unknown; known here: kind, outage, reallocate, deadline_s, payload_bit, operations"
+        "protocol.local_steps is unknown; known here: kind, outage, reallocate, deadline_s, "
+        "payload_bit, operations"
     ),
     "protocol.operations.step=-1": "protocol.operations.step = -1 is not at least 0.0",
     "protocol.deadline_s=0": "protocol.deadline_s = 0 is not greater than 0.0",
     "learner.local_batches=3": (
-        "learner.local_batches = 3 is not 1: with protocol.kind = 'centralised' the server takes one minibatch "
+        "learner.local_batches = 3 is not 1: with protocol.kind = 'centralised' the server takes "
+        "one minibatch "
         "per round"
     ),
     "protocol.payload_bit=actual": (
-        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not scheduler.delay_budget_s_per_bit"
+        "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not "
+        "scheduler.delay_budget_s_per_bit"
     ),
 }
 
 
 @pytest.mark.parametrize(("setting", "line"), ON_THE_SERVER.items(), ids=ON_THE_SERVER)
-def test_what_does_not_fit_centralised_training_is_told(
+def test_a_setting_that_centralised_training_excludes_is_reported(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
     settings = _set([CENTRALISED, setting])
 
-    told = refuse(
+    message = refuse(
         airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings
     )
 
-    assert told.removesuffix(" (from --set)") == f"learning.toml: {line}"
+    assert message.removesuffix(" (from --set)") == f"learning.toml: {line}"
 
 
 def _set(settings: list[str]) -> list[str]:
@@ -489,22 +552,32 @@ def _set(settings: list[str]) -> list[str]:
 
 
 ABSENT = {
-    "learner.data.name=imdb": "learner.data: name = 'imdb' is neither a hub id, as owner/name, nor one of: movie",
+    "learner.data.name=imdb": (
+        "learner.data: name = 'imdb' is neither a hub id, as owner/name, nor one of: movie"
+    ),
     "learner.model=./absent": "learner.model: './absent' is not a directory",
-    "learner.model=no-such/model": "learner.model: 'no-such/model' is neither a local directory nor a model",
-    "learner.data={name='cifar10'}": "learner.data: the samples are images, and the model reads text",
+    "learner.model=no-such/model": (
+        "learner.model: 'no-such/model' is neither a local directory nor a model"
+    ),
+    "learner.data={name='cifar10'}": (
+        "learner.data: the samples are images, and the model reads text"
+    ),
     "learner.batch_size=100000": "learner.batch_size: 100000 is more than the 30 training samples",
-    "learner.data.share=0.001": "learner.data.share: 0.001 of 120 training samples is less than one sample",
+    "learner.data.share=0.001": (
+        "learner.data.share: 0.001 of 120 training samples is less than one sample"
+    ),
     "learner.data.test_size=41": "learner.data.test_size: 41 is more than the 40 test samples",
     "learner.data.path=absent": "learner.data.path: '{folder}/absent' is not a directory",
     "learner.lora.targets=['value', 'door']": "learner.lora.targets: 'door' is no linear module",
     "learner.max_tokens=41": "learner.max_tokens: 41 is more than the 40 positions of",
-    "devices.count=200": "learner.data.share: the default, 1 / 200, of 120 training samples is less than one",
+    "devices.count=200": (
+        "learner.data.share: the default, 1 / 200, of 120 training samples is less than one"
+    ),
 }
 
 
 @pytest.mark.parametrize(("setting", "start"), ABSENT.items(), ids=ABSENT)
-def test_a_model_or_data_that_cannot_be_had_is_told_before_anything_is_written(
+def test_a_missing_model_or_data_set_is_reported_before_anything_is_written(
     setting: str, start: str, folder: Path, tiny_learner: str, airtune: Airtune
 ) -> None:
     content = NETWORK + tiny_learner
@@ -512,15 +585,15 @@ def test_a_model_or_data_that_cannot_be_had_is_told_before_anything_is_written(
         content = content[: content.index("data = ")] + 'data = { name = "movie_reviews" }\n'
     (folder / "tiny.toml").write_text(content)
 
-    told = refuse(airtune, folder, "run", "tiny.toml", "--out", "out", "--set", setting)
+    message = refuse(airtune, folder, "run", "tiny.toml", "--out", "out", "--set", setting)
 
-    assert told.startswith(f"tiny.toml: {start.format(folder=folder)}")
+    assert message.startswith(f"tiny.toml: {start.format(folder=folder)}")
 
 
 def test_more_devices_than_memory_holds_are_refused(folder: Path, airtune: Airtune) -> None:
-    told = refuse(airtune, folder, *RUN, "--set", "devices.count=1000000000000")
+    message = refuse(airtune, folder, *RUN, "--set", "devices.count=1000000000000")
 
-    assert told == (
+    assert message == (
         "network.toml: devices.count: 1000000000000 devices do not fit into memory (from --set)"
     )
 
@@ -538,7 +611,7 @@ def test_more_devices_than_memory_holds_are_refused(folder: Path, airtune: Airtu
         ("a" * 300, f"--out {'a' * 300}: cannot be used: file name too long"),
     ],
 )
-def test_a_run_directory_that_cannot_be_used_is_told_and_stays_as_it_is(
+def test_an_unusable_run_directory_is_reported_and_not_changed(
     out: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
     (folder / "full").mkdir()
@@ -548,14 +621,16 @@ def test_a_run_directory_that_cannot_be_used_is_told_and_stays_as_it_is(
     assert refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", out) == line
 
 
-def test_a_run_directory_that_is_taken_is_told_before_any_warning(
+def test_a_run_directory_that_is_taken_is_reported_before_any_warning(
     folder: Path, airtune: Airtune
 ) -> None:
     setting = ("--set", "scheduler.queue_update=algorithm1")
 
-    told = refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", ".", *setting)
+    message = refuse(
+        airtune, folder, "run", "network.toml", "--no-learning", "--out", ".", *setting
+    )
 
-    assert told == "--out .: is not empty; name a new directory"
+    assert message == "--out .: is not empty; name a new directory"
 
 
 def test_a_run_from_python_is_refused_as_well(folder: Path) -> None:
@@ -569,22 +644,22 @@ def test_a_run_from_python_is_refused_as_well(folder: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("out", ["locked", "locked/out"])
-def test_a_run_directory_without_permission_is_told(
+def test_a_run_directory_without_permission_is_reported(
     out: str, folder: Path, airtune: Airtune
 ) -> None:
     (folder / "locked").mkdir(mode=0o500)
 
-    told = refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", out)
+    message = refuse(airtune, folder, "run", "network.toml", "--no-learning", "--out", out)
 
-    assert told.endswith(f"{out}: cannot be written: permission denied")
+    assert message.endswith(f"{out}: cannot be written: permission denied")
 
 
 def test_the_default_run_directory_must_be_possible_too(folder: Path, airtune: Airtune) -> None:
     (folder / "runs").write_text("a file")
 
-    told = refuse(airtune, folder, "run", "network.toml", "--no-learning")
+    message = refuse(airtune, folder, "run", "network.toml", "--no-learning")
 
-    assert told == "--out runs/network-1: cannot be written: not a directory"
+    assert message == "--out runs/network-1: cannot be written: not a directory"
 
 
 @pytest.mark.parametrize(
@@ -604,7 +679,7 @@ def test_the_default_run_directory_must_be_possible_too(folder: Path, airtune: A
     ],
     ids=" ".join,
 )
-def test_a_wrong_command_line_is_told_without_usage_text(
+def test_a_wrong_command_line_is_reported_without_usage_text(
     arguments: list[str], line: str, folder: Path, airtune: Airtune
 ) -> None:
     assert refuse(airtune, folder, *arguments).startswith(line)
@@ -663,7 +738,7 @@ def keys(table: dict[str, Any], prefix: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("key", keys(tomllib.loads(NETWORK + LEARNER)))
-def test_whatever_stands_in_a_key_is_taken_or_refused_in_one_line_that_names_it(
+def test_any_value_is_accepted_or_refused_in_one_line_with_its_key(
     key: str, folder: Path, airtune: Airtune
 ) -> None:
     refused = 0

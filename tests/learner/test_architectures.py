@@ -1,6 +1,4 @@
-"""Whatever the architecture, the split model is the unsplit one, and LoRA learns along its
-gradient.
-"""
+"""Split models of every architecture against their unsplit models."""
 
 import tomllib
 from collections.abc import Callable
@@ -38,8 +36,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a directory of pairs of sentences, of very different lengths."""
-    folder, random = tmp_path_factory.mktemp("pairs"), PhiloxStreams(5)("pairs")
+    """Return a directory of sentence pairs of very different lengths."""
+    folder = tmp_path_factory.mktemp("pairs")
+    random = PhiloxStreams(5)("pairs")
     for name, count in (("train.parquet", 120), ("validation.parquet", 30)):
         labels = [n % CLASSES for n in range(count)]
         first, second = ([sentence(random, label) for label in labels] for _ in range(2))
@@ -49,9 +48,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_of(make_settings: Make, models: dict[str, Path], pictures: Path, pairs: Path) -> MakeOf:
-    """Return a maker of settings for a family: pairs of texts or images, FedAvg weights, small
-    micro-batches.
-    """
+    """Return a factory of settings of an architecture, with pairs or images and small batches."""
 
     def make(kind: str, **changes: object) -> LearnerSettings:
         data = {"path": str(pictures if kind in IMAGES else pairs)}
@@ -72,11 +69,9 @@ def make_of(make_settings: Make, models: dict[str, Path], pictures: Path, pairs:
 
 
 def compare_with_unsplit(settings: LearnerSettings, devices: list[int], lost: list[int]) -> None:
-    """Let a learner make a round, and its LoRA matrices must have moved along autograd's own
-    gradient.
-    """
+    """Assert that a round moves LoRA along the gradient of the unsplit model."""
     subject = build(settings, 6, PhiloxStreams(1))
-    # After a round B is no longer 0, so that A has a gradient too.
+    # After the first round B is no longer 0, so that A has a gradient too.
     train(subject, 1, [0, 1, 2])
     unsplit = Unsplit(subject, settings, devices)
     before = lora_values(subject)
@@ -90,7 +85,7 @@ def compare_with_unsplit(settings: LearnerSettings, devices: list[int], lost: li
         loss = loss + subject.partition.sizes[device] / total * own
     loss.backward()
 
-    train(subject, 2, devices, lost)
+    train(subject, 2, devices, lost=lost)
 
     assert len({int(subject.partition.sizes[device]) for device in arrived}) > 1, (
         "weights must differ"
@@ -130,7 +125,8 @@ def test_the_split_model_pools_as_the_unsplit_one(make_of: MakeOf, kind: str) ->
 @pytest.mark.parametrize("kind", TEXT)
 def test_padding_changes_nothing(make_of: MakeOf, kind: str) -> None:
     subject = build(make_of(kind), 6, PhiloxStreams(1))
-    split, samples = subject.parts.split, subject.parts.samples
+    split = subject.parts.split
+    samples = subject.parts.samples
     rows = subject.partition.minibatch(0, 1)
     assert len(set(samples.lengths[rows])) > 1
 
@@ -205,16 +201,22 @@ def test_vit_base_has_the_papers_663552_trainable_numbers(rng: PhiloxStreams) ->
     with torch.device("meta"):
         model = AutoModel.from_config(ViTConfig(), add_pooling_layer=False)
     model = model.to_empty(device="cpu").requires_grad_(requires_grad=False)
-    family = ARCHITECTURES["vit"]
+    architecture = ARCHITECTURES["vit"]
     file = Path(__file__).parents[2] / "scenarios" / "paper" / "cifar10.toml"
     lora = Lora.model_validate(tomllib.loads(file.read_text())["learner"]["lora"])
 
-    split = Split(family, model, "cls", attach(model, family, lora, rng), PLAIN)
+    split = Split(
+        architecture,
+        model,
+        "cls",
+        adapters=attach(model, architecture, lora, rng=rng),
+        precision=PLAIN,
+    )
 
     # 12 layers of query and value, 8 x 768 + 768 x 8, and the first MLP layer, 8 x 768 + 3072 x 8.
     assert split.trainable_parameters == 12 * (2 * 2 * 8 * 768 + 8 * (768 + 3072)) == 663_552
 
 
-def test_every_family_is_a_model_type_of_transformers() -> None:
+def test_every_architecture_is_a_model_type_of_transformers() -> None:
     for kind in ARCHITECTURES:
         assert AutoConfig.for_model(kind).model_type == kind

@@ -1,6 +1,4 @@
-"""Device, precision, compilation and memory change how fast and how exactly the same thing is
-computed.
-"""
+"""Device, precision, compilation and memory: results agree, failures are one line."""
 
 import subprocess
 import sys
@@ -26,7 +24,7 @@ def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[float]
     for round_number, (devices, lost) in enumerate(
         [([0, 1, 2, 5], [2]), ([3, 1], []), ([4, 0], [4])], start=1
     ):
-        losses += train(subject, round_number, devices, lost).losses.values()
+        losses += train(subject, round_number, devices, lost=lost).losses.values()
     return subject, losses
 
 
@@ -37,9 +35,9 @@ def test_bfloat16_is_close_and_keeps_its_weights_in_float32(make_settings: Make)
     assert {matrix.dtype for matrix in arrays(rough)} == {torch.float32}
     assert rough_losses == pytest.approx(exact_losses, rel=0.05, abs=0.02)
     assert rough_losses != exact_losses
-    for one, other in zip(arrays(rough), arrays(exact), strict=True):
+    for first, second in zip(arrays(rough), arrays(exact), strict=True):
         # Eight bits of mantissa, through two layers and three rounds.
-        assert (one - other).norm() <= 0.1 * other.norm() + 1e-3
+        assert (first - second).norm() <= 0.1 * second.norm() + 1e-3
     assert rough.evaluate().loss == pytest.approx(exact.evaluate().loss, rel=0.05)
 
 
@@ -66,9 +64,7 @@ print(*[number.hex() for number in [*losses, *(float(matrix.sum()) for matrix in
 
 
 def losses_elsewhere(settings: LearnerSettings) -> list[float]:
-    """Return the losses and sums of weights of a learner in a process of its own, of which nothing
-    is checked.
-    """
+    """Return the losses and sums of weights of a learner in a new process."""
     command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1])]
     given = settings.model_dump_json(exclude_none=True)
     output = subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout
@@ -78,13 +74,13 @@ def losses_elsewhere(settings: LearnerSettings) -> list[float]:
 def test_a_deterministic_run_gives_the_same_bits_in_two_processes(make_settings: Make) -> None:
     settings = make_settings(precision="float32", deterministic=True)
 
-    one, other = (losses_elsewhere(settings) for _ in range(2))
+    first, second = (losses_elsewhere(settings) for _ in range(2))
 
-    assert one == other
-    assert len(set(one)) > 20
+    assert first == second
+    assert len(set(first)) > 20
 
 
-def test_deterministic_algorithms_are_asked_for_while_learning_only(
+def test_deterministic_algorithms_are_used_while_learning_only(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
@@ -104,7 +100,7 @@ def test_a_compiled_encoder_learns_the_same(make_settings: Make) -> None:
     assert compiled == pytest.approx(plain, rel=1e-9)
 
 
-def test_cuda_that_is_not_there_is_refused(
+def test_a_missing_cuda_device_is_refused(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -113,7 +109,7 @@ def test_cuda_that_is_not_there_is_refused(
         build(make_settings(device="cuda"), DEVICES, PhiloxStreams(1))
 
     assert str(caught.value) == (
-        "learner.device: 'cuda' is asked for and PyTorch finds no CUDA device here; take 'auto' or 'cpu'"
+        "learner.device: 'cuda' is set and PyTorch finds no CUDA device here; take 'auto' or 'cpu'"
     )
     with pytest.raises(
         LearnerInputError, match=r"learner.attention: 'flash' runs on a CUDA device"
@@ -169,7 +165,8 @@ def test_a_model_that_does_not_fit_onto_the_card_is_refused(
         build(settings, DEVICES, PhiloxStreams(1))
 
     assert str(caught.value) == (
-        f"learner.device: '{settings.model}' does not fit into the memory of the device (cpu); take 'cpu'"
+        f"learner.device: '{settings.model}' does not fit into the memory of the device (cpu); "
+        "take 'cpu'"
     )
 
 
@@ -194,12 +191,13 @@ def test_a_lack_of_memory_names_the_micro_batch_to_try(
         aggregate(subject, 1) if call == "aggregate" else subject.evaluate()
 
     assert str(caught.value) == (
-        "out of memory with learner.micro_batch_tokens = 64; try 32, and 1, a sample at a time, at the least"
+        "out of memory with learner.micro_batch_tokens = 64; try 32, and 1, a sample at a time, "
+        "at the least"
     )
 
 
 def test_memory_follows_the_micro_batch_and_not_the_devices(make_settings: Make) -> None:
-    """Count the numbers that wait for the backward pass, the most at any time."""
+    """Compare the maximum count of numbers saved for the backward pass."""
     few, many = (most_saved(make_settings(micro_batch_tokens=40), devices) for devices in (2, 6))
 
     assert many < 1.3 * few
@@ -207,14 +205,15 @@ def test_memory_follows_the_micro_batch_and_not_the_devices(make_settings: Make)
 
 def most_saved(settings: LearnerSettings, devices: int) -> int:
     subject = build(settings, DEVICES, PhiloxStreams(1))
-    waiting, most = 0, 0
+    waiting = 0
+    maximum = 0
 
     class Saved:
         def __init__(self, tensor: torch.Tensor) -> None:
-            nonlocal waiting, most
+            nonlocal waiting, maximum
             self.tensor = tensor
             waiting += tensor.numel()
-            most = max(most, waiting)
+            maximum = max(maximum, waiting)
 
         def __del__(self) -> None:
             nonlocal waiting
@@ -222,4 +221,4 @@ def most_saved(settings: LearnerSettings, devices: int) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(Saved, lambda saved: saved.tensor):
         train(subject, 1, range(devices))
-    return most
+    return maximum

@@ -1,6 +1,4 @@
-"""The server that learns by itself: bare LoRA steps on minibatches out of the data that has
-arrived.
-"""
+"""Centralised training: LoRA steps of the server on the data that has arrived."""
 
 from pathlib import Path
 
@@ -34,7 +32,8 @@ def test_a_round_is_a_step_along_the_gradient_of_the_unsplit_model(
         subject.delivered(subject.start(device, 1), "data")
     subject.aggregate(MeanAggregator(), 1)
     unsplit = Unsplit(subject, settings, [0])
-    before, samples = lora_values(subject), subject.parts.samples
+    before = lora_values(subject)
+    samples = subject.parts.samples
     rows = subject._uploaded.minibatch(0, 2)
     loss = unsplit.loss(0, samples.batch(rows), samples.labels_of(rows))
     loss.backward()
@@ -56,17 +55,17 @@ def test_a_round_is_a_step_along_the_gradient_of_the_unsplit_model(
 
 
 def test_minibatches_come_from_the_data_that_arrived_in_whatever_order(make_settings: Make) -> None:
-    one, other = make(make_settings), make(make_settings)
-    for subject, order in ((one, (5, 2)), (other, (2, 5))):
+    first, second = make(make_settings), make(make_settings)
+    for subject, order in ((first, (5, 2)), (second, (2, 5))):
         for device in order:
             subject.delivered(subject.start(device, 1), "data")
-    held = {int(row) for device in (2, 5) for row in one.partition.share(device)}
+    held = {int(row) for device in (2, 5) for row in first.partition.share(device)}
 
     seen = set()
     for round_number in range(1, 60):
-        rows = one._uploaded.minibatch(0, round_number)
+        rows = first._uploaded.minibatch(0, round_number)
         assert len(set(rows.tolist())) == 4
-        np.testing.assert_array_equal(rows, other._uploaded.minibatch(0, round_number))
+        np.testing.assert_array_equal(rows, second._uploaded.minibatch(0, round_number))
         seen |= set(rows.tolist())
     assert seen == held
 
@@ -83,7 +82,7 @@ def test_without_data_there_is_no_step(make_settings: Make) -> None:
         assert all(torch.equal(new, old) for new, old in zip(pair, before[name], strict=True))
 
 
-def test_a_saved_state_goes_on_to_the_same_bits_with_the_same_data(
+def test_a_restored_state_gives_the_same_bits_with_the_same_data(
     make_settings: Make, tmp_path: Path
 ) -> None:
     adamw = {"kind": "adamw", "lr": 0.01}
@@ -93,7 +92,7 @@ def test_a_saved_state_goes_on_to_the_same_bits_with_the_same_data(
     subject.save(tmp_path / "state")
     again.load(tmp_path / "state")
 
-    losses = [each.aggregate(MeanAggregator(), 2).train_loss for each in (subject, again)]
+    losses = [learner.aggregate(MeanAggregator(), 2).train_loss for learner in (subject, again)]
 
     assert losses[0] == losses[1]
     assert lora_values(again).keys() == lora_values(subject).keys()
@@ -102,7 +101,7 @@ def test_a_saved_state_goes_on_to_the_same_bits_with_the_same_data(
 
 
 @pytest.mark.parametrize("content", ["", "{", "{}", "[6]", "[-1]", '["3"]', "[true]"])
-def test_a_damaged_list_of_what_arrived_is_told(
+def test_a_damaged_list_of_uploaded_shares_is_reported(
     make_settings: Make, tmp_path: Path, content: str
 ) -> None:
     subject = make(make_settings)

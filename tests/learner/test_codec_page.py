@@ -1,4 +1,4 @@
-"""The page on writing a codec: its code runs, and does what it says."""
+"""Code of the page on writing a codec: it runs and does the documented thing."""
 
 import re
 import sys
@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "writing-a-codec.md").read_text()
 
 @pytest.fixture
 def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Save the codec of the page as the file that the page says, and return its kind."""
+    """Save the page's codec in the file that the page names, and return its kind."""
     code = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert code is not None
     (tmp_path / "my_codecs.py").write_text(code[1])
@@ -46,7 +46,8 @@ def test_the_table_of_the_page_trains(
 
 def test_the_codec_of_the_page_does_what_it_says(documented: str) -> None:
     signs = create(documented, gain=0.5)
-    vectors, tokens = torch.tensor([[1.0, -3.0], [0.0, 4.0]]), np.array([2])
+    vectors = torch.tensor([[1.0, -3.0], [0.0, 4.0]])
+    tokens = np.array([2])
 
     assert signs.decode(signs.encode(vectors, tokens), tokens, 2).tolist() == [
         [1.0, -1.0],
@@ -54,7 +55,7 @@ def test_the_codec_of_the_page_does_what_it_says(documented: str) -> None:
     ]
 
 
-def test_an_installed_package_offers_codecs_by_name(
+def test_an_installed_package_registers_codecs_by_name(
     documented: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     point = EntryPoint("signs", documented, codec.ENTRY_POINTS)

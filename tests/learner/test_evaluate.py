@@ -1,4 +1,4 @@
-"""An evaluation is the mean over the devices' heads, however few of them are looked at."""
+"""Evaluation: the mean over all heads, however few of them are computed."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,9 @@ QUERY = {"rank": 2, "alpha": 4, "targets": ["query"]}
 
 def naive_scores(subject: SplitLearner) -> tuple[list[float], list[float]]:
     """Return each device's loss and accuracy, one sample and one device at a time."""
-    samples, losses, accuracies = subject.test, [], []
+    samples = subject.test
+    losses = []
+    accuracies = []
     for device in range(subject.device_count):
         stack = subject.parts.bank.stack([device])
         logits = torch.cat(
@@ -63,7 +65,9 @@ def test_an_evaluation_equals_a_naive_loop(
     assert result.heads_trained == 3
 
 
-def test_before_training_nobody_counts_as_trained(make_settings: Make, rng: PhiloxStreams) -> None:
+def test_before_training_no_device_counts_as_trained(
+    make_settings: Make, rng: PhiloxStreams
+) -> None:
     result = build(make_settings(heads={"init": "equal"}), 7, rng).evaluate()
 
     assert result.heads_trained == 0

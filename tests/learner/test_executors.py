@@ -1,4 +1,4 @@
-"""Recording and running together gives what each step at once gives."""
+"""Executors: the batched one gives the results of the eager one."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ ROUNDS = [([0, 1, 2, 5], [2]), ([3, 1], []), ([4], [4]), ([5, 4, 3, 2, 1, 0], [0
 def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[dict[int, float]]]:
     subject = build(settings, DEVICES, PhiloxStreams(3))
     losses = [
-        dict(train(subject, round_number, devices, lost).losses)
+        dict(train(subject, round_number, devices, lost=lost).losses)
         for round_number, (devices, lost) in enumerate(ROUNDS, start=1)
     ]
     return subject, losses
@@ -33,10 +33,10 @@ def test_eager_equals_batched_in_float64(make_settings: Make, optimizer: dict[st
     batched, batched_losses = after_training(make_settings(executor="batched", optimizer=optimizer))
     eager, eager_losses = after_training(make_settings(executor="eager", optimizer=optimizer))
 
-    for one, other in zip(batched_losses, eager_losses, strict=True):
-        assert one == pytest.approx(other, rel=1e-9)
-    for one, other in zip(arrays(batched), arrays(eager), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(batched_losses, eager_losses, strict=True):
+        assert first == pytest.approx(second, rel=1e-9)
+    for first, second in zip(arrays(batched), arrays(eager), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
     assert batched.evaluate().loss == pytest.approx(eager.evaluate().loss, rel=1e-9)
 
 
@@ -44,16 +44,16 @@ def test_eager_equals_batched_in_float32_by_norm(make_settings: Make) -> None:
     batched, _ = after_training(make_settings(executor="batched", precision="float32"))
     eager, _ = after_training(make_settings(executor="eager", precision="float32"))
 
-    for one, other in zip(arrays(batched), arrays(eager), strict=True):
-        assert (one - other).norm() <= 1e-5 * other.norm()
+    for first, second in zip(arrays(batched), arrays(eager), strict=True):
+        assert (first - second).norm() <= 1e-5 * second.norm()
 
 
 def test_the_size_of_micro_batches_changes_nothing(make_settings: Make) -> None:
     small, _ = after_training(make_settings(micro_batch_tokens=1))
     large, _ = after_training(make_settings(micro_batch_tokens=100_000))
 
-    for one, other in zip(arrays(small), arrays(large), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(arrays(small), arrays(large), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
@@ -160,14 +160,14 @@ def test_nothing_is_drawn_from_the_global_generators(
 
 
 def test_two_learners_of_one_seed_are_equal_and_of_two_seeds_are_not(make_settings: Make) -> None:
-    one, same, other = (build(make_settings(), 6, PhiloxStreams(seed)) for seed in (1, 1, 2))
+    first, same, second = (build(make_settings(), 6, PhiloxStreams(seed)) for seed in (1, 1, 2))
 
-    for subject in (one, same, other):
+    for subject in (first, same, second):
         train(subject, 1, [0, 1])
 
-    for a, b in zip(arrays(one), arrays(same), strict=True):
+    for a, b in zip(arrays(first), arrays(same), strict=True):
         assert torch.equal(a, b)
-    assert not torch.equal(arrays(one)[0], arrays(other)[0])
+    assert not torch.equal(arrays(first)[0], arrays(second)[0])
 
 
 def test_a_round_without_jobs_has_no_loss(make_settings: Make, rng: PhiloxStreams) -> None:

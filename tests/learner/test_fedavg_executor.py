@@ -1,6 +1,4 @@
-"""Federated averaging of LoRA against the unsplit model: one local step, and a plain loop over
-several.
-"""
+"""FedAvg of LoRA against the unsplit model: one local step, and a loop over several."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +37,7 @@ def lora_of(subject: FedAvgLearner) -> list[Tensor]:
 
 @pytest.mark.parametrize("pooling", ["pooler", "mean"])
 @pytest.mark.parametrize("lost", [[], [4], [1, 3, 5]], ids=lambda lost: f"{len(lost)} lost")
-def test_one_local_step_is_a_step_along_the_averaged_gradient_of_the_unsplit_model(
+def test_one_local_step_follows_the_mean_gradient_of_the_unsplit_model(
     make_settings: Make, pooling: str, lost: list[int]
 ) -> None:
     devices = [4, 1, 3, 5]
@@ -56,7 +54,7 @@ def test_one_local_step_is_a_step_along_the_averaged_gradient_of_the_unsplit_mod
         for device, rows in batches.items()
     }
 
-    result = train(subject, 2, devices, lost)
+    result = train(subject, 2, devices, lost=lost)
 
     assert dict(result.losses) == pytest.approx(
         {d: loss.item() for d, loss in losses.items()}, rel=1e-9
@@ -90,17 +88,19 @@ def test_one_local_step_equals_the_split_step(
         for round_number, (devices, lost) in enumerate(
             [([0, 3], []), ([5, 1, 2], [1]), ([4], [4])], start=1
         ):
-            train(subject, round_number, devices, lost)
+            train(subject, round_number, devices, lost=lost)
 
-    for one, other in zip(arrays(federated), arrays(split), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(arrays(federated), arrays(split), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("rule", [SGD, MOMENTUM, ADAMW], ids=["sgd", "momentum", "adamw"])
 def test_several_local_steps_equal_a_plain_loop_over_the_unsplit_model(
     make_settings: Make, rule: dict[str, object]
 ) -> None:
-    steps, devices, lost = 3, [4, 1, 3], [1]
+    steps = 3
+    devices = [4, 1, 3]
+    lost = [1]
     settings = make_settings(optimizer=rule, head_optimizer=SGD)
     subject = local(settings, steps)
     copies: list[list[Tensor]] = []
@@ -126,7 +126,7 @@ def test_several_local_steps_equal_a_plain_loop_over_the_unsplit_model(
             copies.append([matrix.detach() for matrix in lora])
     expected = [torch.stack(matrices).mean(0) for matrices in zip(*copies, strict=True)]
 
-    train(subject, 2, devices, lost)
+    train(subject, 2, devices, lost=lost)
 
     for matrix, mean in zip(lora_of(subject), expected, strict=True):
         torch.testing.assert_close(matrix, mean, rtol=1e-9, atol=1e-12)
@@ -142,12 +142,14 @@ def _optimizer(rule: dict[str, object], leaves: Sequence[Tensor]) -> torch.optim
     return torch.optim.SGD(leaves, lr=LR, momentum=0.9 if "momentum" in rule else 0.0)
 
 
-def test_where_no_adapter_arrives_lora_stays_to_the_last_bit_and_the_heads_have_stepped(
+def test_without_an_arrived_adapter_only_the_heads_change(
     make_settings: Make,
 ) -> None:
     subject = local(make_settings(optimizer=ADAMW), 2)
     bank = subject.parts.bank
-    before, rested, stepped = lora_of(subject), bank.stack([0]), bank.stack([3])
+    before = lora_of(subject)
+    rested = bank.stack([0])
+    stepped = bank.stack([3])
 
     train(subject, 2, [3, 4], lost=[3, 4])
 
@@ -158,12 +160,12 @@ def test_where_no_adapter_arrives_lora_stays_to_the_last_bit_and_the_heads_have_
 
 
 def test_the_order_in_which_adapters_arrive_changes_no_bit(make_settings: Make) -> None:
-    one, other = (local(make_settings(precision="float32"), 2) for _ in range(2))
+    first, second = (local(make_settings(precision="float32"), 2) for _ in range(2))
 
-    train(one, 2, [5, 0, 3])
-    train(other, 2, [0, 3, 5])
+    train(first, 2, [5, 0, 3])
+    train(second, 2, [0, 3, 5])
 
-    assert all(torch.equal(a, b) for a, b in zip(arrays(one), arrays(other), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(arrays(first), arrays(second), strict=True))
 
 
 def test_a_schedule_goes_by_the_local_steps_of_all_rounds(make_settings: Make) -> None:
@@ -183,7 +185,7 @@ def test_a_schedule_goes_by_the_local_steps_of_all_rounds(make_settings: Make) -
 
 
 @pytest.mark.parametrize("rule", [MOMENTUM, ADAMW], ids=["momentum", "adamw"])
-def test_a_saved_state_goes_on_to_the_same_bits(
+def test_a_restored_state_gives_the_same_bits(
     make_settings: Make, tmp_path: Path, rule: dict[str, object]
 ) -> None:
     settings = make_settings(optimizer=rule, precision="float32")
@@ -192,13 +194,13 @@ def test_a_saved_state_goes_on_to_the_same_bits(
     again = build(settings, DEVICES, PhiloxStreams(1), local_steps=2)
     again.load(tmp_path / "state")
 
-    for each in (subject, again):
-        train(each, 2, [1, 4], [4])
+    for learner in (subject, again):
+        train(learner, 2, [1, 4], lost=[4])
 
     assert all(torch.equal(a, b) for a, b in zip(arrays(again), arrays(subject), strict=True))
 
 
-def test_a_loss_that_is_not_finite_names_the_device_and_leaves_the_shared_matrices(
+def test_a_loss_that_is_not_finite_leaves_the_shared_matrices(
     make_settings: Make,
 ) -> None:
     settings = make_settings(precision="float32", head_optimizer=OVERFLOWING)

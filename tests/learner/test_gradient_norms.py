@@ -14,7 +14,7 @@ DEVICES = 6
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
 @pytest.mark.parametrize("frozen", [False, True])
-def test_a_split_step_reports_the_norm_of_each_devices_gradient_at_the_feature(
+def test_a_split_step_reports_each_gradient_norm_at_the_feature(
     make_settings: Make, executor: str, frozen: bool
 ) -> None:
     lora = {"rank": 2, "alpha": 4, "targets": ["query"], "frozen": frozen}
@@ -78,4 +78,4 @@ def test_a_lost_adapter_has_a_norm_too(make_settings: Make) -> None:
         for _ in range(2)
     )
 
-    assert train(lost, 1, [3], [3]).gradient_norms == train(arrived, 1, [3]).gradient_norms
+    assert train(lost, 1, [3], lost=[3]).gradient_norms == train(arrived, 1, [3]).gradient_norms

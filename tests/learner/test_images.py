@@ -1,4 +1,4 @@
-"""Images reach the model as its own processor makes them, and a split ViT learns from them."""
+"""Image data: batches are those of the model's processor, and a split ViT learns."""
 
 import io
 import json
@@ -45,7 +45,8 @@ def refused(make_settings: Make, model: Path, data: Path | str) -> tuple[str, st
 def test_a_batch_is_that_of_the_models_processor(
     tmp_path: Path, make_settings: Make, kind: str
 ) -> None:
-    model, data = save_model(tmp_path / "model", kind), save_pictures(tmp_path / "data", 12, 3)
+    model = save_model(tmp_path / "model", kind)
+    data = save_pictures(tmp_path / "data", 12, 3)
     subject = build(settings_of(make_settings, model, data), 3, PhiloxStreams(1))
 
     pixels = subject.parts.samples.batch(np.array([5, 0]))["pixel_values"]
@@ -85,7 +86,9 @@ def test_grey_pictures_are_read_in_colour(tmp_path: Path, vit: Path, make_settin
     assert train(subject, 1, [0, 1]).train_loss is not None
 
 
-def test_a_split_vit_learns_pictures_apart(tmp_path: Path, vit: Path, make_settings: Make) -> None:
+def test_a_split_vit_learns_to_distinguish_images(
+    tmp_path: Path, vit: Path, make_settings: Make
+) -> None:
     data = save_pictures(tmp_path, 120, 60)
     adamw = {"kind": "adamw", "lr": 0.02}
     subject: SplitLearner = build(
@@ -112,7 +115,7 @@ def test_a_split_vit_learns_pictures_apart(tmp_path: Path, vit: Path, make_setti
     assert after.loss < 0.5 * before.loss
 
 
-def test_what_is_no_image_is_refused(tmp_path: Path, vit: Path, make_settings: Make) -> None:
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path, vit: Path, make_settings: Make) -> None:
     good = picture(np.random.Generator(np.random.Philox(1)), 0)
     truncated = {"bytes": good["bytes"][:-40], "path": None}
     write_parquet(tmp_path, "test.parquet", img=[good, good], label=[0, 1])
@@ -129,18 +132,18 @@ def test_what_is_no_image_is_refused(tmp_path: Path, vit: Path, make_settings: M
     ):
         write_parquet(tmp_path, "train.parquet", img=[good, bad], label=[0, 1])
 
-        key, found = refused(make_settings, vit, tmp_path)
+        key, gradients = refused(make_settings, vit, tmp_path)
 
         assert key == "learner.data.path"
-        assert found.startswith(problem)
+        assert gradients.startswith(problem)
 
 
 def test_a_label_beyond_the_classes_is_refused(
     tmp_path: Path, vit: Path, make_settings: Make
 ) -> None:
-    one = picture(np.random.Generator(np.random.Philox(1)), 0)
-    write_parquet(tmp_path, "train.parquet", img=[one, one], label=[0, 1])
-    write_parquet(tmp_path, "test.parquet", img=[one, one], label=[0, 2])
+    first = picture(np.random.Generator(np.random.Philox(1)), 0)
+    write_parquet(tmp_path, "train.parquet", img=[first, first], label=[0, 1])
+    write_parquet(tmp_path, "test.parquet", img=[first, first], label=[0, 2])
 
     assert refused(make_settings, vit, tmp_path) == (
         "learner.data.path",
@@ -148,7 +151,7 @@ def test_a_label_beyond_the_classes_is_refused(
     )
 
 
-def test_model_and_data_must_be_of_one_kind(
+def test_images_need_an_image_model_and_texts_a_text_model(
     tmp_path: Path, vit: Path, tiny_data: Path, make_settings: Make
 ) -> None:
     assert refused(make_settings, vit, tiny_data) == (
@@ -162,7 +165,8 @@ def test_model_and_data_must_be_of_one_kind(
 
 
 def test_a_processor_that_does_not_fit_is_refused(tmp_path: Path, make_settings: Make) -> None:
-    model, data = save_model(tmp_path / "model", "vit"), save_pictures(tmp_path / "data", 12, 3)
+    model = save_model(tmp_path / "model", "vit")
+    data = save_pictures(tmp_path / "data", 12, 3)
     file = model / "preprocessor_config.json"
     table = json.loads(file.read_text()) | {"size": {"height": 16, "width": 16}}
     file.write_text(json.dumps(table))

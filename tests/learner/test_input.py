@@ -1,4 +1,4 @@
-"""What a user can get wrong is told in one line: the key, the value, what is allowed."""
+"""Input errors of the learner: each is one line with the key, the value and the remedy."""
 
 import json
 import logging
@@ -31,9 +31,7 @@ LORA = {"rank": 2, "alpha": 4}
 
 
 def refuse(settings: LearnerSettings, key: str, problem: str, device_count: int = 6) -> None:
-    """Building must fail with exactly this line; ``...`` in it stands for what differs from machine
-    to machine.
-    """
+    """Assert that building fails with this line; ``...`` stands for machine-dependent text."""
     with pytest.raises(LearnerInputError) as caught:
         build(settings, device_count, PhiloxStreams(1))
     assert caught.value.key == key
@@ -64,7 +62,8 @@ def test_the_papers_table_is_read() -> None:
         ),
         (
             {"name": "sst3"},
-            "name = 'sst3' is neither a hub id, as owner/name, nor one of: movie_reviews, sst2, mrpc",
+            "name = 'sst3' is neither a hub id, as owner/name, nor one of: movie_reviews, sst2, "
+            "mrpc",
         ),
         (
             {"name": "sst2", "configuration": "a"},
@@ -155,12 +154,12 @@ def test_a_wrong_learner_table_is_refused(change: dict[str, object]) -> None:
         LearnerSettings.model_validate(PAPER | change)
 
 
-def test_every_setting_says_what_it_is() -> None:
+def test_every_setting_has_a_description() -> None:
     for table in (LearnerSettings, Lora, Data, Columns):
         assert all(field.description for field in table.model_fields.values())
 
 
-def test_a_model_that_is_not_there_is_refused(make_settings: Make, tmp_path: Path) -> None:
+def test_a_missing_model_is_refused(make_settings: Make, tmp_path: Path) -> None:
     refuse(
         make_settings(model=f"{tmp_path}/none"),
         "learner.model",
@@ -172,14 +171,15 @@ def test_a_model_that_is_not_there_is_refused(make_settings: Make, tmp_path: Pat
         f"'{tmp_path}' has no config.json; give a directory in the Hugging Face layout",
     )
     refuse(
-        make_settings(model="nobody/nothing"),
+        make_settings(model="missing/nothing"),
         "learner.model",
-        "'nobody/nothing' is neither a local directory nor a model that the Hugging Face hub answers for; "
+        "'missing/nothing' is neither a local directory nor a model that the Hugging Face hub "
+        "returns; "
         "'minilm' needs no download",
     )
 
 
-def test_a_hub_that_does_not_answer_is_told_in_the_one_line(
+def test_a_hub_that_does_not_answer_is_reported_in_one_line(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def unreachable(_: str) -> None:
@@ -189,7 +189,7 @@ def test_a_hub_that_does_not_answer_is_told_in_the_one_line(
     monkeypatch.setattr(AutoConfig, "from_pretrained", unreachable)
 
     with pytest.raises(LearnerInputError):
-        build(make_settings(model="nobody/nothing"), 6, PhiloxStreams(1))
+        build(make_settings(model="missing/nothing"), 6, PhiloxStreams(1))
     assert capfd.readouterr().err == ""
 
 
@@ -198,8 +198,10 @@ def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: 
     refuse(
         make_settings(model=str(tmp_path)),
         "learner.model",
-        f"'{tmp_path}' is of the type t5, for which learner/families has no file; there are: bert, roberta, "
-        "distilbert, electra, mpnet, vit, deit, dinov2; docs/adding-a-model.md says what to implement",
+        f"'{tmp_path}' is of the type t5, for which learner/architectures has no file; known are: "
+        "bert, roberta, "
+        "distilbert, electra, mpnet, vit, deit, dinov2; docs/adding-a-model.md shows how to "
+        "add one",
     )
     (tmp_path / "config.json").write_text("{}")
     refuse(
@@ -245,7 +247,7 @@ def test_a_model_that_lacks_weights_is_refused(
     refuse(
         make_settings(model=str(folder), pooling="mean"),
         "learner.model",
-        f"'{folder}' lacks 1 weights, the first of them encoder.layer.1.output.dense.bias",
+        f"'{folder}' lacks 1 weights, the first is encoder.layer.1.output.dense.bias",
     )
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -305,12 +307,13 @@ def test_more_tokens_than_positions_are_refused(make_settings: Make, tiny_model:
 
 
 @pytest.mark.parametrize("target", ["q_proj", "word_embeddings", "uery", "LayerNorm"])
-def test_a_target_that_is_not_there_is_refused(make_settings: Make, target: str) -> None:
+def test_a_missing_target_is_refused(make_settings: Make, target: str) -> None:
     refuse(
         make_settings(lora={**LORA, "targets": ["query", target]}),
         "learner.lora.targets",
         f"'{target}' is no linear module of the server's part; there are: attention.self.query, "
-        "attention.self.key, attention.self.value, attention.output.dense, intermediate.dense, output.dense, "
+        "attention.self.key, attention.self.value, attention.output.dense, intermediate.dense, "
+        "output.dense, "
         "pooler.dense",
     )
 
@@ -330,7 +333,8 @@ def test_shares_that_exceed_the_data_are_refused(make_settings: Make, tiny_data:
     refuse(
         shared(share=0.5),
         "learner.data.share",
-        "0.5 for each of 6 devices is more than all the data; at most 0.166667, or set overlap = true",
+        "0.5 for each of 6 devices is more than all the data; at most 0.166667, or set overlap "
+        "= true",
     )
     refuse(
         shared(share=0.008),
@@ -402,7 +406,8 @@ def test_a_data_directory_that_does_not_hold_is_refused(
             {"sentence": ["a", "b"], "label": ["no", "yes"]},
             {},
             "path",
-            "column 'label' of the train split holds no class numbers; learner.data.columns.classes may name "
+            "column 'label' of the train split holds no class numbers; "
+            "learner.data.columns.classes may name "
             "the classes",
         ),
         (

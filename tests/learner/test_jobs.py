@@ -1,4 +1,4 @@
-"""What a job carries over the air, and which samples it takes."""
+"""Jobs: the bits of their legs and the samples of their minibatches."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_payloads_are_counted_by_hand(
     bits = subject.leg_bits(0, 1)
 
     # 10 samples padded to [CLS] + 5 words + [SEP], 16 numbers of 32 bits per token; one pooled
-    # vector a sample.
+    # vector per sample.
     assert bits == {
         "embedding": 10 * 7 * 16 * 32,
         "feature": 10 * 16 * 32,
@@ -43,10 +43,10 @@ def test_a_minibatch_does_not_depend_on_who_was_scheduled_before(make_settings: 
     for round_number in range(1, 4):
         train(busy, round_number, [0, 1, 2, 5])
 
-    one, other = busy.start(3, 4), quiet.start(3, 4)
+    first, second = busy.start(3, 4), quiet.start(3, 4)
 
-    assert np.array_equal(one.rows, other.rows)
-    assert not np.array_equal(one.rows, quiet.start(2, 4).rows)
+    assert np.array_equal(first.rows, second.rows)
+    assert not np.array_equal(first.rows, quiet.start(2, 4).rows)
 
 
 def test_a_minibatch_is_drawn_without_replacement_from_its_share(
@@ -77,7 +77,7 @@ def test_devices_and_rounds_draw_independently(make_settings: Make, rng: PhiloxS
     assert len(drawn) >= 28
 
 
-def test_shares_may_overlap_when_asked(make_settings: Make, rng: PhiloxStreams) -> None:
+def test_shares_may_overlap_with_the_option(make_settings: Make, rng: PhiloxStreams) -> None:
     data = make_settings().data.model_dump() | {"share": 0.5, "overlap": True}
     subject = build(make_settings(data=data), 6, rng)
     shares = [set(subject.partition.share(device).tolist()) for device in range(6)]
@@ -87,7 +87,7 @@ def test_shares_may_overlap_when_asked(make_settings: Make, rng: PhiloxStreams) 
     assert set(subject.start(0, 1).rows.tolist()) <= shares[0]
 
 
-def test_twenty_shares_of_five_percent_are_the_whole(
+def test_twenty_shares_of_five_percent_are_all_samples(
     make_settings: Make, rng: PhiloxStreams
 ) -> None:
     data = make_settings().data.model_dump() | {"share": 0.05}
@@ -113,10 +113,16 @@ def test_bert_base_has_the_papers_454656_trainable_numbers(rng: PhiloxStreams) -
     with torch.device("meta"):
         model = BertModel(BertConfig())
     model = model.to_empty(device="cpu").requires_grad_(requires_grad=False)
-    family = ARCHITECTURES["bert"]
+    architecture = ARCHITECTURES["bert"]
 
     lora = Lora(rank=8, alpha=16, targets=("query", "key", "value", "pooler.dense"))
-    split = Split(family, model, "pooler", attach(model, family, lora, rng), PLAIN)
+    split = Split(
+        architecture,
+        model,
+        "pooler",
+        adapters=attach(model, architecture, lora, rng=rng),
+        precision=PLAIN,
+    )
 
     # 12 layers of three pairs, and the pooler's: each 8 x 768 + 768 x 8.
     assert split.trainable_parameters == (12 * 3 + 1) * 2 * 8 * 768 == 454_656

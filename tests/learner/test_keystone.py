@@ -1,6 +1,4 @@
-"""The split round gives the gradients of the unsplit model: the one thing that everything else
-rests on.
-"""
+"""Keystone: a split round gives the gradients of the unsplit model."""
 
 import numpy as np
 import pytest
@@ -49,7 +47,7 @@ def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
     }
     arrived = [device for device in devices if device not in lost]
 
-    result = train(subject, 2, devices, lost)
+    result = train(subject, 2, devices, lost=lost)
 
     assert dict(result.losses) == pytest.approx(
         {d: loss.item() for d, loss in losses.items()}, rel=1e-9
@@ -87,8 +85,8 @@ def test_the_gradient_for_the_server_is_taken_at_the_head_before_its_step(
     for subject in subjects:
         train(subject, 1, [0, 1])
 
-    for one, other in zip(*(subject.parts.split.adapters for subject in subjects), strict=True):
-        assert torch.equal(one.up, other.up)
+    for first, second in zip(*(subject.parts.split.adapters for subject in subjects), strict=True):
+        assert torch.equal(first.up, second.up)
 
 
 def test_a_job_whose_feature_is_lost_changes_nothing(
@@ -105,7 +103,7 @@ def test_a_job_whose_feature_is_lost_changes_nothing(
         train(disturbed, 1, [0, 1])
 
         assert disturbed.parts.bank.trained == [0, 1]
-        for one, other in zip(
+        for first, second in zip(
             alone.parts.split.adapters, disturbed.parts.split.adapters, strict=True
         ):
-            assert torch.equal(one.up, other.up)
+            assert torch.equal(first.up, second.up)

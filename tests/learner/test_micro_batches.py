@@ -1,4 +1,4 @@
-"""Micro-batches keep to their budget and are cut where the least is wasted."""
+"""Micro-batches: they keep to the token budget, and their cuts have minimum cost."""
 
 from itertools import combinations
 
@@ -44,10 +44,10 @@ def test_no_other_cut_between_lengths_costs_less(lengths: list[int], budget: int
             total += len(part) * int(part.max()) + FIXED_COST_SHARE * budget * count
         return total
 
-    least = min(cost(cuts) for n in range(len(changes) + 1) for cuts in combinations(changes, n))
+    minimum = min(cost(cuts) for n in range(len(changes) + 1) for cuts in combinations(changes, n))
     # Where a group takes several batches, all but the last may be padded to less than the group's
     # longest.
-    assert tokens(array, batches) + FIXED_COST_SHARE * budget * len(batches) <= least + 1e-9
+    assert tokens(array, batches) + FIXED_COST_SHARE * budget * len(batches) <= minimum + 1e-9
 
 
 def test_batches_are_counted_by_hand() -> None:

@@ -1,4 +1,4 @@
-"""Options of learning: each does what its words say, whichever executor carries it out."""
+"""Learning options: each has its documented effect, with both executors."""
 
 import math
 from pathlib import Path
@@ -47,7 +47,7 @@ def after_training(settings: LearnerSettings) -> tuple[SplitLearner, list[dict[i
     subject = build(settings, DEVICES, PhiloxStreams(3))
     losses = []
     for round_number, (devices, lost) in enumerate(ROUNDS, start=1):
-        losses.append(dict(train(subject, round_number, devices, lost).losses))
+        losses.append(dict(train(subject, round_number, devices, lost=lost).losses))
     return subject, losses
 
 
@@ -72,23 +72,25 @@ def test_eager_equals_batched_with_every_option(
     )
     eager, eager_losses = after_training(make_settings(executor="eager", data=data, **options))
 
-    for one, other in zip(batched_losses, eager_losses, strict=True):
-        assert one == pytest.approx(other, rel=1e-9)
-    for one, other in zip(arrays(batched), arrays(eager), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(batched_losses, eager_losses, strict=True):
+        assert first == pytest.approx(second, rel=1e-9)
+    for first, second in zip(arrays(batched), arrays(eager), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
 def test_local_batches_are_steps_of_the_head_and_one_of_lora(
     make_settings: Make, executor: str
 ) -> None:
-    lr, batches = 0.1, 3
+    lr = 0.1
+    batches = 3
     settings = make_settings(executor=executor, local_batches=batches, batch_size=2, lora=QUERY)
     subject = build(settings, DEVICES, PhiloxStreams(1))
     train(subject, 1, [0, 1])
     unsplit = Unsplit(subject, settings, [0, 4])
     before = lora_values(subject)
-    samples, total = subject.parts.samples, torch.zeros((), dtype=torch.float64)
+    samples = subject.parts.samples
+    total = torch.zeros((), dtype=torch.float64)
     first_losses = {}
     for device in (0, 4):
         losses = []
@@ -148,7 +150,7 @@ def test_frozen_heads_stay_while_lora_learns(make_settings: Make, executor: str)
 def test_heads_that_all_train_do_so_without_changing_lora(
     make_settings: Make, executor: str
 ) -> None:
-    scheduled, everybody = (
+    scheduled, all_heads = (
         build(
             make_settings(executor=executor, heads={"init": "per_device", "train": which}),
             DEVICES,
@@ -157,24 +159,24 @@ def test_heads_that_all_train_do_so_without_changing_lora(
         for which in ("scheduled", "all")
     )
 
-    one = train(scheduled, 1, [0, 3], lost=[3])
-    other = train(everybody, 1, [0, 3], lost=[3])
+    first = train(scheduled, 1, [0, 3], lost=[3])
+    second = train(all_heads, 1, [0, 3], lost=[3])
 
-    assert set(one.losses) == {0, 3}
-    assert set(other.losses) == set(range(DEVICES))
-    assert everybody.parts.bank.trained == list(range(DEVICES))
+    assert set(first.losses) == {0, 3}
+    assert set(second.losses) == set(range(DEVICES))
+    assert all_heads.parts.bank.trained == list(range(DEVICES))
     for pair, same in zip(
-        lora_values(scheduled).values(), lora_values(everybody).values(), strict=True
+        lora_values(scheduled).values(), lora_values(all_heads).values(), strict=True
     ):
         for matrix, equal in zip(pair, same, strict=True):
             torch.testing.assert_close(matrix, equal, rtol=1e-9, atol=1e-12)
     for device in (0, 3):
         torch.testing.assert_close(
-            scheduled.parts.bank.stack([device]).weight, everybody.parts.bank.stack([device]).weight
+            scheduled.parts.bank.stack([device]).weight, all_heads.parts.bank.stack([device]).weight
         )
 
 
-def test_all_heads_train_in_a_round_in_which_nobody_takes_part(make_settings: Make) -> None:
+def test_all_heads_train_in_a_round_without_jobs(make_settings: Make) -> None:
     subject = build(make_settings(heads={"train": "all"}), DEVICES, PhiloxStreams(1))
 
     result = aggregate(subject, 1)
@@ -229,7 +231,7 @@ def test_a_schedule_follows_the_steps(schedule: dict[str, object], expected: lis
 
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
-def test_an_optimizer_goes_on_from_its_saved_tensors_alone(kind: str) -> None:
+def test_an_optimizer_resumes_from_its_saved_tensors_alone(kind: str) -> None:
     table = {"kind": kind, "lr": 0.1, "schedule": {"kind": "cosine", "total_steps": 9}}
     rule: Sgd | AdamW = (Sgd if kind == "sgd" else AdamW).model_validate(table)
 
@@ -253,7 +255,7 @@ def test_an_optimizer_goes_on_from_its_saved_tensors_alone(kind: str) -> None:
     assert torch.equal(whole, second)
 
 
-def test_a_gradient_is_cut_to_its_norm(make_settings: Make) -> None:
+def test_a_gradient_is_clipped_to_its_maximum_norm(make_settings: Make) -> None:
     def moved(**rule: object) -> list[Tensor]:
         settings = make_settings(optimizer={"kind": "sgd", "lr": 1.0, **rule})
         subject = build(settings, DEVICES, PhiloxStreams(1))
@@ -270,23 +272,23 @@ def test_a_gradient_is_cut_to_its_norm(make_settings: Make) -> None:
     for device in (0, 1):
         weight, bias = cut[matrices + device], cut[matrices + DEVICES + device]
         assert math.hypot(weight.norm(), bias.norm()) == pytest.approx(0.01, rel=1e-3)
-    for one, other in zip(free, cut, strict=True):
-        if one.norm() > 0:
-            assert float((one * other).sum() / (one.norm() * other.norm())) == pytest.approx(
+    for first, second in zip(free, cut, strict=True):
+        if first.norm() > 0:
+            assert float((first * second).sum() / (first.norm() * second.norm())) == pytest.approx(
                 1, abs=1e-6
             )
 
 
 def test_targets_may_be_a_pattern_and_layers_a_choice(make_settings: Make, tiny_data: Path) -> None:
     lora = {"rank": 2, "alpha": 4, "targets": r"encoder\.layer\.\d+\.attention\.self\.(query|key)"}
-    some = {"rank": 2, "alpha": 4, "targets": ["query", "output.dense"], "layers": [1]}
+    pairs = {"rank": 2, "alpha": 4, "targets": ["query", "output.dense"], "layers": [1]}
 
     pattern, choice = (
         [
             pair.module
             for pair in build(make_settings(lora=table), 2, PhiloxStreams(1)).parts.split.adapters
         ]
-        for table in (lora, some)
+        for table in (lora, pairs)
     )
 
     assert pattern == [

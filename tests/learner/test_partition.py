@@ -1,6 +1,4 @@
-"""Who holds what: every way of dealing samples out keeps its promise, and no two devices share a
-sample.
-"""
+"""Partitioners: each has its documented law, and shares are disjoint."""
 
 from collections.abc import Mapping
 
@@ -44,7 +42,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("table", KINDS.values(), ids=KINDS)
-def test_shares_are_disjoint_and_of_the_sizes_that_are_told(table: Mapping[str, object]) -> None:
+def test_shares_are_disjoint_and_have_the_stated_sizes(table: Mapping[str, object]) -> None:
     partition = make(table)
 
     shares = [partition.share(device).tolist() for device in range(10)]
@@ -57,13 +55,13 @@ def test_shares_are_disjoint_and_of_the_sizes_that_are_told(table: Mapping[str, 
 
 @pytest.mark.parametrize("table", KINDS.values(), ids=KINDS)
 def test_a_partition_is_a_function_of_the_seed(table: Mapping[str, object]) -> None:
-    one, same, other = (make(table, seed=seed).share(2) for seed in (1, 1, 2))
+    first, same, second = (make(table, seed=seed).share(2) for seed in (1, 1, 2))
 
-    assert np.array_equal(one, same)
-    assert not np.array_equal(one, other)
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, second)
 
 
-def test_equal_sizes_use_all_samples_or_the_share_that_is_asked_for() -> None:
+def test_equal_sizes_use_all_samples_or_the_given_share() -> None:
     for table in ({}, KINDS["dirichlet"], KINDS["shards"]):
         assert make(table).sizes.tolist() == [120] * 10
         assert make(table | {"share": 0.05}).sizes.tolist() == [60] * 10
@@ -94,7 +92,8 @@ def test_dirichlet_concentrates_as_alpha_falls(alpha: float, low: float, high: f
 
 
 def test_dirichlet_mixes_have_the_variance_of_their_law() -> None:
-    alpha, devices = 2.0, 300
+    alpha = 2.0
+    devices = 300
     partition = make(
         {"partition": {"kind": "dirichlet", "alpha": alpha}, "share": 1 / 600}, devices=devices
     )
@@ -151,15 +150,17 @@ def test_dirichlet_gives_every_device_its_size(
     assert len(set().union(*shares)) == sum(map(len, shares))
 
 
-def test_a_partition_tells_what_it_is() -> None:
+def test_a_partition_has_a_summary() -> None:
     assert make({}).summary() == (
-        "iid partition: 10 devices with 120 samples each, 1,200 of 1,200 in all; 4 classes per device"
+        "iid partition: 10 devices with 120 samples each, 1,200 of 1,200 in all; 4 classes per "
+        "device"
     )
     assert make({"share": 0.5, "overlap": True}).summary() == (
         "iid partition: 10 devices with 600 samples each, which may overlap"
     )
     assert make(KINDS["by_column"], devices=7).summary() == (
-        "by_column partition: 7 devices with 160 to 200 (median 160) samples each, 1,200 of 1,200 in all; "
+        "by_column partition: 7 devices with 160 to 200 (median 160) samples each, 1,200 of "
+        "1,200 in all; "
         "4 classes per device"
     )
 
@@ -193,7 +194,7 @@ def test_a_partition_can_be_stored_as_a_table() -> None:
         ),
     ],
 )
-def test_shares_that_cannot_be_dealt_are_refused(
+def test_impossible_shares_are_refused(
     table: Mapping[str, object], devices: int, key: str, problem: str
 ) -> None:
     with pytest.raises(LearnerInputError) as caught:
@@ -205,7 +206,8 @@ def test_shares_that_cannot_be_dealt_are_refused(
 def test_a_share_too_small_for_a_minibatch_names_its_device() -> None:
     spread = {"sizes": {"kind": "lognormal", "sigma": 2.0}}
     sizes = make(spread).sizes
-    device, few = int(sizes.argmin()), int((sizes < 60).sum())
+    device = int(sizes.argmin())
+    few = int((sizes < 60).sum())
 
     with pytest.raises(LearnerInputError) as caught:
         make(spread, batch_size=60)

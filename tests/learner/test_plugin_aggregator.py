@@ -166,16 +166,16 @@ def test_separate_updates_have_the_mean_of_the_joint_pass(
     assert len(set(joint.samples.tolist())) > 3, "weights by samples must differ"
 
     results = [
-        train(subject, 2, [5, 0, 3, 1], [0], aggregator=aggregator("samples"))
+        train(subject, 2, [5, 0, 3, 1], lost=[0], aggregator=aggregator("samples"))
         for subject, aggregator in ((joint, MeanAggregator), (separate, SeparateMean))
     ]
 
-    for one, other in zip(lora_of(joint), lora_of(separate), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(lora_of(joint), lora_of(separate), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
     for name in ("losses", "gradient_norms"):
-        one, other = (dict(getattr(result, name)) for result in results)
-        assert one.keys() == {0, 1, 3, 5}
-        assert one == pytest.approx(other, rel=1e-9)
+        first, second = (dict(getattr(result, name)) for result in results)
+        assert first.keys() == {0, 1, 3, 5}
+        assert first == pytest.approx(second, rel=1e-9)
 
 
 @pytest.mark.parametrize("learner", ["batched", "eager", "fedavg"])
@@ -235,7 +235,7 @@ def test_an_aggregator_that_fails_is_reported_in_one_line(
         ),
     ],
 )
-def test_an_aggregator_that_cannot_be_had_is_refused_in_one_line(
+def test_a_missing_aggregator_is_refused_in_one_line(
     make_settings: Make, kind: str, problem: str
 ) -> None:
     settings = make_settings(lora=PLUGIN | {"aggregation": kind})

@@ -1,4 +1,4 @@
-"""The paper's four tasks, on real models and data, for three rounds."""
+"""The paper's four tasks on real models and data, for three rounds."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What does not cross the link: numbers without room, and codecs that do not keep their word."""
+"""Codec errors: numbers beyond a format, and codecs that violate their interface."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from learner.split_learner import build
 
 
 @pytest.mark.parametrize("executor", ["batched", "eager"])
-def test_a_number_that_a_codec_has_no_room_for_names_leg_device_and_remedy(
+def test_a_number_beyond_a_codec_names_leg_device_and_remedy(
     make_settings: Make, rng: PhiloxStreams, executor: str
 ) -> None:
     subject = build(
@@ -40,7 +40,8 @@ def test_numbers_that_are_not_finite_are_refused(name: str, number: float) -> No
 
     with pytest.raises(
         CodecError,
-        match=rf"^the embedding of device 8 holds {number}, which no codec carries; lower the learning rates$",
+        match=rf"^the embedding of device 8 holds {number}, which no codec carries; lower the "
+        rf"learning rates$",
     ):
         link.embedding(CutActivations(hidden, torch.tensor([[1, 1], [1, 0]])), np.array([7, 8]))
 
@@ -57,7 +58,7 @@ def test_numbers_that_are_not_finite_in_padding_do_not_matter(skip_padding: bool
 
 
 class Whole(Codec):
-    """One scale for the whole payload: what the two executors would not agree on."""
+    """Quantisation with one scale per payload: the two executors would disagree."""
 
     def bits(self, tokens: np.ndarray, width: int) -> int:
         return int(tokens.sum()) * width * 32 + 32
@@ -71,7 +72,7 @@ class Whole(Codec):
 
 
 class Liar(Codec):
-    """Announces half of what it sends."""
+    """Codec that announces half of its bits."""
 
     def bits(self, tokens: np.ndarray, width: int) -> int:
         return int(tokens.sum()) * width * 16
@@ -84,7 +85,7 @@ class Liar(Codec):
 
 
 class Flat(Liar):
-    """Forgets the shape."""
+    """Codec that decodes another shape."""
 
     def bits(self, tokens: np.ndarray, width: int) -> int:
         return int(tokens.sum()) * width * 32
@@ -94,7 +95,7 @@ class Flat(Liar):
 
 
 class Crashing(Liar):
-    """Multiplies what does not fit."""
+    """Codec that raises an error of PyTorch."""
 
     def encode(self, vectors: Tensor, tokens: np.ndarray) -> Encoded:
         return (vectors @ vectors,)
@@ -106,7 +107,8 @@ class Crashing(Liar):
         (
             {"gradient": {"kind": "test_refusals:Crashing"}},
             "gradient",
-            "codec 'test_refusals:Crashing' fails on a trial payload: RuntimeError: mat1 and mat2 shapes cannot be "
+            "codec 'test_refusals:Crashing' fails on a trial payload: RuntimeError: mat1 and "
+            "mat2 shapes cannot be "
             "multiplied (3x16 and 3x16)",
         ),
         (
@@ -122,7 +124,8 @@ class Crashing(Liar):
         (
             {"feature": {"kind": "test_refusals:Whole"}},
             "feature",
-            "codec 'test_refusals:Whole' makes something else of a sample when others travel with it",
+            "codec 'test_refusals:Whole' decodes a sample differently when other samples "
+            "are sent with it",
         ),
         (
             {"gradient": {"kind": "test_refusals:Liar"}},
@@ -140,9 +143,10 @@ class Crashing(Liar):
             "codec 'test_refusals:Liar' cannot be created: Liar() takes no arguments",
         ),
         (
-            {"gradient": {"kind": "test_refusals:Nobody"}},
+            {"gradient": {"kind": "test_refusals:Missing"}},
             "gradient",
-            "codec 'test_refusals:Nobody' cannot be imported: module 'test_refusals' has no attribute 'Nobody'",
+            "codec 'test_refusals:Missing' cannot be imported: module 'test_refusals' has no "
+            "attribute 'Missing'",
         ),
         (
             {"gradient": {"kind": "test_refusals:LOSSY"}},
@@ -152,7 +156,7 @@ class Crashing(Liar):
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
-def test_a_codec_that_does_not_fit_or_keep_its_word_is_refused_before_the_first_round(
+def test_a_faulty_codec_is_refused_before_the_first_round(
     make_settings: Make, rng: PhiloxStreams, codecs: dict[str, object], key: str, problem: str
 ) -> None:
     with pytest.raises(LearnerInputError) as refused:

@@ -1,4 +1,4 @@
-"""A set of samples may be any on the hub or in a folder, in any of the usual formats."""
+"""Data sources: hub sets and folders in all supported formats."""
 
 import os
 import shutil
@@ -61,7 +61,7 @@ def test_a_folder_may_hold_any_of_the_usual_formats(
     assert classes == 2
 
 
-def test_json_of_one_object_a_line_is_read_as_well(tmp_path: Path, rng: PhiloxStreams) -> None:
+def test_json_with_one_object_per_line_is_read_too(tmp_path: Path, rng: PhiloxStreams) -> None:
     for split in ("train", "test"):
         WRITERS["jsonl"](FRAME, tmp_path / f"{split}.json")
 
@@ -163,11 +163,11 @@ def test_any_set_is_loaded_by_its_hub_id(hub: Path, rng: PhiloxStreams) -> None:
     assert len(other) == 2
 
 
-def test_a_hub_set_that_is_not_there_is_refused(hub: Path) -> None:
-    key, problem = refused(Data(name="nobody/nothing"))
+def test_a_missing_hub_set_is_refused(hub: Path) -> None:
+    key, problem = refused(Data(name="missing/nothing"))
 
     assert key == "learner.data.name"
-    assert problem.startswith("'nobody/nothing' cannot be loaded (")
+    assert problem.startswith("'missing/nothing' cannot be loaded (")
     assert problem.endswith("); learner.data.path takes a local copy")
     assert refused(Data(name="nyu-mll/glue", configuration="sst3"))[0] == "learner.data.name"
 
@@ -201,8 +201,8 @@ def test_other_texts_or_rules_are_tokenised_anew(
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     labels = np.array([0, 1])
 
-    def lengths(texts: tuple[list[str], ...], most: int = 12) -> list[int]:
-        return tokenize(LabelledDataset(texts, labels), tokenizer, most).lengths.tolist()
+    def lengths(texts: tuple[list[str], ...], max_tokens: int = 12) -> list[int]:
+        return tokenize(LabelledDataset(texts, labels), tokenizer, max_tokens).lengths.tolist()
 
     assert lengths((["word1 word2", "word3"],)) == [4, 3]
     assert lengths((["word1", "word2 word3"],)) == [3, 4]

@@ -1,6 +1,4 @@
-"""What the split computes with where its legs have codecs: by hand, and the same in both
-executors.
-"""
+"""Split link with codecs: the decoded payloads enter the step, by hand and in both executors."""
 
 from pathlib import Path
 
@@ -58,7 +56,8 @@ class TestByHand:
         # through to z.
         w = tensor([1.0, 1.0], [1.0, 0.5]).requires_grad_()
         x = tensor([7.0, 3.4], [-3.5, 2.2])
-        link, weights = linked(2, feature={"kind": "int4"}), torch.ones(2, dtype=torch.float64)
+        link = linked(2, feature={"kind": "int4"})
+        weights = torch.ones(2, dtype=torch.float64)
 
         read = LinkBoundary.apply(x * w, weights, link, np.array([0, 0]))  # type: ignore[no-untyped-call]
         read.square().sum().backward()
@@ -69,7 +68,7 @@ class TestByHand:
         # 2 zr x, and not 2 z x.
         assert w.grad.tolist() == [[2 * 7 * 7.0, 2 * 3 * 3.4], [2 * -3.5 * -3.5, 2 * 1 * 2.2]]
 
-    def test_the_server_continues_the_gradient_that_it_reads_times_the_device_s_weight(
+    def test_the_server_weighs_the_gradient_that_it_decoded(
         self,
     ) -> None:
         # The device's own gradient (14, 6.8) is encoded before it is weighted: scale 2, steps 7 and
@@ -94,7 +93,7 @@ class TestByHand:
             [0.5, 0.0],
         ]
 
-    def test_of_padding_only_what_travels_has_bits(self) -> None:
+    def test_only_transmitted_padding_has_bits(self) -> None:
         lengths = np.array([1, 3])
 
         padded = linked(default={"kind": "float16"}).bits(lengths, 4, 5)
@@ -116,24 +115,24 @@ def test_eager_equals_batched_with_every_codec(
     eager, eager_losses = after_training(make_settings(codec=codec, executor="eager"))
     plain, _ = after_training(make_settings())
 
-    for one, other in zip(batched_losses, eager_losses, strict=True):
-        assert one == pytest.approx(other, rel=1e-9)
-    for one, other in zip(arrays(batched), arrays(eager), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(batched_losses, eager_losses, strict=True):
+        assert first == pytest.approx(second, rel=1e-9)
+    for first, second in zip(arrays(batched), arrays(eager), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
     assert batched.evaluate().loss == pytest.approx(eager.evaluate().loss, rel=1e-9)
     moved = [(a - b).norm() / b.norm() for a, b in zip(arrays(batched), arrays(plain), strict=True)]
     assert max(moved) > 1e-5, "a lossy codec must have lost something"
 
 
 @pytest.mark.parametrize("name", LOSSY)
-def test_padding_that_travels_changes_nothing_but_bits(make_settings: Make, name: str) -> None:
+def test_transmitted_padding_changes_only_the_bits(make_settings: Make, name: str) -> None:
     padded, skipped = (
         after_training(make_settings(codec={**LOSSY[name], "skip_padding": skip}))[0]
         for skip in (False, True)
     )
 
-    for one, other in zip(arrays(padded), arrays(skipped), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+    for first, second in zip(arrays(padded), arrays(skipped), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-9, atol=1e-12)
     assert padded.leg_bits(0, 1)["embedding"] > skipped.leg_bits(0, 1)["embedding"]
 
 
@@ -151,8 +150,8 @@ def test_an_exact_codec_changes_no_bit(
     )
 
     assert coded_losses == losses
-    for one, other in zip(arrays(coded), arrays(plain), strict=True):
-        assert torch.equal(one, other)
+    for first, second in zip(arrays(coded), arrays(plain), strict=True):
+        assert torch.equal(first, second)
     assert coded.evaluate() == plain.evaluate()
 
 
@@ -168,9 +167,7 @@ def test_float32_under_double_arithmetic_stays_within_float32_s_tolerance(
 
 
 class Reference:
-    """One device's step written out with autograd, each leg rounded by a plain function of a whole
-    tensor.
-    """
+    """Reference step of one device with autograd, each leg rounded by a plain function."""
 
     def __init__(self, subject: SplitLearner) -> None:
         self.subject = subject
@@ -198,7 +195,7 @@ class Reference:
 
 
 def rounded(values: Tensor) -> Tensor:
-    """Return int8 as NumPy would have it."""
+    """Return the int8 round trip in NumPy."""
     scale = (values.abs().amax(1, keepdim=True) / 127).float().double()
     return torch.from_numpy(np.rint((values / scale).numpy())) * scale
 
@@ -214,7 +211,8 @@ def test_a_round_steps_along_the_gradients_of_what_was_decoded(
     }
     subject = warmed_up(make_settings(executor=executor, codec=codec), rng)
     reference = Reference(subject)
-    devices, arrived = [4, 1, 3], [4, 3]
+    devices = [4, 1, 3]
+    arrived = [4, 3]
     expected = {device: reference.gradients(device, 2) for device in devices}
     before = arrays(subject)
 
@@ -236,14 +234,15 @@ def test_a_round_steps_along_the_gradients_of_what_was_decoded(
 
 @pytest.mark.parametrize("skip_padding", [False, True])
 @pytest.mark.parametrize("name", [*LOSSY, *EXACT])
-def test_a_job_s_bits_are_the_bytes_of_its_payloads(
+def test_the_bits_of_the_legs_are_the_bytes_of_their_payloads(
     make_settings: Make, name: str, skip_padding: bool
 ) -> None:
     codec = {**(LOSSY | EXACT)[name], "skip_padding": skip_padding}
     settings = make_settings(codec=codec)
     subject = build(settings, 6, PhiloxStreams(1))
     job = subject.start(2, 1)
-    samples, split = subject.parts.samples, subject.parts.split
+    samples = subject.parts.samples
+    split = subject.parts.split
     embedded = split.embed(samples.batch(job.rows))
     pooled = split.encode(embedded).detach()
     lengths = samples.lengths[job.rows]
@@ -268,7 +267,7 @@ def test_a_job_s_bits_are_the_bytes_of_its_payloads(
     assert list(subject.leg_bits(2, 1).values()) == expected
 
 
-def test_evaluation_sees_what_crosses(make_settings: Make, rng: PhiloxStreams) -> None:
+def test_evaluation_uses_the_decoded_payloads(make_settings: Make, rng: PhiloxStreams) -> None:
     plain = build(make_settings(), 6, rng).evaluate()
     coded = build(make_settings(codec={"feature": {"kind": "top_k", "k": 1}}), 6, rng).evaluate()
 
@@ -290,5 +289,5 @@ def test_a_learner_s_state_knows_nothing_of_codecs(make_settings: Make, tmp_path
     for subject in (straight, resumed):
         train(subject, 2, [1, 2])
 
-    for one, other in zip(arrays(straight), arrays(resumed), strict=True):
-        assert torch.equal(one, other)
+    for first, second in zip(arrays(straight), arrays(resumed), strict=True):
+        assert torch.equal(first, second)

@@ -42,7 +42,7 @@ def test_jitter_is_lognormal_with_mean_1(of: str) -> None:
     assert abs(np.log(service_s).std() - sigma) < 4 * sigma / np.sqrt(2 * COUNT) < 0.05 * sigma
 
 
-def test_jitter_differs_by_device_round_and_step_and_not_by_company() -> None:
+def test_jitter_is_a_function_of_device_round_and_step() -> None:
     model, one = DeviceCompute(speed_per_s=1.0, jitter=0.3), np.ones(50)
 
     def draw(round_number: int, step: str, device: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ def test_jitter_differs_by_device_round_and_step_and_not_by_company() -> None:
     assert (draw(1, "embed", np.array([7, 3])) == all_s[[7, 3]]).all()
 
 
-def test_devices_are_in_classes_by_their_shares_whatever_their_number() -> None:
+def test_devices_are_in_classes_by_their_shares_for_any_number() -> None:
     model = DeviceCompute(
         classes=(DeviceClass(share=0.2, speed_per_s=1e9), DeviceClass(share=0.8, speed_per_s=5e9))
     )

@@ -74,7 +74,7 @@ def test_the_mean_wait_is_that_of_theory(
     assert abs(np.mean(means_s) - theory_s) < half_width
 
 
-def test_jobs_are_served_in_the_order_of_their_arrival_by_no_more_than_the_workers() -> None:
+def test_jobs_are_served_by_the_workers_in_order_of_arrival() -> None:
     jobs = sorted(served(0.9, 3, exponential=True, seed=1, jobs=500), key=lambda job: job.arrival_s)
     starts_s = [job.start_s for job in jobs]
 
@@ -107,7 +107,7 @@ def test_a_job_that_is_interrupted_in_the_queue_frees_its_place() -> None:
 
 
 @pytest.mark.parametrize("service_s", [-1.0, float("nan"), float("inf")])
-def test_a_service_that_takes_no_possible_time_is_refused(service_s: float) -> None:
+def test_an_impossible_service_time_is_refused(service_s: float) -> None:
     env = simpy.Environment()
     env.process(EdgeServer(env, 1).serve(service_s))
 

@@ -6,7 +6,7 @@ from netsim.energy import Battery, DeviceEnergy
 from netsim.streams import Streams
 
 
-def test_computing_costs_kappa_f_squared_a_cycle() -> None:
+def test_computing_costs_kappa_f_squared_per_cycle() -> None:
     energy = DeviceEnergy(kappa=1e-28)
 
     spent_j = energy.compute_j(np.array([2e9, 2e9, 0.0]), np.array([1e9, 3e9, 1e9]))
@@ -15,9 +15,7 @@ def test_computing_costs_kappa_f_squared_a_cycle() -> None:
     np.testing.assert_allclose(spent_j, [0.2, 1.8, 0.0], rtol=1e-12)
 
 
-def test_a_charge_goes_down_by_what_was_spent_and_up_by_the_charger_between_empty_and_full() -> (
-    None
-):
+def test_a_charge_changes_by_consumption_and_recharging() -> None:
     battery = Battery(capacity_j=100.0, recharge_w=2.0, idle_w=0.5)
 
     after_j = battery.next_charge_j(
@@ -27,13 +25,13 @@ def test_a_charge_goes_down_by_what_was_spent_and_up_by_the_charger_between_empt
     assert after_j.tolist() == [56.0, 36.0, 100.0, 6.0, 6.0]
 
 
-def test_idling_drains_a_battery_to_nothing_and_not_below() -> None:
+def test_idling_drains_a_battery_to_0_and_not_below() -> None:
     battery = Battery(capacity_j=10.0, idle_w=1.0)
 
     assert battery.next_charge_j(np.array([3.0, 1.0]), np.zeros(2), 2.0).tolist() == [1.0, 0.0]
 
 
-def test_what_rounding_leaves_of_a_charge_that_was_used_up_is_nothing() -> None:
+def test_a_rest_of_rounding_counts_as_an_empty_battery() -> None:
     battery = Battery(capacity_j=10.0)
     charge_j = np.array([3.0, 3.0, 3.0, 1e-9])
 
@@ -43,10 +41,10 @@ def test_what_rounding_leaves_of_a_charge_that_was_used_up_is_nothing() -> None:
 
     assert after_j[:2].tolist() == [0.0, 0.0]
     assert after_j[2] == pytest.approx(0.01)
-    assert after_j[3] == 1e-9, "a small charge that nobody uses stays"
+    assert after_j[3] == 1e-9, "a small charge that is not used stays"
 
 
-def test_first_charges_are_uniform_between_their_shares_and_those_of_a_device_are_its_own() -> None:
+def test_initial_charges_are_uniform_and_independent_of_their_number() -> None:
     battery = Battery(capacity_j=50.0, initial=(0.2, 0.8))
     charge_j = battery.initial_charge_j(100_000, Streams(1))
 
@@ -60,6 +58,6 @@ def test_first_charges_are_uniform_between_their_shares_and_those_of_a_device_ar
 
 
 @pytest.mark.parametrize("initial", [(0.8, 0.2), (0.0, 1.0), (0.5, 1.5)])
-def test_first_charges_that_no_battery_has_are_refused(initial: tuple[float, float]) -> None:
+def test_impossible_initial_charges_are_refused(initial: tuple[float, float]) -> None:
     with pytest.raises(ValidationError):
         Battery(capacity_j=1.0, initial=initial)

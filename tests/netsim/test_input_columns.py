@@ -40,7 +40,7 @@ def test_csv_and_parquet_with_the_same_rows_read_the_same(tmp_path: Path) -> Non
         ("", "cannot be read as csv"),
     ],
 )
-def test_a_bad_file_is_refused_with_its_key_and_what_is_wrong(
+def test_a_bad_file_is_refused_with_its_key_and_problem(
     tmp_path: Path, text: str, problem: str
 ) -> None:
     path = write(tmp_path, text)

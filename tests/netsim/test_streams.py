@@ -10,7 +10,7 @@ WORD = st.integers(0, 2**64 - 1)
 
 
 @given(st.integers(0, 2**128 - 1), st.tuples(WORD, WORD, WORD, WORD))
-def test_philox_makes_the_words_that_numpy_makes_of_the_same_key_and_counter(
+def test_philox_has_the_words_of_numpy_for_a_key_and_counter(
     key: int, counter: tuple[int, int, int, int]
 ) -> None:
     number = sum(word << (64 * place) for place, word in enumerate(counter))
@@ -20,7 +20,7 @@ def test_philox_makes_the_words_that_numpy_makes_of_the_same_key_and_counter(
     assert (philox(key, np.array(counter, np.uint64)[:, None])[:, 0] == expected).all()
 
 
-def test_philox_gives_each_counter_its_words_however_many_there_are() -> None:
+def test_the_words_of_a_counter_do_not_depend_on_other_counters() -> None:
     counter = np.arange(4 * 20_000, dtype=np.uint64).reshape(4, 20_000)
 
     together = philox(7, counter)
@@ -30,7 +30,7 @@ def test_philox_gives_each_counter_its_words_however_many_there_are() -> None:
 
 
 @pytest.mark.parametrize("first", [0, 1, 4, 7])
-def test_a_stream_read_from_a_later_word_on_goes_on_as_it_does(first: int) -> None:
+def test_a_stream_read_from_a_later_word_has_the_same_words(first: int) -> None:
     streams = Streams(5)
 
     assert (

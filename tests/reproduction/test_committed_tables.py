@@ -64,7 +64,7 @@ def test_a_row_of_a_learning_table_is_reproduced_within_its_interval(
     rows = tables.groups(tables.read(ROOT / "docs" / "reproduction" / f"{stage}.csv"))[runs]
     row = rows.reset_index().set_index("seed", drop=False).loc[seed]
 
-    numbers = again(stage, row, tmp_path / "run", shared_data)
+    numbers = again(stage, row, tmp_path / "run", data=shared_data)
 
     for name in ("train_loss", "test_loss", "accuracy"):
         half = interval(rows[name].to_numpy(float)).high - rows[name].mean()

@@ -42,7 +42,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_stage_becomes_a_table_and_a_page_with_verdicts(runs: Path, tmp_path: Path) -> None:
-    table = tables.table(STAGE, tables.variants("small", STAGE, "cpu", runs))
+    table = tables.table(STAGE, tables.variants("small", STAGE, "cpu", runs=runs))
     tables.write(table, tmp_path / "small.csv")
     kept = tables.read(tmp_path / "small.csv")
 
@@ -62,7 +62,7 @@ def test_a_stage_whose_runs_are_missing_names_the_command(runs: Path) -> None:
     other = STAGE.model_copy(update={"variants": {"b": StageSweep()}})
 
     with pytest.raises(tables.MissingRunsError, match="has no runs; make reproduce STAGE=small"):
-        tables.variants("small", other, "cpu", runs)
+        tables.variants("small", other, "cpu", runs=runs)
 
 
 def test_measures_of_a_run_are_those_of_its_tables(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Small network as a scenario file, and the answer of a command, for command-line tests."""
+"""Scenario files of a small network, and the answer of a command line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ data = { name = "movie_reviews" }
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer of a command: exit status, standard output and standard error."""
+    """What a command left behind: exit status, standard output and standard error."""
 
     status: int
     out: str

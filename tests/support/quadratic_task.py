@@ -12,8 +12,9 @@ from analysis.bound import Constants
 class Quadratic:
     """Quadratic losses ``f_k = lam/2 |a - a_k|^2 + kappa/2 |t_k - t*_k|^2`` with noisy gradients.
 
-    Every entry of a gradient has Gaussian noise phi. Hence L = max(lam, kappa), tau = min(lam, kappa / K) (F has the curvature kappa / K in every
-    head), and delta^2 = lam^2 mean |a_k - mean a|^2 everywhere.
+    Every entry of a gradient has Gaussian noise phi. Hence L = max(lam, kappa), tau =
+    min(lam, kappa / K) (F has the curvature kappa / K in every head), and delta^2 =
+    lam^2 mean |a_k - mean a|^2 everywhere.
     """
 
     centres: ndarray  # K x Omega_a

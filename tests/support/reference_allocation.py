@@ -1,6 +1,4 @@
-"""The radio's equations to 50 digits, computed with 100 and written from the paper and not from
-netsim.phy.
-"""
+"""Reference solution of the allocation in arithmetic of 50 digits, written from the paper."""
 
 import mpmath as mp
 import numpy as np
@@ -36,11 +34,10 @@ def bandwidth(
 def shared_delay(
     bits: np.ndarray, gain: np.ndarray, bandwidth_hz: float, noise_psd: float, power_w: np.ndarray
 ) -> tuple[mp.mpf, list[mp.mpf]]:
-    """Return the delay in seconds at which the bandwidths of a set sum to the band, and these, by
-    bisection.
+    """Return the minimum common delay in seconds and the bandwidths of a set in Hz.
 
-    Bisects the logarithm of how far the delay exceeds the largest floor, so that nothing is lost
-    near it.
+    Bisection on the logarithm of the excess over the largest floor, so that no digits are lost near
+    it.
     """
     floors = [
         mp.mpf(b) * mp.mpf(noise_psd) * mp.log(2) / (mp.mpf(p) * mp.mpf(g))

@@ -1,4 +1,4 @@
-"""Small network, tiny learner, table comparison, and airtune as a process, for tests of runs."""
+"""Small runs: a network, a tiny learner, tables to compare, and airtune as a process."""
 
 import os
 import subprocess

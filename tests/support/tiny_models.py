@@ -1,6 +1,4 @@
-"""A tiny random model of every family, with the files that come with it in the Hugging Face
-layout.
-"""
+"""Tiny random models of every architecture, in the Hugging Face layout."""
 
 import io
 import json
@@ -53,9 +51,7 @@ POOLERS = ("bert", "roberta", "mpnet", "vit", "deit")
 
 
 def save_model(folder: Path, kind: str, **changes: object) -> Path:
-    """Write a model whose every weight is random and large enough that each gradient differs from
-    0.
-    """
+    """Write a model with random weights, so large that no gradient is 0."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = AutoModel.from_config(AutoConfig.for_model(kind, **(CONFIGS[kind] | changes)))

@@ -1,6 +1,4 @@
-"""The unsplit model with heads on top: what the split one must equal, put together by other
-means.
-"""
+"""Unsplit reference model with heads: the target of the split model, built by other means."""
 
 from collections.abc import Mapping, Sequence
 

@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -452,3 +453,21 @@ def test_a_sweep_directory_on_an_unknown_file_system_is_one_line(
     assert swept(tmp_path, "--out", "nowhere://bucket/sweep") == 2
 
     assert capsys.readouterr().err.startswith("--out nowhere://bucket/sweep: cannot be used: ")
+
+
+@pytest.mark.parametrize("arguments", [["script.py"], ["-"]])
+def test_a_script_without_a_main_guard_may_sweep(tmp_path: Path, arguments: list[str]) -> None:
+    network(tmp_path)
+    script = (
+        "from coupling.sweeps import sweep\n"
+        "rows = sweep('small.toml', seeds=range(2), jobs=2, learning=False)\n"
+        "print([row['state'] for row in rows])\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+
+    answer = subprocess.run(
+        [sys.executable, *arguments],
+        input=script, capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+
+    assert (answer.stdout, answer.stderr) == ("['finished', 'finished']\n", "")

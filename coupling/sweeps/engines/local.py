@@ -3,11 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Final, final
 
 from typing_extensions import override
@@ -46,7 +49,8 @@ class LocalEngine(Engine):
             modules.append("learner.split_learner")
         context.set_forkserver_preload(modules)
         threads = max(1, cores() // self.jobs)
-        waiting, running = deque(tasks), list[_Worker]()
+        waiting = deque(tasks)
+        running = list[_Worker]()
         try:
             while running or (waiting and not stop()):
                 while waiting and len(running) < self.jobs and not stop():
@@ -94,9 +98,25 @@ def _started(
     """Return a worker that has started its run."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(task, threads, sender), name=task.name)
-    process.start()
+    with _hidden_main():
+        process.start()
     sender.close()
     return _Worker(task, process, receiver)
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Keep a new process from importing the script that runs the sweep.
+
+    A worker does not need that script, which may be standard input or may start the sweep again
+    when it is imported.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _work(task: Task, threads: int, connection: Connection) -> None:

@@ -46,6 +46,7 @@ class Independent(DiffuseComponent):
     def _words(self, name: str) -> UInt64[ndarray, "n T"]:
         if not isinstance(self.device, slice):
             return self.streams.word_at(self.device[:, None], name, self.block)
-        count, first = self.shape[0], self.device.start
+        count = self.shape[0]
+        first = self.device.start
         columns = [self.streams.words(count, name, int(block), first=first) for block in self.block]
         return np.stack(columns, axis=1)

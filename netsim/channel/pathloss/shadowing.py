@@ -30,5 +30,5 @@ class Shadowing:
     def decibel(self, position_m: Float[ndarray, "*n 2"], streams: Streams) -> Float[ndarray, "*n"]:
         """Return the shadow at each position in dB; positive means a stronger signal."""
         return self.sigma_db * gaussian_random_field(
-            position_m, self.correlation_m, streams, "shadowing"
+            position_m, self.correlation_m, streams, name="shadowing"
         )

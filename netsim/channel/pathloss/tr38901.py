@@ -43,10 +43,42 @@ class _StandardRange:
 
 
 _RANGES: Final[dict[ScenarioName, _StandardRange]] = {
-    "uma": _StandardRange(25.0, 1.5, (1.5, 13.0), (13.5, 100.0), (0.5e9, 100e9), 10.0, 50.0),
-    "umi": _StandardRange(10.0, 1.5, (1.5, 22.5), (3.0, 50.0), (0.5e9, 100e9), 10.0, 50.0),
-    "rma": _StandardRange(35.0, 1.5, (1.0, 10.0), (10.0, 150.0), (0.5e9, 30e9), 10.0, 60.0),
-    "inh": _StandardRange(3.0, 1.0, (0.5, 3.0), (2.0, 10.0), (0.5e9, 100e9), 1.0, 10.0),
+    "uma": _StandardRange(
+        server_height_m=25.0,
+        device_height_m=1.5,
+        device_heights_m=(1.5, 13.0),
+        server_heights_m=(13.5, 100.0),
+        carriers_hz=(0.5e9, 100e9),
+        nearest_m=10.0,
+        los_correlation_m=50.0,
+    ),
+    "umi": _StandardRange(
+        server_height_m=10.0,
+        device_height_m=1.5,
+        device_heights_m=(1.5, 22.5),
+        server_heights_m=(3.0, 50.0),
+        carriers_hz=(0.5e9, 100e9),
+        nearest_m=10.0,
+        los_correlation_m=50.0,
+    ),
+    "rma": _StandardRange(
+        server_height_m=35.0,
+        device_height_m=1.5,
+        device_heights_m=(1.0, 10.0),
+        server_heights_m=(10.0, 150.0),
+        carriers_hz=(0.5e9, 30e9),
+        nearest_m=10.0,
+        los_correlation_m=60.0,
+    ),
+    "inh": _StandardRange(
+        server_height_m=3.0,
+        device_height_m=1.0,
+        device_heights_m=(0.5, 3.0),
+        server_heights_m=(2.0, 10.0),
+        carriers_hz=(0.5e9, 100e9),
+        nearest_m=1.0,
+        los_correlation_m=10.0,
+    ),
 }
 
 
@@ -87,7 +119,8 @@ class Tr38901(PathLoss):
 
     @model_validator(mode="after")
     def _within_the_standard(self) -> "Tr38901":
-        limits, site = _RANGES[self.scenario], self._site()
+        limits = _RANGES[self.scenario]
+        site = self._site()
         if self.office is not None and self.scenario != "inh":
             raise ValueError(f"office is of scenario = 'inh', not of {self.scenario!r}")
         for key, value, (low, high) in (

@@ -57,13 +57,14 @@ def _first_peak(prefixes: Prefixes, objective: Objective) -> int:
             doubtful = np.flatnonzero(low[1 : end + 1] < high[:end]) + first
             if not doubtful.size:
                 break
-            _refine(prefixes, np.arange(doubtful[0], doubtful[-1] + 2), first, last)
+            counts = np.arange(doubtful[0], doubtful[-1] + 2)
+            _refine(prefixes, counts, first=first, last=last)
         if certain.size:
             return first + end
     return device_count
 
 
-def _refine(prefixes: Prefixes, counts: Int[ndarray, " m"], first: int, last: int) -> None:
+def _refine(prefixes: Prefixes, counts: Int[ndarray, " m"], *, first: int, last: int) -> None:
     """Narrow the bounds of the prefixes ``counts``, which lie between ``first`` and ``last``."""
     loose = counts[~prefixes.is_tight(counts)]
     if not loose.size:

@@ -64,16 +64,16 @@ def best_prefix(state: RoundState, order: Int[ndarray, " n"], objective: Objecti
         # Finish if one candidate is left, or if the bounds are as close as rounding allows.
         rounding = 8.0 * last * prefixes.slack
         if candidates.size == 1 or upper_bound.max() - best_lower <= rounding:
-            return _best_of(prefixes, candidates, upper_bound, objective)
+            return _best_of(prefixes, candidates, upper_bound, objective=objective)
         first, last = int(candidates[0]), int(candidates[-1])
         # Finish if the candidates are few and small: solve all of them at once.
         if prefixes.solvable_together(candidates):
             prefixes.solve_together(candidates)
             upper_bound = objective.value(candidates, prefixes.bounds_s[0, candidates], state)
-            return _best_of(prefixes, candidates, upper_bound, objective)
+            return _best_of(prefixes, candidates, upper_bound, objective=objective)
         loose = ~prefixes.is_tight(candidates)
         if not loose.any():
-            return _best_of(prefixes, candidates, upper_bound, objective)
+            return _best_of(prefixes, candidates, upper_bound, objective=objective)
         # Branch: narrow the bounds at the delay that decides between the candidates.
         delay_s = _next_probe_delay(
             prefixes, candidates, upper_bound, loose=loose, objective=objective
@@ -114,6 +114,7 @@ def _best_of(
     prefixes: Prefixes,
     candidates: Int[ndarray, " n"],
     upper_bound: Float[ndarray, " n"],
+    *,
     objective: Objective,
 ) -> Allocation:
     """Return the best candidate; its certificate is the maximum of its J and the open bounds."""

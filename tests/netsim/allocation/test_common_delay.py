@@ -21,7 +21,7 @@ def test_the_rate_is_shannons_over_each_device_s_own_band() -> None:
     np.testing.assert_allclose(rate_bps, [2e6, 4e6, 0.0], rtol=1e-15)
 
 
-def test_the_capacity_floor_is_the_delay_of_a_band_without_end() -> None:
+def test_the_capacity_floor_is_the_delay_of_unlimited_bandwidth() -> None:
     bits, gain, power_w = 1e6, 2e-6, 0.5
 
     floor_s = shannon.capacity_floor(bits, gain, NOISE_PSD, power_w)
@@ -49,7 +49,7 @@ def test_a_device_with_the_bandwidth_for_a_delay_has_that_delay(
     )
 
 
-def test_no_bandwidth_suffices_at_or_below_the_floor_and_for_a_device_without_gain() -> None:
+def test_no_bandwidth_suffices_below_the_floor_or_without_gain() -> None:
     floor_s = float(shannon.capacity_floor(1e6, 1e-6, NOISE_PSD))
 
     band_hz = common_delay.bandwidth_for_delay(
@@ -116,7 +116,7 @@ def test_all_devices_of_a_set_end_at_the_common_delay_and_fill_the_band(
 
 @examples
 @given(sets, st.floats(-12, 6))
-def test_where_the_search_starts_does_not_change_the_common_delay(
+def test_the_start_of_the_search_does_not_change_the_common_delay(
     case: tuple[list[float], list[float], list[float], float], above: float
 ) -> None:
     gain, bits, power_w = (10.0 ** np.array(exponents) for exponents in case[:3])
@@ -145,7 +145,7 @@ def test_a_deep_fade_among_a_thousand_devices_does_not_stop_the_search() -> None
         assert 1 < delay_s / floor_s.max() < 1.01
 
 
-def test_an_empty_set_has_no_delay_and_a_device_without_gain_an_infinite_one() -> None:
+def test_an_empty_set_has_delay_0_and_a_device_without_gain_infinity() -> None:
     assert common_delay.min_delay([], [], 1e6, NOISE_PSD)[0] == 0.0
     delay_s, share_hz = common_delay.min_delay([1.0, 1.0], [1e-6, 0.0], 1e6, NOISE_PSD)
     assert delay_s == np.inf
@@ -180,9 +180,7 @@ def test_a_weaker_or_additional_device_never_shortens_the_common_delay(
 
 @pytest.mark.parametrize("count", [2, 100, 3600])
 @pytest.mark.parametrize("log_snr", [-20, -12, -3, 0, 6, 30, 100, 300])
-def test_many_equal_devices_share_the_band_from_the_faintest_to_the_strongest(
-    count: int, log_snr: int
-) -> None:
+def test_equal_devices_share_the_band_equally_at_any_gain(count: int, log_snr: int) -> None:
     bits, gain = np.full(count, 1e6), np.full(count, 1e7 * 1e-11 * 10.0**log_snr)
 
     delay_s, share_hz = common_delay.min_delay(bits, gain, 1e7, 1e-11)

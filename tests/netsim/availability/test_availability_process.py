@@ -1,4 +1,4 @@
-"""What holds for every availability: it is a function of time, and of nothing else."""
+"""Every availability process: a function of time alone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +49,7 @@ def _file(tmp_path_factory: pytest.TempPathFactory) -> None:
     device=st.lists(st.integers(0, COUNT - 1), min_size=1, max_size=5, unique=True),
 )
 @settings(max_examples=25, deadline=None)
-def test_who_is_there_and_until_when_does_not_depend_on_what_was_asked_before(
+def test_states_and_their_ends_do_not_depend_on_earlier_calls(
     name: str, times_s: list[float], device: list[int]
 ) -> None:
     asked, some = MODELS[name](COUNT), np.array(device)
@@ -64,7 +64,7 @@ def test_who_is_there_and_until_when_does_not_depend_on_what_was_asked_before(
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_another_device_leaves_the_comings_and_goings_of_the_others_bit_identical(
+def test_another_device_does_not_change_the_states_of_the_others(
     name: str,
 ) -> None:
     few, many = MODELS[name](7), MODELS[name](COUNT)
@@ -91,7 +91,7 @@ def test_a_state_holds_until_its_change_and_not_at_it(name: str, at_s: float) ->
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_changes_written_down_are_the_same_presence_again(name: str, tmp_path: Path) -> None:
+def test_the_events_of_a_process_replay_the_same_process(name: str, tmp_path: Path) -> None:
     presence = MODELS[name](COUNT)
     rows = pd.concat(
         pd.DataFrame({"device": device, "time_s": time_s, "available": available})
@@ -101,24 +101,23 @@ def test_the_changes_written_down_are_the_same_presence_again(name: str, tmp_pat
     rows.to_csv(path, index=False)
     again = AvailabilityTrace(kind="trace", path=str(path)).process(COUNT, Streams(4))
 
-    everybody = np.arange(COUNT)
+    devices = np.arange(COUNT)
     for at_s in np.linspace(0.0, 40.0, 81):
         assert (again.at(at_s) == presence.at(at_s)).all()
         times_s = np.full(COUNT, at_s)
-        # Of the trace the changes after the last row written are gone; the first one after the end
-        # is there.
+        # The trace has no changes after its last row, which is the first one after the end.
         assert (
-            again.next_change_s(everybody, times_s) == presence.next_change_s(everybody, times_s)
+            again.next_change_s(devices, times_s) == presence.next_change_s(devices, times_s)
         ).all()
 
 
-def test_the_turns_of_many_devices_do_not_depend_on_how_they_are_divided_into_pieces() -> None:
+def test_the_sojourns_of_many_devices_do_not_depend_on_chunks() -> None:
     many, fewer = (markov(5.0, 2.0, count).at(77.0) for count in (40_000, 16_385))
 
     assert (many[:16_385] == fewer).all()
 
 
-def test_a_device_that_comes_and_goes_without_end_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_changes_too_fast_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netsim.availability.on_off._MAX_SOJOURNS", 1000)
     presence = markov(1e-3, 1e-3, 2)
     presence.at(0.0)
@@ -127,5 +126,5 @@ def test_a_device_that_comes_and_goes_without_end_says_so(monkeypatch: pytest.Mo
         StalledError, match="changed 1,000 times within one step of simulated time; raise"
     ):
         presence.at(10.0)
-    # One that is asked about for the first time, as after a resume, walks as far as it takes.
+    # The first call, as after a resume, may advance any number of sojourns.
     markov(1e-3, 1e-3, 2).at(10.0)

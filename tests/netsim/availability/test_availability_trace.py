@@ -29,7 +29,7 @@ def presence(
     return AvailabilityTrace(kind="trace", path=str(path)).process(count, Streams(1))
 
 
-def test_a_row_holds_until_the_next_one_and_before_the_first_a_device_is_away(
+def test_a_row_holds_until_the_next_and_before_the_first_is_unavailable(
     tmp_path: Path,
 ) -> None:
     world = presence(tmp_path, ROWS)
@@ -47,7 +47,7 @@ def test_a_row_holds_until_the_next_one_and_before_the_first_a_device_is_away(
     }
     for at_s, available in expected.items():
         assert world.at(at_s).tolist() == available
-    # A row that says again what held before is no change.
+    # A row that repeats the state is no change.
     assert world.next_change_s(np.array([0, 1, 2]), np.array([12.0, 0.0, 0.0])).tolist() == [
         30.0,
         5.0,
@@ -97,7 +97,7 @@ def test_true_and_false_do_as_well_as_one_and_zero(tmp_path: Path, kind: str) ->
         ("device,time_s,available\n-1,1,1\n", "column device, row 1 is -1, not a number from 0 on"),
     ],
 )
-def test_a_file_that_does_not_say_who_is_there_is_refused_in_a_line(
+def test_a_file_without_valid_states_is_refused_in_a_line(
     tmp_path: Path, text: str, problem: str
 ) -> None:
     with pytest.raises(

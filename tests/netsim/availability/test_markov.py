@@ -25,9 +25,7 @@ def test_the_share_of_available_devices_is_stationary_from_the_start(time_s: flo
 
 @pytest.mark.parametrize("state", [True, False])
 @pytest.mark.parametrize("time_s", TIMES_S)
-def test_what_is_left_of_a_state_is_exponential_with_its_mean_at_any_time(
-    time_s: float, state: bool
-) -> None:
+def test_the_rest_of_a_sojourn_is_exponential_at_any_time(time_s: float, state: bool) -> None:
     world = presence()
     device = np.flatnonzero(world.at(time_s) == state)
     left_s = world.next_change_s(device, np.full(len(device), time_s)) - time_s
@@ -45,9 +43,7 @@ def test_what_is_left_of_a_state_is_exponential_with_its_mean_at_any_time(
 
 @pytest.mark.parametrize("state", [True, False])
 def test_a_whole_sojourn_lasts_its_mean(state: bool) -> None:
-    """From one change to the next, where the one that runs at time 0 would be seen too long or cut
-    short.
-    """
+    """A whole sojourn lies between two changes; the one at time 0 would be length-biased."""
     world, device = presence(), np.arange(COUNT)
     first_s = world.next_change_s(device, np.zeros(COUNT))
     enters = world.at(0.0) != state
@@ -69,7 +65,7 @@ def test_the_state_is_forgotten_at_the_rate_of_the_chain(lag_s: float) -> None:
     half_width = 4 * np.sqrt(theory * (1 - theory) / now.sum())
     assert half_width < 0.01 * theory
     assert abs(later[now].mean() - theory) < half_width
-    assert abs(SHARE - theory) > half_width, "a draw anew would have to be seen to differ"
+    assert abs(SHARE - theory) > half_width, "an independent draw must differ significantly"
 
 
 def test_devices_and_seeds_are_independent() -> None:

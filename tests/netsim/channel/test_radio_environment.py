@@ -1,4 +1,4 @@
-"""The gains of a world: a function of device, block and time, however they are asked for."""
+"""Gains of a radio environment: a function of device, block and time."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def world(name: str, count: int = 60) -> RadioEnvironment:
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_some_devices_over_many_blocks_have_the_gains_of_all_devices_in_each_to_the_last_bit(
+def test_some_devices_over_blocks_have_the_gains_of_all_devices(
     name: str,
 ) -> None:
     asked = world(name)
@@ -65,7 +65,7 @@ def test_some_devices_over_many_blocks_have_the_gains_of_all_devices_in_each_to_
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_another_device_leaves_the_world_of_the_others_bit_identical(name: str) -> None:
+def test_another_device_does_not_change_the_gains_of_the_others(name: str) -> None:
     few, many = world(name, count=17), world(name, count=20_000)
 
     for block in (1, 500, 3):
@@ -74,7 +74,7 @@ def test_another_device_leaves_the_world_of_the_others_bit_identical(name: str) 
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_the_order_of_questions_and_a_resume_change_no_gain(name: str) -> None:
+def test_the_order_of_calls_and_a_resume_change_no_gain(name: str) -> None:
     asked = world(name)
     forward = {block: asked.gain(block, 0.1 * block) for block in (0, 1, 7, 2000)}
 
@@ -101,7 +101,7 @@ def test_the_gain_is_path_loss_times_fading() -> None:
     )
 
 
-def test_a_block_of_independent_fading_does_not_depend_on_time_but_waves_do() -> None:
+def test_independent_fading_does_not_depend_on_time_but_waves_do() -> None:
     static = {
         name: RadioEnvironment.modelled(
             PLACEMENT, Static(), *WORLDS[name][1:], SERVER_M, 5, Streams(9)
@@ -115,7 +115,7 @@ def test_a_block_of_independent_fading_does_not_depend_on_time_but_waves_do() ->
     assert (static["waves"].gain(4, 0.0) != static["waves"].gain(4, 9.0)).all()
 
 
-def test_the_path_loss_of_devices_at_rest_is_the_one_of_their_positions() -> None:
+def test_the_path_loss_of_static_devices_is_that_of_their_positions() -> None:
     streams = Streams(9)
     _, path_loss, fading = WORLDS["shadows at rest"]
     always = RadioEnvironment(

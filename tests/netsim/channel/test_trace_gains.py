@@ -12,7 +12,7 @@ from netsim.placement import Disc
 from netsim.streams import Streams
 
 GAIN = np.array([[0.1, 0.2, 0.3], [1.0, 2.0, 0.0]])
-"""Of two devices in three blocks."""
+"""Gains of two devices in three blocks."""
 
 
 def rows(first_block: int = 0) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def written(folder: Path, table: pd.DataFrame) -> GainTrace:
 
 
 @pytest.mark.parametrize("first_block", [0, 1, 100])
-def test_recorded_gains_keep_their_block_numbers_and_are_repeated(
+def test_trace_gains_keep_their_block_numbers_and_are_repeated(
     tmp_path: Path, first_block: int
 ) -> None:
     recording = written(tmp_path, rows(first_block))
@@ -76,7 +76,7 @@ def test_devices_beyond_the_scenario_are_ignored(tmp_path: Path) -> None:
         (lambda table: table.assign(block=table["block"] + 0.5), "not a number from 0 on"),
     ],
 )
-def test_a_bad_recording_is_refused(tmp_path: Path, change: object, problem: str) -> None:
+def test_a_bad_gain_trace_is_refused(tmp_path: Path, change: object, problem: str) -> None:
     assert callable(change)
     recording = written(tmp_path, change(rows()))
 

@@ -138,8 +138,8 @@ def test_a_released_share_goes_to_the_others_in_proportion() -> None:
         band, ConstantChannel(np.full(3, UNIT)), {0: 0.5e6, 1: 1e6, 2: 0.5e6}, shares_hz=shares_hz
     )
 
-    # Device 0 ends at 1 s; 1 and 2 have sent 0.25 Mbit and get half of the band each. Device 2 needs
-    # 0.5 s more; then device 1, with 0.5 Mbit left, has all of it.
+    # Device 0 ends at 1 s; 1 and 2 have sent 0.25 Mbit and get half of the band each. Device 2
+    # needs 0.5 s more; then device 1, with 0.5 Mbit left, has all of it.
     assert [attempts[device][0].end_s for device in range(3)] == pytest.approx([1.0, 2.0, 1.5])
     assert attempts[1][0].bandwidth_hz == pytest.approx((0.25e6 * 1 + 0.5e6 * 0.5 + 1e6 * 0.5) / 2)
 

@@ -1,4 +1,4 @@
-"""What holds for every motion: it is a function of time, and of nothing else."""
+"""Every trajectory: a function of time alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def _recording(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.parametrize("name", MODELS)
 @given(times_s=st.lists(st.floats(0.0, 60.0), min_size=1, max_size=8))
 @settings(max_examples=15, deadline=None)
-def test_positions_do_not_depend_on_what_was_asked_before(name: str, times_s: list[float]) -> None:
+def test_positions_do_not_depend_on_earlier_calls(name: str, times_s: list[float]) -> None:
     asked = MODELS[name](30, Streams(3))
     seen = [asked.positions(time_s).copy() for time_s in times_s]
 
@@ -67,7 +67,7 @@ def test_positions_do_not_depend_on_what_was_asked_before(name: str, times_s: li
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_another_device_leaves_the_ways_of_the_others_bit_identical(name: str) -> None:
+def test_another_device_does_not_change_the_paths_of_the_others(name: str) -> None:
     few, many = (MODELS[name](count, Streams(3)) for count in (7, 30))
 
     for time_s in (0.0, 12.5, 99.0, 3.0):
@@ -81,7 +81,7 @@ def test_another_device_leaves_the_ways_of_the_others_bit_identical(name: str) -
     before_s=st.floats(0.0, 60.0),
 )
 @settings(max_examples=15, deadline=None)
-def test_the_way_of_some_devices_is_where_all_of_them_are_seen(
+def test_the_paths_of_some_devices_are_the_positions_of_all(
     name: str, times_s: list[float], device: list[int], before_s: float
 ) -> None:
     motion = MODELS[name](30, Streams(3))
@@ -94,7 +94,7 @@ def test_the_way_of_some_devices_is_where_all_of_them_are_seen(
 
 @dataclass
 class Counted(LegSequence):
-    """Steps of a second to the east, counting how many devices set out from the start."""
+    """Steps of a second to the east; it counts the devices that start at leg 0."""
 
     starts: int = 0
 
@@ -116,7 +116,7 @@ class Counted(LegSequence):
         return x_m, y_m
 
 
-def test_a_question_about_the_leg_before_does_not_start_over_but_an_earlier_one_does() -> None:
+def test_the_previous_leg_is_cached_and_earlier_legs_are_not() -> None:
     itinerary = Counted()
     motion = PiecewiseLinearMotion(itinerary, 3)
 
@@ -138,7 +138,7 @@ def test_a_question_about_the_leg_before_does_not_start_over_but_an_earlier_one_
 
 
 @pytest.mark.parametrize("name", ["waypoint", "waypoint on a line", "gauss_markov", "trace"])
-def test_nobody_jumps(name: str) -> None:
+def test_no_device_jumps(name: str) -> None:
     motion = MODELS[name](30, Streams(3))
     times_s = np.arange(0.0, 100.0, 0.01)
 
@@ -152,7 +152,7 @@ def test_nobody_jumps(name: str) -> None:
     assert np.hypot(steps_m[..., 0], steps_m[..., 1]).max() <= 0.01 * limit_mps * (1 + 1e-9)
 
 
-def test_the_legs_of_many_devices_do_not_depend_on_how_they_are_divided_into_pieces() -> None:
+def test_the_legs_of_many_devices_do_not_depend_on_chunks() -> None:
     motions = [MODELS["waypoint"](count, Streams(3)) for count in (40_000, 16_385)]
 
     many, fewer = (motion.positions(77.0) for motion in motions)
@@ -160,7 +160,7 @@ def test_the_legs_of_many_devices_do_not_depend_on_how_they_are_divided_into_pie
     assert (many[:16_385] == fewer).all()
 
 
-def test_a_placement_that_is_no_line_has_no_road() -> None:
+def test_a_road_requires_a_placement_on_a_line() -> None:
     placement: Placement = DISC
 
     with pytest.raises(ValueError, match=r"devices.mobility: road needs a placement of kind line"):

@@ -11,11 +11,11 @@ from netsim.placement import Disc, Grid, Line
 from netsim.streams import Streams
 
 WIDE = Disc(radius_m=1e7)
-"""So large that next to nobody is reflected."""
+"""Size of a region in which almost no device is reflected."""
 LINE = Line(start_m=(100.0, 0.0), end_m=(100.0, 400.0))
 
 
-def test_gauss_markov_velocity_has_its_mean_its_variance_and_an_exponential_correlation() -> None:
+def test_gauss_markov_velocity_has_its_mean_variance_and_correlation() -> None:
     count, tau_s, sigma_mps = 40_000, 20.0, 3.0
     model = GaussMarkov(
         sigma_mps=sigma_mps, correlation_time_s=tau_s, mean_velocity_mps=(2.0, 0.0), step_s=2.0
@@ -61,7 +61,7 @@ def test_gauss_markov_in_a_disc_keeps_to_the_square_around_it() -> None:
     assert (abs(motion.positions(500.0) - [300.0, 0.0]) <= 50.0).all()
 
 
-def test_a_vehicle_keeps_its_speed_and_comes_back_where_the_road_begins() -> None:
+def test_a_vehicle_keeps_its_speed_and_enters_again_at_the_other_end() -> None:
     motion = Road(speed_mps=(10.0, 10.0), direction="forward").motion(LINE, 50, Streams(2))
     start = LINE.positions(50, Streams(2))[:, 1]
 
@@ -82,7 +82,7 @@ def test_half_of_the_vehicles_drive_back_and_all_stay_uniform() -> None:
     assert stats.kstest(motion.positions(1234.5)[:, 1] / 400.0, "uniform").pvalue > 0.001
 
 
-def test_a_trace_is_straight_between_its_rows_and_at_rest_outside_of_them(tmp_path: Path) -> None:
+def test_a_trace_is_straight_between_its_rows_and_static_outside(tmp_path: Path) -> None:
     path = str(tmp_path / "trace.csv")
     rows = [(1, 10.0, 0.0, 0.0), (0, 5.0, 7.0, 7.0), (1, 20.0, 100.0, -50.0), (1, 30.0, 100.0, 0.0)]
     pd.DataFrame(rows, columns=["device", "time_s", "x_m", "y_m"]).to_csv(path, index=False)

@@ -34,7 +34,7 @@ def test_the_radial_density_of_the_literature_is_a_density() -> None:
 
 
 @pytest.mark.parametrize("time_s", TIMES_S)
-def test_moving_devices_have_the_stationary_radial_density_from_the_start(time_s: float) -> None:
+def test_moving_devices_have_the_stationary_radial_density(time_s: float) -> None:
     position_m = MODEL.motion(DISC, COUNT, Streams(11)).positions(time_s)
     edges = np.linspace(0, 1, 11)
 
@@ -45,7 +45,7 @@ def test_moving_devices_have_the_stationary_radial_density_from_the_start(time_s
         half_width = 4 * np.sqrt(theory * (1 - theory) / COUNT)
         assert abs(share - theory) < half_width
         assert half_width < 0.1 * theory
-        # A uniform placement, what a walk without a stationary start begins with, is another one.
+        # A uniform placement, the start of a process that is not stationary, has another density.
         assert not 0.15 < low < 0.55 or abs(high**2 - low**2 - theory) > half_width
 
 
@@ -53,8 +53,7 @@ def test_moving_devices_have_the_stationary_radial_density_from_the_start(time_s
 def test_the_mean_speed_is_stationary_and_does_not_decay(time_s: float) -> None:
     motion = MODEL.motion(DISC, COUNT, Streams(12))
     step_s = 1e-3
-    # Whoever turns within the step (few) is seen with a chord that is too short by less than it
-    # moved.
+    # The chord of the few devices that turn within the step is too short by less than they moved.
     moved_m = motion.positions(time_s + step_s) - motion.positions(time_s)
     speed_mps = np.hypot(*moved_m.T) / step_s
 
@@ -99,7 +98,7 @@ def test_a_region_that_is_not_convex_or_a_single_point_is_refused() -> None:
 
 
 @pytest.mark.parametrize("speed_mps", [(0.0, 1.0), (2.0, 1.0), (1.0, float("inf"))])
-def test_a_speed_that_is_not_positive_or_a_range_upside_down_is_refused(
+def test_a_speed_of_0_or_a_falling_range_is_refused(
     speed_mps: tuple[float, float],
 ) -> None:
     with pytest.raises(ValidationError):

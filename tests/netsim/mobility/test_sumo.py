@@ -21,7 +21,7 @@ def positions(path: Path, count: int, time_s: float) -> np.ndarray:
     return Sumo(path=str(path)).motion(ANYWHERE, count, Streams(1)).positions(time_s)
 
 
-def test_the_vehicles_of_a_real_file_are_where_sumo_says() -> None:
+def test_the_vehicles_of_a_real_file_have_the_positions_of_sumo() -> None:
     steps = ET.parse(TOWN).getroot().findall("timestep")
     names = list(dict.fromkeys(vehicle.get("id") for step in steps for vehicle in step))
     assert len(names) == 10
@@ -44,7 +44,7 @@ def test_a_vehicle_moves_no_faster_than_sumo_drove_it() -> None:
 
     found_mps = np.linalg.norm(np.diff(path_m, axis=1), axis=2) / 0.5
     assert 10 < found_mps.max() < 1.1 * max(speeds)
-    # They turn corners and wait at junctions, and nobody jumps on entering or leaving.
+    # They turn corners and wait at junctions, and no vehicle jumps when it enters or leaves.
     assert found_mps.min() == 0
 
 
@@ -55,7 +55,7 @@ FCD = """<fcd-export>
 </fcd-export>"""
 
 
-def test_movement_is_straight_between_rows_and_rest_before_entry_and_after_exit(
+def test_vehicles_move_straight_between_rows_and_rest_outside(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "fcd.xml").write_text(FCD)
@@ -65,7 +65,7 @@ def test_movement_is_straight_between_rows_and_rest_before_entry_and_after_exit(
     assert positions(tmp_path / "fcd.xml", 3, 99.0).tolist() == [[4, -2], [5, 5], [7, 8]]
 
 
-def test_who_comes_after_the_number_of_devices_changes_nothing(tmp_path: Path) -> None:
+def test_vehicles_beyond_the_number_of_devices_change_nothing(tmp_path: Path) -> None:
     (tmp_path / "fcd.xml").write_text(FCD)
 
     assert positions(tmp_path / "fcd.xml", 1, 11.0).tolist() == [[2, -1]]

@@ -23,7 +23,7 @@ NAMES = [placement.kind for placement in PLACEMENTS]
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS, ids=NAMES)
-def test_another_device_leaves_the_places_of_the_others_bit_identical(placement: Placement) -> None:
+def test_another_device_does_not_change_the_places_of_the_others(placement: Placement) -> None:
     few, many = (placement.positions(count, Streams(3)) for count in (17, 1000))
 
     assert few.shape == (17, 2)
@@ -42,7 +42,7 @@ def test_devices_stand_in_the_box_of_the_region(placement: Placement) -> None:
 
 
 def uniform_p_value(sample: np.ndarray) -> float:
-    """Return the p-value of a uniform law; 20,000 samples see a distribution function that is off
+    """Return the p-value of a uniform law; 20,000 samples detect an error of the distribution
     by 0.014.
     """
     return float(stats.kstest(sample, "uniform").pvalue)
@@ -63,7 +63,7 @@ def test_devices_in_a_disc_and_an_annulus_are_uniform_in_area() -> None:
         )
 
 
-def test_a_grid_is_filled_row_by_row_and_refuses_more_devices_than_places() -> None:
+def test_a_grid_is_filled_row_by_row_and_refuses_too_many_devices() -> None:
     grid = Grid(corner_m=(1.0, 2.0), spacing_m=10.0, columns=3, rows=2)
 
     assert grid.positions(5, Streams(1)).tolist() == [[1, 2], [11, 2], [21, 2], [1, 12], [11, 12]]
@@ -74,7 +74,7 @@ def test_a_grid_is_filled_row_by_row_and_refuses_more_devices_than_places() -> N
         grid.positions(7, Streams(1))
 
 
-def test_clusters_are_normal_around_centres_that_are_uniform_in_the_disc() -> None:
+def test_clusters_are_normal_around_uniform_centres() -> None:
     count, sigma_m = 40_000, 20.0
     placement = Clusters(radius_m=400.0, clusters=4, sigma_m=sigma_m)
     streams = Streams(8)

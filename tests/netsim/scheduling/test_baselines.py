@@ -1,4 +1,4 @@
-"""The policies that can be followed by hand, the objective and the virtual queue."""
+"""Policies with allocations computed by hand, the objective and the virtual queue."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def unit_state(snr: list[float], budget_s: float, **changes: object) -> RoundSta
     return replace(state, **changes)  # type: ignore[arg-type]
 
 
-def test_greedy_adds_devices_that_just_meet_the_budget_while_the_band_lasts() -> None:
+def test_greedy_adds_devices_that_just_meet_the_budget() -> None:
     # Over b Hz the rate is b log2(1 + gain / b). For 1 bit in 1 s, gain 1.5 needs 1/2 Hz (1/2 log2
     # 4 = 1), gain 3.75 needs 1/4 Hz (1/4 log2 16 = 1).
     state = unit_state([1.5, 3.75, 1.5], 1.0)
@@ -54,7 +54,7 @@ def test_bandwidths_that_fill_the_band_exactly_are_within_it() -> None:
     assert len(create("aaba").schedule(thrice).devices) == 3
 
 
-def test_aaba_takes_the_most_devices_that_meet_the_budget_on_equal_shares() -> None:
+def test_aaba_takes_the_largest_number_that_meets_the_budget() -> None:
     # Four devices on 1/4 Hz each need gain 15/4 for 1 bit/s; on 1/3 Hz they need 7/3, on 1/2 Hz
     # 3/2.
     answer = create("aaba").schedule(unit_state([3.76, 2.34, 3.76, 2.34], 1.0))
@@ -66,15 +66,15 @@ def test_aaba_takes_the_most_devices_that_meet_the_budget_on_equal_shares() -> N
     assert fewer.devices.tolist() == [0, 1]
 
 
-def test_aaba_may_skip_a_number_that_does_not_fit_for_a_larger_one_that_does() -> None:
+def test_aaba_may_skip_a_number_that_does_not_fit() -> None:
     # One device alone has 1 Hz and needs a gain of 1; two of gain 0.9 have 1/2 Hz and need 1.5:
-    # nobody.
+    # none is scheduled.
     assert len(create("aaba").schedule(unit_state([0.9, 0.9], 1.0)).devices) == 0
     assert create("aaba").schedule(unit_state([1.1, 0.9], 1.0)).devices.tolist() == [0]
 
 
 @pytest.mark.parametrize("kind", ["greedy", "aaba", "all_in", "algorithm1", "exact"])
-def test_nobody_is_scheduled_where_nobody_has_a_gain(kind: str) -> None:
+def test_no_device_is_scheduled_if_none_has_a_gain(kind: str) -> None:
     answer = create(kind).schedule(unit_state([0.0, 0.0], 1.0))
 
     assert len(answer.devices) == len(answer.bandwidth_hz) == 0
@@ -89,19 +89,19 @@ def test_latency_first_takes_the_fastest_whatever_their_gain() -> None:
     assert len(create("latency_first", count=9).schedule(state).devices) == 3
 
 
-def test_round_robin_takes_those_who_waited_longest_and_then_the_lowest_numbers() -> None:
+def test_round_robin_takes_the_longest_waiting_then_the_lowest_ids() -> None:
     history = History(np.array([3, 2, 2, 2]), np.array([9, 4, 7, 4]), np.zeros(4))
     state = unit_state([1.0, 2.0, 3.0, 4.0], 1.0, history=history)
 
     assert sorted(create("round_robin", count=1).schedule(state).devices.tolist()) == [1]
     assert sorted(create("round_robin", count=3).schedule(state).devices.tolist()) == [1, 2, 3]
-    # How often a device was served counts only between those that were last served together.
+    # The number of earlier rounds decides between devices of the same last round only.
     often = replace(state, history=replace(history, times_scheduled=np.array([3, 5, 2, 2])))
     assert sorted(create("round_robin", count=1).schedule(often).devices.tolist()) == [3]
     assert sorted(create("round_robin", count=3).schedule(often).devices.tolist()) == [1, 2, 3]
 
 
-def test_round_robin_goes_round() -> None:
+def test_round_robin_schedules_all_devices_in_turn() -> None:
     last, times, served = np.zeros(7, int), np.zeros(7, int), []
     for number in range(1, 8):
         state = unit_state([1.0] * 7, 1.0, history=History(times.copy(), last.copy(), np.zeros(7)))
@@ -112,9 +112,9 @@ def test_round_robin_goes_round() -> None:
     assert served == [[0, 1, 2], [3, 4, 5], [0, 1, 6], [2, 3, 4], [0, 5, 6], [1, 2, 3], [4, 5, 6]]
 
 
-def test_proportional_fair_prefers_a_good_moment_to_a_good_place() -> None:
-    # Rates over 1 Hz: 2, 1 and 3 bit/s; means 4, 1 and 3: ratios 1/2, 1 and 1; the faster of equals
-    # first.
+def test_proportional_fair_prefers_a_high_ratio_to_a_high_rate() -> None:
+    # Rates over 1 Hz: 2, 1 and 3 bit/s; means 4, 1 and 3: ratios 1/2, 1 and 1; of equal ratios the
+    # faster device first.
     history = History(np.ones(3, int), np.ones(3, int), np.array([4.0, 1.0, 3.0]))
     state = unit_state([3.0, 1.0, 7.0], 1.0, history=history)
 
@@ -123,7 +123,7 @@ def test_proportional_fair_prefers_a_good_moment_to_a_good_place() -> None:
     assert create("proportional_fair", count=1).schedule(unseen).devices.tolist() == [1]
 
 
-def test_random_draws_every_device_equally_often_and_exactly_the_number_asked() -> None:
+def test_random_draws_the_given_number_of_devices_uniformly() -> None:
     hits, rounds = np.zeros(10), 1500
     for number in range(rounds):
         state = replace(unit_state([1.0] * 10, 1.0), rng=np.random.default_rng(number))
@@ -146,7 +146,7 @@ def test_random_with_a_probability_draws_each_device_on_its_own() -> None:
     assert np.var(sizes) == pytest.approx(3.75, rel=0.15)
 
 
-def test_the_oracle_s_number_is_the_largest_whose_mean_delay_keeps_the_budget() -> None:
+def test_the_oracle_takes_the_largest_number_that_keeps_the_budget() -> None:
     # Alone, gains 1 and 3 take 1 s and 1/2 s. Together in one round they take longer than either.
     states = [unit_state([1.0, 3.0], 1.0), unit_state([3.0, 0.0], 1.0)]
     both_s = states[0].min_delay(np.array([0, 1]))[0]
@@ -169,7 +169,7 @@ def test_an_energy_overdraft_keeps_a_device_out_while_others_stay() -> None:
     assert sorted(policy.schedule(replace(state, history=spent)).devices.tolist()) == [0, 2]
 
 
-def test_the_energy_queues_hold_each_device_s_mean_energy_near_its_budget() -> None:
+def test_the_energy_queues_hold_the_mean_energies_near_the_budget() -> None:
     rng, energy, rounds = np.random.default_rng(3), np.zeros(5), 400
     policy = create("knapsack_energy", energy_budget_j=0.3, zeta={"kind": "constant"}, drift="full")
     for number in range(1, rounds + 1):
@@ -200,7 +200,7 @@ def test_the_objective_is_22_in_units_of_the_budget() -> None:
     assert float(Objective(drift="full").value(3, 4.0, state)) == -1.0
 
 
-def test_zeta_descends_by_default_as_one_over_the_square_root() -> None:
+def test_zeta_descends_by_default_as_the_inverse_square_root() -> None:
     assert InverseSqrtZeta(initial=3.0).at(9) == 1.0
     assert PowerZeta(initial=8.0, exponent=0.75).at(16) == 1.0
     with pytest.raises(ValidationError, match="less than 1"):
@@ -226,7 +226,7 @@ def test_impossible_options_are_refused(options: dict[str, object], problem: str
         create(**options)  # type: ignore[arg-type]
 
 
-def test_a_policy_that_needs_memory_or_luck_says_so() -> None:
+def test_a_policy_that_needs_history_or_a_generator_requires_it() -> None:
     state = unit_state([1.0], 1.0)
 
     for kind, options, name in (
@@ -239,7 +239,7 @@ def test_a_policy_that_needs_memory_or_luck_says_so() -> None:
             create(kind, **options).schedule(state)
 
 
-def test_floors_and_rates_of_a_state_are_those_of_the_radio() -> None:
+def test_floors_and_rates_of_a_state_are_those_of_the_link() -> None:
     state = with_memory(paper_state(np.array([1e-6, 2e-6])))
 
     np.testing.assert_array_equal(
@@ -251,7 +251,7 @@ def test_floors_and_rates_of_a_state_are_those_of_the_radio() -> None:
 
 
 @pytest.mark.parametrize("count", [30, 3000])
-def test_devices_of_one_gain_stay_in_order_of_their_numbers(count: int) -> None:
+def test_devices_of_one_gain_stay_in_order_of_their_ids(count: int) -> None:
     gain = np.random.default_rng(1).integers(1, 5, count).astype(float)
 
     order = unit_state(list(gain), 1.0).rank_by_gain()

@@ -18,7 +18,7 @@ from netsim.scheduling.heterogeneous_payloads import fastest_set
 from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
 
 SOLVER = 4e-15
-"""Where bounds have met they are a solution, and two of them differ by the rounding of ln D."""
+"""Relative difference of two solutions, due to the rounding of ln D."""
 
 
 def objective_of(kind: str, state: RoundState, drift: str) -> float:
@@ -27,12 +27,12 @@ def objective_of(kind: str, state: RoundState, drift: str) -> float:
     return float(Objective(drift=drift).value(len(answer.devices), answer.delay_s, state))
 
 
-@pytest.mark.parametrize(("seed", "number", "most"), [(0, 40, 10), (1, 240, 7), (2, 240, 6)])
+@pytest.mark.parametrize(("seed", "number", "max_count"), [(0, 40, 10), (1, 240, 7), (2, 240, 6)])
 def test_exact_is_the_best_of_all_subsets_under_both_drifts(
-    seed: int, number: int, most: int
+    seed: int, number: int, max_count: int
 ) -> None:
     partial = 0
-    for state in random_states(seed, number, most=most):
+    for state in random_states(seed, number, max_count=max_count):
         delays = list(all_delays(state))
         for drift in ("paper", "full"):
             objective = Objective(drift=drift)
@@ -50,11 +50,9 @@ def test_exact_is_the_best_of_all_subsets_under_both_drifts(
     assert partial > number / 5, "too few rounds in which only a part of the devices is best"
 
 
-def test_exact_is_the_best_of_all_subsets_where_payloads_differ_little_and_an_inner_number_is_best() -> (
-    None
-):
-    # Each device worth about what it costs: J is flat in N, and every bound that is too tight rules
-    # out the best.
+def test_exact_is_the_best_of_all_subsets_if_payloads_differ_little() -> None:
+    # Each device is worth about its cost: J is flat in N, and a bound that is too tight excludes
+    # the best set.
     rng, inner = np.random.default_rng(4), 0
     for _ in range(150):
         count = int(rng.integers(3, 8))
@@ -80,7 +78,7 @@ def test_exact_is_the_best_of_all_subsets_where_payloads_differ_little_and_an_in
     assert inner > 30
 
 
-def test_exact_leaves_out_no_number_of_devices_whose_fastest_set_is_better() -> None:
+def test_exact_misses_no_number_of_devices_with_a_better_set() -> None:
     # J falls and rises again over N: two numbers far apart are nearly as good, and too tight a
     # bound drops one. In every other round the band is scarce and not the power: there the demands
     # bound each other closely.
@@ -113,14 +111,14 @@ def test_exact_leaves_out_no_number_of_devices_whose_fastest_set_is_better() -> 
 @pytest.mark.parametrize("drift", ["paper", "full"])
 def test_exact_never_scores_below_algorithm_1_in_one_round(drift: str) -> None:
     above = 0
-    for state in random_states(7, 400, most=30, spread=6.0):
+    for state in random_states(7, 400, max_count=30, spread=6.0):
         exact, early = (objective_of(kind, state, drift) for kind in ("exact", "algorithm1"))
         assert exact >= early - 1e-12 * abs(early)
         above += exact > early + 1e-6
-    assert above > 20, "Algorithm 1 never stopped too early: this shows nothing"
+    assert above > 20, "Algorithm 1 never stopped too early"
 
 
-def test_j_over_prefixes_is_not_unimodal_and_algorithm_1_stops_at_the_first_fall() -> None:
+def test_j_is_not_unimodal_and_algorithm_1_stops_at_the_first_fall() -> None:
     # In a very wide band a set's delay is the capacity floor of its weakest device: 1, 10 and 10.1
     # budgets here.
     floor = np.array([1.0, 10.0, 10.1])
@@ -142,9 +140,7 @@ def test_j_over_prefixes_is_not_unimodal_and_algorithm_1_stops_at_the_first_fall
     assert best.objective_bound == pytest.approx(1.485, rel=1e-6)
 
 
-def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds_before_and_after_they_are_narrowed() -> (
-    None
-):
+def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds() -> None:
     for gain in paper_gains(3, 40, 20):
         state = paper_state(gain)
         prefixes = Prefixes(state, rank_by_gain(state))
@@ -158,7 +154,7 @@ def test_every_prefix_of_the_paper_s_radio_lies_within_its_bounds_before_and_aft
         assert float((upper_s / lower_s).max()) < 1.01
 
 
-def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -> None:
+def test_the_bounds_hold_over_twelve_decades_of_gain() -> None:
     rng = np.random.default_rng(5)
     for _ in range(60):
         count = int(rng.integers(25, 60))
@@ -172,7 +168,7 @@ def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -
 
         for turn in range(12):
             near = int(rng.integers(1, count + 1))
-            # Every other look is far from where the search would ever look.
+            # Every other refinement is far from the delays of the search.
             off = 10 ** rng.uniform(-14, 14) if turn % 2 else 1.0
             prefixes.refine_at(
                 float(prefixes.guess_s(near) * off), int(rng.integers(0, near)), count
@@ -182,7 +178,7 @@ def test_the_bounds_hold_over_twelve_decades_of_gain_and_close_to_the_floors() -
             assert (prefixes.bounds_s[1, 1:] >= true_s * (1 - SOLVER)).all()
 
 
-def test_the_bounds_hold_when_the_look_is_much_closer_to_a_floor_than_the_delay() -> None:
+def test_the_bounds_hold_after_a_refinement_close_to_a_floor() -> None:
     rng = np.random.default_rng(6)
     for _ in range(400):
         gain = np.append(10 ** rng.uniform(-3, 0, 3), 10 ** rng.uniform(-9, -6))
@@ -196,7 +192,7 @@ def test_the_bounds_hold_when_the_look_is_much_closer_to_a_floor_than_the_delay(
         assert prefixes.bounds_s[1, 4] >= true_s * (1 - SOLVER)
 
 
-def test_prefixes_longer_than_a_block_are_probed_as_one() -> None:
+def test_prefixes_longer_than_a_block_are_refined_as_one() -> None:
     gain = paper_gains(4, 20_000, 1)[0]
     state = paper_state(gain)
     prefixes = Prefixes(state, rank_by_gain(state))
@@ -210,7 +206,7 @@ def test_prefixes_longer_than_a_block_are_probed_as_one() -> None:
         assert upper_s / lower_s < 1.05
 
 
-def test_with_an_empty_queue_delay_costs_nothing_and_everybody_with_a_gain_takes_part() -> None:
+def test_with_an_empty_queue_every_device_with_a_gain_takes_part() -> None:
     gain = np.array([1e-6, 0.0, 3e-6, 2e-6])
 
     for kind in ("exact", "algorithm1", "all_in"):
@@ -221,7 +217,7 @@ def test_with_an_empty_queue_delay_costs_nothing_and_everybody_with_a_gain_takes
     assert len(create("exact", drift="full").schedule(paper_state(gain)).devices) < 3
 
 
-def test_nobody_is_better_than_a_set_whose_delay_costs_more_than_it_brings() -> None:
+def test_no_device_is_scheduled_if_delay_costs_more_than_it_brings() -> None:
     answer = create("exact").schedule(paper_state(np.array([1e-7, 1e-7]), queue_s=1e9))
 
     assert len(answer.devices) == 0
@@ -245,7 +241,7 @@ def test_equal_objectives_go_to_the_larger_set() -> None:
 
 
 def test_with_different_payloads_the_best_pair_is_no_prefix_of_the_gains() -> None:
-    # The strongest device has so many bits that the two others are faster together.
+    # The strongest device has the largest payload; the two others are faster together.
     gain, bits = np.array([3e-6, 2e-6, 1e-6]), np.array([1e9, 1e6, 1e6])
     floor_s = shannon.capacity_floor(bits, gain, NOISE_PSD)
     state = RoundState(
@@ -279,7 +275,7 @@ def test_a_thousand_devices_are_solved_in_a_few_evaluations() -> None:
             assert float(Objective().value(count, delay_s, state)) <= value
 
 
-def test_algorithm_1_stops_where_the_literal_one_does() -> None:
+def test_algorithm_1_stops_at_the_same_device_as_the_literal_one() -> None:
     gains = paper_gains(2, 20, 200)
     loop = long_run(create("algorithm1"), gains, initial=5.0)
     queue = np.concatenate([[5.0], loop.queue[:-1]])
@@ -295,7 +291,7 @@ def test_algorithm_1_stops_where_the_literal_one_does() -> None:
         assert loop.scheduled[number - 1] == count
 
 
-def test_the_certificate_is_no_less_than_what_another_set_comes_to() -> None:
+def test_the_certificate_is_not_below_the_objective_of_another_set() -> None:
     gain = np.append(4.156, np.full(10, 3.238e-4))
     state = replace(
         paper_state(gain),
@@ -317,7 +313,7 @@ def test_the_certificate_is_no_less_than_what_another_set_comes_to() -> None:
         assert answer.bandwidth_hz.sum() == pytest.approx(1e7, rel=1e-14)
 
 
-def test_two_numbers_of_one_worth_do_not_stop_the_search_under_the_full_drift() -> None:
+def test_two_numbers_of_equal_j_do_not_stop_the_search() -> None:
     gain = np.repeat(
         [6.141269849527916e-2, 3.198702246983722e-2, 6.613435182805627e-13], [20, 2, 500]
     )

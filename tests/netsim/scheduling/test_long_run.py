@@ -29,18 +29,18 @@ def falls_like_the_root_of_time(shares: tuple[float, ...]) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["algorithm1", "exact"])
-def test_with_a_descending_zeta_the_overdraft_a_round_falls_like_the_root_of_time(
+def test_with_a_descending_zeta_the_overdraft_falls_like_root_t(
     kind: str,
 ) -> None:
     assert falls_like_the_root_of_time(backlog(kind, "inverse_sqrt"))
 
 
 @pytest.mark.parametrize("kind", ["algorithm1", "exact"])
-def test_with_a_constant_zeta_the_overdraft_a_round_is_soon_below_2_percent(kind: str) -> None:
+def test_with_a_constant_zeta_the_overdraft_is_soon_below_2_percent(kind: str) -> None:
     assert backlog(kind, "constant")[-1] < 0.02
 
 
-def test_scheduling_everybody_passes_neither_test() -> None:
+def test_scheduling_all_devices_passes_neither_test() -> None:
     shares = backlog("all_in", "none")
 
     assert not falls_like_the_root_of_time(shares)
@@ -82,14 +82,12 @@ def interval_of_the_gain(kind: str, other: str, budget: float = 1.0) -> tuple[fl
     return float(low), float(high)
 
 
-def test_algorithm_1_schedules_more_devices_than_greedy_and_greedy_more_than_equal_bandwidth() -> (
-    None
-):
+def test_algorithm_1_schedules_more_than_greedy_and_greedy_more_than_aaba() -> None:
     assert interval_of_the_gain("algorithm1", "greedy")[0] > 0
     assert interval_of_the_gain("greedy", "aaba")[0] > 0
 
 
-def test_exact_schedules_more_devices_than_algorithm_1_at_the_same_realised_mean_delay() -> None:
+def test_exact_schedules_more_than_algorithm_1_at_equal_mean_delay() -> None:
     target, budget = mean_delay("algorithm1", 1.0), 0.88
     while abs(mean_delay("exact", budget) / target - 1) > 0.02:
         budget *= target / mean_delay("exact", budget)

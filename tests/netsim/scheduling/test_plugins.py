@@ -14,9 +14,11 @@ from netsim.scheduling import (
     AllocationError,
     Objective,
     Policy,
+    RoundRecord,
     RoundState,
     call_policy,
     create,
+    policy_state,
     registry,
     validated,
 )
@@ -27,7 +29,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "writing-a-policy.md"
 
 @pytest.fixture
 def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Save the policy of the page as the file that the page says, and return its kind."""
+    """Save the policy of the page under the file name of the page, and return its kind."""
     code = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert code is not None
     assert len(re.findall(r"\S.*", code[1].partition("@final")[2])) <= 20
@@ -37,8 +39,8 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "my_policies:Unlucky"
 
 
-def test_the_policy_of_the_page_runs_and_does_what_it_says(documented: str) -> None:
-    policy = create(documented, most=8)
+def test_the_policy_of_the_page_keeps_its_description(documented: str) -> None:
+    policy = create(documented, max_count=8)
 
     for gain in paper_gains(1, 20, 20):
         state = with_memory(paper_state(gain))
@@ -50,6 +52,59 @@ def test_the_policy_of_the_page_runs_and_does_what_it_says(documented: str) -> N
         assert set(answer.devices.tolist()) == set(waiting[: len(answer.devices)].tolist())
 
 
+@pytest.fixture
+def documented_bandit() -> type[Policy]:
+    """Return the class of the second policy of the page."""
+    code = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[1]
+    names: dict[str, object] = {}
+    exec(code, names)
+    bandit = names["Bandit"]
+    assert isinstance(bandit, type)
+    return bandit
+
+
+def observed(policy: Policy, state: RoundState) -> Allocation:
+    """Schedule a round, let all updates arrive, and return the allocation."""
+    allocation = validated(policy.schedule(state), state, "Bandit")
+    policy.observe(
+        RoundRecord(
+            round=state.round,
+            time_s=float(state.round),
+            allocation=allocation,
+            scheduled=allocation.devices,
+            arrived=np.ones(len(allocation.devices), bool),
+            delay_s=allocation.delay_s,
+            objective=0.0,
+            virtual_queue_s=0.0,
+            energy_j=0.0,
+            train_loss=None,
+            evaluation=None,
+            tables={},
+        )
+    )
+    return allocation
+
+
+def test_the_bandit_of_the_page_is_the_same_after_a_restart(
+    documented_bandit: type[Policy],
+) -> None:
+    policy = documented_bandit(count=3, devices=12)  # type: ignore[call-arg]
+    scheduled: set[int] = set()
+
+    for number, gain in enumerate(paper_gains(1, 12, 40), 1):
+        state = paper_state(gain, number)
+        packed = policy_state.pack(policy.state_dict())
+        restored = documented_bandit(count=3, devices=12)  # type: ignore[call-arg]
+        restored.load_state_dict(policy_state.unpack(*packed))
+        allocation = observed(policy, state)
+
+        np.testing.assert_array_equal(allocation.devices, observed(restored, state).devices)
+        scheduled.update(allocation.devices.tolist())
+
+    assert len(scheduled) == 12
+    assert policy_state.has_memory(policy)
+
+
 def test_an_installed_package_offers_policies_by_name(
     documented: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,14 +113,14 @@ def test_an_installed_package_offers_policies_by_name(
         registry, "entry_points", lambda group: EntryPoints([point]).select(group=group)
     )
 
-    assert type(create("unlucky", most=3)).__name__ == "Unlucky"
+    assert type(create("unlucky", max_count=3)).__name__ == "Unlucky"
     with pytest.raises(
         ValueError, match=r"knapsack_energy, unlucky, or 'package\.module:ClassName'"
     ):
         create("lucky")
 
 
-def test_a_policy_s_kind_is_the_name_it_is_found_by() -> None:
+def test_the_kind_of_a_policy_is_its_name_in_the_registry() -> None:
     for name, policy in POLICIES.items():
         assert policy.kind == name  # type: ignore[attr-defined]
 
@@ -88,7 +143,7 @@ def test_a_policy_s_kind_is_the_name_it_is_found_by() -> None:
         ("netsim.scheduling:create", "is not a subclass of netsim.scheduling.Policy"),
     ],
 )
-def test_a_policy_that_cannot_be_had_is_refused_in_words(kind: str, problem: str) -> None:
+def test_a_policy_that_does_not_exist_is_refused_in_one_line(kind: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
         create(kind)
 
@@ -197,7 +252,7 @@ def test_the_former_names_of_an_allocation_s_constructors_stay() -> None:
 
 
 class Returning(Policy):
-    """A policy that returns what it was given."""
+    """A policy that returns a given answer."""
 
     def __init__(self, answer: object) -> None:
         self.answer = answer
@@ -270,7 +325,7 @@ GOOD = Allocation(np.array([4, 2]), np.array([BAND / 2, BAND / 2]), 50.0)
         (([4], [1.0], 1.0), "schedule() must return an Allocation, not tuple"),
     ],
 )
-def test_nonsense_is_stopped_with_the_policy_the_round_and_the_rule(
+def test_an_invalid_allocation_is_refused_with_policy_round_and_rule(
     answer: object, rule: str
 ) -> None:
     state = replace(paper_state(np.full(3, 1e-6), number=17), device=np.array([0, 2, 4]))
@@ -282,7 +337,7 @@ def test_nonsense_is_stopped_with_the_policy_the_round_and_the_rule(
 
 
 class Careless(Policy):
-    """A policy that writes into what it is shown."""
+    """A policy that writes into its state."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -303,7 +358,8 @@ def test_a_policy_cannot_change_the_world_or_the_server_s_memory(name: str) -> N
         call_policy(Careless(name), state, "ours:Careless")
 
     assert re.fullmatch(
-        r"policy 'ours:Careless', round 4: schedule\(\) raised ValueError: assignment destination is read-only "
+        r"policy 'ours:Careless', round 4: schedule\(\) raised ValueError: "
+        r"assignment destination is read-only "
         r"\(test_plugins.py, line \d+\)",
         str(error.value),
     )
@@ -316,14 +372,14 @@ class Dividing(Policy):
         raise ZeroDivisionError("too extreme")
 
 
-def test_numbers_that_are_too_extreme_are_no_fault_of_a_policy() -> None:
+def test_an_arithmetic_error_passes_through_unchanged() -> None:
     state = paper_state(np.full(3, 1e-6))
 
     with pytest.raises(ZeroDivisionError):
         call_policy(Dividing(), state, "ours:Dividing")
 
 
-def test_a_sound_allocation_passes_unchanged() -> None:
+def test_a_valid_allocation_passes_unchanged() -> None:
     state = replace(paper_state(np.full(3, 1e-6)), device=np.array([0, 2, 4]))
 
     for answer in (GOOD, Allocation.empty(), replace(GOOD, delay_s=np.float64(3.0))):

@@ -1,4 +1,4 @@
-"""What every policy must do, whatever it is for."""
+"""Rules of every policy."""
 
 from dataclasses import replace
 from typing import Any
@@ -78,9 +78,7 @@ def permuted(state: RoundState, order: np.ndarray) -> RoundState:
 @pytest.mark.parametrize("case", CASES)
 @examples
 @given(state=states())
-def test_shares_are_feasible_no_device_is_there_twice_and_the_delay_is_kept(
-    case: str, state: RoundState
-) -> None:
+def test_allocations_are_feasible_and_keep_their_delay(case: str, state: RoundState) -> None:
     answer = validated(policy_of(case).schedule(state), state, case)
 
     position = np.searchsorted(state.device, answer.devices)
@@ -113,7 +111,7 @@ def test_the_same_seed_gives_the_same_answer(case: str, state: RoundState) -> No
 @pytest.mark.parametrize("case", CASES)
 @examples
 @given(state=states(distinct=True), data=st.data())
-def test_the_answer_moves_along_when_the_devices_are_listed_in_another_order(
+def test_the_allocation_does_not_depend_on_the_order_of_the_devices(
     case: str, state: RoundState, data: st.DataObject
 ) -> None:
     order = np.array(data.draw(st.permutations(range(len(state.gain)))))
@@ -135,7 +133,7 @@ GAIN_BASED = [
 @pytest.mark.parametrize("case", GAIN_BASED)
 @examples
 @given(state=states(distinct=True), data=st.data())
-def test_a_policy_that_looks_at_gains_alone_does_not_care_whose_they_are(
+def test_a_policy_of_gains_alone_does_not_depend_on_device_ids(
     case: str, state: RoundState, data: st.DataObject
 ) -> None:
     order = np.array(data.draw(st.permutations(range(len(state.gain)))))
@@ -143,7 +141,7 @@ def test_a_policy_that_looks_at_gains_alone_does_not_care_whose_they_are(
     straight = policy_of(case).schedule(state)
     renamed = policy_of(case).schedule(replace(permuted(state, order), device=state.device))
 
-    # Whoever stands at position i now stood at order[i] before.
+    # The device at position i was at position order[i] before.
     before = order[np.searchsorted(state.device, renamed.devices)]
     assert sorted(state.device[before].tolist()) == sorted(straight.devices.tolist())
 
@@ -152,7 +150,7 @@ def test_a_policy_that_looks_at_gains_alone_does_not_care_whose_they_are(
     "case",
     ["exact", "exact, full", "algorithm1", "greedy", "aaba", "latency_first", "oracle_static"],
 )
-def test_ties_go_to_the_lowest_device_numbers(case: str) -> None:
+def test_ties_go_to_the_lowest_device_ids(case: str) -> None:
     for count in (40, 600):
         gain, ones = np.full(count, 1e-6), np.ones(count)
         for queue_s in (0.0, 25.0, 50.0, 100.0, 200.0):
@@ -165,7 +163,7 @@ def test_ties_go_to_the_lowest_device_numbers(case: str) -> None:
             assert answer.devices.tolist() == list(range(len(answer.devices)))
 
 
-def test_a_draw_of_twenty_among_a_million_takes_no_more_than_vector_work() -> None:
+def test_a_draw_of_20_among_a_million_devices_is_vector_work() -> None:
     count = 1_000_000
     rng = np.random.default_rng(1)
     state = RoundState(

@@ -1,4 +1,4 @@
-"""Every law of fading against its closed forms, drawn block by block and made of plane waves."""
+"""Every fading law against its closed forms, with independent draws and with plane waves."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ WAVES = PlaneWaves(carrier_hz=2e9)
 
 
 def factors(fading: Fading, block: int = 0, seed: int = 1) -> np.ndarray:
-    """Return the factors of many devices, each at a place of its own."""
+    """Return the factors of many devices at different places."""
     place_m = np.random.default_rng(2).random((COUNT, 1, 2)) * 1000.0
     gains = ModelledGains(NO_LOSS, fading, (0.0, 0.0), COUNT, Streams(seed))
     return gains.at(slice(0, COUNT), place_m, np.array([block]), np.zeros(1))[:, 0]
@@ -60,7 +60,7 @@ def test_mean_variance_and_distribution_of_a_law_are_its_closed_forms(name: str)
     assert abs(power_gain.mean() - mean) < half_width < 0.05
     half_width = 4 * variance * np.sqrt((kurtosis + 2) / COUNT)
     assert abs(power_gain.var() - variance) < half_width < 0.1 * variance
-    # With this many draws Kolmogorov's test sees a distribution function that is off by 0.005.
+    # With this number of draws Kolmogorov's test detects an error of 0.005 in the distribution.
     assert stats.kstest(power_gain, law.cdf).pvalue > 0.001
     wrong = stats.gamma(1.05 / variance, scale=variance / 1.05)
     assert stats.kstest(power_gain, wrong.cdf).pvalue < 0.001

@@ -12,14 +12,14 @@ CARRIER_HZ = 2e9
 def field(
     model: PlaneWaves, position_m: np.ndarray, time_s: np.ndarray, seed: int = 1, count: int = COUNT
 ) -> np.ndarray:
-    """Return the complex field of each device at the same positions, one for each time."""
+    """Return the complex field of each device at the same positions, one per time."""
     place_m = np.broadcast_to(position_m, (count, len(time_s), 2))
     real, imaginary = model.field(count, Streams(seed)).at(slice(0, count), place_m, time_s)
     return real.astype(float) + 1j * imaginary
 
 
 def along(distance_m: np.ndarray, angle: float = 0.7) -> np.ndarray:
-    """Return places on a straight way that begins far from the origin."""
+    """Return positions on a straight line that begins far from the origin."""
     return np.array([300.0, -40.0]) + distance_m[:, None] * np.array([np.cos(angle), np.sin(angle)])
 
 
@@ -94,7 +94,7 @@ def test_the_powers_of_neighbours_at_one_place_are_independent() -> None:
         abs(field(PlaneWaves(carrier_hz=CARRIER_HZ), along(np.zeros(1)), np.zeros(1)))[:, 0] ** 2
     )
 
-    # One set of 8 waves for all devices would correlate them by 1/8 and more.
+    # One set of 8 waves for all devices would correlate them by at least 1/8.
     assert abs(np.corrcoef(power[1:], power[:-1])[0, 1]) < 4 / np.sqrt(COUNT - 1) < 0.05
 
 
@@ -111,8 +111,7 @@ def test_the_phase_keeps_its_precision_far_from_the_origin() -> None:
     model = PlaneWaves(carrier_hz=CARRIER_HZ)
     step_m = along(np.array([0.0, 0.01])) - along(np.zeros(2))
 
-    # A device's own waves are the same everywhere: over 1 cm the field changes as much here as
-    # there.
+    # The waves of a device are the same at every place, so the field changes equally over 1 cm.
     near, far = (field(model, origin_m + step_m, np.zeros(2)) for origin_m in (0.0, 1e6))
 
     for values in (near, far):
@@ -121,7 +120,7 @@ def test_the_phase_keeps_its_precision_far_from_the_origin() -> None:
 
 
 @pytest.mark.parametrize("device", [0, 20_000])
-def test_the_field_is_the_sum_of_the_plane_waves_that_the_device_s_own_words_make(
+def test_the_field_is_the_sum_of_the_plane_waves_of_the_device(
     device: int,
 ) -> None:
     model, streams, waves = (

@@ -53,7 +53,7 @@ def test_shadows_have_their_mean_and_variance_over_the_plane_of_one_world() -> N
 
 
 def correlations(worlds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return distances over the correlation distance, and the correlation of shadows over them in
+    """Return distances over the correlation distance, and the correlation of shadows in
     each world.
     """
     apart = np.array([0.1, 0.5, 1.0, 2.0, 4.0])
@@ -75,7 +75,7 @@ def test_the_correlation_of_shadows_over_all_worlds_is_exponential() -> None:
     assert (abs(found.mean(axis=0) - np.exp(-apart)) < half_width).all()
 
 
-def test_the_correlation_in_one_world_is_as_close_to_the_exponential_as_stated() -> None:
+def test_the_correlation_in_one_world_has_the_stated_error() -> None:
     apart = np.array([0.1, 0.5, 1.0, 2.0, 4.0])
     model = Shadowing(sigma_db=1.0, correlation_m=1.0)
     base_m = np.random.default_rng(1).random((20_000, 1, 2)) * 1e5
@@ -90,7 +90,7 @@ def test_the_correlation_in_one_world_is_as_close_to_the_exponential_as_stated()
     assert np.sqrt(np.mean(np.square(errors))) < 0.045 + 0.01
 
 
-def test_devices_at_one_place_share_their_shadow_and_another_seed_has_others() -> None:
+def test_devices_at_one_place_share_their_shadow_in_one_world() -> None:
     model = LogDistance(
         exponent=3.0,
         reference_m=1.0,

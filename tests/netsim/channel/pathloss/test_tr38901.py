@@ -251,7 +251,7 @@ def test_the_probability_of_every_distance_is_that_of_the_standards_table(scenar
 @pytest.mark.parametrize(
     ("scenario", "correlation_m"), [("uma", 50), ("umi", 50), ("rma", 60), ("inh", 10)]
 )
-def test_the_line_of_sight_has_the_correlation_distance_that_the_package_has(
+def test_the_line_of_sight_has_the_package_s_correlation_distance(
     scenario: str, correlation_m: float
 ) -> None:
     from netsim.channel.pathloss.tr38901 import _RANGES
@@ -262,7 +262,7 @@ def test_the_line_of_sight_has_the_correlation_distance_that_the_package_has(
     assert float(_model(site)._los_state_correlation_distance()) == correlation_m
 
 
-def test_where_there_is_a_line_of_sight_the_gain_is_the_one_in_sight() -> None:
+def test_a_position_with_line_of_sight_has_the_gain_of_that_state() -> None:
     place_m = np.random.default_rng(1).uniform(-400, 400, (300, 2))
     law, streams = model("umi"), Streams(3)
     seen = law.is_los(place_m, ORIGIN, streams)
@@ -275,7 +275,7 @@ def test_where_there_is_a_line_of_sight_the_gain_is_the_one_in_sight() -> None:
     assert (gain == np.where(seen, always, never)).all()
 
 
-def test_the_gain_of_a_place_depends_on_nothing_but_the_place_and_the_seed() -> None:
+def test_the_gain_depends_on_the_place_and_the_seed_alone() -> None:
     place_m = np.random.default_rng(1).uniform(-600, 600, (1000, 2))
     law = model("uma")
     gain = law.gain(place_m, ORIGIN, Streams(3))
@@ -298,7 +298,9 @@ def test_two_sites_in_turn_are_not_mixed_up() -> None:
 
 
 @pytest.mark.parametrize(("scenario", "nearest_m"), [("uma", 10.0), ("inh", 1.0)])
-def test_closer_than_the_standard_reaches_the_loss_is_held(scenario: str, nearest_m: float) -> None:
+def test_closer_than_the_standard_s_range_the_loss_is_constant(
+    scenario: str, nearest_m: float
+) -> None:
     law = model(scenario, line_of_sight="always", shadowing=False)
 
     gain = law.gain(
@@ -331,12 +333,12 @@ def test_closer_than_the_standard_reaches_the_loss_is_held(scenario: str, neares
         ({"scenario": "umi", "office": "open"}, "office is of scenario = 'inh', not of 'umi'"),
     ],
 )
-def test_what_the_standard_does_not_cover_is_refused(table: dict[str, Any], text: str) -> None:
+def test_values_outside_the_standard_are_refused(table: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text.replace("+", r"\+")):
         TypeAdapter(AnyPathLoss).validate_python({"kind": "tr38901", "carrier_hz": 3.5e9} | table)
 
 
-def test_without_the_package_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_message_gives_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sionna", None)
 
     with pytest.raises(

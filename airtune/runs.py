@@ -1,0 +1,128 @@
+"""Runs from Python: ``run``, ``resume``, ``sweep`` and ``compare``, with their tables as pandas."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import Run, load, load_many
+from analysis.metrics import summary
+from analysis.policies import policy_table
+from coupling import Scenario, sweeps
+from coupling import resume as resume_run
+from coupling import run as start_run
+from coupling.run_directory.schema import TABLES
+from coupling.simulation.result import RunResult
+from netsim.scheduling import Policy, RoundRecord
+
+
+def run(
+    scenario: Scenario | str | Path,
+    out: str | Path | None = None,
+    *,
+    policy: Policy | None = None,
+    learning: bool = True,
+    on_round: Callable[[RoundRecord], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Run:
+    """Run a scenario, or a scenario file, and return its tables; see ``coupling.run``.
+
+    Raises:
+        ScenarioError: the scenario is not valid, or ``out`` cannot be used; nothing was written.
+        RunError: the run failed; the tables up to the round that it names are in ``out``.
+    """
+    loaded = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
+    result = start_run(loaded, out, policy=policy, learning=learning, on_round=on_round, stop=stop)
+    return _tables(result)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    policy: Policy | None = None,
+    on_round: Callable[[RoundRecord], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Run:
+    """Continue a run from its checkpoint and return its tables; see ``coupling.resume``.
+
+    Raises:
+        ScenarioError: there is no run directory, or the model or data can no longer be had.
+        RunError: the checkpoint is damaged or of another scenario, or the run failed.
+    """
+    return _tables(resume_run(folder, policy=policy, on_round=on_round, stop=stop))
+
+
+def sweep(
+    scenario: Scenario | str | Path,
+    vary: Mapping[str, Sequence[object]] | None = None,
+    seeds: Sequence[int] | None = None,
+    *,
+    settings: Mapping[str, object] | None = None,
+    out: str | Path | None = None,
+    learning: bool = True,
+    retry: bool = False,
+    jobs: int | None = None,
+) -> pd.DataFrame:
+    """Run every combination of values and seeds, and return one row per run.
+
+    See ``coupling.sweeps.sweep``; a row also has the numbers of ``analysis.summary``.
+
+    Raises:
+        ScenarioError: a combination is not valid, or ``out`` cannot be used.
+    """
+    rows = sweeps.sweep(
+        scenario,
+        vary,
+        seeds,
+        settings=settings,
+        out=out,
+        learning=learning,
+        retry=retry,
+        jobs=jobs,
+        summarise=_summary,
+    )
+    return pd.DataFrame(rows)
+
+
+def compare(
+    scenario: Scenario | str | Path,
+    policies: Sequence[str],
+    seeds: Sequence[int] = range(20),
+    *,
+    settings: Mapping[str, object] | None = None,
+    equal_delay: bool = False,
+    learning: bool = True,
+    out: str | Path | None = None,
+) -> pd.DataFrame:
+    """Run policies in the same worlds, and return one row per policy, with intervals.
+
+    See ``coupling.sweeps.compare``; the first policy is the reference.
+
+    Raises:
+        ScenarioError: a policy is unknown or named twice, or a setting is not valid.
+        RunError: a run failed.
+    """
+    return sweeps.compare(
+        scenario,
+        policies,
+        seeds,
+        tabulate=lambda folders: policy_table(load_many(folders)),
+        settings=settings,
+        equal_delay=equal_delay,
+        learning=learning,
+        out=out,
+    )
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    numbers = summary(load(folder))
+    del numbers["run"]
+    return numbers
+
+
+def _tables(result: RunResult) -> Run:
+    if result.path is not None:
+        return load(result.path)
+    tables = {name: result.arrow(name) for name in TABLES}
+    return Run.from_tables(tables, result.scenario, result.provenance)
