@@ -65,14 +65,14 @@ class RunState:
     """Energy that the device has spent on sending, in J."""
     past_gain: Float[ndarray, "rounds K"]
     """Gains of the last rounds, oldest first, as far back as the CSI is old; empty otherwise."""
-    battery_j: Float[ndarray, " K"]
+    battery_j: Float[ndarray, " K_or_none"]
     """Charge of each device's battery, in J; empty where devices have none."""
     parts: dict[str, int] = field(default_factory=dict)
     """Complete parts of each table."""
 
     @staticmethod
     def initial(
-        count: int, virtual_queue_s: float, battery_j: Float[ndarray, " K"] | None = None
+        count: int, virtual_queue_s: float, battery_j: Float[ndarray, " K_or_none"] | None = None
     ) -> "RunState":
         """Return the state before the first round.
 

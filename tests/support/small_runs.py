@@ -165,9 +165,7 @@ def airtune(*arguments: object, cwd: Path = ROOT) -> "subprocess.CompletedProces
 
 
 def until(condition: Callable[[], object], process: "subprocess.Popen[str] | None" = None) -> None:
-    """Wait for something that must come; a process that ends before is a failure, told with its
-    last words.
-    """
+    """Wait for a condition; if the process ends first, fail with its output."""
     while not condition():
         if process is not None and process.poll() is not None:
             assert condition(), f"ended with {process.returncode}: {process.communicate()}"

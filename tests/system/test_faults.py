@@ -1,6 +1,4 @@
-"""What can go wrong with disk, directory, clock and neighbours: each ends in one line, or is
-recovered from.
-"""
+"""Faults of disk, directory, clock and neighbours: each ends in one line, or the run recovers."""
 
 import json
 import os
@@ -53,7 +51,7 @@ def last_line(text: str) -> str:
     return text.strip().splitlines()[-1]
 
 
-def test_a_file_that_may_not_grow_ends_the_run_with_one_line_and_the_rest_comes_later(
+def test_a_file_size_limit_ends_the_run_with_one_line_and_it_resumes(
     tmp_path: Path,
 ) -> None:
     scenario = network(tmp_path, rounds=60, every=20)
@@ -115,7 +113,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_what_was_saved_is_there(tmp_
         resume(kept, on_round=note, stop=stop)
 
 
-def test_an_out_directory_below_a_file_is_refused_before_anything_is_computed(
+def test_an_out_directory_below_a_file_is_refused_before_the_run(
     tmp_path: Path,
 ) -> None:
     network(tmp_path)
@@ -202,7 +200,7 @@ def other_count(checkpoint: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (
             lambda place: damage_state(place, schema="0"),
@@ -233,14 +231,14 @@ def other_count(checkpoint: Path) -> None:
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_one_line(
-    stopped: Path, damage: Callable[[Path], object], told: str
+    stopped: Path, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(stopped / "checkpoint")
 
     with pytest.raises(RunError) as caught:
         resume(stopped)
 
-    assert str(caught.value).startswith(f"{stopped}/checkpoint: {told}")
+    assert str(caught.value).startswith(f"{stopped}/checkpoint: {message}")
     assert "\n" not in str(caught.value)
 
 
@@ -313,7 +311,7 @@ def test_a_directory_that_is_no_run_is_one_line(tmp_path: Path) -> None:
 
 
 def test_memory_that_runs_out_is_no_reason_to_lose_rounds(tmp_path: Path) -> None:
-    """The system may kill at any time; here it refuses memory instead, which Python can tell."""
+    """The system may kill at any time; here it refuses memory instead, and Python raises."""
     folder = tmp_path / "run"
 
     def greedy(report: object) -> None:

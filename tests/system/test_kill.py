@@ -74,9 +74,7 @@ def saved_parts(folder: Path, scenario: Scenario) -> dict[Path, int]:
 def check(
     tmp_path: Path, context: ForkServerContext, scenario: Scenario, instants: list[float]
 ) -> None:
-    """Kill a run at instants given as shares of its duration, and each time go on to the tables of
-    a whole one.
-    """
+    """Kill a run at shares of its duration, resume it, and compare with an uninterrupted run."""
     whole = tmp_path / "whole"
     process = started(context, run, scenario, whole)
     while not (whole / "scenario.toml").exists():

@@ -1,4 +1,4 @@
-"""Where a run comes from, and the table of runs."""
+"""Provenance of a run, and the table of runs."""
 
 import json
 import platform

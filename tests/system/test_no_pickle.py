@@ -82,7 +82,7 @@ def test_a_hostile_checkpoint_is_refused_and_runs_nothing(
 def test_the_learner_of_another_scenario_is_refused(
     tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
-    """The checkpoint's own identity is forged here; the shapes still tell."""
+    """The checkpoint's identity is forged here; the shapes still differ."""
     for name, rank in (("one", 2), ("other", 3)):
         (tmp_path / name).mkdir()
         lora = {"rank": rank, "alpha": 4, "targets": ["query", "value", "pooler.dense"]}

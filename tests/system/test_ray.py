@@ -116,7 +116,8 @@ def test_a_node_lost_in_mid_sweep_costs_no_run(tmp_path: Path, cluster: Cluster)
 def test_a_signal_ends_the_runs_of_a_cluster_with_their_states_saved(tmp_path: Path) -> None:
     network(tmp_path, rounds=ENDLESS, every=3)
     process = start(
-        "sweep", "small.toml", "--engine", "ray", "--jobs", "1", "--seeds", "0:2", "--out", "sweep", "--json",
+        "sweep", "small.toml", "--engine", "ray", "--jobs", "1", "--seeds", "0:2",
+        "--out", "sweep", "--json",
         cwd=tmp_path,
     )  # fmt: skip
     until(lambda: list((tmp_path / "sweep").glob("*/rounds/part-000001.parquet")), process)
@@ -141,7 +142,8 @@ def test_what_nodes_print_does_not_stand_in_the_answer(tmp_path: Path) -> None:
     )
     network(tmp_path, rounds=200)
     process = start(
-        "sweep", "small.toml", "--engine", "ray", "--jobs", "1", "--seeds", "0:2", "--out", "sweep", "--json",
+        "sweep", "small.toml", "--engine", "ray", "--jobs", "1", "--seeds", "0:2",
+        "--out", "sweep", "--json",
         "--set", "scheduler.kind='talking:Talking'", cwd=tmp_path,
     )  # fmt: skip
 

@@ -64,7 +64,7 @@ def test_a_fast_channel_is_recorded_in_its_own_blocks_and_replayed_in_them(tmp_p
     assert pd.read_parquet(gains)["block"].max() == int(end_s // 0.5)
 
 
-def test_a_moving_world_with_a_fast_channel_meets_another_policy_as_the_models_would(
+def test_an_exported_moving_world_replays_as_modelled_for_another_policy(
     tmp_path: Path,
 ) -> None:
     """The other policy's rounds take longer, so more of the world is recorded than the run met."""
@@ -87,7 +87,7 @@ def test_a_moving_world_with_a_fast_channel_meets_another_policy_as_the_models_w
         tables(folder)["rounds"]["end_s"].to_pylist()[-1] for folder in (whole, modelled)
     )
     assert ended_s < longer_s < 2000.0
-    assert set(tables(modelled)["transfers"]["status"].to_pylist()) > {"delivered"}, "somebody left"
+    assert set(tables(modelled)["transfers"]["status"].to_pylist()) > {"delivered"}, "a device left"
 
 
 def test_a_channel_that_changes_with_the_round_has_no_time_to_record_until(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_channel_that_changes_with_the_round_has_no_time_to_record_until(tmp_p
 @pytest.mark.parametrize(
     "clock", [{}, {"world_clock": "round", "round_period_s": 40.0}], ids=["time", "round"]
 )
-def test_who_was_there_is_recorded_and_replayed_with_the_departures_amid_transfers(
+def test_availability_is_exported_and_replayed_amid_transfers(
     tmp_path: Path, clock: dict[str, object]
 ) -> None:
     availability = {"kind": "markov", "mean_on_s": 60.0, "mean_off_s": 30.0}

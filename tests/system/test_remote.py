@@ -67,7 +67,7 @@ def test_a_stopped_run_elsewhere_goes_on_from_its_last_push(
     )
 
 
-def test_every_checkpoint_is_pushed_so_that_a_lost_machine_costs_the_rounds_since(
+def test_every_checkpoint_is_uploaded_so_a_lost_machine_costs_few_rounds(
     tmp_path: Path, memory: fsspec.AbstractFileSystem
 ) -> None:
     mirror, rounds = RemoteRunDirectory(f"{URL}/run"), []

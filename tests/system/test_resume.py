@@ -28,7 +28,7 @@ def stopped(scenario: Scenario, out: Path, at: int, **options: bool) -> Path:
 
 
 @pytest.mark.parametrize("at", [1, 4, 5, 11])
-def test_a_network_stopped_after_any_round_goes_on_to_the_tables_of_one_never_stopped(
+def test_a_network_run_stopped_after_any_round_resumes_to_equal_tables(
     tmp_path: Path, at: int
 ) -> None:
     scenario = network(tmp_path)
@@ -124,7 +124,7 @@ def test_federated_averaging_goes_on_bit_by_bit(
 
 @pytest.mark.parametrize("at", [2, 9])
 @pytest.mark.parametrize("learning", [True, False])
-def test_centralised_training_goes_on_bit_by_bit_with_the_data_that_had_arrived(
+def test_centralised_training_resumes_bit_by_bit_with_the_arrived_data(
     tmp_path: Path, tiny_learner_table: dict[str, object], learning: bool, at: int
 ) -> None:
     protocol = {"kind": "centralised", "payload_bit": 4e6}
@@ -232,7 +232,7 @@ def test_a_run_of_the_network_alone_resumes_without_its_learner(
     assert_same_tables(resumed, whole)
 
 
-def test_a_request_that_comes_before_the_first_round_leaves_a_run_that_can_begin(
+def test_a_stop_before_the_first_round_leaves_a_run_that_can_start(
     tmp_path: Path,
 ) -> None:
     scenario = network(tmp_path)

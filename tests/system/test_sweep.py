@@ -56,7 +56,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_combination_runs_once_a_seed_and_is_what_a_single_run_would_be(
+def test_every_combination_runs_once_per_seed_like_a_single_run(
     tmp_path: Path,
 ) -> None:
     network(tmp_path)
@@ -143,9 +143,9 @@ def test_failed_runs_are_told_at_the_end_and_tried_again_only_on_request(
 
     assert swept(tmp_path, *arguments) == 1
 
-    told = capsys.readouterr().err.strip().splitlines()
-    assert told[-1] == "1 of 2 runs failed; --retry runs them again"
-    assert told[-2].startswith(
+    message = capsys.readouterr().err.strip().splitlines()
+    assert message[-1] == "1 of 2 runs failed; --retry runs them again"
+    assert message[-2].startswith(
         f"{folder}: {folder}/rounds/part-000000.parquet: is missing or damaged"
     )
     assert sorted(row["state"] for row in rows(tmp_path)) == ["failed", "finished"]
@@ -188,7 +188,7 @@ def lock_owner(folder: Path) -> int | None:
 
 
 def owners(place: Path, count: int) -> Callable[[], list[int]]:
-    """Return what tells the processes of runs that are under way, once there are so many."""
+    """Return a function that gives the processes of the running runs, once there are ``count``."""
 
     def found() -> list[int]:
         running = [path for path in place.iterdir() if list((path / "rounds").glob("part-*"))]
@@ -244,8 +244,8 @@ def test_a_worker_killed_by_the_system_fails_its_own_run_only(
     by_state = {row["state"]: row for row in json.loads(out)}
     assert set(by_state) == {"failed", "interrupted"}
     assert "killed by SIGKILL, perhaps by the system for its memory" in by_state["failed"]["error"]
-    found = run_status(str(tmp_path / "sweep" / by_state["failed"]["run"]))
-    assert found.state == "stopped", "it said nothing; the next sweep goes on with it"
+    status = run_status(str(tmp_path / "sweep" / by_state["failed"]["run"]))
+    assert status.state == "stopped", "it left no message; the next sweep resumes it"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -299,7 +299,7 @@ def test_workers_whose_sweep_was_killed_save_their_states_and_end(
 def test_the_cores_are_shared_fairly_among_learning_runs(
     tmp_path: Path, tiny_learner_table: dict[str, object]
 ) -> None:
-    """A process of its own, because this one may have been told to use one thread."""
+    """A process of its own, because this one may be limited to one thread."""
     scenario_file(tmp_path, rounds=2, learner=tiny_learner_table)
 
     process = start(
@@ -352,7 +352,7 @@ def test_values_are_toml_and_commas_inside_them_do_not_part_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["devices.count"], "--vary devices.count: is not key=value,value"),
         (["a=1", "a=2"], "--vary a=2: a is varied twice"),
@@ -360,11 +360,11 @@ def test_values_are_toml_and_commas_inside_them_do_not_part_them() -> None:
         (["a=1,,2"], "--vary a=1,,2: a value is missing"),
     ],
 )
-def test_a_value_that_cannot_be_varied_is_one_line(arguments: list[str], told: str) -> None:
+def test_a_value_that_cannot_be_varied_is_one_line(arguments: list[str], message: str) -> None:
     with pytest.raises(ScenarioError) as caught:
         parse_vary(arguments)
 
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_wrong_combination_is_refused_before_anything_runs(
