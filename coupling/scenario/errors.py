@@ -4,9 +4,9 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
+from types import TracebackType
 from typing import Any, Final, final
 
 import numpy as np
@@ -218,22 +218,37 @@ def _show(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-@contextmanager
-def number_errors(round_number: int) -> Iterator[None]:
-    """Turn a number that is no longer finite into an error line that names the round.
+@final
+class RoundErrors:
+    """Context in which a number that is no longer finite becomes a line that names the round.
+
+    NumPy would only warn, and an infinity or NaN would reach the tables as if physical.
 
     Raises:
         RunError: an overflow, an invalid number, an allocation that breaks a rule, or no memory.
     """
-    try:
-        # NumPy would only warn, and an infinity or NaN would reach the tables as if physical.
-        with np.errstate(over="raise", divide="raise", invalid="raise"):
-            yield
-    except (FloatingPointError, ZeroDivisionError) as error:
-        raise RunError(
-            f"round {round_number}: {error}; a number in the scenario is extreme"
-        ) from None
-    except AllocationError as error:
-        raise RunError(str(error)) from None
-    except (ArithmeticError, MemoryError) as error:
-        raise RunError(f"round {round_number}: {str(error) or 'out of memory'}") from None
+
+    def __init__(self, round_number: Callable[[], int]) -> None:
+        """Take a function that returns the number of the present round."""
+        self._round_number = round_number
+
+    def __enter__(self) -> None:
+        self._numpy = np.errstate(over="raise", divide="raise", invalid="raise")
+        self._numpy.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._numpy.__exit__(kind, error, trace)
+        match error:
+            case FloatingPointError() | ZeroDivisionError():
+                text = f"{error}; a number in the scenario is extreme"
+                raise RunError(f"round {self._round_number()}: {text}") from None
+            case AllocationError():
+                raise RunError(str(error)) from None
+            case ArithmeticError() | MemoryError():
+                text = str(error) or "out of memory"
+                raise RunError(f"round {self._round_number()}: {text}") from None

@@ -1,7 +1,6 @@
 """Learners that the simulation wraps around the one of the scenario."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
@@ -49,23 +48,29 @@ class TimedLearner(Learner):
 
     @override
     def start(self, device: int, round_number: int) -> Job | None:
-        with self._timed():
-            return self._learner.start(device, round_number)
+        start_s = perf_counter()
+        job = self._learner.start(device, round_number)
+        self.wall_s += perf_counter() - start_s
+        return job
 
     @override
     def computed(self, job: Any, step: str) -> None:
-        with self._timed():
-            self._learner.computed(job, step)
+        start_s = perf_counter()
+        self._learner.computed(job, step)
+        self.wall_s += perf_counter() - start_s
 
     @override
     def delivered(self, job: Any, leg: str) -> None:
-        with self._timed():
-            self._learner.delivered(job, leg)
+        start_s = perf_counter()
+        self._learner.delivered(job, leg)
+        self.wall_s += perf_counter() - start_s
 
     @override
     def aggregate(self, aggregator: "Aggregator", round_number: int) -> RoundLosses:
-        with self._timed():
-            return self._learner.aggregate(aggregator, round_number)
+        start_s = perf_counter()
+        losses = self._learner.aggregate(aggregator, round_number)
+        self.wall_s += perf_counter() - start_s
+        return losses
 
     @override
     def evaluate(self) -> "Evaluation | None":
@@ -78,9 +83,3 @@ class TimedLearner(Learner):
     @override
     def load(self, folder: Path) -> None:
         self._learner.load(folder)
-
-    @contextmanager
-    def _timed(self) -> Iterator[None]:
-        start = perf_counter()
-        yield
-        self.wall_s += perf_counter() - start

@@ -9,7 +9,7 @@ from coupling.run_directory.checkpoint import SavedRun
 from coupling.run_directory.directory import OnCheckpoint, RunDirectory
 from coupling.run_directory.policy_memory import PolicyMemory
 from coupling.run_directory.session import RunSession
-from coupling.scenario.errors import Interrupted, RunError, number_errors
+from coupling.scenario.errors import Interrupted, RoundErrors, RunError
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.observers import (
     Callback,
@@ -196,17 +196,15 @@ class _Job:
         if tables:
             for observer in self.observers:
                 observer.on_start(tables)
-        while (state := simulation.observe()) is not None:
-            with number_errors(state.round):
+        with RoundErrors(lambda: simulation.state.round + 1):
+            while (state := simulation.observe()) is not None:
                 answer = call_policy(policy, state, simulation.policy_name)
-            record = simulation.step(answer)
-            with number_errors(record.round):
+                record = simulation.step(answer)
                 notify_policy(policy, record, simulation.policy_name)
-            with number_errors(record.round + 1):
                 for observer in self.observers:
                     observer.on_round(record)
-            if self.stop():
-                return False
+                if self.stop():
+                    return False
         return True
 
     def _require_end(self, simulation: Simulation, folder: Path) -> None:

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from coupling.run_directory.checkpoint import RunState, SavedRun
 from coupling.run_directory.writer import Rows, Tables
-from coupling.scenario.errors import RunError, number_errors
+from coupling.scenario.errors import RoundErrors, RunError
 from coupling.scenario.scenario import Scenario
 from coupling.simulation import rows
 from coupling.simulation.build import (
@@ -31,7 +31,7 @@ from coupling.simulation.round_states import (
     update_state,
 )
 from coupling.simulation.world import Snapshot
-from learner.base import Learner
+from learner.base import Learner, NoLearner
 from netsim.clock import wait
 from netsim.scheduling import Allocation, RoundRecord, RoundState, validated
 
@@ -69,9 +69,11 @@ class Simulation:
         self.policy_name = scenario.scheduler.kind
         """Name of the policy in the texts of errors."""
         self.world = build_world(scenario)
-        self.learner = TimedLearner(learner or build_learner(scenario, learning=learning))
+        built = learner or build_learner(scenario, learning=learning)
+        self.learner = built if isinstance(built, NoLearner) else TimedLearner(built)
         self._aggregator = build_aggregator(scenario)
         self._observed_s = 0.0
+        self._errors = RoundErrors(lambda: self.state.round + 1)
         self._device = np.arange(scenario.devices.count)
         self._battery = scenario.devices.battery
         compute = scenario.devices.compute
@@ -122,7 +124,8 @@ class Simulation:
         if self.state.round:
             return {}
         tables: dict[str, list[Rows]] = {"shares": [rows.share_rows(self.learner.partition)]}
-        evaluation = self._evaluate(0)
+        with RoundErrors(lambda: 0):
+            evaluation = self._evaluate(0)
         if evaluation is not None:
             tables["evaluations"] = [(1, evaluation)]
         return tables
@@ -140,7 +143,7 @@ class Simulation:
             number = self.state.round + 1
             if number > self.scenario.rounds:
                 return None
-            with number_errors(number):
+            with self._errors:
                 self._open = self._open_round(number)
         self._observed_s = perf_counter()
         return self._open.offered
@@ -159,7 +162,7 @@ class Simulation:
         if view is None:
             raise RuntimeError("step() follows observe(), once per round")
         number = view.offered.round
-        with number_errors(number):
+        with self._errors:
             answer = validated(allocation, view.offered, self.policy_name)
             start_s = float(self._env.now)
             process = self._env.process(self._round(view, answer))
@@ -185,9 +188,8 @@ class Simulation:
                 start_s=start_s,
                 end_s=float(self._env.now),
                 policy_wall_s=policy_wall_s,
-                learner_wall_s=self.learner.wall_s,
+                learner_wall_s=self._learner_wall_s(),
             )
-            self.learner.wall_s = 0.0
             evaluation = self._evaluate(number)
         self._open = None
         self.state.round = number
@@ -273,6 +275,14 @@ class Simulation:
         self.state.past_gain = history[-age - 1 :]
         return self.state.past_gain[0]
 
+    def _learner_wall_s(self) -> float:
+        """Return the wall-clock time of the learner's steps in the round, and begin anew."""
+        if not isinstance(self.learner, TimedLearner):
+            return 0.0
+        spent_s = self.learner.wall_s
+        self.learner.wall_s = 0.0
+        return spent_s
+
     def _evaluate(self, number: int) -> dict[str, float | None] | None:
         """Return the row of the evaluation after a round; None if none is due."""
         settings = self.scenario.learner
@@ -280,8 +290,7 @@ class Simulation:
             number % settings.evaluate_every and number != self.scenario.rounds
         ):
             return None
-        with number_errors(number):
-            result = self.learner.evaluate()
+        result = self.learner.evaluate()
         if result is None:
             return None
         return rows.evaluation_row(result, number, float(self._env.now))

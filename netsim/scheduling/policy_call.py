@@ -1,8 +1,6 @@
 """Policy call: run a policy, and validate its allocation before anything is sent."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from traceback import extract_tb
 from typing import Final
@@ -35,8 +33,12 @@ def call_policy(policy: Policy, state: RoundState, name: str) -> Allocation:
     """
     if not len(state.device):
         return Allocation.empty()
-    with _own_errors(name, state.round, "schedule"):
+    try:
         return policy.schedule(state)
+    except (ArithmeticError, MemoryError):
+        raise
+    except Exception as error:  # a policy is foreign code and may raise anything
+        raise _own_error(error, name, state.round, method="schedule") from error
 
 
 def notify_policy(policy: Policy, record: RoundRecord, name: str) -> None:
@@ -47,24 +49,22 @@ def notify_policy(policy: Policy, record: RoundRecord, name: str) -> None:
         ArithmeticError: as the policy raised it.
         MemoryError: as the policy raised it.
     """
-    with _own_errors(name, record.round, "observe"):
-        policy.observe(record)
-
-
-@contextmanager
-def _own_errors(name: str, round_number: int, method: str) -> Iterator[None]:
-    """Turn an exception of a policy into an error that names policy, round and line."""
     try:
-        yield
+        policy.observe(record)
     except (ArithmeticError, MemoryError):
         raise
-    except Exception as error:  # a policy is foreign code and may raise any exception
-        place = extract_tb(error.__traceback__)[-1]
-        source_line = f"{Path(place.filename).name}, line {place.lineno}"
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise AllocationError(
-            f"policy {name!r}, round {round_number}: {method}() raised {text} ({source_line})"
-        ) from error
+    except Exception as error:  # a policy is foreign code and may raise anything
+        raise _own_error(error, name, record.round, method="observe") from error
+
+
+def _own_error(error: Exception, name: str, round_number: int, *, method: str) -> AllocationError:
+    """Return the error of a policy's own exception: policy, round and place in one line."""
+    place = extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}, line {place.lineno}"
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return AllocationError(
+        f"policy {name!r}, round {round_number}: {method}() raised {what} ({where})"
+    )
 
 
 def validated(allocation: object, state: RoundState, policy: str) -> Allocation:

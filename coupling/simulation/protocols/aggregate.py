@@ -99,6 +99,9 @@ class Aggregate(Protocol):
         """Carry one device through a round; its step is computed when its payload has arrived."""
         learner = self._learner
         job = learner.start(device, round_number)
+        if job is None:  # nothing is learned
+            yield wait(self._env, air_s)
+            return
         learner.computed(job, "embed")
         yield wait(self._env, air_s)
         if not arrives:
