@@ -23,5 +23,6 @@ def _rounds(simulation: Simulation) -> Iterator[RoundState]:
             number,
             gain=simulation.world.at(0.0, number).gain,
             payload=simulation.protocol.payload(number),
+            tx_power_w=simulation.tx_power_w,
             virtual_queue_s=0.0,
         )

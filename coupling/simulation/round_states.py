@@ -48,6 +48,7 @@ def round_state(
     *,
     gain: Float[ndarray, " K"],
     payload: Payload,
+    tx_power_w: Float[ndarray, " K"],
     virtual_queue_s: float,
     **optional: Any,
 ) -> RoundState:
@@ -60,7 +61,7 @@ def round_state(
         round=round_number,
         gain=gain,
         bits=payload.uplink_bits,
-        tx_power_w=np.broadcast_to(scenario.devices.tx_power_w, scenario.devices.count),
+        tx_power_w=tx_power_w,
         bandwidth_hz=cell.bandwidth_hz,
         noise_psd=cell.noise_psd_w_per_hz,
         delay_budget_s=scenario.delay_budget_s,
@@ -111,7 +112,7 @@ def update_state(
     state.energy_sum_j[devices] += outcome.transmit_j
     arrived = devices[outcome.arrived]
     state.last_arrival[arrived] = number
-    for device in arrived.tolist():
+    for device in arrived.tolist() if losses.losses else ():
         if device in losses.losses:
             state.last_loss[device] = losses.losses[device]
         if device in losses.gradient_norms:

@@ -74,7 +74,10 @@ class Simulation:
         self._aggregator = build_aggregator(scenario)
         self._observed_s = 0.0
         self._errors = RoundErrors(lambda: self.state.round + 1)
-        self._device = np.arange(scenario.devices.count)
+        count = scenario.devices.count
+        self._device = np.arange(count)
+        self.tx_power_w = np.broadcast_to(scenario.devices.tx_power_w, count)
+        """Transmit power of each device, in W."""
         self._battery = scenario.devices.battery
         compute = scenario.devices.compute
         self._speed_per_s = (
@@ -208,6 +211,7 @@ class Simulation:
             number,
             gain=csi.estimate(self._measured(snapshot), number, self.world.streams),
             payload=payload,
+            tx_power_w=self.tx_power_w,
             virtual_queue_s=self.state.virtual_queue_s,
             device=self._device,
             rng=self.world.streams.generator(f"policy/{self.scenario.scheduler.kind}", number),

@@ -6,6 +6,8 @@ from traceback import extract_tb
 from typing import Final
 
 import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
 
 from netsim.scheduling.allocation import Allocation
 from netsim.scheduling.base import Policy
@@ -95,12 +97,23 @@ def _device_problem(allocation: Allocation, state: RoundState) -> str | None:
     devices = allocation.devices
     if not _is_array(devices, "iu", (np.size(devices),)):
         return "devices must be a one-dimensional array of integers"
-    unknown = devices[~np.isin(devices, state.device)]
+    unknown = _unknown(devices, state.device)
     if unknown.size:
         return f"device {unknown[0]} is not among those offered"
     ranked = np.sort(devices)
     duplicates = ranked[1:][ranked[1:] == ranked[:-1]]
     return f"device {duplicates[0]} is scheduled twice" if duplicates.size else None
+
+
+def _unknown(devices: Int[ndarray, " N"], offered: Int[ndarray, " n"]) -> Int[ndarray, " m"]:
+    """Return the devices that are not offered."""
+    if len(offered):
+        place = np.searchsorted(offered, devices)
+        place[place == len(offered)] = 0
+        if (offered[place] == devices).all():
+            return devices[:0]
+    # The search needs offered devices in ascending order, which a state built by hand may lack.
+    return devices[~np.isin(devices, offered)]
 
 
 def _band_problem(allocation: Allocation, state: RoundState) -> str | None:

@@ -39,8 +39,7 @@ class History:
     """Mean energy spent on transmission over all rounds so far, 0 in rounds without the device."""
 
     def __post_init__(self) -> None:
-        for name in _HISTORY_ARRAYS:
-            _make_read_only(self, name)
+        _make_read_only(self, _HISTORY_ARRAYS)
 
     def subset(self, positions: Int[ndarray, " m"]) -> "History":
         """Return the history of the devices at some positions."""
@@ -116,8 +115,7 @@ class RoundState:
         for values in (self.gain, self.bits, self.tx_power_w, self.device):
             values.flags.writeable = False
         # The simulation writes into its own arrays between rounds: a policy gets a view of them.
-        for name in (*_OPTIONAL_ARRAYS, "available"):
-            _make_read_only(self, name)
+        _make_read_only(self, (*_OPTIONAL_ARRAYS, "available"))
 
     def subset(self, offered: Bool[ndarray, " n"]) -> "RoundState":
         """Return the state of the same round with some of its devices; ``available`` stays."""
@@ -229,13 +227,14 @@ _OPTIONAL_ARRAYS: Final = (
 )
 
 
-def _make_read_only(owner: object, name: str) -> None:
-    """Replace an array of a frozen dataclass by a read-only view of it."""
-    values = getattr(owner, name)
-    if values is not None and values.flags.writeable:
-        view = values.view()
-        view.flags.writeable = False
-        object.__setattr__(owner, name, view)
+def _make_read_only(owner: object, names: Iterable[str]) -> None:
+    """Replace arrays of a frozen dataclass by read-only views of them."""
+    for name in names:
+        values = getattr(owner, name)
+        if values is not None and values.flags.writeable:
+            view = values.view()
+            view.flags.writeable = False
+            object.__setattr__(owner, name, view)
 
 
 def _taken(owner: object, names: Iterable[str], positions: Int[ndarray, " m"]) -> dict[str, Any]:
