@@ -1,4 +1,4 @@
-"""Scenario files of a small network, and the answer of a command line."""
+"""Scenario files of a small network, and answers of the command line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ data = { name = "movie_reviews" }
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left behind: exit status, standard output and standard error."""
+    """Exit status, standard output and standard error of a command."""
 
     status: int
     out: str
@@ -56,7 +56,7 @@ Airtune = Callable[..., Answer]
 
 
 def listing(folder: Path) -> dict[str, bytes | None]:
-    """Return everything in a folder: the content of each file, and None for each directory."""
+    """Return the entries of a folder: the content of each file, and None per directory."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
