@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support.command_line import NETWORK
+from support.command_line import NETWORK, dotted
 from support.phased_runs import phased, run_all_rounds
 
 from coupling import Scenario, run
@@ -26,9 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def network(folder: Path, **changes: object) -> Scenario:
     (folder / "network.toml").write_text(NETWORK)
-    return Scenario.load(
-        folder / "network.toml", {key.replace("__", "."): value for key, value in changes.items()}
-    )
+    return Scenario.load(folder / "network.toml", dotted(changes))
 
 
 def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.phased_runs import laid_over, run_all_rounds
+from support.phased_runs import network_with, run_all_rounds
 
 import coupling
 from coupling import Scenario
@@ -33,7 +33,7 @@ POLICIES = [
 
 
 def centralised(folder: Path, learner: str = "", **changes: object) -> Scenario:
-    return laid_over(folder, CENTRALISED, learner, changes)
+    return network_with(folder, CENTRALISED, learner, **changes)
 
 
 def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

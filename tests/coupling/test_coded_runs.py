@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.command_line import NETWORK, Airtune
+from support.command_line import NETWORK, Airtune, set_arguments
 from support.phased_runs import phased
 from test_wrong_input import refuse
 
@@ -101,7 +101,7 @@ def test_a_run_whose_numbers_outgrow_a_codec_fails_with_round_and_device(
         "network.toml",
         "--out",
         "out",
-        *[word for setting in settings for word in ("--set", setting)],
+        *set_arguments(settings),
     )
 
     assert answer.status == 1

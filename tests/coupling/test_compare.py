@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.command_line import Airtune
+from support.command_line import Airtune, set_arguments
 
 from coupling import Scenario, ScenarioError
 from coupling.sweeps.compare import compare, parse_seeds
@@ -143,7 +143,7 @@ def test_an_oracle_refuses_gains_that_depend_on_the_length_of_rounds(
     oracle = (
         "--set",
         "scheduler.kind=oracle_static",
-        *(word for setting in settings for word in ("--set", setting)),
+        *set_arguments(settings),
     )
     by_round = ("--set", "world_clock=round", "--set", "round_period_s=60.0")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from support.command_line import NETWORK
+from support.command_line import NETWORK, dotted
 
 from coupling import Scenario, run
 from netsim.allocation import common_delay
@@ -12,7 +12,7 @@ from netsim.allocation import common_delay
 
 def tables(folder: Path, **changes: object) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     (folder / "network.toml").write_text(NETWORK)
-    overrides = {key.replace("__", "."): value for key, value in changes.items()}
+    overrides = dotted(changes)
     run(Scenario.load(folder / "network.toml", overrides), folder / "run")
     return tuple(
         pd.read_parquet(folder / "run" / name) for name in ("decisions", "rounds", "devices")
@@ -24,7 +24,8 @@ def test_the_objective_is_its_parts(tmp_path: Path) -> None:
 
     budget_s = 51.904512
     np.testing.assert_allclose(decisions.zeta, np.arange(1, 41) ** -0.5)
-    queue, delay = rounds.virtual_queue_before_s, decisions.delay_predicted_s
+    queue = rounds.virtual_queue_before_s
+    delay = decisions.delay_predicted_s
     np.testing.assert_allclose(
         decisions.drift, (queue * delay + delay**2 / 2) / budget_s**2, rtol=1e-9, atol=1e-9
     )
@@ -71,9 +72,12 @@ def test_the_marginal_objective_is_the_change_of_j_by_the_device(tmp_path: Path)
     joint_set = devices[
         (devices["round"] == row["round"]) & (devices.scheduled | (devices.device == row.device))
     ]
-    delay_s, _ = common_delay.min_delay(51_904_512, joint_set.gain.to_numpy(), 10e6, 1e-11)
+    delay_s, _ = common_delay.min_delay(
+        51_904_512, joint_set.gain.to_numpy(), 10e6, noise_psd=1e-11
+    )
     round_row = rounds.set_index("round").loc[row["round"]]
-    budget_s, zeta = 51.904512, row["round"] ** -0.5
+    budget_s = 51.904512
+    zeta = row["round"] ** -0.5
     joint_objective = (
         len(joint_set)
         - zeta * (round_row.virtual_queue_before_s * delay_s + delay_s**2 / 2) / budget_s**2

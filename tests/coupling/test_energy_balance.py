@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.command_line import NETWORK
+from support.command_line import NETWORK, dotted
 from support.phased_runs import phased, run_all_rounds
 
 from coupling import Scenario, run
@@ -23,7 +23,7 @@ def tables(folder: Path) -> Tables:
 def aggregate(folder: Path, **changes: object) -> Tables:
     """Run the small network of the paper's protocol with some keys set (``__`` for dots)."""
     (folder / "network.toml").write_text(NETWORK)
-    overrides = {key.replace("__", "."): value for key, value in changes.items()}
+    overrides = dotted(changes)
     return tables(run(Scenario.load(folder / "network.toml", overrides), folder / "run"))
 
 

@@ -42,7 +42,8 @@ class Diverging(Learner):
     def delivered(self, job: Any, leg: str) -> None: ...
 
     def aggregate(self, aggregator: Any, round_number: int) -> RoundLosses:
-        jobs, self.jobs = self.jobs, []
+        jobs = self.jobs
+        self.jobs = []
         if jobs and round_number >= self.first_round:
             raise DivergedError(2, float("inf"))
         return RoundLosses(dict.fromkeys(jobs, 0.5), {})

@@ -14,12 +14,14 @@ from support.hand_computation import (
     lora_of,
     stepped_by_hand,
 )
-from support.phased_runs import laid_over, run_all_rounds
+from support.phased_runs import network_with, run_all_rounds
 
 from coupling import Scenario
 from netsim.link import shannon
 
-NOISE, SERVER_W, DOWNLINK_HZ = 1e-11, 20.0, 5e6
+NOISE = 1e-11
+SERVER_W = 20.0
+DOWNLINK_HZ = 5e6
 ADAPTER = 14_548_992
 FEDAVG = f"""
 [protocol]
@@ -36,7 +38,8 @@ server_tx_power_w = {SERVER_W}
 def fedavg(
     folder: Path, learner: str = "", *, downlink: bool = True, **changes: object
 ) -> Scenario:
-    return laid_over(folder, (DOWNLINK if downlink else "") + FEDAVG, learner, changes)
+    tables = (DOWNLINK if downlink else "") + FEDAVG
+    return network_with(folder, tables, learner, **changes)
 
 
 def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -58,7 +61,7 @@ def test_the_adapter_is_received_trained_and_sent(tmp_path: Path) -> None:
     assert (legs.bits == ADAPTER).all()
     np.testing.assert_allclose(
         legs.end_s - legs.start_s,
-        ADAPTER / shannon.rate(legs.bandwidth_hz, legs.gain, NOISE, power_w),
+        ADAPTER / shannon.rate(legs.bandwidth_hz, legs.gain, NOISE, tx_power_w=power_w),
         rtol=1e-9,
     )
     start = transfers.pivot(index=["round", "device"], columns="direction", values="start_s")
@@ -92,7 +95,8 @@ def test_the_predicted_delay_of_every_policy_is_exact_in_a_static_channel(
 
 
 def test_half_an_adapter_takes_half_the_time_on_air(tmp_path: Path) -> None:
-    air_s, sent_bits = [], []
+    air_s = []
+    sent_bits = []
     for bits in (ADAPTER, ADAPTER // 2):
         folder = tmp_path / str(bits)
         folder.mkdir()

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.command_line import LEARNER, NETWORK, Airtune
+from support.command_line import LEARNER, NETWORK, Airtune, set_arguments
 
 import analysis
 import coupling
@@ -157,7 +157,7 @@ def test_a_table_by_set_is_merged_and_later_settings_win(folder: Path, airtune: 
         "rounds=2",
         "trace.devices=scheduled",
     ]
-    arguments = [part for setting in settings for part in ("--set", setting)]
+    arguments = set_arguments(settings)
 
     answer = airtune("run", "network.toml", "--no-learning", "--json", "--out", "out", *arguments)
 

@@ -12,7 +12,9 @@ from support.phased_runs import phased, run_all_rounds
 from netsim.link import shannon
 
 NOISE = 1e-11
-SERVER_W, DOWNLINK_HZ, UPLINK_HZ = 20.0, 5e6, 10e6
+SERVER_W = 20.0
+DOWNLINK_HZ = 5e6
+UPLINK_HZ = 10e6
 
 
 def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -28,7 +30,7 @@ def test_in_a_static_channel_every_leg_takes_its_bits_over_its_rate(tmp_path: Pa
     # The server spreads its power evenly over its band: a share of the band has an equal share of
     # the power.
     power_w = SERVER_W * legs.bandwidth_hz / DOWNLINK_HZ
-    downlink_bps = shannon.rate(legs.bandwidth_hz, legs.gain, NOISE, power_w)
+    downlink_bps = shannon.rate(legs.bandwidth_hz, legs.gain, NOISE, tx_power_w=power_w)
     expected_s = legs.bits / np.where(legs.direction == "uplink", uplink_bps, downlink_bps)
     assert len(legs) == 3 * rounds.scheduled.sum() > 60
     np.testing.assert_allclose(legs.end_s - legs.start_s, expected_s, rtol=1e-9)

@@ -13,7 +13,9 @@ from support.hand_computation import (
     lora_of,
     stepped_by_hand,
 )
-from support.phased_runs import laid_over, phased, run_all_rounds
+from support.phased_runs import network_with, phased, run_all_rounds
+
+EQUAL_LEGS = dict.fromkeys(("embedding", "feature", "gradient"), 20_000_000)
 
 
 def test_lost_legs_give_the_weights_of_the_delivered_legs(
@@ -24,11 +26,7 @@ def test_lost_legs_give_the_weights_of_the_delivered_legs(
         tiny_learner,
         rounds=30,
         scheduler__kind="all_in",
-        protocol__payload_bit={
-            "embedding": 20_000_000,
-            "feature": 20_000_000,
-            "gradient": 20_000_000,
-        },
+        protocol__payload_bit=EQUAL_LEGS,
         channel__coherence=1.0,
         protocol__deadline_s=45.0,
         **SPLIT,
@@ -71,11 +69,7 @@ def test_departures_give_the_weights_of_the_delivered_legs(
         tiny_learner,
         rounds=30,
         scheduler__kind="all_in",
-        protocol__payload_bit={
-            "embedding": 20_000_000,
-            "feature": 20_000_000,
-            "gradient": 20_000_000,
-        },
+        protocol__payload_bit=EQUAL_LEGS,
         devices__availability={"kind": "markov", "mean_on_s": 50.0, "mean_off_s": 20.0},
         **SPLIT,
     )
@@ -105,7 +99,7 @@ def test_the_round_of_the_paper_leaves_out_departed_devices(
         "scheduler__kind": "all_in",
         "devices__availability": {"kind": "markov", "mean_on_s": 60.0, "mean_off_s": 20.0},
     }
-    scenario = laid_over(tmp_path, "", tiny_learner, changes | SPLIT)
+    scenario = network_with(tmp_path, "", tiny_learner, **(changes | SPLIT))
     subject = learner_of(scenario)
 
     run_all_rounds(scenario, tmp_path, subject)

@@ -13,7 +13,9 @@ from coupling import Scenario
 
 BASE = Path(__file__).resolve().parents[2] / "scenarios" / "paper" / "base.toml"
 ROUNDS = 60
-BAND_HZ, NOISE_PSD, BITS = 10e6, 1e-11, 51_904_512
+BAND_HZ = 10e6
+NOISE_PSD = 1e-11
+BITS = 51_904_512
 BUDGET_S = 1e-6 * BITS
 POLICIES = ("all_in", "aaba", "greedy", "algorithm1", "exact")
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -97,9 +99,11 @@ def test_the_virtual_queue_follows_its_update_round_by_round(run: Any) -> None:
 
 
 def test_the_objective_is_j_of_the_round(run: Any) -> None:
-    scheduler, rounds = run.scenario["scheduler"], run.rounds
+    scheduler = run.scenario["scheduler"]
+    rounds = run.rounds
     control = np.array([zeta(scheduler["zeta"], number) for number in rounds["round"]])
-    delay, queue = rounds.delay_s / BUDGET_S, rounds.virtual_queue_before_s / BUDGET_S
+    delay = rounds.delay_s / BUDGET_S
+    queue = rounds.virtual_queue_before_s / BUDGET_S
     square = delay**2 / 2 if scheduler["drift"] == "full" else 0.0
 
     by_hand = rounds.scheduled - control * (queue * delay + square)

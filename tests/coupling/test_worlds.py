@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from support.command_line import NETWORK
+from support.command_line import NETWORK, dotted
 
 import analysis
 import coupling
@@ -18,7 +18,7 @@ WORLD = ["round", "device", "x_m", "y_m", "distance_m", "gain"]
 def run(folder: Path, name: str, *, learning: bool = False, **overrides: object) -> Any:
     """Run ``network.toml`` with some keys set, and return the run."""
     source = folder / ("tiny.toml" if learning else "network.toml")
-    settings = {"rounds": 12} | {key.replace("__", "."): value for key, value in overrides.items()}
+    settings = {"rounds": 12} | dotted(overrides)
     return analysis.load(
         coupling.run(Scenario.load(source, settings), folder / name, learning=learning)
     )

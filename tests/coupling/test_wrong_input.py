@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command_line import LEARNER, NETWORK, Airtune, listing
+from support.command_line import LEARNER, NETWORK, Airtune, listing, set_arguments
 
 import coupling
 from coupling import Scenario, ScenarioError
@@ -493,7 +493,7 @@ FEDERATED = {
 def test_a_setting_that_federated_averaging_excludes_is_reported(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
-    settings = _set([FEDAVG, setting])
+    settings = set_arguments([FEDAVG, setting])
 
     message = refuse(
         airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings
@@ -529,17 +529,13 @@ ON_THE_SERVER = {
 def test_a_setting_that_centralised_training_excludes_is_reported(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
-    settings = _set([CENTRALISED, setting])
+    settings = set_arguments([CENTRALISED, setting])
 
     message = refuse(
         airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings
     )
 
     assert message.removesuffix(" (from --set)") == f"learning.toml: {line}"
-
-
-def _set(settings: list[str]) -> list[str]:
-    return [word for setting in settings for word in ("--set", setting)]
 
 
 ABSENT = {

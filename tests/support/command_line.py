@@ -1,6 +1,6 @@
 """Scenario files of a small network, and answers of the command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,16 @@ class Answer:
 
 
 Airtune = Callable[..., Answer]
+
+
+def dotted(changes: Mapping[str, object]) -> dict[str, object]:
+    """Return changes of scenario keys with dots for ``__``."""
+    return {key.replace("__", "."): value for key, value in changes.items()}
+
+
+def set_arguments(settings: Iterable[str]) -> list[str]:
+    """Return the command-line arguments that set keys of a scenario."""
+    return [word for setting in settings for word in ("--set", setting)]
 
 
 def listing(folder: Path) -> dict[str, bytes | None]:

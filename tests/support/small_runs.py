@@ -126,7 +126,7 @@ def assert_same_tables(run: Path, reference: Path) -> None:
     assert expected["rounds"].num_rows > 0
 
 
-def after(round_number: int) -> tuple[Callable[[RoundRecord], None], Callable[[], bool]]:
+def stop_after(round_number: int) -> tuple[Callable[[RoundRecord], None], Callable[[], bool]]:
     """Return an observer of rounds and a stop request that is true after a round."""
     last_round = [0]
 
@@ -160,7 +160,9 @@ def airtune(*arguments: object, cwd: Path = ROOT) -> "subprocess.CompletedProces
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def until(condition: Callable[[], object], process: "subprocess.Popen[str] | None" = None) -> None:
+def wait_until(
+    condition: Callable[[], object], process: "subprocess.Popen[str] | None" = None
+) -> None:
     """Wait until a condition holds; fail with the output of a process that ends before."""
     while not condition():
         if process is not None and process.poll() is not None:
