@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from numpy import ndarray
 from typing_extensions import override
 
-from learner.aggregation import Aggregator, build_aggregator
+from learner.aggregation import Aggregator
 from learner.base import Learner
 from learner.build import build_components
 from learner.data import MinibatchSampler, Partition
@@ -66,17 +66,10 @@ class CentralisedLearner(Learner):
     minibatch of the data that has arrived; without data there is no step.
     """
 
-    def __init__(
-        self,
-        server: SplitLearner,
-        uploaded: UploadedData,
-        partition: Partition,
-        settings: LearnerSettings,
-    ) -> None:
+    def __init__(self, server: SplitLearner, uploaded: UploadedData, partition: Partition) -> None:
         self._server = server
         self._uploaded = uploaded
         self._partition = partition
-        self._settings = settings
         self.parts = server.parts
 
     @property
@@ -152,21 +145,6 @@ class CentralisedLearner(Learner):
         for device in received:
             self._uploaded.receive(device)
 
-    # until protocols use computed/delivered
-    def share_bits(self, device: int) -> int:
-        """Return the bits of a device's share as raw data."""
-        return self.leg_bits(device, 1)["data"]
-
-    def receive(self, device: int) -> None:
-        """Add the share of a device."""
-        self.delivered(self.start(device, 1), "data")
-
-    def update(self, round_number: int) -> RoundLosses:
-        """Aggregate."""
-        return self.aggregate(build_aggregator(self._settings), round_number)
-
-    # end of: until protocols use computed/delivered
-
 
 def build(settings: LearnerSettings, device_count: int, rng: RngFactory) -> CentralisedLearner:
     """Load model and data, and return the learner before its first round.
@@ -178,4 +156,4 @@ def build(settings: LearnerSettings, device_count: int, rng: RngFactory) -> Cent
     uploaded = UploadedData(partition, settings.batch_size, rng)
     executor = BatchedExecutor(parts) if settings.executor == "batched" else EagerExecutor(parts)
     server = SplitLearner(executor, settings, parts, sampler=uploaded, test=test)
-    return CentralisedLearner(server, uploaded, partition, settings=settings)
+    return CentralisedLearner(server, uploaded, partition)

@@ -50,25 +50,6 @@ class FedAvgLearner(DeviceLearner):
             self._advance(job, _FedAvgStage.ARRIVED)
             self._executor.backward(job)
 
-    # until protocols use computed/delivered
-    @override
-    def embed(self, device: int, round_number: int) -> Job:
-        return self.start(device, round_number)
-
-    @override
-    def encode(self, job: Job) -> None:
-        pass
-
-    @override
-    def head_step(self, job: Job) -> None:
-        self.computed(job, "local_steps")
-
-    @override
-    def backward(self, job: Job) -> None:
-        self.delivered(job, "adapter")
-
-    # end of: until protocols use computed/delivered
-
 
 def build(
     settings: LearnerSettings, device_count: int, rng: RngFactory, *, local_steps: int

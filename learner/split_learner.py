@@ -1,6 +1,5 @@
 """Split fine-tuning: devices compute embeddings and heads, the server encodes."""
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from enum import IntEnum
@@ -14,7 +13,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from learner import checkpoint
-from learner.aggregation import Aggregator, build_aggregator
+from learner.aggregation import Aggregator
 from learner.base import Learner
 from learner.build import build_components
 from learner.data import Dataset, MinibatchSampler, Partition
@@ -140,36 +139,6 @@ class DeviceLearner(Learner):
         )
         self._stages[job] = stage
 
-    # until protocols use computed/delivered
-    @property
-    def adapter_bits(self) -> int:
-        """Return the bits of the LoRA matrices."""
-        return self.leg_bits(0, 1)["adapter"]
-
-    @abstractmethod
-    def embed(self, device: int, round_number: int) -> Job:
-        """Start a job and embed its samples."""
-
-    @abstractmethod
-    def encode(self, job: Job) -> None:
-        """Encode on the server."""
-
-    @abstractmethod
-    def head_step(self, job: Job) -> None:
-        """Step the head."""
-
-    @abstractmethod
-    def backward(self, job: Job) -> None:
-        """Count the job among the arrived."""
-
-    def update(self, round_number: int | None = None) -> RoundLosses:
-        """Aggregate."""
-        if round_number is None:
-            round_number = next((job.round_number for job in self._stages), 1)
-        return self.aggregate(build_aggregator(self.settings), round_number)
-
-    # end of: until protocols use computed/delivered
-
 
 class _SplitStage(IntEnum):
     EMBEDDED = 1
@@ -244,32 +213,6 @@ class SplitLearner(DeviceLearner):
         if self._any_rows is not None:
             return self._any_rows
         return self._sampler.minibatch(device, round_number)
-
-    # until protocols use computed/delivered
-    def payload(self, device: int, round_number: int) -> tuple[int, int, int]:
-        """Return the bits of the three legs."""
-        bits = self.leg_bits(device, round_number)
-        return bits["embedding"], bits["feature"], bits["gradient"]
-
-    @override
-    def embed(self, device: int, round_number: int) -> Job:
-        job = self.start(device, round_number)
-        self.computed(job, "embed")
-        return job
-
-    @override
-    def encode(self, job: Job) -> None:
-        self.computed(job, "encode")
-
-    @override
-    def head_step(self, job: Job) -> None:
-        self.computed(job, "head")
-
-    @override
-    def backward(self, job: Job) -> None:
-        self.delivered(job, "gradient")
-
-    # end of: until protocols use computed/delivered
 
 
 def build(settings: LearnerSettings, device_count: int, rng: RngFactory) -> SplitLearner:

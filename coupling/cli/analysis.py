@@ -44,13 +44,19 @@ def figures(
         loaded = load_many(runs)
         for kind in FIGURES if name == "all" else [name]:
             try:
-                figure = draw(kind, loaded, style, _constants(constant), minimum_loss)
+                figure = draw(
+                    kind,
+                    loaded,
+                    style,
+                    constants=_constants(constant),
+                    minimum_loss=minimum_loss,
+                )
             except TraceError as error:
                 if name != "all":
                     raise
                 typer.echo(f"{kind}: left out: {error}", err=True)
                 continue
-            for path in save(figure, out, kind, style):
+            for path in save(figure, out, kind, look=style):
                 print(path)
 
 

@@ -88,15 +88,7 @@ def sweep(
     executor = _engine(engine, jobs, address, gpus_per_run=gpus_per_run)
     claim(place)
     unfinished = Sweep(runs, retry=retry)
-    with SweepProgress(unfinished) as bar, stop_requests() as stop:
-        try:
-            unfinished.run(executor, stop, bar.show)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                "interrupted at once; run the same command again to continue every run from its "
-                "last checkpoint"
-            ) from None
-        rows = write_table(unfinished.results, place, run_summary)
+    rows = _execute(unfinished, executor, place)
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
@@ -105,6 +97,19 @@ def sweep(
         if run.state == "failed":
             typer.echo(f"{run.planned.task.path}: {run.error}", err=True)
     unfinished.raise_if_unfinished()
+
+
+def _execute(unfinished: Sweep, engine: Engine, place: str) -> list[dict[str, Any]]:
+    """Execute the unfinished runs of a sweep, and return the rows of its table."""
+    with SweepProgress(unfinished) as bar, stop_requests() as stop:
+        try:
+            unfinished.run(engine, stop, bar.show)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted at once; run the same command again to continue every run from its "
+                "last checkpoint"
+            ) from None
+        return write_table(unfinished.results, place, run_summary)
 
 
 def list_runs(

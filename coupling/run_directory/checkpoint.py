@@ -118,7 +118,7 @@ def save(
     the missing rename, so nothing that could still be needed is ever removed here.
 
     Raises:
-        RunError: the policy's memory has a value that cannot be saved without pickle.
+        RunError: the policy's memory has a value that is no plain data.
     """
     new, old, current = _places(folder)
     try:

@@ -11,7 +11,7 @@ from coupling.run_directory import atomic
 from coupling.run_directory.layout import part_name
 from coupling.run_directory.schema import TABLES
 from coupling.run_directory.table_buffer import TableBuffer
-from coupling.scenario.errors import RunError
+from coupling.scenario.errors import RunError, first_line
 
 _ROWS_PER_PART: Final = 200_000
 
@@ -129,8 +129,3 @@ class _TableParts:
         if self._synced < self.parts:
             atomic.fsync(self._folder)
         self._synced = self.parts
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text, or the name of its class if it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

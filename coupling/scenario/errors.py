@@ -4,12 +4,16 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, time
 from typing import Any, Final, final
 
+import numpy as np
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+from netsim.scheduling import AllocationError
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices from the top of a scenario to one value."""
@@ -212,3 +216,24 @@ def _show(value: object) -> str:
         return str(value).lower()
     text = str(value) if isinstance(value, date | time) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+@contextmanager
+def number_errors(round_number: int) -> Iterator[None]:
+    """Turn a number that is no longer finite into an error line that names the round.
+
+    Raises:
+        RunError: an overflow, an invalid number, an allocation that breaks a rule, or no memory.
+    """
+    try:
+        # NumPy would only warn, and an infinity or NaN would reach the tables as if physical.
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            yield
+    except (FloatingPointError, ZeroDivisionError) as error:
+        raise RunError(
+            f"round {round_number}: {error}; a number in the scenario is extreme"
+        ) from None
+    except AllocationError as error:
+        raise RunError(str(error)) from None
+    except (ArithmeticError, MemoryError) as error:
+        raise RunError(f"round {round_number}: {str(error) or 'out of memory'}") from None

@@ -156,7 +156,7 @@ class Scenario(ScenarioTable):
         except ScenarioError as error:
             raise ScenarioError(self._source.line(("scheduler", "kind"), str(error))) from None
         except ValidationError as error:
-            path, text = explain(error, raw, json_schema(), ("scheduler",))
+            path, text = explain(error, raw, json_schema(), prefix=("scheduler",))
             raise ScenarioError(self._source.line(path, text)) from None
         unfitted = policy.unfitted()
         if unfitted and not self._foreseeable():
@@ -171,7 +171,8 @@ class Scenario(ScenarioTable):
 
     def _foreseeable(self) -> bool:
         """Return whether the gains of each round do not depend on the earlier rounds."""
-        devices, channel = self.devices, self.channel
+        devices = self.devices
+        channel = self.channel
         correlation_model = channel.fading and channel.fading.correlation_model()
         still = devices.mobility.kind == "static" and not (
             correlation_model and correlation_model.scatterer_speed_mps

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, runtime_checkable
 from typing import Protocol as Interface
 
@@ -14,14 +15,16 @@ from coupling.scenario.tables.protocols import (
     AggregateTable,
     CentralisedTable,
     FedAvgLoraTable,
+    PhasedLegBits,
     PhasedTable,
+    ProtocolTable,
     RadioProtocolTable,
 )
 from coupling.simulation.payloads import EncodedSizes, FixedSizes, PayloadModel
 from coupling.simulation.protocols.aggregate import LEG, Aggregate
 from coupling.simulation.protocols.base import Protocol
 from coupling.simulation.protocols.centralised import UPLOAD, Centralised
-from coupling.simulation.protocols.exchange import Exchange, ExchangeProtocol
+from coupling.simulation.protocols.exchange_protocol import ExchangeProtocol
 from coupling.simulation.protocols.fedavg_lora import fedavg_exchange
 from coupling.simulation.protocols.phased import SPLIT_STEP
 from coupling.simulation.world import ScenarioWorld
@@ -98,68 +101,51 @@ def build_protocol(
     """Return the process of the protocol that the ``[protocol]`` table describes."""
     table = scenario.protocol
     devices = scenario.devices
-    count = devices.count
-
-    def exchange_protocol(
-        exchange: Exchange,
-        sizes: PayloadModel,
-        operations: dict[str, float],
-        *,
-        one_shot: bool = False,
-    ) -> ExchangeProtocol:
-        assert isinstance(table, RadioProtocolTable), "exchanges are sent over the radio"
-        return ExchangeProtocol(
-            env,
-            exchange,
-            sizes,
-            cell=cell,
-            devices=devices,
-            streams=streams,
-            learner=learner,
-            operations=operations,
-            deadline_s=table.deadline_s,
-            one_shot=one_shot,
-        )
-
-    sizes: PayloadModel
+    if isinstance(table, PluginProtocolTable):
+        return table.build(env, cell=cell, devices=devices, streams=streams, learner=learner)
+    exchange_protocol = partial(
+        ExchangeProtocol, env, cell=cell, devices=devices, streams=streams, learner=learner
+    )
+    sizes = _payload_model(table, devices.count, learner)
     match table:
-        case AggregateTable(payload_bit=bits):
-            if bits == "actual":
-                sizes = EncodedSizes(count, learner)
-            else:
-                sizes = FixedSizes(count, {LEG: bits})
+        case AggregateTable():
             return Aggregate(env, sizes, learner)
-        case PhasedTable(payload_bit=bits):
-            if bits == "actual":
-                sizes = EncodedSizes(count, learner)
-            else:
-                sizes = FixedSizes(count, bits.model_dump())
-            return exchange_protocol(SPLIT_STEP, sizes, table.operations.model_dump())
-        case FedAvgLoraTable(payload_bit=bits):
-            if bits == "actual":
-                # The adapter has the same size for every device and round.
-                sizes = FixedSizes(count, learner.leg_bits(0, 1))
-            else:
-                sizes = FixedSizes(count, {"adapter": bits})
-            operations = {"local_steps": table.local_steps * table.operations.local_step}
+        case PhasedTable(deadline_s=deadline_s, operations=operations):
+            steps = operations.model_dump()
+            return exchange_protocol(SPLIT_STEP, sizes, operations=steps, deadline_s=deadline_s)
+        case FedAvgLoraTable(deadline_s=deadline_s):
+            steps = {"local_steps": table.local_steps * table.operations.local_step}
             exchange = fedavg_exchange(has_downlink=cell.has_downlink)
-            return exchange_protocol(exchange, sizes, operations)
-        case CentralisedTable(payload_bit=bits):
-            if bits == "actual":
-                shares = [learner.leg_bits(device, 1)["data"] for device in range(count)]
-                sizes = FixedSizes(count, {"data": np.array(shares, float)})
-            else:
-                sizes = FixedSizes(count, {"data": bits})
-            return Centralised(
-                env,
-                exchange_protocol(UPLOAD, sizes, {}, one_shot=True),
-                cell=cell,
-                streams=streams,
-                operations=table.operations.step,
+            return exchange_protocol(exchange, sizes, operations=steps, deadline_s=deadline_s)
+        case CentralisedTable(deadline_s=deadline_s):
+            upload = exchange_protocol(
+                UPLOAD, sizes, operations={}, deadline_s=deadline_s, one_shot=True
             )
-        case _:
-            assert isinstance(table, PluginProtocolTable), "checked when the plug-in was imported"
-            return table.build(env, cell=cell, devices=devices, streams=streams, learner=learner)
+            step = table.operations.step
+            return Centralised(env, upload, cell=cell, streams=streams, operations=step)
+    raise AssertionError(f"{table.kind} is a built-in protocol without a process")
+
+
+def _payload_model(table: ProtocolTable, count: int, learner: Learner) -> PayloadModel:
+    """Return the payload sizes of a built-in protocol."""
+    match table:
+        case AggregateTable(payload_bit="actual") | PhasedTable(payload_bit="actual"):
+            return EncodedSizes(count, learner)
+        case AggregateTable(payload_bit=bits):
+            return FixedSizes(count, {LEG: float(bits)})
+        case PhasedTable(payload_bit=PhasedLegBits() as bits):
+            return FixedSizes(count, bits.model_dump())
+        case FedAvgLoraTable(payload_bit="actual"):
+            # The adapter has the same size for every device and round.
+            return FixedSizes(count, learner.leg_bits(0, 1))
+        case FedAvgLoraTable(payload_bit=bits):
+            return FixedSizes(count, {"adapter": float(bits)})
+        case CentralisedTable(payload_bit="actual"):
+            shares = [learner.leg_bits(device, 1)["data"] for device in range(count)]
+            return FixedSizes(count, {"data": np.array(shares, float)})
+        case CentralisedTable(payload_bit=bits):
+            return FixedSizes(count, {"data": float(bits)})
+    raise AssertionError(f"{table.kind} is a built-in protocol without payload sizes")
 
 
 def build_learner(scenario: Scenario, *, learning: bool = True) -> Learner:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 from numpy import ndarray
 
-from coupling.run_directory.layout import SCENARIO
+from coupling.run_directory.directory import RunDirectory
 from coupling.run_directory.lock import is_locked
 from coupling.run_directory.provenance import Provenance
 from coupling.scenario.errors import RunError, ScenarioError, first_line, os_error_text
@@ -46,7 +46,7 @@ def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
             rounds.
         RunError: the run is under way, has no round yet, or is damaged.
     """
-    scenario = Scenario.load(run / SCENARIO)
+    scenario = RunDirectory(run).scenario()
     if until_s is not None and scenario.channel.coherence == "round":
         raise ScenarioError(
             f"--until-s {until_s:g}: {run} has one channel block per round, not per time; "
@@ -56,16 +56,20 @@ def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
     if is_locked(run):
         raise RunError(f"{run}: another process is running in this directory; wait until it ends")
     start_s, end_s = _times(run)
-    world, longer_s = build_world(scenario), until_s or 0.0
+    world = build_world(scenario)
+    longer_s = until_s or 0.0
     try:
         out.mkdir(parents=True, exist_ok=True)
         written = [
-            _write(out / "gains.parquet", _gains(world, start_s, end_s, longer_s)),
+            _write(out / "gains.parquet", _gains(world, start_s, end_s, until_s=longer_s)),
             _write(out / "positions.parquet", _positions(world, start_s)),
         ]
         if not isinstance(scenario.devices.availability, Always):
             written.append(
-                _write(out / "availability.parquet", _availability(world, start_s, end_s, longer_s))
+                _write(
+                    out / "availability.parquet",
+                    _availability(world, start_s, end_s, until_s=longer_s),
+                )
             )
         if (
             facts["learning"]

@@ -30,11 +30,12 @@ def warnings(scenario: Scenario) -> list[str]:
     channel = scenario.channel
     if channel.fading is not None:
         channel = channel.model_copy(update={"fading": ConstantFading()})
-    noise, power_w = scenario.cell.noise_psd_w_per_hz, scenario.devices.tx_power_w
+    noise = scenario.cell.noise_psd_w_per_hz
+    power_w = scenario.devices.tx_power_w
     # Unphysical numbers overflow here; a run with such numbers ends with an error.
     with np.errstate(all="ignore"):
         gain = build_world(scenario.model_copy(update={"channel": channel})).at(0.0, 1).gain
-        median_s = float(np.median(shannon.capacity_floor(bits, gain, noise, power_w)))
+        median_s = float(np.median(shannon.capacity_floor(bits, gain, noise, tx_power_w=power_w)))
     if not median_s > scenario.delay_budget_s:
         return []
     return [

@@ -37,7 +37,7 @@ class TableMemory(RunObserver):
         self._buffers = {name: TableBuffer(name) for name in TABLES}
 
     @override
-    def on_start(self, tables: Tables) -> None:  # noqa: B027 (optional)
+    def on_start(self, tables: Tables) -> None:
         self._add(tables)
 
     @override
@@ -65,7 +65,7 @@ class DirectoryWriter(RunObserver):
         self._checkpoint_every = checkpoint_every
 
     @override
-    def on_start(self, tables: Tables) -> None:  # noqa: B027 (optional)
+    def on_start(self, tables: Tables) -> None:
         self._session.write(tables, round_number=0, time_s=0.0)
 
     @override

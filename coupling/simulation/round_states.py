@@ -1,14 +1,45 @@
-"""Round states: the input of a policy, from the scenario and the state of the run."""
+"""Round states: the view of a round that a policy decides on, and the state after the round."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from coupling.run_directory.checkpoint import RunState
 from coupling.scenario.scenario import Scenario
-from coupling.simulation.protocols import Payload
-from netsim.scheduling import RoundState
+from coupling.simulation.protocols import Outcome, Payload
+from coupling.simulation.world import Snapshot
+from learner.job import RoundLosses
+from netsim.scheduling import Allocation, History, RoundState
+from netsim.streams import Streams
+from netsim.virtual_queue import next_virtual_queue
+
+
+@final
+@dataclass(frozen=True)
+class OpenRound:
+    """Round whose decision is due."""
+
+    snapshot: Snapshot
+    everyone: RoundState
+    """State of all K devices."""
+    offered: RoundState
+    """State of the devices that may be scheduled."""
+    available: Bool[ndarray, " K"]
+    charge_j: Float[ndarray, " K"] | None
+    """Charges at the start of the round, in J; None without batteries."""
+
+
+def initial_state(scenario: Scenario) -> RunState:
+    """Return the state of a run before its first round."""
+    devices = scenario.devices
+    battery_j = None
+    if devices.battery is not None:
+        battery_j = devices.battery.initial_charge_j(devices.count, Streams(scenario.seed))
+    queue_s = scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
+    return RunState.initial(devices.count, queue_s, battery_j)
 
 
 def round_state(
@@ -40,3 +71,53 @@ def round_state(
         deadline_s=getattr(scenario.protocol, "deadline_s", None),
         **optional,
     )
+
+
+def history(state: RunState, round_number: int) -> History:
+    """Return the participation history at the start of a round."""
+    rounds = max(1, round_number - 1)
+    return History(
+        times_scheduled=state.times_scheduled,
+        last_round=state.last_round,
+        mean_rate_bps=state.rate_sum_bps / rounds,
+        mean_energy_j=state.energy_sum_j / rounds,
+    )
+
+
+def update_state(
+    state: RunState,
+    scenario: Scenario,
+    view: OpenRound,
+    *,
+    allocation: Allocation,
+    outcome: Outcome,
+    losses: RoundLosses,
+    duration_s: float,
+) -> None:
+    """Update the virtual queue, the history and the batteries after a round."""
+    scheduler = scenario.scheduler
+    number = view.offered.round
+    devices = allocation.devices
+    state.virtual_queue_s = next_virtual_queue(
+        view.offered.virtual_queue_s,
+        float(outcome.air_s.max(initial=0.0)),
+        view.offered.delay_budget_s,
+        update=scheduler.queue_update,
+        zeta=scheduler.zeta.at(number),
+    )
+    state.times_scheduled[devices] += 1
+    state.last_round[devices] = number
+    state.rate_sum_bps[devices] += outcome.uplink_bps
+    state.energy_sum_j[devices] += outcome.transmit_j
+    arrived = devices[outcome.arrived]
+    state.last_arrival[arrived] = number
+    for device in arrived.tolist():
+        if device in losses.losses:
+            state.last_loss[device] = losses.losses[device]
+        if device in losses.gradient_norms:
+            state.last_gradient_norm[device] = losses.gradient_norms[device]
+    battery = scenario.devices.battery
+    if battery is not None:
+        spent_j = np.zeros(scenario.devices.count)
+        spent_j[devices] = outcome.energy_j
+        state.battery_j = battery.next_charge_j(state.battery_j, spent_j, duration_s)

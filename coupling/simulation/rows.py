@@ -1,20 +1,100 @@
 """Table rows of one round, from its decision and its outcome."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy import ndarray
 
 from coupling.run_directory.table_buffer import Values
 from coupling.run_directory.writer import Rows
+from coupling.scenario.scenario import Scenario
+from coupling.simulation.decision_rows import decision_row, marginal_objectives
 from coupling.simulation.protocols import Outcome, Transfers
-from coupling.simulation.world import Snapshot
-from netsim.scheduling import Allocation, Objective, RoundState
+from coupling.simulation.round_states import OpenRound
+from learner.job import RoundLosses
+from netsim.scheduling import Allocation, Objective, RoundRecord, RoundState
 
 if TYPE_CHECKING:
     from learner.data import Partition
+    from learner.evaluate import Evaluation
+
+
+def round_tables(
+    scenario: Scenario,
+    view: OpenRound,
+    allocation: Allocation,
+    *,
+    outcome: Outcome,
+    losses: RoundLosses,
+    virtual_queue_s: float,
+    start_s: float,
+    end_s: float,
+    policy_wall_s: float,
+    learner_wall_s: float,
+) -> dict[str, list[Rows]]:
+    """Return the rows of a round by table; ``virtual_queue_s`` is the queue after the round."""
+    scheduler = scenario.scheduler
+    objective = scheduler.objective
+    after: dict[str, Values] = {
+        "virtual_queue_s": virtual_queue_s,
+        "policy_wall_s": policy_wall_s,
+    }
+    times: dict[str, Values] = {
+        "start_s": start_s,
+        "end_s": end_s,
+        "train_loss": losses.train_loss,
+        "learner_wall_s": learner_wall_s,
+    }
+    optimum = scheduler.diagnose is not False
+    decision = decision_row(view.offered, allocation, outcome, objective=objective, optimum=optimum)
+    marginal = None
+    if scheduler.diagnose == "devices":
+        marginal = np.full(len(view.available), np.nan)
+        marginal[view.offered.device] = marginal_objectives(view.offered, allocation, objective)
+    devices = device_rows(
+        view,
+        allocation,
+        outcome,
+        losses=losses.losses,
+        marginal=marginal,
+        written=scenario.trace.devices,
+    )
+    row = round_row(view.offered, allocation, outcome, objective=objective)
+    return {
+        "rounds": [(1, row | times | after)],
+        "decisions": [(1, decision | after)],
+        "devices": [devices],
+        "transfers": [transfer_rows(view.offered.round, outcome.transfers)],
+    }
+
+
+def round_record(
+    allocation: Allocation,
+    outcome: Outcome,
+    tables: dict[str, list[Rows]],
+    *,
+    evaluation: Mapping[str, float | None] | None,
+) -> RoundRecord:
+    """Return the record of a round whose rows are ``tables``; an evaluation gets its row, too."""
+    row = cast(dict[str, Any], tables["rounds"][0][1])
+    if evaluation is not None:
+        tables["evaluations"] = [(1, evaluation)]
+    return RoundRecord(
+        round=row["round"],
+        time_s=row["end_s"],
+        allocation=allocation,
+        scheduled=allocation.devices,
+        arrived=outcome.arrived,
+        delay_s=row["delay_s"],
+        objective=row["objective"],
+        virtual_queue_s=row["virtual_queue_s"],
+        energy_j=row["energy_j"],
+        train_loss=row["train_loss"],
+        evaluation=evaluation,
+        tables=tables,
+    )
 
 
 def round_row(
@@ -46,49 +126,58 @@ def share_rows(partition: "Partition | None") -> Rows:
 
 
 def device_rows(
-    state: RoundState,
-    snapshot: Snapshot,
+    view: OpenRound,
     allocation: Allocation,
-    *,
     outcome: Outcome,
-    available: Bool[ndarray, " K"],
-    charge_j: Float[ndarray, " K"] | None,
+    *,
     losses: Mapping[int, float],
     marginal: Float[ndarray, " K"] | None,
     written: Literal["all", "scheduled"],
 ) -> Rows:
-    """Return the rows of the ``devices`` table, in ascending order of device.
-
-    ``state`` is the state of all devices, ``available`` says which of them were available, and
-    ``charge_j`` is the charge of their batteries at the start of the round.
-    """
+    """Return the rows of the ``devices`` table, in ascending order of device."""
     order = np.argsort(allocation.devices)
     chosen = allocation.devices[order]
     # ``places`` are the rows of the scheduled devices; other rows stay NaN, which is written as
     # null.
     rows, places = (slice(None), chosen) if written == "all" else (chosen, slice(None))
+    snapshot = view.snapshot
     device = np.arange(len(snapshot.gain))[rows]
-    is_available = available[rows]
+    available = view.available[rows]
     scheduled = np.zeros(len(device), bool)
     scheduled[places] = True
-    is_exact = state.gain is snapshot.gain
+    gain = view.everyone.gain
+    is_exact = gain is snapshot.gain
     values: dict[str, Values] = {
-        "round": state.round,
+        "round": view.everyone.round,
         "device": device,
         "x_m": snapshot.position_m[rows, 0],
         "y_m": snapshot.position_m[rows, 1],
         "distance_m": snapshot.distance_m[rows],
         "gain": snapshot.gain[rows],
-        "gain_known": None if is_exact else np.where(is_available, state.gain[rows], np.nan),
-        "available": is_available,
-        "battery_j": None if charge_j is None else charge_j[rows],
+        "gain_known": None if is_exact else np.where(available, gain[rows], np.nan),
+        "available": available,
+        "battery_j": None if view.charge_j is None else view.charge_j[rows],
         "scheduled": scheduled,
         "marginal_objective": None if marginal is None else marginal[rows],
     }
+    for name, value in _scheduled_columns(allocation, outcome, losses).items():
+        if value is None:
+            values[name] = None
+            continue
+        column = np.full(len(device), np.nan)
+        column[places] = value[order]
+        values[name] = column
+    return len(device), values
+
+
+def _scheduled_columns(
+    allocation: Allocation, outcome: Outcome, losses: Mapping[int, float]
+) -> dict[str, Float[ndarray, " N"] | None]:
+    """Return the columns of the scheduled devices, in the allocation's order."""
     loss = None
     if losses:
         loss = np.array([losses.get(number, np.nan) for number in allocation.devices.tolist()])
-    of_scheduled = {
+    return {
         "bandwidth_hz": allocation.bandwidth_hz,
         "rate_bps": outcome.uplink_bps,
         "bits": outcome.uplink_bits,
@@ -101,16 +190,24 @@ def device_rows(
         "wait_s": outcome.wait_s,
         "loss": loss,
     }
-    for name, value in of_scheduled.items():
-        if value is None:
-            values[name] = None
-            continue
-        column = np.full(len(device), np.nan)
-        column[places] = value[order]
-        values[name] = column
-    return len(device), values
 
 
 def transfer_rows(round_number: int, transfers: Transfers) -> Rows:
     """Return the rows of the ``transfers`` table."""
     return len(transfers.device), {"round": round_number, **vars(transfers)}
+
+
+def evaluation_row(
+    evaluation: "Evaluation", round_number: int, time_s: float
+) -> dict[str, float | None]:
+    """Return the row of the ``evaluations`` table."""
+    return {
+        "round": round_number,
+        "time_s": time_s,
+        "loss": evaluation.loss,
+        "accuracy": evaluation.accuracy,
+        "accuracy_trained": evaluation.accuracy_trained,
+        "accuracy_min": evaluation.accuracy_min,
+        "accuracy_max": evaluation.accuracy_max,
+        "heads_trained": evaluation.heads_trained,
+    }

@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from coupling.run_directory.checkpoint import SavedRun
 from coupling.run_directory.directory import OnCheckpoint, RunDirectory
+from coupling.run_directory.policy_memory import PolicyMemory
 from coupling.run_directory.session import RunSession
-from coupling.scenario.errors import Interrupted, RunError
+from coupling.scenario.errors import Interrupted, RunError, number_errors
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.observers import (
     Callback,
@@ -19,8 +20,9 @@ from coupling.simulation.observers import (
 )
 from coupling.simulation.oracle import fit_oracle
 from coupling.simulation.result import RunResult
-from coupling.simulation.simulation import Simulation, initial_state, number_errors
-from netsim.scheduling import Policy, call_policy, notify_policy, policy_state
+from coupling.simulation.round_states import initial_state
+from coupling.simulation.simulation import Simulation
+from netsim.scheduling import Policy, call_policy, notify_policy
 
 Stop = Callable[[], bool]
 """Whether the run is to end after the present round, with its state saved."""
@@ -60,13 +62,7 @@ def run(
         RunError: the run failed; the tables up to the round that it names are in ``out``.
         Interrupted: ``stop`` was true; the state is saved if there is a directory.
     """
-    callbacks = [Callback(on_round)] if on_round else []
-    job = _Job(
-        observers=[*callbacks, *observers],
-        stop=stop or _never,
-        on_checkpoint=on_checkpoint or _ignore,
-        log=log or _ignore,
-    )
+    job = _Job(on_round, stop, observers, on_checkpoint=on_checkpoint, log=log)
     if out is None:
         simulation = Simulation(scenario, learning=learning)
         memory = TableMemory()
@@ -101,10 +97,9 @@ def resume(
 ) -> RunResult:
     """Continue a run from its checkpoint and return its tables.
 
-    The tables become those of a run that was never interrupted. A run that is finished is left as
-    it is. A run that was stopped before its first checkpoint begins again; ``log`` is called with a
-    line on that, and on software that has changed since the run began. A run that began with a
-    policy object needs an equal ``policy`` here.
+    The tables become those of a run that was never interrupted; a finished run stays as it is.
+    Without a checkpoint the run begins again. ``log`` is called with a line on that, and on changed
+    software. A run that began with a policy object needs an equal ``policy`` here.
 
     Raises:
         ScenarioError: there is no run directory, or the model or data can no longer be had.
@@ -113,13 +108,7 @@ def resume(
         Interrupted: as ``run``.
     """
     directory = RunDirectory(folder)
-    callbacks = [Callback(on_round)] if on_round else []
-    job = _Job(
-        observers=[*callbacks, *observers],
-        stop=stop or _never,
-        on_checkpoint=on_checkpoint or _ignore,
-        log=log or _ignore,
-    )
+    job = _Job(on_round, stop, observers, on_checkpoint=on_checkpoint, log=log)
     scenario = directory.scenario()
     with directory.held():
         provenance = directory.provenance(scenario)
@@ -159,16 +148,18 @@ class _Job:
 
     def __init__(
         self,
+        on_round: OnRound | None,
+        stop: Stop | None,
+        observers: Sequence[RunObserver],
         *,
-        observers: list[RunObserver],
-        stop: Stop,
-        on_checkpoint: OnCheckpoint,
-        log: Log,
+        on_checkpoint: OnCheckpoint | None,
+        log: Log | None,
     ) -> None:
-        self.observers = observers
-        self.stop = stop
-        self.on_checkpoint = on_checkpoint
-        self.log = log
+        callbacks = [Callback(on_round)] if on_round else []
+        self.observers: list[RunObserver] = [*callbacks, *observers]
+        self.stop = stop or _never
+        self.on_checkpoint = on_checkpoint or _ignore
+        self.log = log or _ignore
 
     def write(
         self,
@@ -178,10 +169,12 @@ class _Job:
         saved: SavedRun | None = None,
     ) -> None:
         """Run the remaining rounds and write them into a run directory."""
-        memory = _PolicyMemory(policy, simulation.policy_name)
+        memory = PolicyMemory(policy, simulation.policy_name)
 
         def save() -> None:
-            session.save(simulation.state, simulation.learner, memory.state_dict(simulation))
+            session.save(
+                simulation.state, simulation.learner, memory.state_dict(simulation.state.round)
+            )
 
         with session:
             session.open()
@@ -222,44 +215,6 @@ class _Job:
                 f"interrupted after round {simulation.state.round}; "
                 f"continue with: airtune resume {shlex.quote(str(folder))}"
             )
-
-
-@final
-class _PolicyMemory:
-    """Memory of a policy: saved with every checkpoint, or refused if it cannot be saved."""
-
-    def __init__(self, policy: Policy, name: str) -> None:
-        self._policy = policy
-        self._name = name
-        self._has_memory = policy_state.has_memory(policy)
-        self._fingerprint = None if self._has_memory else policy_state.fingerprint(policy)
-
-    def state_dict(self, simulation: Simulation) -> dict[str, Any]:
-        """Return the memory of the policy.
-
-        Raises:
-            RunError: the policy has changed its attributes and has no ``state_dict``.
-        """
-        if self._has_memory:
-            return dict(self._policy.state_dict())
-        if policy_state.fingerprint(self._policy) != self._fingerprint:
-            raise RunError(
-                f"round {simulation.state.round}: policy {self._name!r} has changed its attributes "
-                "and cannot be saved; give it state_dict() and load_state_dict()"
-            )
-        return {}
-
-    def restore(self, memory: Any) -> None:
-        """Give the policy the memory that was saved.
-
-        Raises:
-            RunError: the policy does not take it.
-        """
-        try:
-            self._policy.load_state_dict(memory)
-        except Exception as error:  # a policy may raise anything
-            text = " ".join(f"{type(error).__name__}: {error}".split())
-            raise RunError(f"policy {self._name!r}: load_state_dict() raised {text}") from error
 
 
 def _bound(simulation: Simulation, policy: Policy | None) -> Policy:

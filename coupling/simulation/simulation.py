@@ -1,20 +1,17 @@
 """Simulation of one run, advanced one decision at a time: ``observe`` and ``step``."""
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import Any, cast, final
 
 import numpy as np
 import simpy
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy import ndarray
 
 from coupling.run_directory.checkpoint import RunState, SavedRun
-from coupling.run_directory.table_buffer import Values
 from coupling.run_directory.writer import Rows, Tables
-from coupling.scenario.errors import RunError
+from coupling.scenario.errors import RunError, number_errors
 from coupling.scenario.scenario import Scenario
 from coupling.simulation import rows
 from coupling.simulation.build import (
@@ -24,42 +21,19 @@ from coupling.simulation.build import (
     build_protocol,
     build_world,
 )
-from coupling.simulation.decision_rows import decision_row, marginal_objectives
 from coupling.simulation.learners import TimedLearner
 from coupling.simulation.protocols import Outcome, Protocol, RoundPlan
-from coupling.simulation.round_states import round_state
+from coupling.simulation.round_states import (
+    OpenRound,
+    history,
+    initial_state,
+    round_state,
+    update_state,
+)
 from coupling.simulation.world import Snapshot
 from learner.base import Learner
-from learner.job import RoundLosses
 from netsim.clock import wait
-from netsim.scheduling import (
-    Allocation,
-    AllocationError,
-    History,
-    RoundRecord,
-    RoundState,
-    validated,
-)
-from netsim.streams import Streams
-from netsim.virtual_queue import next_virtual_queue
-
-if TYPE_CHECKING:
-    from learner.evaluate import Evaluation
-
-
-@final
-@dataclass(frozen=True)
-class _OpenRound:
-    """Round whose decision is due."""
-
-    snapshot: Snapshot
-    everyone: RoundState
-    """State of all K devices."""
-    offered: RoundState
-    """State of the devices that may be scheduled."""
-    available: Bool[ndarray, " K"]
-    charge_j: Float[ndarray, " K"] | None
-    """Charges at the start of the round, in J; None without batteries."""
+from netsim.scheduling import Allocation, RoundRecord, RoundState, validated
 
 
 @final
@@ -110,7 +84,7 @@ class Simulation:
         """Set the clock to the time of a state between two rounds."""
         self.state = state
         """State that the next round depends on; complete between two rounds."""
-        self._open: _OpenRound | None = None
+        self._open: OpenRound | None = None
         self._env = simpy.Environment(initial_time=state.time_s)
         self.cells = (build_cell(self._env, self.scenario),)
         """Cells of the run; there is one."""
@@ -192,40 +166,35 @@ class Simulation:
             outcome = cast(Outcome, self._env.run(process))
             losses = self.learner.aggregate(self._aggregator, number)
             duration_s = self._env.now - start_s
-            self._update_state(view, answer, outcome, losses=losses, duration_s=duration_s)
-            tables = self._tables(
+            update_state(
+                self.state,
+                self.scenario,
+                view,
+                allocation=answer,
+                outcome=outcome,
+                losses=losses,
+                duration_s=duration_s,
+            )
+            tables = rows.round_tables(
+                self.scenario,
                 view,
                 answer,
-                outcome,
+                outcome=outcome,
                 losses=losses,
+                virtual_queue_s=self.state.virtual_queue_s,
                 start_s=start_s,
+                end_s=float(self._env.now),
                 policy_wall_s=policy_wall_s,
+                learner_wall_s=self.learner.wall_s,
             )
             self.learner.wall_s = 0.0
             evaluation = self._evaluate(number)
-        if evaluation is not None:
-            tables["evaluations"] = [(1, evaluation)]
         self._open = None
         self.state.round = number
         self.state.time_s = float(self._env.now)
-        objective = self.scenario.scheduler.objective
-        delay_s = float(outcome.air_s.max(initial=0.0))
-        return RoundRecord(
-            round=number,
-            time_s=self.state.time_s,
-            allocation=answer,
-            scheduled=answer.devices,
-            arrived=outcome.arrived,
-            delay_s=delay_s,
-            objective=float(objective.value(len(answer.devices), delay_s, view.offered)),
-            virtual_queue_s=self.state.virtual_queue_s,
-            energy_j=float(outcome.energy_j.sum()),
-            train_loss=losses.train_loss,
-            evaluation=evaluation,
-            tables=tables,
-        )
+        return rows.round_record(answer, outcome, tables, evaluation=evaluation)
 
-    def _open_round(self, number: int) -> _OpenRound:
+    def _open_round(self, number: int) -> OpenRound:
         """Look at the world at the start of a round."""
         snapshot = self.world.at(self._env.now, number)
         payload = self.protocol.payload(number)
@@ -240,7 +209,7 @@ class Simulation:
             virtual_queue_s=self.state.virtual_queue_s,
             device=self._device,
             rng=self.world.streams.generator(f"policy/{self.scenario.scheduler.kind}", number),
-            history=self._history(number),
+            history=history(self.state, number),
             battery_j=charge_j,
             position_m=snapshot.position_m,
             distance_m=snapshot.distance_m,
@@ -253,7 +222,7 @@ class Simulation:
         )
         offered = available & (self.state.times_arrived == 0) if payload.one_shot else available
         # If every device is offered, the usual case, nothing is copied.
-        return _OpenRound(
+        return OpenRound(
             snapshot=snapshot,
             everyone=everyone,
             offered=everyone if offered.all() else everyone.subset(offered),
@@ -262,7 +231,7 @@ class Simulation:
         )
 
     def _round(
-        self, view: _OpenRound, allocation: Allocation
+        self, view: OpenRound, allocation: Allocation
     ) -> Generator[simpy.Event, Any, Outcome]:
         """Carry the scheduled devices through the round, as a SimPy process."""
         number = view.offered.round
@@ -279,7 +248,7 @@ class Simulation:
             yield wait(self._env, view.offered.delay_budget_s if next_s is None else next_s)
         return outcome
 
-    def _plan(self, view: _OpenRound, allocation: Allocation) -> RoundPlan:
+    def _plan(self, view: OpenRound, allocation: Allocation) -> RoundPlan:
         """Return the plan of the round, with the channel and the departures of its devices."""
         devices = allocation.devices
         now_s = self._env.now
@@ -304,103 +273,6 @@ class Simulation:
         self.state.past_gain = history[-age - 1 :]
         return self.state.past_gain[0]
 
-    def _history(self, number: int) -> History:
-        """Return the participation history at the start of a round."""
-        rounds = max(1, number - 1)
-        return History(
-            times_scheduled=self.state.times_scheduled,
-            last_round=self.state.last_round,
-            mean_rate_bps=self.state.rate_sum_bps / rounds,
-            mean_energy_j=self.state.energy_sum_j / rounds,
-        )
-
-    def _update_state(
-        self,
-        view: _OpenRound,
-        allocation: Allocation,
-        outcome: Outcome,
-        *,
-        losses: RoundLosses,
-        duration_s: float,
-    ) -> None:
-        """Update the virtual queue, the history and the batteries after a round."""
-        scheduler = self.scenario.scheduler
-        state = self.state
-        number = view.offered.round
-        devices = allocation.devices
-        state.virtual_queue_s = next_virtual_queue(
-            view.offered.virtual_queue_s,
-            float(outcome.air_s.max(initial=0.0)),
-            view.offered.delay_budget_s,
-            update=scheduler.queue_update,
-            zeta=scheduler.zeta.at(number),
-        )
-        state.times_scheduled[devices] += 1
-        state.last_round[devices] = number
-        state.rate_sum_bps[devices] += outcome.uplink_bps
-        state.energy_sum_j[devices] += outcome.transmit_j
-        arrived = devices[outcome.arrived]
-        state.last_arrival[arrived] = number
-        for device in arrived.tolist():
-            if device in losses.losses:
-                state.last_loss[device] = losses.losses[device]
-            if device in losses.gradient_norms:
-                state.last_gradient_norm[device] = losses.gradient_norms[device]
-        if self._battery is not None:
-            spent_j = np.zeros(len(self._device))
-            spent_j[devices] = outcome.energy_j
-            state.battery_j = self._battery.next_charge_j(state.battery_j, spent_j, duration_s)
-
-    def _tables(
-        self,
-        view: _OpenRound,
-        allocation: Allocation,
-        outcome: Outcome,
-        *,
-        losses: RoundLosses,
-        start_s: float,
-        policy_wall_s: float,
-    ) -> dict[str, list[Rows]]:
-        """Return the rows of a round by table."""
-        scheduler = self.scenario.scheduler
-        objective = scheduler.objective
-        diagnose = scheduler.diagnose
-        after: dict[str, Values] = {
-            "virtual_queue_s": self.state.virtual_queue_s,
-            "policy_wall_s": policy_wall_s,
-        }
-        decision = decision_row(
-            view.offered, allocation, outcome, objective=objective, optimum=diagnose is not False
-        )
-        marginal = None
-        if diagnose == "devices":
-            marginal = np.full(len(self._device), np.nan)
-            marginal[view.offered.device] = marginal_objectives(view.offered, allocation, objective)
-        times: dict[str, Values] = {
-            "start_s": start_s,
-            "end_s": float(self._env.now),
-            "train_loss": losses.train_loss,
-            "learner_wall_s": self.learner.wall_s,
-        }
-        device_rows = rows.device_rows(
-            view.everyone,
-            view.snapshot,
-            allocation,
-            outcome=outcome,
-            available=view.available,
-            charge_j=view.charge_j,
-            losses=losses.losses,
-            marginal=marginal,
-            written=self.scenario.trace.devices,
-        )
-        round_row = rows.round_row(view.offered, allocation, outcome, objective=objective)
-        return {
-            "rounds": [(1, round_row | times | after)],
-            "decisions": [(1, decision | after)],
-            "devices": [device_rows],
-            "transfers": [rows.transfer_rows(view.offered.round, outcome.transfers)],
-        }
-
     def _evaluate(self, number: int) -> dict[str, float | None] | None:
         """Return the row of the evaluation after a round; None if none is due."""
         settings = self.scenario.learner
@@ -410,50 +282,6 @@ class Simulation:
             return None
         with number_errors(number):
             result = self.learner.evaluate()
-        return None if result is None else _evaluation_row(result, number, float(self._env.now))
-
-
-def initial_state(scenario: Scenario) -> RunState:
-    """Return the state of a run before its first round."""
-    devices = scenario.devices
-    battery_j = None
-    if devices.battery is not None:
-        battery_j = devices.battery.initial_charge_j(devices.count, Streams(scenario.seed))
-    queue_s = scenario.scheduler.queue_initial_budgets * scenario.delay_budget_s
-    return RunState.initial(devices.count, queue_s, battery_j)
-
-
-@contextmanager
-def number_errors(round_number: int) -> Iterator[None]:
-    """Turn a number that is no longer finite into an error line that names the round.
-
-    Raises:
-        RunError: an overflow, an invalid number, an allocation that breaks a rule, or no memory.
-    """
-    try:
-        # NumPy would only warn, and an infinity or NaN would reach the tables as if physical.
-        with np.errstate(over="raise", divide="raise", invalid="raise"):
-            yield
-    except (FloatingPointError, ZeroDivisionError) as error:
-        raise RunError(
-            f"round {round_number}: {error}; a number in the scenario is extreme"
-        ) from None
-    except AllocationError as error:
-        raise RunError(str(error)) from None
-    except (ArithmeticError, MemoryError) as error:
-        raise RunError(f"round {round_number}: {str(error) or 'out of memory'}") from None
-
-
-def _evaluation_row(
-    evaluation: "Evaluation", number: int, time_s: float
-) -> dict[str, float | None]:
-    return {
-        "round": number,
-        "time_s": time_s,
-        "loss": evaluation.loss,
-        "accuracy": evaluation.accuracy,
-        "accuracy_trained": evaluation.accuracy_trained,
-        "accuracy_min": evaluation.accuracy_min,
-        "accuracy_max": evaluation.accuracy_max,
-        "heads_trained": evaluation.heads_trained,
-    }
+        if result is None:
+            return None
+        return rows.evaluation_row(result, number, float(self._env.now))

@@ -48,7 +48,7 @@ def plan(
             own = {} if seed is None else {"seed": seed}
             scenario = variant(base, {**settings, **keys, **own})
             learns = learning and scenario.learner is not None
-            task = Task(run_name(scenario, learning=learns), place, scenario, learns)
+            task = Task(run_name(scenario, learning=learns), place, scenario, learning=learns)
             if task.name in planned:
                 raise ScenarioError(
                     f"--vary: {keys} and {dict(planned[task.name].keys)} are the same run"

@@ -75,7 +75,8 @@ class Sweep:
             RunError: all runs have ended, and some of them failed.
         """
         states = [run.state for run in self._results.values()]
-        finished, failed = states.count("finished"), states.count("failed")
+        finished = states.count("finished")
+        failed = states.count("failed")
         if finished + failed < len(states):
             raise Interrupted(
                 f"interrupted: {finished} of {len(states)} runs are finished; "
@@ -112,7 +113,7 @@ def sweep(
     """
     base = scenario if isinstance(scenario, Scenario) else Path(scenario)
     place = place_of(base, None if out is None else str(out))
-    runs = plan(base, place, vary or {}, seeds, settings=settings or {}, learning=learning)
+    runs = plan(base, place, vary or {}, seeds=seeds, settings=settings or {}, learning=learning)
     claim(place)
     unfinished = Sweep(runs, retry=retry)
     unfinished.run(engine or LocalEngine(jobs or cores()), lambda: False, lambda result: None)

@@ -31,8 +31,7 @@ class Policy(ABC):
     def state_dict(self) -> Mapping[str, Any]:
         """Return the memory of the policy; empty by default.
 
-        Keys are strings. Values are arrays, numbers, strings, bools or None; they are saved without
-        pickle.
+        Keys are strings. Values are arrays, numbers, strings, bools or None; they are saved as plain data.
         """
         return {}
 

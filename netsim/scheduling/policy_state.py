@@ -7,16 +7,17 @@ from enum import Enum
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import PurePath
-from pickle import PickleError
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+from jaxtyping import Shaped
 from numpy import ndarray
 
 from netsim.scheduling.base import Policy
 
 JsonValue: TypeAlias = bool | int | float | str | None
+PolicyArray: TypeAlias = Shaped[ndarray, "..."]
 
 _SAVED_KINDS: Final = "biufcU"
 """Kinds of arrays that are saved: bool, integer, float, complex, text."""
@@ -33,7 +34,7 @@ def has_memory(policy: Policy) -> bool:
     return type(policy).state_dict is not Policy.state_dict
 
 
-def pack(state: Mapping[str, Any]) -> tuple[dict[str, ndarray], dict[str, JsonValue]]:
+def pack(state: Mapping[str, Any]) -> tuple[dict[str, PolicyArray], dict[str, JsonValue]]:
     """Return the arrays and the JSON values of a policy's state.
 
     NumPy scalars become Python numbers. The arrays are copies.
@@ -41,7 +42,7 @@ def pack(state: Mapping[str, Any]) -> tuple[dict[str, ndarray], dict[str, JsonVa
     Raises:
         PolicyStateError: a key that is no string, or a value of another type.
     """
-    arrays: dict[str, ndarray] = {}
+    arrays: dict[str, PolicyArray] = {}
     values: dict[str, JsonValue] = {}
     for key, value in state.items():
         plain = value.item() if isinstance(value, np.generic) else value
@@ -59,7 +60,7 @@ def pack(state: Mapping[str, Any]) -> tuple[dict[str, ndarray], dict[str, JsonVa
     return arrays, values
 
 
-def unpack(arrays: Mapping[str, ndarray], values: Mapping[str, JsonValue]) -> dict[str, Any]:
+def unpack(arrays: Mapping[str, PolicyArray], values: Mapping[str, JsonValue]) -> dict[str, Any]:
     """Return the state of a policy from its arrays and its JSON values."""
     return {**values, **arrays}
 
@@ -193,7 +194,7 @@ def _reduced_parts(value: object) -> Iterator[object]:
     """Yield the content of an object as copying it would take it; none if it cannot be copied."""
     try:
         reduced = value.__reduce_ex__(4)
-    except (TypeError, AttributeError, ValueError, RuntimeError, PickleError):
+    except Exception:  # noqa: BLE001 (foreign code may raise anything)
         return
     if isinstance(reduced, str):
         yield reduced

@@ -171,9 +171,9 @@ def test_a_missing_model_is_refused(make_settings: Make, tmp_path: Path) -> None
         f"'{tmp_path}' has no config.json; give a directory in the Hugging Face layout",
     )
     refuse(
-        make_settings(model="nobody/nothing"),
+        make_settings(model="missing/nothing"),
         "learner.model",
-        "'nobody/nothing' is neither a local directory nor a model that the Hugging Face hub "
+        "'missing/nothing' is neither a local directory nor a model that the Hugging Face hub "
         "returns; "
         "'minilm' needs no download",
     )
@@ -189,7 +189,7 @@ def test_a_hub_that_does_not_answer_is_reported_in_one_line(
     monkeypatch.setattr(AutoConfig, "from_pretrained", unreachable)
 
     with pytest.raises(LearnerInputError):
-        build(make_settings(model="nobody/nothing"), 6, PhiloxStreams(1))
+        build(make_settings(model="missing/nothing"), 6, PhiloxStreams(1))
     assert capfd.readouterr().err == ""
 
 

@@ -164,10 +164,10 @@ def test_any_set_is_loaded_by_its_hub_id(hub: Path, rng: PhiloxStreams) -> None:
 
 
 def test_a_missing_hub_set_is_refused(hub: Path) -> None:
-    key, problem = refused(Data(name="nobody/nothing"))
+    key, problem = refused(Data(name="missing/nothing"))
 
     assert key == "learner.data.name"
-    assert problem.startswith("'nobody/nothing' cannot be loaded (")
+    assert problem.startswith("'missing/nothing' cannot be loaded (")
     assert problem.endswith("); learner.data.path takes a local copy")
     assert refused(Data(name="nyu-mll/glue", configuration="sst3"))[0] == "learner.data.name"
 

@@ -19,7 +19,7 @@ UNPICKLES = re.compile(
     r"\bc?[Pp]ickle\b|\bdill\b|\bjoblib\b|\bshelve\b|\bmarshal\b|torch\.(save|load)\b"
     r"|np\.load\b|numpy\.load\b|allow_pickle|trust_remote_code=True|\bread_pickle\b|\beval\(|\bexec\("
 )
-PACKAGES = ("netsim", "learner", "coupling", "analysis")
+PACKAGES = ("airtune", "netsim", "learner", "coupling", "analysis")
 
 
 def test_no_package_reads_or_writes_pickle() -> None:

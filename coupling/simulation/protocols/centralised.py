@@ -10,7 +10,8 @@ from numpy import ndarray
 from typing_extensions import override
 
 from coupling.simulation.protocols.base import Outcome, Payload, Protocol, RoundPlan
-from coupling.simulation.protocols.exchange import Exchange, ExchangeProtocol, Send
+from coupling.simulation.protocols.exchange import Exchange, Send
+from coupling.simulation.protocols.exchange_protocol import ExchangeProtocol
 from netsim.cell import UPLINK, Cell
 from netsim.clock import wait
 from netsim.streams import Streams

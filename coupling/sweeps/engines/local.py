@@ -49,7 +49,8 @@ class LocalEngine(Engine):
             modules.append("learner.split_learner")
         context.set_forkserver_preload(modules)
         threads = max(1, cores() // self.jobs)
-        waiting, running = deque(tasks), list[_Worker]()
+        waiting = deque(tasks)
+        running = list[_Worker]()
         try:
             while running or (waiting and not stop()):
                 while waiting and len(running) < self.jobs and not stop():

@@ -45,7 +45,8 @@ class RayEngine(Engine):
         remote = ray.remote(num_cpus=1, num_gpus=self.gpus_per_run, max_retries=_MAX_LOST_WORKERS)(
             _work
         )
-        waiting, running = deque(tasks), dict[Any, Task]()
+        waiting = deque(tasks)
+        running = dict[Any, Task]()
         cancelled = False
         try:
             while running or (waiting and not stop()):

@@ -1,0 +1,44 @@
+"""Policy memory: saved with every checkpoint, or refused where it cannot be saved."""
+
+from typing import Any, final
+
+from coupling.scenario.errors import RunError
+from netsim.scheduling import Policy, policy_state
+
+
+@final
+class PolicyMemory:
+    """Memory of a policy: saved with every checkpoint, or refused if it cannot be saved."""
+
+    def __init__(self, policy: Policy, name: str) -> None:
+        self._policy = policy
+        self._name = name
+        self._has_memory = policy_state.has_memory(policy)
+        self._fingerprint = None if self._has_memory else policy_state.fingerprint(policy)
+
+    def state_dict(self, round_number: int) -> dict[str, Any]:
+        """Return the memory of the policy.
+
+        Raises:
+            RunError: the policy has changed its attributes and has no ``state_dict``.
+        """
+        if self._has_memory:
+            return dict(self._policy.state_dict())
+        if policy_state.fingerprint(self._policy) != self._fingerprint:
+            raise RunError(
+                f"round {round_number}: policy {self._name!r} has changed its attributes "
+                "and cannot be saved; give it state_dict() and load_state_dict()"
+            )
+        return {}
+
+    def restore(self, memory: Any) -> None:
+        """Give the policy the memory that was saved.
+
+        Raises:
+            RunError: the policy does not take it.
+        """
+        try:
+            self._policy.load_state_dict(memory)
+        except Exception as error:  # a policy may raise anything
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            raise RunError(f"policy {self._name!r}: load_state_dict() raised {text}") from error
