@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from netsim.channel.channel import Channel
 from netsim.compute import ServerCompute
-from netsim.edge_server import EdgeServer
+from netsim.edge_server import EdgeServer, Service
 from netsim.link.band import Band, BandOptions
 from netsim.link.transfer import Attempt
 from netsim.link.transmission import Outage
@@ -97,7 +97,7 @@ class Cell:
         """
         band = self._uplink if direction == UPLINK else self._downlink
         assert band is not None, "validated with the protocol: there is a downlink"
-        return (yield from band.transmit(device, bits, departure_s, airtime_s=airtime_s))
+        return band.transmit(device, bits, departure_s, airtime_s=airtime_s)
 
     def release(self, device: int) -> None:
         """Give back the device's shares of the bands; its last leg is over."""
@@ -120,8 +120,7 @@ class Cell:
         work = np.full(len(device), operations)
         return self._compute.service_s(work, device, round_number, step=step, streams=streams)
 
-    def serve(self, service_s: float) -> Generator[simpy.Event, Any, float]:
-        """Wait for a worker and be served; return the time in the queue, in seconds."""
+    def serve(self, service_s: float) -> Generator[simpy.Event, Any, Service]:
+        """Wait for a worker and be served; return the times of the service."""
         assert self._server is not None, "only steps that take time are served"
-        service = yield from self._server.serve(service_s)
-        return service.wait_s
+        return self._server.serve(service_s)

@@ -1,6 +1,4 @@
-"""Devices that come and go: who is offered, what becomes of a transfer, and that nothing else
-changes.
-"""
+"""Availability of devices in a run: offered devices, aborted transfers, an unchanged world."""
 
 from pathlib import Path
 from typing import Any
@@ -8,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from support.command_line import NETWORK
-from support.phased_runs import go, phased
+from support.command_line import NETWORK, dotted
+from support.phased_runs import phased, run_all_rounds
 
 from coupling import Scenario, run
 from coupling.simulation.world import ScenarioWorld
@@ -28,9 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 def network(folder: Path, **changes: object) -> Scenario:
     (folder / "network.toml").write_text(NETWORK)
-    return Scenario.load(
-        folder / "network.toml", {key.replace("__", "."): value for key, value in changes.items()}
-    )
+    return Scenario.load(folder / "network.toml", dotted(changes))
 
 
 def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -51,7 +47,7 @@ def scheduler(kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("protocol", ["aggregate", "phased"])
 @pytest.mark.parametrize("kind", POLICIES)
-def test_every_policy_schedules_those_only_who_are_there_and_is_told_of_them_by_their_numbers(
+def test_every_policy_schedules_available_devices_by_their_own_numbers(
     tmp_path: Path, kind: str, protocol: str
 ) -> None:
     changes: dict[str, Any] = {
@@ -61,7 +57,7 @@ def test_every_policy_schedules_those_only_who_are_there_and_is_told_of_them_by_
         "scheduler": scheduler(kind) | {"diagnose": "devices"},
     }
     if protocol == "phased":
-        go(phased(tmp_path, **changes), tmp_path)
+        run_all_rounds(phased(tmp_path, **changes), tmp_path)
     else:
         run(network(tmp_path, **changes), tmp_path / "run")
 
@@ -70,30 +66,27 @@ def test_every_policy_schedules_those_only_who_are_there_and_is_told_of_them_by_
     assert not (devices.scheduled & ~devices.available).any()
     assert devices.scheduled.any()
     assert devices.marginal_objective[~devices.available].isna().all()
-    took_part = devices[devices.scheduled][["round", "device"]].apply(tuple, axis=1)
-    assert set(transfers[["round", "device"]].apply(tuple, axis=1)) == set(took_part)
+    participants = devices[devices.scheduled][["round", "device"]].apply(tuple, axis=1)
+    assert set(transfers[["round", "device"]].apply(tuple, axis=1)) == set(participants)
     if protocol == "aggregate":
         # Each row is the device's own: its rate follows from the gain and the band in the same row.
-        chosen = devices[devices.scheduled]
-        snr = chosen.gain / (chosen.bandwidth_hz * 1e-11)
-        np.testing.assert_allclose(
-            chosen.rate_bps, chosen.bandwidth_hz * np.log2(1 + snr), rtol=1e-9
-        )
+        rows = devices[devices.scheduled]
+        snr = rows.gain / (rows.bandwidth_hz * 1e-11)
+        np.testing.assert_allclose(rows.rate_bps, rows.bandwidth_hz * np.log2(1 + snr), rtol=1e-9)
         arrived = (transfers.status == "delivered").groupby(transfers["round"]).sum()
         assert rounds.arrived.tolist() == arrived.reindex(rounds["round"], fill_value=0).tolist()
 
 
 @pytest.mark.parametrize("kind", ["exact", "random", "round_robin", "knapsack_energy"])
-def test_devices_that_are_away_are_as_if_they_did_not_exist(tmp_path: Path, kind: str) -> None:
-    """Those that are there are the first ones, so that numbers, gains and the policy's draws are
-    the same.
-    """
+def test_absent_devices_change_nothing_for_the_others(tmp_path: Path, kind: str) -> None:
+    # The available devices are the first four: numbers, gains and draws of the policy stay.
     away = trace_file(tmp_path, [(n, 0.0, n < 4) for n in range(9)])
-    common = {"rounds": 12, "scheduler": scheduler(kind)}
+    settings = {"rounds": 12, "scheduler": scheduler(kind)}
 
-    run(network(tmp_path, devices__count=4, **common), tmp_path / "few")
+    run(network(tmp_path, devices__count=4, **settings), tmp_path / "few")
     run(
-        network(tmp_path, devices__count=9, devices__availability=away, **common), tmp_path / "many"
+        network(tmp_path, devices__count=9, devices__availability=away, **settings),
+        tmp_path / "many",
     )
 
     few, many = tables(tmp_path / "few"), tables(tmp_path / "many")
@@ -101,12 +94,12 @@ def test_devices_that_are_away_are_as_if_they_did_not_exist(tmp_path: Path, kind
     pd.testing.assert_frame_equal(
         few[0].drop(columns=wall), many[0].drop(columns=wall), check_exact=True
     )
-    same = many[1][many[1].device < 4].reset_index(drop=True)
-    pd.testing.assert_frame_equal(few[1], same, check_exact=True)
+    common_rows = many[1][many[1].device < 4].reset_index(drop=True)
+    pd.testing.assert_frame_equal(few[1], common_rows, check_exact=True)
     pd.testing.assert_frame_equal(few[2], many[2], check_exact=True)
 
 
-def test_one_that_leaves_during_a_transfer_aborts_it_with_the_bits_sent_until_then(
+def test_a_departure_aborts_a_transfer_with_the_bits_sent_until_then(
     tmp_path: Path,
 ) -> None:
     away = trace_file(
@@ -122,14 +115,14 @@ def test_one_that_leaves_during_a_transfer_aborts_it_with_the_bits_sent_until_th
     others = transfers.drop(leaver.name)
     assert (others.status == "delivered").all()
     assert (others.bits_delivered == others.bits).all()
-    # D(t) is the largest time on air, which is that of the others; the step is theirs alone.
+    # D(t) is the largest time on air, here that of the three other devices.
     assert rounds.arrived.tolist() == [3, 4, 4]
     assert rounds.delay_s[0] == pytest.approx(rounds.delay_predicted_s[0], rel=1e-12)
     assert rounds.delay_s[0] > 4.5
     assert devices.available.all()
 
 
-def test_a_round_that_everybody_leaves_ends_with_the_last_of_them(tmp_path: Path) -> None:
+def test_a_round_that_all_devices_leave_ends_with_the_last_departure(tmp_path: Path) -> None:
     rows = [(n, 0, 1) for n in range(4)] + [(n, 2.0 + n, 0) for n in range(4)]
     away = trace_file(tmp_path, rows)
     run(network(tmp_path, scheduler__kind="all_in", devices__availability=away), tmp_path / "run")
@@ -147,13 +140,13 @@ def test_a_round_that_everybody_leaves_ends_with_the_last_of_them(tmp_path: Path
 
 @pytest.mark.parametrize("kind", POLICIES)
 @pytest.mark.parametrize("coherence", ["round", 2.0])
-def test_a_round_without_anybody_is_a_round_and_the_clock_advances(
+def test_a_round_without_available_devices_advances_the_clock(
     tmp_path: Path, kind: str, coherence: str | float
 ) -> None:
     away = trace_file(tmp_path, [(n, 0.0, 0) for n in range(4)])
     changes: dict[str, Any] = {"devices__availability": away, "scheduler": scheduler(kind)}
     changes["scheduler"]["diagnose"] = "devices"
-    go(phased(tmp_path, channel__coherence=coherence, **changes), tmp_path)
+    run_all_rounds(phased(tmp_path, channel__coherence=coherence, **changes), tmp_path)
 
     rounds, devices, transfers = tables(tmp_path)
     assert rounds.scheduled.tolist() == [0, 0, 0]
@@ -167,7 +160,7 @@ def test_a_round_without_anybody_is_a_round_and_the_clock_advances(
     [(1.0, "embedding", "aborted", 1.0), (3.0, "embedding", "aborted", 2.0)],
     ids=["computing", "sending"],
 )
-def test_a_device_that_leaves_amid_the_split_step_is_out_for_the_round(
+def test_a_device_that_leaves_during_the_split_step_misses_the_round(
     tmp_path: Path, left_s: float, leg: str, status: str, computed_s: float
 ) -> None:
     rows = [(n, 0, 1) for n in range(4)] + [(1, left_s, 0), (1, left_s + 0.5, 1)]
@@ -179,21 +172,23 @@ def test_a_device_that_leaves_amid_the_split_step_is_out_for_the_round(
         devices__compute={"speed_per_s": 2e9},
         protocol__operations={"embed": 4e9, "head": 1e9},
     )
-    go(scenario, tmp_path)
+    run_all_rounds(scenario, tmp_path)
 
     rounds, devices, transfers = tables(tmp_path)
-    own = transfers[(transfers["round"] == 1) & (transfers.device == 1)]
-    assert own[["leg", "status", "end_s"]].to_numpy().tolist() == [[leg, status, left_s]]
+    legs = transfers[(transfers["round"] == 1) & (transfers.device == 1)]
+    assert legs[["leg", "status", "end_s"]].to_numpy().tolist() == [[leg, status, left_s]]
     row = devices[(devices["round"] == 1) & (devices.device == 1)].iloc[0]
     assert row.compute_s == computed_s
     assert rounds.arrived.tolist() == [3, 4]
-    # It is back before the next round, and is offered then.
+    # The device returns before the next round and is offered in it.
     assert devices.available.all()
 
 
-def test_one_that_leaves_while_the_server_encodes_has_its_feature_aborted(tmp_path: Path) -> None:
+def test_a_departure_while_the_server_encodes_aborts_the_feature(tmp_path: Path) -> None:
     rows = [(n, 0, 1) for n in range(4)]
-    quick = {"protocol__payload_bit": {"embedding": 1000, "feature": 1000, "gradient": 1000}}
+    small_payloads = {
+        "protocol__payload_bit": {"embedding": 1000, "feature": 1000, "gradient": 1000}
+    }
     scenario = phased(
         tmp_path,
         rounds=1,
@@ -201,25 +196,25 @@ def test_one_that_leaves_while_the_server_encodes_has_its_feature_aborted(tmp_pa
         devices__availability=trace_file(tmp_path, [*rows, (3, 5.0, 0)]),
         cell__compute={"speed_per_s": 1e9, "workers": 4},
         protocol__operations={"encode": 10e9},
-        **quick,
+        **small_payloads,
     )
-    go(scenario, tmp_path)
+    run_all_rounds(scenario, tmp_path)
 
     _, _, transfers = tables(tmp_path)
-    own = transfers[transfers.device == 3]
-    assert own.leg.tolist() == ["embedding", "feature"]
-    assert own.status.tolist() == ["delivered", "aborted"]
-    assert own.bits_delivered.tolist() == [1000, 0]
-    assert own.start_s.iloc[1] == own.end_s.iloc[1] > 10.0
+    legs = transfers[transfers.device == 3]
+    assert legs.leg.tolist() == ["embedding", "feature"]
+    assert legs.status.tolist() == ["delivered", "aborted"]
+    assert legs.bits_delivered.tolist() == [1000, 0]
+    assert legs.start_s.iloc[1] == legs.end_s.iloc[1] > 10.0
 
 
-def test_the_share_of_one_that_left_goes_to_the_others_where_shares_are_reallocated(
+def test_reallocation_gives_the_share_of_a_departed_device_to_the_others(
     tmp_path: Path,
 ) -> None:
     rows = [(n, 0, 1) for n in range(4)]
     ends = {}
-    for again in (False, True):
-        folder = tmp_path / str(again)
+    for reallocate in (False, True):
+        folder = tmp_path / str(reallocate)
         folder.mkdir()
         away = trace_file(folder, [*rows, (1, 2.0, 0)])
         scenario = phased(
@@ -227,16 +222,16 @@ def test_the_share_of_one_that_left_goes_to_the_others_where_shares_are_realloca
             rounds=1,
             scheduler__kind="all_in",
             devices__availability=away,
-            protocol__reallocate=again,
+            protocol__reallocate=reallocate,
         )
-        go(scenario, folder)
-        ends[again] = tables(folder)[0].end_s[0]
+        run_all_rounds(scenario, folder)
+        ends[reallocate] = tables(folder)[0].end_s[0]
 
     assert ends[True] < ends[False]
 
 
-def test_policies_meet_the_same_comings_and_goings_at_every_time(tmp_path: Path) -> None:
-    """Rounds last differently, so with the round's clock the same rounds have the same devices."""
+def test_all_policies_meet_the_same_availability_at_every_time(tmp_path: Path) -> None:
+    # The policies have rounds of different length; under the round clock availability is equal.
     clock = {
         "world_clock": "round",
         "round_period_s": 50.0,
@@ -253,7 +248,7 @@ def test_policies_meet_the_same_comings_and_goings_at_every_time(tmp_path: Path)
     assert offered["round_robin"].equals(offered["all_in"])
 
 
-def test_with_the_clock_of_the_round_a_departure_comes_so_long_after_its_start(
+def test_under_the_round_clock_a_departure_counts_from_the_round_start(
     tmp_path: Path,
 ) -> None:
     rows = [(n, 0, 1) for n in range(4)] + [(2, 10_004.5, 0)]
@@ -267,21 +262,21 @@ def test_with_the_clock_of_the_round_a_departure_comes_so_long_after_its_start(
     run(scenario, tmp_path / "run")
 
     rounds, devices, transfers = tables(tmp_path / "run")
-    ended = transfers[transfers.status == "aborted"]
-    assert ended[["round", "device"]].to_numpy().tolist() == [[2, 2]]
-    assert ended.end_s.iloc[0] == pytest.approx(rounds.start_s[1] + 4.5, rel=1e-12)
+    aborted = transfers[transfers.status == "aborted"]
+    assert aborted[["round", "device"]].to_numpy().tolist() == [[2, 2]]
+    assert aborted.end_s.iloc[0] == pytest.approx(rounds.start_s[1] + 4.5, rel=1e-12)
     assert rounds.start_s[1] not in (0.0, 10_000.0)
     assert devices[devices["round"] == 3].available.tolist() == [True, True, False, True]
 
 
-def test_more_devices_and_another_policy_leave_who_is_there_as_it_is(tmp_path: Path) -> None:
-    one = ScenarioWorld(network(tmp_path, devices__availability=MARKOV))
-    other = ScenarioWorld(
+def test_availability_depends_on_neither_device_count_nor_policy(tmp_path: Path) -> None:
+    world = ScenarioWorld(network(tmp_path, devices__availability=MARKOV))
+    larger_world = ScenarioWorld(
         network(tmp_path, devices__availability=MARKOV, devices__count=50, scheduler__kind="greedy")
     )
 
-    for at_s in (0.0, 300.0, 20.0, 5e4):
-        assert (other.at(at_s, 1).available[:4] == one.at(at_s, 1).available).all()
+    for time_s in (0.0, 300.0, 20.0, 5e4):
+        assert (larger_world.at(time_s, 1).available[:4] == world.at(time_s, 1).available).all()
 
 
 def test_outdated_and_noisy_csi_covers_the_offered_devices_only(tmp_path: Path) -> None:
@@ -295,12 +290,12 @@ def test_outdated_and_noisy_csi_covers_the_offered_devices_only(tmp_path: Path) 
         assert devices.gain_known.notna().equals(devices.available)
 
 
-def test_a_trace_of_the_scheduled_devices_holds_just_their_rows(tmp_path: Path) -> None:
+def test_a_trace_of_the_scheduled_devices_holds_only_their_rows(tmp_path: Path) -> None:
     changes = {"rounds": 12, "devices__count": 9, "devices__availability": MARKOV}
     changes["devices__battery"] = {"capacity_j": 300.0}
     run(network(tmp_path, **changes), tmp_path / "every")
     run(network(tmp_path, trace__devices="scheduled", **changes), tmp_path / "only")
 
-    every, subset = tables(tmp_path / "every")[1], tables(tmp_path / "only")[1]
-    expected = every[every.scheduled].reset_index(drop=True).astype(subset.dtypes)
+    full, subset = tables(tmp_path / "every")[1], tables(tmp_path / "only")[1]
+    expected = full[full.scheduled].reset_index(drop=True).astype(subset.dtypes)
     pd.testing.assert_frame_equal(expected, subset, check_exact=True)

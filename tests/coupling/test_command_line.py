@@ -1,3 +1,5 @@
+"""Commands ``run``, ``validate`` and ``schema``: exit status, standard output and error."""
+
 import json
 import subprocess
 import sys
@@ -13,13 +15,11 @@ from coupling import Scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 RUN = ("run", "network.toml", "--no-learning")
-# Ten times the budget: the paper's radio is one in which the median device cannot meet its own.
+# Ten times the budget of the paper, which the median device cannot meet over the paper's radio.
 AMPLE = "scheduler.delay_budget_s_per_bit=1e-5"
 
 
-def test_json_is_all_that_stands_on_stdout_and_progress_goes_to_stderr(
-    folder: Path, airtune: Airtune
-) -> None:
+def test_stdout_holds_only_the_json_and_stderr_the_progress(folder: Path, airtune: Airtune) -> None:
     answer = airtune(*RUN, "--out", "out", "--json")
 
     assert answer.status == 0
@@ -32,7 +32,7 @@ def test_json_is_all_that_stands_on_stdout_and_progress_goes_to_stderr(
     assert "3/3" not in answer.out
 
 
-def test_the_table_at_the_end_says_what_the_run_came_to(folder: Path, airtune: Airtune) -> None:
+def test_the_final_table_reports_the_results_of_the_run(folder: Path, airtune: Airtune) -> None:
     answer = airtune(*RUN, "--out", "out")
 
     run = analysis.load("out")
@@ -70,7 +70,7 @@ def test_the_partition_of_the_data_is_reported_and_stored(
     answer = airtune("run", "tiny.toml", "--out", "out", "--set", "rounds=1")
 
     shares = analysis.load("out").shares
-    # 120 sentences, as many of each class.
+    # 120 sentences: 40 of each class.
     assert "iid partition: 4 devices with 30 samples each, 120 of 120 in all" in answer.err
     assert shares.groupby("device").samples.sum().tolist() == [30] * 4
     assert shares.groupby("label").samples.sum().tolist() == [40, 40, 40]
@@ -84,7 +84,7 @@ def test_runs_without_a_name_are_numbered(folder: Path, airtune: Airtune) -> Non
     assert sorted(path.name for path in (folder / "runs").iterdir()) == ["network-1", "network-2"]
 
 
-def test_a_run_directory_may_be_there_if_it_is_empty(folder: Path, airtune: Airtune) -> None:
+def test_a_run_directory_may_exist_if_it_is_empty(folder: Path, airtune: Airtune) -> None:
     (folder / "out").mkdir()
 
     assert airtune(*RUN, "--out", "out").status == 0
@@ -103,13 +103,13 @@ def test_no_learning_runs_a_scenario_with_a_learner_as_the_network_alone(
     assert run.provenance["learning"] is False
 
 
-def test_validate_says_valid_and_writes_nothing(folder: Path, airtune: Airtune) -> None:
-    before = sorted(folder.rglob("*"))
+def test_validate_reports_valid_and_writes_nothing(folder: Path, airtune: Airtune) -> None:
+    files = sorted(folder.rglob("*"))
 
     answer = airtune("validate", "learning.toml", "--set", AMPLE)
 
     assert (answer.status, answer.out, answer.err) == (0, "learning.toml: valid\n", "")
-    assert sorted(folder.rglob("*")) == before
+    assert sorted(folder.rglob("*")) == files
 
 
 def test_validate_warns_of_the_update_that_misses_the_mean_delay(
@@ -131,12 +131,14 @@ def test_a_run_of_mostly_empty_rounds_names_the_round_that_caused_it(
 ) -> None:
     answer = airtune(*RUN, "--out", "out", "--set", "scheduler.drift=paper", "--set", "seed=1")
 
-    worst = analysis.load("out").rounds
-    assert (worst.scheduled == 0).tolist() == [False, True, True]
-    assert f"of round 1 was {worst.delay_s[0] / worst.delay_budget_s[0]:.0f} budgets" in answer.err
+    rounds = analysis.load("out").rounds
+    assert (rounds.scheduled == 0).tolist() == [False, True, True]
+    assert (
+        f"of round 1 was {rounds.delay_s[0] / rounds.delay_budget_s[0]:.0f} budgets" in answer.err
+    )
 
 
-def test_the_schema_knows_every_table_and_says_what_each_key_means(airtune: Airtune) -> None:
+def test_the_schema_has_every_table_and_describes_every_key(airtune: Airtune) -> None:
     answer = airtune("schema")
 
     schema = json.loads(answer.out)
@@ -188,7 +190,7 @@ def test_help_is_not_an_error(arguments: list[str], airtune: Airtune) -> None:
     ],
     ids=" ".join,
 )
-def test_torch_is_never_imported_where_nothing_is_learned(
+def test_torch_is_not_imported_by_commands_without_learning(
     arguments: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "learning.toml").write_text(NETWORK + LEARNER)
@@ -198,7 +200,7 @@ def test_torch_is_never_imported_where_nothing_is_learned(
         "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)"
     )
 
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=tmp_path,
         check=False,
@@ -206,4 +208,4 @@ def test_torch_is_never_imported_where_nothing_is_learned(
         text=True,
     )
 
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr

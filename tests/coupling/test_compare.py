@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.command_line import Airtune
+from support.command_line import Airtune, set_arguments
 
 from coupling import Scenario, ScenarioError
 from coupling.sweeps.compare import compare, parse_seeds
@@ -31,35 +31,35 @@ def rows(airtune: Airtune, *arguments: str) -> dict[str, dict[str, float]]:
 def test_at_equal_delay_the_mean_delays_agree_with_that_of_the_reference(
     folder: Path, airtune: Airtune
 ) -> None:
-    found = rows(
+    summaries = rows(
         airtune, "--policies", "exact,algorithm1,greedy", "--seeds", "0:3", "--equal-delay"
     )
 
-    target_s = found["exact"]["delay_mean_s"]
-    for row in found.values():
+    target_s = summaries["exact"]["delay_mean_s"]
+    for row in summaries.values():
         assert row["delay_mean_s"] == pytest.approx(target_s, rel=0.01)
         assert row["seeds"] == 3
-    assert found["exact"]["delay_budget_s"] == pytest.approx(51.904512)
-    assert found["exact"]["scheduled_difference"] == 0
-    assert found["greedy"]["scheduled_difference"] == pytest.approx(
-        found["greedy"]["scheduled_mean"] - found["exact"]["scheduled_mean"]
+    assert summaries["exact"]["delay_budget_s"] == pytest.approx(51.904512)
+    assert summaries["exact"]["scheduled_difference"] == 0
+    assert summaries["greedy"]["scheduled_difference"] == pytest.approx(
+        summaries["greedy"]["scheduled_mean"] - summaries["exact"]["scheduled_mean"]
     )
-    assert found["greedy"]["scheduled_difference_high"] < 0
+    assert summaries["greedy"]["scheduled_difference_high"] < 0
 
 
 def test_all_devices_under_rayleigh_fading_give_no_interval_and_the_reason(
     folder: Path, airtune: Airtune
 ) -> None:
-    found = rows(airtune, "--policies", "greedy,all_in", "--seeds", "0:3")
+    summaries = rows(airtune, "--policies", "greedy,all_in", "--seeds", "0:3")
 
-    assert found["all_in"]["delay_mean_low_s"] is None
-    assert "no finite mean" in str(found["all_in"]["delay_mean_note"])
-    assert found["greedy"]["delay_mean_note"] is None
-    assert found["greedy"]["over_budget"] == 0
+    assert summaries["all_in"]["delay_mean_low_s"] is None
+    assert "no finite mean" in str(summaries["all_in"]["delay_mean_note"])
+    assert summaries["greedy"]["delay_mean_note"] is None
+    assert summaries["greedy"]["over_budget"] == 0
     assert (
-        found["all_in"]["delay_p50_low_s"]
-        <= found["all_in"]["delay_p50_s"]
-        <= found["all_in"]["delay_p50_high_s"]
+        summaries["all_in"]["delay_p50_low_s"]
+        <= summaries["all_in"]["delay_p50_s"]
+        <= summaries["all_in"]["delay_p50_high_s"]
     )
 
 
@@ -70,19 +70,21 @@ def test_a_delay_that_no_budget_changes_is_reported(folder: Path, airtune: Airtu
     assert "warning: all_in: no budget brings its mean delay to 51" in answer.err
 
 
-def test_runs_are_kept_where_asked_and_a_rerun_uses_them(folder: Path, airtune: Airtune) -> None:
-    first = rows(airtune, "--policies", "greedy,aaba", "--seeds", "1,2", "--out", "kept")
+def test_runs_are_kept_in_the_out_folder_and_a_rerun_uses_them(
+    folder: Path, airtune: Airtune
+) -> None:
+    summaries = rows(airtune, "--policies", "greedy,aaba", "--seeds", "1,2", "--out", "kept")
     names = sorted(path.name for path in (folder / "kept").iterdir())
-    again = rows(airtune, "--policies", "greedy,aaba", "--seeds", "1,2", "--out", "kept")
+    rerun = rows(airtune, "--policies", "greedy,aaba", "--seeds", "1,2", "--out", "kept")
 
     assert names == ["aaba-1-x1", "aaba-2-x1", "greedy-1-x1", "greedy-2-x1"]
-    assert again == first
+    assert rerun == summaries
 
 
 def test_an_option_that_one_policy_has_does_not_stop_the_others(
     folder: Path, airtune: Airtune
 ) -> None:
-    # As --set, and in the file.
+    # The option is given once by --set and once in the file.
     (folder / "three.toml").write_text(
         'extends = "network.toml"\n[scheduler]\nkind = "random"\ncount = 3\n'
         "delay_budget_s_per_bit = 1e-6\n"
@@ -108,7 +110,7 @@ def test_an_option_that_one_policy_has_does_not_stop_the_others(
 def test_the_oracle_finds_the_largest_fixed_number_within_the_budget(
     folder: Path, airtune: Airtune
 ) -> None:
-    found = rows(
+    summaries = rows(
         airtune,
         "--policies",
         "oracle_static,latency_first",
@@ -117,15 +119,15 @@ def test_the_oracle_finds_the_largest_fixed_number_within_the_budget(
         "--set",
         "scheduler.count=1",
     )
-    alone = found["oracle_static"]
+    single = summaries["oracle_static"]
     best = json.loads(airtune(*COMPARE, "--policies", "oracle_static", "--seeds", "3").out)[0]
     number = int(best["scheduled_mean"])
     one_more = ("--set", f"scheduler.count={number + 1}")
-    more = rows(airtune, "--policies", "latency_first", "--seeds", "3", *one_more)
+    larger = rows(airtune, "--policies", "latency_first", "--seeds", "3", *one_more)
 
-    assert alone["scheduled_mean"] == 1
+    assert single["scheduled_mean"] == 1
     assert 1 < number == best["scheduled_mean"] < 12
-    assert best["delay_mean_s"] <= best["delay_budget_s"] < more["latency_first"]["delay_mean_s"]
+    assert best["delay_mean_s"] <= best["delay_budget_s"] < larger["latency_first"]["delay_mean_s"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,11 @@ def test_the_oracle_finds_the_largest_fixed_number_within_the_budget(
 def test_an_oracle_refuses_gains_that_depend_on_the_length_of_rounds(
     settings: tuple[str, ...], folder: Path, airtune: Airtune
 ) -> None:
-    oracle = ("--set", "scheduler.kind=oracle_static", *(p for s in settings for p in ("--set", s)))
+    oracle = (
+        "--set",
+        "scheduler.kind=oracle_static",
+        *set_arguments(settings),
+    )
     by_round = ("--set", "world_clock=round", "--set", "round_period_s=60.0")
 
     refused = airtune("validate", "network.toml", *oracle)
@@ -178,11 +184,13 @@ def test_a_comparison_from_python_has_the_runs_of_the_command(
     assert notes[0].startswith("all_in: no budget brings its mean delay to 51")
     assert len(runs) == 4
     for run in runs:
-        left, right = (
+        by_python, by_command = (
             pd.read_parquet(folder / place / run.name / "rounds") for place in ("python", "kept")
         )
-        clocks = [name for name in left if name.endswith("_wall_s")]
-        pd.testing.assert_frame_equal(left.drop(columns=clocks), right.drop(columns=clocks))
+        clocks = [name for name in by_python if name.endswith("_wall_s")]
+        pd.testing.assert_frame_equal(
+            by_python.drop(columns=clocks), by_command.drop(columns=clocks)
+        )
 
 
 def test_a_policy_that_is_named_twice_is_refused(folder: Path, airtune: Airtune) -> None:

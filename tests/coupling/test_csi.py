@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from support.command_line import NETWORK
+from support.command_line import NETWORK, dotted
 
 from coupling import Scenario, run
 from netsim.link import shannon
@@ -16,7 +16,7 @@ STATIC = {"scheduler.kind": "all_in", "rounds": 300}
 def devices_of(folder: Path, **changes: object) -> pd.DataFrame:
     """Return the devices table of the small network with some keys set (``__`` for dots)."""
     (folder / "network.toml").write_text(NETWORK)
-    overrides = {key.replace("__", "."): value for key, value in changes.items()}
+    overrides = dotted(changes)
     run(Scenario.load(folder / "network.toml", STATIC | overrides), folder / "run")
     return pd.read_parquet(folder / "run" / "devices")
 
@@ -30,8 +30,9 @@ def test_noisy_estimates_have_the_stated_spread_in_db_and_the_right_median(tmp_p
 
     error_db = 10 * np.log10(devices.gain_known / devices.gain)
     count = len(error_db)
-    half_mean, half_std = 4 * 3.0 / count**0.5, 4 * 3.0 / (2 * count) ** 0.5
-    assert half_std < 0.1 * 3.0, "too few draws for the test to say anything"
+    half_mean = 4 * 3.0 / count**0.5
+    half_std = 4 * 3.0 / (2 * count) ** 0.5
+    assert half_std < 0.1 * 3.0, "too few draws for a powerful test"
     assert abs(error_db.mean()) < half_mean
     assert abs(error_db.std() - 3.0) < half_std
     by_device = error_db.to_numpy().reshape(-1, 4)

@@ -1,10 +1,10 @@
-"""The decisions table: what was weighed, and what the optimum would have been."""
+"""Decisions table: parts of the objective, the optimum of P1 and marginal objectives."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from support.command_line import NETWORK
+from support.command_line import NETWORK, dotted
 
 from coupling import Scenario, run
 from netsim.allocation import common_delay
@@ -12,7 +12,7 @@ from netsim.allocation import common_delay
 
 def tables(folder: Path, **changes: object) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     (folder / "network.toml").write_text(NETWORK)
-    overrides = {key.replace("__", "."): value for key, value in changes.items()}
+    overrides = dotted(changes)
     run(Scenario.load(folder / "network.toml", overrides), folder / "run")
     return tuple(
         pd.read_parquet(folder / "run" / name) for name in ("decisions", "rounds", "devices")
@@ -24,7 +24,8 @@ def test_the_objective_is_its_parts(tmp_path: Path) -> None:
 
     budget_s = 51.904512
     np.testing.assert_allclose(decisions.zeta, np.arange(1, 41) ** -0.5)
-    queue, delay = rounds.virtual_queue_before_s, decisions.delay_predicted_s
+    queue = rounds.virtual_queue_before_s
+    delay = decisions.delay_predicted_s
     np.testing.assert_allclose(
         decisions.drift, (queue * delay + delay**2 / 2) / budget_s**2, rtol=1e-9, atol=1e-9
     )
@@ -45,7 +46,7 @@ def test_no_policy_beats_the_optimum_and_the_gap_of_algorithm_1_is_visible(tmp_p
 
     gap = decisions.optimum_objective - decisions.objective_predicted
     assert (gap > -1e-9).all()
-    assert (gap > 1e-3).any(), "early stops must show"
+    assert (gap > 1e-3).any(), "the early stops of Algorithm 1 must be visible"
     assert (decisions.optimum_scheduled >= decisions.scheduled).all()
 
 
@@ -56,27 +57,30 @@ def test_exact_is_its_own_optimum(tmp_path: Path) -> None:
     assert (decisions.optimum_scheduled == decisions.scheduled).all()
 
 
-def test_a_device_left_out_would_have_changed_j_by_what_the_table_says(tmp_path: Path) -> None:
+def test_the_marginal_objective_is_the_change_of_j_by_the_device(tmp_path: Path) -> None:
     decisions, rounds, devices = tables(
         tmp_path, rounds=30, scheduler__diagnose="devices", scheduler__kind="exact"
     )
 
-    left = devices[~devices.scheduled]
+    unscheduled = devices[~devices.scheduled]
     assert devices[devices.scheduled].marginal_objective.isna().all()
-    assert len(left) > 10
-    assert (left.marginal_objective <= 1e-9).all(), (
+    assert len(unscheduled) > 10
+    assert (unscheduled.marginal_objective <= 1e-9).all(), (
         "no device that the optimum leaves out would raise J"
     )
-    row = left.iloc[len(left) // 2]
-    together = devices[
+    row = unscheduled.iloc[len(unscheduled) // 2]
+    joint_set = devices[
         (devices["round"] == row["round"]) & (devices.scheduled | (devices.device == row.device))
     ]
-    delay_s, _ = common_delay.min_delay(51_904_512, together.gain.to_numpy(), 10e6, 1e-11)
-    before = rounds.set_index("round").loc[row["round"]]
-    budget_s, zeta = 51.904512, row["round"] ** -0.5
-    joint = (
-        len(together)
-        - zeta * (before.virtual_queue_before_s * delay_s + delay_s**2 / 2) / budget_s**2
+    delay_s, _ = common_delay.min_delay(
+        51_904_512, joint_set.gain.to_numpy(), 10e6, noise_psd=1e-11
     )
-    present = decisions.set_index("round").objective_predicted.loc[row["round"]]
-    np.testing.assert_allclose(row.marginal_objective, joint - present, rtol=1e-9)
+    round_row = rounds.set_index("round").loc[row["round"]]
+    budget_s = 51.904512
+    zeta = row["round"] ** -0.5
+    joint_objective = (
+        len(joint_set)
+        - zeta * (round_row.virtual_queue_before_s * delay_s + delay_s**2 / 2) / budget_s**2
+    )
+    objective = decisions.set_index("round").objective_predicted.loc[row["round"]]
+    np.testing.assert_allclose(row.marginal_objective, joint_objective - objective, rtol=1e-9)

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.command_line import NETWORK
-from support.phased_runs import go, phased
+from support.command_line import NETWORK, dotted
+from support.phased_runs import phased, run_all_rounds
 
 from coupling import Scenario, run
 
@@ -23,13 +23,13 @@ def tables(folder: Path) -> Tables:
 def aggregate(folder: Path, **changes: object) -> Tables:
     """Run the small network of the paper's protocol with some keys set (``__`` for dots)."""
     (folder / "network.toml").write_text(NETWORK)
-    overrides = {key.replace("__", "."): value for key, value in changes.items()}
+    overrides = dotted(changes)
     return tables(run(Scenario.load(folder / "network.toml", overrides), folder / "run"))
 
 
 def legs(folder: Path, **changes: object) -> Tables:
     """Run the small network with the split step's legs and some keys set (``__`` for dots)."""
-    go(phased(folder, **changes), folder)
+    run_all_rounds(phased(folder, **changes), folder)
     return tables(folder)
 
 
@@ -41,17 +41,17 @@ COSTS: dict[str, Any] = {
 }
 
 
-def test_sending_receiving_and_computing_each_cost_what_their_model_says(tmp_path: Path) -> None:
-    found = legs(tmp_path, rounds=3, devices__tx_power_w=0.5, **COSTS)
+def test_sending_receiving_and_computing_cost_the_energy_of_the_model(tmp_path: Path) -> None:
+    frames = legs(tmp_path, rounds=3, devices__tx_power_w=0.5, **COSTS)
 
-    rows = found["devices"].set_index(["round", "device"])
-    took_s = found["transfers"].assign(took=lambda t: t.end_s - t.start_s)
-    by_way = took_s.pivot_table(
+    rows = frames["devices"].set_index(["round", "device"])
+    timed_legs = frames["transfers"].assign(took=lambda t: t.end_s - t.start_s)
+    duration_s = timed_legs.pivot_table(
         index=["round", "device"], columns="direction", values="took", aggfunc="sum"
     )
     assert len(rows) == 12
-    np.testing.assert_allclose(rows.transmit_j, 0.5 * by_way.uplink, rtol=1e-9)
-    np.testing.assert_allclose(rows.receive_j, 0.3 * by_way.downlink, rtol=1e-9)
+    np.testing.assert_allclose(rows.transmit_j, 0.5 * duration_s.uplink, rtol=1e-9)
+    np.testing.assert_allclose(rows.receive_j, 0.3 * duration_s.downlink, rtol=1e-9)
     # kappa f^2 x cycles = 1e-28 x 4e18 x 5e9.
     np.testing.assert_allclose(rows.compute_j, 2.0, rtol=1e-12)
     np.testing.assert_allclose(
@@ -59,7 +59,7 @@ def test_sending_receiving_and_computing_each_cost_what_their_model_says(tmp_pat
     )
 
 
-def test_jitter_makes_a_step_longer_and_not_dearer(tmp_path: Path) -> None:
+def test_jitter_changes_the_time_of_a_step_and_not_its_energy(tmp_path: Path) -> None:
     compute = {"speed_per_s": 2e9, "jitter": 0.5}
 
     rows = legs(tmp_path, rounds=3, **(COSTS | {"devices__compute": compute}))["devices"]
@@ -68,35 +68,37 @@ def test_jitter_makes_a_step_longer_and_not_dearer(tmp_path: Path) -> None:
     np.testing.assert_allclose(rows.compute_j, 2.0, rtol=1e-12)
 
 
-def test_a_device_whose_battery_runs_empty_stops_at_that_instant_and_is_not_offered_again(
+def test_an_empty_battery_ends_transfers_at_that_instant_and_for_good(
     tmp_path: Path,
 ) -> None:
-    found = aggregate(
+    frames = aggregate(
         tmp_path, rounds=4, scheduler__kind="all_in", devices__battery={"capacity_j": 100.0}
     )
 
-    rounds, devices, transfers = found["rounds"], found["devices"], found["transfers"]
-    # 4 devices with 1 W for 100 s: the payload of 52 Mbit takes all of them the same time, (7).
-    lasts_s = 0.0
+    rounds, devices, transfers = frames["rounds"], frames["devices"], frames["transfers"]
+    # 4 devices with 1 W for 100 s: by (7) the payload of 52 Mbit takes each device the same time.
+    elapsed_s = 0.0
     for number, row in enumerate(rounds.itertuples(), 1):
-        ended = transfers[transfers["round"] == number]
+        legs_of_round = transfers[transfers["round"] == number]
         full_s = row.delay_predicted_s
-        if lasts_s + full_s <= 100.0 and row.scheduled:
-            assert (ended.status == "delivered").all()
-            lasts_s += full_s
+        if elapsed_s + full_s <= 100.0 and row.scheduled:
+            assert (legs_of_round.status == "delivered").all()
+            elapsed_s += full_s
         elif row.scheduled:
-            assert (ended.status == "aborted").all()
-            np.testing.assert_allclose(ended.end_s - ended.start_s, 100.0 - lasts_s, rtol=1e-9)
-            bits = (ended.rate_bps * (100.0 - lasts_s)).to_numpy()
-            assert (np.abs(ended.bits_delivered - bits) <= 1.0).all()
+            assert (legs_of_round.status == "aborted").all()
+            np.testing.assert_allclose(
+                legs_of_round.end_s - legs_of_round.start_s, 100.0 - elapsed_s, rtol=1e-9
+            )
+            bits = (legs_of_round.rate_bps * (100.0 - elapsed_s)).to_numpy()
+            assert (np.abs(legs_of_round.bits_delivered - bits) <= 1.0).all()
             assert row.arrived == 0
-            assert row.delay_s == pytest.approx(100.0 - lasts_s)
-            lasts_s = 100.0
-    assert lasts_s == 100.0, "the batteries ran out"
+            assert row.delay_s == pytest.approx(100.0 - elapsed_s)
+            elapsed_s = 100.0
+    assert elapsed_s == 100.0, "the batteries ran out"
     assert devices.groupby("device").energy_j.sum().tolist() == pytest.approx([100.0] * 4)
-    last = devices[devices["round"] == 4]
-    assert not last.available.any()
-    assert (last.battery_j == 0).all()
+    last_round = devices[devices["round"] == 4]
+    assert not last_round.available.any()
+    assert (last_round.battery_j == 0).all()
     assert rounds.scheduled.iloc[-1] == 0
     assert (rounds.end_s > rounds.start_s).all()
 
@@ -104,31 +106,29 @@ def test_a_device_whose_battery_runs_empty_stops_at_that_instant_and_is_not_offe
 @pytest.mark.parametrize(
     ("capacity_j", "computed_s"), [(1.8, 1.8), (3.2, 2.0)], ids=["computing", "sending"]
 )
-def test_where_a_battery_runs_empty_is_where_the_trace_ends(
+def test_computing_and_sending_end_when_the_battery_is_empty(
     tmp_path: Path, capacity_j: float, computed_s: float
 ) -> None:
-    """Embedding takes 2 s and 2 J to compute: 4e9 operations at 2e9 a second and 1.25e-28 of
-    kappa.
-    """
+    # Computing the embedding takes 2 s and 2 J: 4e9 operations at 2e9 per second, kappa 1.25e-28.
     costs = COSTS | {"devices__energy": {"kappa": 1.25e-28}}
 
-    found = legs(tmp_path, rounds=2, devices__battery={"capacity_j": capacity_j}, **costs)
+    frames = legs(tmp_path, rounds=2, devices__battery={"capacity_j": capacity_j}, **costs)
 
-    transfers, devices = found["transfers"], found["devices"]
+    transfers, devices = frames["transfers"], frames["devices"]
     assert (transfers.status == "aborted").all()
     assert (transfers.leg == "embedding").all()
     assert len(transfers) == 4
-    first = devices[devices["round"] == 1]
-    np.testing.assert_allclose(first.compute_s, computed_s, rtol=1e-12)
+    first_round = devices[devices["round"] == 1]
+    np.testing.assert_allclose(first_round.compute_s, computed_s, rtol=1e-12)
     np.testing.assert_allclose(transfers.start_s, computed_s, rtol=1e-12)
-    np.testing.assert_allclose(first.energy_j, capacity_j, rtol=1e-9)
+    np.testing.assert_allclose(first_round.energy_j, capacity_j, rtol=1e-9)
     assert not devices[devices["round"] == 2].available.any()
 
 
-def test_a_device_that_ran_empty_while_it_computed_does_not_wait_for_a_better_channel(
+def test_a_device_without_charge_does_not_wait_for_a_better_channel(
     tmp_path: Path,
 ) -> None:
-    found = legs(
+    frames = legs(
         tmp_path,
         rounds=1,
         channel__coherence=1000.0,
@@ -138,43 +138,97 @@ def test_a_device_that_ran_empty_while_it_computed_does_not_wait_for_a_better_ch
         **(COSTS | {"devices__energy": {"kappa": 1.25e-28}}),
     )
 
-    transfers = found["transfers"]
+    transfers = frames["transfers"]
     assert (transfers.status == "aborted").all()
     np.testing.assert_allclose(transfers.end_s, 1.6, rtol=1e-12)
 
 
-def test_a_charger_brings_a_device_back(tmp_path: Path) -> None:
+def test_a_recharged_device_is_available_again(tmp_path: Path) -> None:
     battery = {"capacity_j": 50.0, "recharge_w": 0.2}
 
-    found = aggregate(tmp_path, rounds=30, scheduler__kind="all_in", devices__battery=battery)
+    frames = aggregate(tmp_path, rounds=30, scheduler__kind="all_in", devices__battery=battery)
 
     available = (
-        found["devices"]
+        frames["devices"]
         .pivot_table(index="round", columns="device", values="available")
         .astype(bool)
     )
-    assert (found["transfers"].status == "aborted").any()
-    assert available.all(axis=None), "what a round recharges is something to spend in the next one"
-    assert_batteries_follow(found, **battery)
+    assert (frames["transfers"].status == "aborted").any()
+    assert available.all(axis=None), "each round recharges enough for the next round"
+    assert_batteries_follow(frames, **battery)
 
 
 def assert_batteries_follow(
-    found: Tables, capacity_j: float, recharge_w: float = 0.0, idle_w: float = 0.0, **_: object
+    frames: Tables, capacity_j: float, recharge_w: float = 0.0, idle_w: float = 0.0, **_: object
 ) -> None:
-    """Check the law of the charge from each round to the next, and who is offered, from the tables
-    alone.
-    """
-    rounds, devices = found["rounds"], found["devices"]
+    """Assert that the charge of each device follows from the tables of the round before."""
+    rounds, devices = frames["rounds"], frames["devices"]
     count = devices.device.nunique()
     charge_j = devices.battery_j.to_numpy().reshape(-1, count)
     spent_j = devices.energy_j.fillna(0.0).to_numpy().reshape(-1, count)
-    lasts_s = (rounds.end_s - rounds.start_s).to_numpy()[:, None]
+    duration_s = (rounds.end_s - rounds.start_s).to_numpy()[:, None]
 
     assert (charge_j >= 0).all()
     assert (charge_j <= capacity_j).all()
     assert (spent_j <= charge_j * (1 + 1e-9)).all()
-    after_j = np.clip(charge_j - spent_j + (recharge_w - idle_w) * lasts_s, 0.0, capacity_j)
-    np.testing.assert_allclose(charge_j[1:], after_j[:-1], atol=2e-6 * capacity_j)
+    next_charge_j = np.clip(
+        charge_j - spent_j + (recharge_w - idle_w) * duration_s, 0.0, capacity_j
+    )
+    np.testing.assert_allclose(charge_j[1:], next_charge_j[:-1], atol=2e-6 * capacity_j)
+
+
+def assert_legs_cost_their_power(
+    transfers: pd.DataFrame, *, power_w: float, receive_w: float, skipping: bool
+) -> None:
+    """Assert that the energy of each leg is its power times its time on air."""
+    duration_s = transfers.end_s - transfers.start_s
+    uplink = transfers.direction == "uplink"
+    by_hand_j = duration_s * np.where(uplink, power_w, receive_w)
+    if skipping:
+        assert (transfers.energy_j <= by_hand_j + 1e-9).all()
+    else:
+        # Without skipped blocks the duration of a leg is its time on air.
+        np.testing.assert_allclose(transfers.energy_j, by_hand_j, rtol=1e-9, atol=1e-9)
+
+
+def assert_energies_sum(frames: Tables) -> None:
+    """Assert that energies of legs sum to the devices table, and its rows to the rounds table."""
+    rounds, devices, transfers = frames["rounds"], frames["devices"], frames["transfers"]
+    key = [transfers["round"], transfers.device]
+    rows = devices[devices.scheduled].set_index(["round", "device"])
+    uplink = transfers.direction == "uplink"
+    for column, legs_j in (
+        ("transmit_j", transfers.energy_j.where(uplink, 0.0)),
+        ("receive_j", transfers.energy_j.where(~uplink, 0.0)),
+    ):
+        summed_j = legs_j.groupby(key).sum().reindex(rows.index, fill_value=0.0)
+        np.testing.assert_allclose(rows[column], summed_j, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        rows.energy_j, rows.transmit_j + rows.receive_j + rows.compute_j, rtol=1e-12
+    )
+    per_round_j = rows.energy_j.groupby("round").sum().reindex(rounds["round"], fill_value=0.0)
+    np.testing.assert_allclose(rounds.energy_j, per_round_j, rtol=1e-12, atol=1e-12)
+    assert (rows.compute_j <= 2.0 + 1e-12).all()
+    # A device whose gradient was delivered has computed everything: 1e-28 x (2e9)^2 x 5e9.
+    delivered = transfers[(transfers.leg == "gradient") & (transfers.status == "delivered")]
+    complete = rows.loc[pd.MultiIndex.from_frame(delivered[["round", "device"]])]
+    np.testing.assert_allclose(complete.compute_j, 2.0, rtol=1e-12)
+
+
+def assert_aborts_have_a_cause(
+    frames: Tables, battery: dict[str, Any] | None, *, markov: bool
+) -> None:
+    """Assert that only departures and empty batteries abort legs, and that charges follow."""
+    devices, transfers = frames["devices"], frames["transfers"]
+    assert (devices.available | ~devices.scheduled).all()
+    aborted = transfers.status == "aborted"
+    assert not aborted.any() or battery is not None or markov
+    assert (transfers.bits_delivered[aborted] < transfers.bits[aborted]).all()
+    if battery is None:
+        assert devices.battery_j.isna().all()
+    else:
+        assert_batteries_follow(frames, **battery)
+        assert (devices.battery_j[devices.available] > 0).all()
 
 
 @settings(
@@ -204,7 +258,7 @@ def assert_batteries_follow(
     power_w=st.sampled_from([0.5, 1.0]),
     round_clock=st.booleans(),
 )
-def test_in_any_world_the_legs_and_steps_add_up_to_the_table_and_to_the_round(
+def test_energies_of_legs_and_steps_sum_to_the_tables_in_any_world(
     tmp_path_factory: pytest.TempPathFactory,
     seed: int,
     moving: bool,
@@ -219,7 +273,6 @@ def test_in_any_world_the_legs_and_steps_add_up_to_the_table_and_to_the_round(
     power_w: float,
     round_clock: bool,
 ) -> None:
-    folder = tmp_path_factory.mktemp("energy")
     changes: dict[str, Any] = {
         "devices__compute": {"speed_per_s": 2e9, "jitter": 0.3},
         "devices__energy": {"receive_w": receive_w, "kappa": 1e-28},
@@ -238,54 +291,16 @@ def test_in_any_world_the_legs_and_steps_add_up_to_the_table_and_to_the_round(
     if markov:
         changes["devices__availability"] = {"kind": "markov", "mean_on_s": 40.0, "mean_off_s": 20.0}
     if round_clock:
-        changes["world_clock"], changes["round_period_s"] = "round", 30.0
+        changes |= {"world_clock": "round", "round_period_s": 30.0}
+    small = {"seed": seed, "rounds": 5, "channel__coherence": coherence}
 
-    found = legs(
-        folder,
-        seed=seed,
-        rounds=5,
-        channel__coherence=coherence,
-        scheduler__kind="exact",
-        **changes,
-    )
+    frames = legs(tmp_path_factory.mktemp("energy"), scheduler__kind="exact", **(small | changes))
 
-    rounds, devices, transfers = found["rounds"], found["devices"], found["transfers"]
-    if transfers.empty:
-        assert (rounds.energy_j == 0).all()
+    if frames["transfers"].empty:
+        assert (frames["rounds"].energy_j == 0).all()
         return
-    took_s = transfers.end_s - transfers.start_s
-    uplink = transfers.direction == "uplink"
-    if action != "skip":
-        # Bits go all the time, so the duration of a leg is its time on air.
-        by_hand = took_s * np.where(uplink, power_w, receive_w)
-        np.testing.assert_allclose(transfers.energy_j, by_hand, rtol=1e-9, atol=1e-9)
-    else:
-        assert (transfers.energy_j <= took_s * np.where(uplink, power_w, receive_w) + 1e-9).all()
-    key = [transfers["round"], transfers.device]
-    rows = devices[devices.scheduled].set_index(["round", "device"])
-    for column, legs_j in (
-        ("transmit_j", transfers.energy_j.where(uplink, 0.0)),
-        ("receive_j", transfers.energy_j.where(~uplink, 0.0)),
-    ):
-        summed = legs_j.groupby(key).sum().reindex(rows.index, fill_value=0.0)
-        np.testing.assert_allclose(rows[column], summed, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(
-        rows.energy_j, rows.transmit_j + rows.receive_j + rows.compute_j, rtol=1e-12
+    assert_legs_cost_their_power(
+        frames["transfers"], power_w=power_w, receive_w=receive_w, skipping=action == "skip"
     )
-    of_round = rows.energy_j.groupby("round").sum().reindex(rounds["round"], fill_value=0.0)
-    np.testing.assert_allclose(rounds.energy_j, of_round, rtol=1e-12, atol=1e-12)
-    assert (rows.compute_j <= 2.0 + 1e-12).all()
-    # Whoever got its gradient through has computed all of it: 1e-28 x (2e9)^2 x 5e9.
-    through = transfers[(transfers.leg == "gradient") & (transfers.status == "delivered")]
-    done = rows.loc[pd.MultiIndex.from_frame(through[["round", "device"]])]
-    np.testing.assert_allclose(done.compute_j, 2.0, rtol=1e-12)
-
-    assert (devices.available | ~devices.scheduled).all()
-    aborted = transfers.status == "aborted"
-    assert not aborted.any() or battery is not None or markov
-    assert (transfers.bits_delivered[aborted] < transfers.bits[aborted]).all()
-    if battery is None:
-        assert devices.battery_j.isna().all()
-    else:
-        assert_batteries_follow(found, **battery)
-        assert (devices.battery_j[devices.available] > 0).all()
+    assert_energies_sum(frames)
+    assert_aborts_have_a_cause(frames, battery, markov=markov)

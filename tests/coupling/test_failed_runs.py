@@ -1,4 +1,4 @@
-"""Failed runs: the error line names the round, and the tables up to there stay readable."""
+"""Failed runs: the error line names the round, and the tables of earlier rounds are readable."""
 
 import json
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ from learner.job import RoundLosses
 
 @dataclass
 class Diverging(Learner):
-    """Learner whose device 2 has an infinite loss from some round on."""
+    """Learner whose device 2 has an infinite loss from ``first_round`` on."""
 
-    at: int
+    first_round: int
     evaluated: int = 0
     jobs: list[int] = field(default_factory=list)
     partition: None = None
@@ -42,8 +42,9 @@ class Diverging(Learner):
     def delivered(self, job: Any, leg: str) -> None: ...
 
     def aggregate(self, aggregator: Any, round_number: int) -> RoundLosses:
-        jobs, self.jobs = self.jobs, []
-        if jobs and round_number >= self.at:
+        jobs = self.jobs
+        self.jobs = []
+        if jobs and round_number >= self.first_round:
             raise DivergedError(2, float("inf"))
         return RoundLosses(dict.fromkeys(jobs, 0.5), {})
 
@@ -71,7 +72,7 @@ def assert_readable_and_complete(out: Path, rounds: int) -> None:
         assert run.provenance["simulated_s"] == run.rounds.end_s.iloc[-1]
 
 
-def test_a_loss_that_is_not_finite_ends_the_run_with_the_round_and_the_tables_before_it(
+def test_an_infinite_loss_ends_the_run_and_keeps_the_earlier_rounds(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = Scenario.load(
@@ -80,7 +81,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_round_and_the_tables_be
     )
     monkeypatch.setattr(
         "coupling.simulation.simulation.build_learner",
-        lambda scenario, learning: Diverging(at=6),
+        lambda scenario, learning: Diverging(first_round=6),
     )
 
     with pytest.raises(
@@ -94,21 +95,21 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_the_round_and_the_tables_be
     assert (run.rounds.train_loss == 0.5).all()
 
 
-def test_a_learning_rate_without_measure_ends_a_real_run_with_exit_status_1(
+def test_an_extreme_learning_rate_ends_a_real_run_with_exit_status_1(
     folder: Path, tiny_learner: str, airtune: Airtune
 ) -> None:
     (folder / "tiny.toml").write_text(NETWORK.replace("rounds = 3", "rounds = 40") + tiny_learner)
 
     answer = airtune("run", "tiny.toml", "--out", "out", "--set", "learner.optimizer.lr=1e30")
 
-    told = answer.err.splitlines()[-1]
+    message = answer.err.splitlines()[-1]
     assert answer.status == 1
     assert answer.out == ""
     assert "Traceback" not in answer.err
-    number = int(told.removeprefix("round ").partition(":")[0])
+    number = int(message.removeprefix("round ").partition(":")[0])
     assert 1 <= number < 40
-    assert told.startswith(f"round {number}: the loss of device ")
-    assert told.endswith("; lower the learning rates")
+    assert message.startswith(f"round {number}: the loss of device ")
+    assert message.endswith("; lower the learning rates")
     assert_readable_and_complete(folder / "out", number - 1)
 
 
@@ -121,7 +122,7 @@ def test_a_learning_rate_without_measure_ends_a_real_run_with_exit_status_1(
         ("scheduler.delay_budget_s_per_bit=1e-320", "round 1: "),
     ],
 )
-def test_a_number_beyond_all_physics_ends_the_run_before_an_infinity_is_written(
+def test_an_extreme_number_ends_the_run_before_an_infinity_is_written(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
     answer = airtune("run", "network.toml", "--no-learning", "--out", "out", "--set", setting)
@@ -134,7 +135,7 @@ def test_a_number_beyond_all_physics_ends_the_run_before_an_infinity_is_written(
     assert_readable_and_complete(folder / "out", 0)
 
 
-def test_a_run_that_failed_says_so_in_its_provenance_and_one_that_ends_well_does_not(
+def test_the_provenance_of_a_complete_run_has_the_state_finished(
     folder: Path,
 ) -> None:
     coupling.run(Scenario.load(folder / "network.toml"), folder / "out", learning=False)

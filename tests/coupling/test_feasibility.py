@@ -56,7 +56,7 @@ def test_twice_the_power_halves_the_floor(folder: Path) -> None:
     assert lines(folder, **half) == []
 
 
-def test_recorded_gains_count_as_they_are(folder: Path) -> None:
+def test_gains_of_a_trace_count_without_a_path_loss(folder: Path) -> None:
     (folder / "gains.csv").write_text("block,device,gain\n0,0,1.0\n0,1,0.125\n0,2,0.001\n")
     (folder / "recorded.toml").write_text(
         (folder / "network.toml")
@@ -66,7 +66,7 @@ def test_recorded_gains_count_as_they_are(folder: Path) -> None:
     )
     recorded = {key: value for key, value in THREE.items() if "path_loss" not in key}
 
-    found = [
+    warned = [
         warnings(
             Scenario.load(
                 folder / "recorded.toml",
@@ -76,7 +76,7 @@ def test_recorded_gains_count_as_they_are(folder: Path) -> None:
         for share in (0.999, 1.001)
     ]
 
-    assert [len(entry) for entry in found] == [1, 0]
+    assert [len(entry) for entry in warned] == [1, 0]
 
 
 def test_validate_warns_in_one_line_and_accepts_the_file(folder: Path, airtune: Airtune) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.command_line import LEARNER, NETWORK, Airtune
+from support.command_line import LEARNER, NETWORK, Airtune, set_arguments
 
 import analysis
 import coupling
@@ -39,7 +39,7 @@ def test_a_table_of_the_same_kind_is_merged_key_by_key(folder: Path) -> None:
     }
 
 
-def test_a_table_without_kind_keeps_that_of_the_file_it_extends(folder: Path) -> None:
+def test_a_table_without_kind_keeps_the_kind_of_the_extended_file(folder: Path) -> None:
     scenario = load(folder, "[scheduler]\nzeta = { initial = 3.0 }\n")
 
     assert scenario.tables()["scheduler"]["zeta"] == {"kind": "inverse_sqrt", "initial": 3.0}
@@ -52,7 +52,7 @@ def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
         '[channel]\nfading = { kind = "none" }\n',
     )
 
-    # Were it merged, both budgets would be there, and drift = "full" with them.
+    # A merged table would have both budgets and drift = "full".
     assert scenario.delay_budget_s == 9.0
     assert scenario.scheduler.drift == "paper"
     assert scenario.channel.path_loss == Scenario.load(folder / "network.toml").channel.path_loss
@@ -61,7 +61,7 @@ def test_a_table_whose_kind_changes_is_replaced(folder: Path) -> None:
 def test_a_later_key_replaces_the_key_that_it_excludes(folder: Path) -> None:
     extended = load(folder, "[scheduler]\ndelay_budget_s = 9.0\n")
     overridden = Scenario.load(folder / "network.toml", {"scheduler.delay_budget_s": 9.0})
-    back = load(
+    restored = load(
         folder, "[scheduler]\ndelay_budget_s = 9.0\n", **{"scheduler.delay_budget_s_per_bit": 1e-6}
     )
 
@@ -71,7 +71,10 @@ def test_a_later_key_replaces_the_key_that_it_excludes(folder: Path) -> None:
             9.0,
             None,
         )
-    assert (back.scheduler.delay_budget_s, back.scheduler.delay_budget_s_per_bit) == (None, 1e-6)
+    assert (restored.scheduler.delay_budget_s, restored.scheduler.delay_budget_s_per_bit) == (
+        None,
+        1e-6,
+    )
 
 
 def test_files_extend_each_other_in_a_chain_and_the_nearest_wins(folder: Path) -> None:
@@ -113,7 +116,7 @@ def test_set_takes_toml_values_and_bare_words(argument: str, key: str, value: ob
 
 def test_set_without_a_value_removes_a_key(folder: Path, airtune: Airtune) -> None:
     default = Scenario.load(folder / "network.toml", {"scheduler.drift": None})
-    instead = Scenario.load(
+    replaced = Scenario.load(
         folder / "network.toml",
         {
             "channel.path_loss": None,
@@ -124,7 +127,7 @@ def test_set_without_a_value_removes_a_key(folder: Path, airtune: Airtune) -> No
 
     assert Scenario.load(folder / "network.toml").scheduler.drift == "full"
     assert default.scheduler.drift == "paper"
-    assert instead.channel.gains is not None
+    assert replaced.channel.gains is not None
     for key, line in (
         ("cell.bandwidth_hz", "network.toml: cell.bandwidth_hz is missing\n"),
         ("cell.bandwith_hz", "--set cell.bandwith_hz=: there is no such key to remove\n"),
@@ -154,7 +157,7 @@ def test_a_table_by_set_is_merged_and_later_settings_win(folder: Path, airtune: 
         "rounds=2",
         "trace.devices=scheduled",
     ]
-    arguments = [part for setting in settings for part in ("--set", setting)]
+    arguments = set_arguments(settings)
 
     answer = airtune("run", "network.toml", "--no-learning", "--json", "--out", "out", *arguments)
 
@@ -184,10 +187,10 @@ def test_a_path_is_relative_to_the_file_that_names_it(
 ) -> None:
     below = folder / "below"
     (below / "model").mkdir(parents=True)
-    named = LEARNER.replace('{ name = "movie_reviews" }', '{ path = "data" }').replace(
+    table = LEARNER.replace('{ name = "movie_reviews" }', '{ path = "data" }').replace(
         "minilm", "model"
     )
-    (below / "base.toml").write_text(NETWORK + named)
+    (below / "base.toml").write_text(NETWORK + table)
     (folder / "child.toml").write_text('extends = "below/base.toml"\nrounds = 2\n')
     monkeypatch.chdir(folder.parent)
 
@@ -201,7 +204,7 @@ def test_a_path_is_relative_to_the_file_that_names_it(
     assert by_set.data.path == str(folder.parent / "data")
 
 
-def test_a_model_that_is_no_directory_stays_the_name_it_is(folder: Path) -> None:
+def test_a_model_name_that_is_no_directory_is_unchanged(folder: Path) -> None:
     learner = Scenario.load(folder / "learning.toml").learner
 
     assert learner is not None
@@ -218,7 +221,7 @@ def test_a_byte_order_mark_is_not_an_error(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["network", "learning"])
-def test_the_resolved_scenario_loads_again_as_the_same(name: str, folder: Path) -> None:
+def test_the_resolved_scenario_loads_again_unchanged(name: str, folder: Path) -> None:
     scenario = Scenario.load(
         folder / f"{name}.toml", {"seed": 2**70, "scheduler.queue_initial_budgets": 0.1}
     )
@@ -226,22 +229,22 @@ def test_the_resolved_scenario_loads_again_as_the_same(name: str, folder: Path) 
     out = folder / "out"
     coupling.run(scenario, out, learning=False)
 
-    again = Scenario.load(out / "scenario.toml")
-    assert again.tables() == scenario.tables()
-    assert again.digest() == scenario.digest()
+    reloaded = Scenario.load(out / "scenario.toml")
+    assert reloaded.tables() == scenario.tables()
+    assert reloaded.digest() == scenario.digest()
     run = analysis.load(out)
     assert run.scenario == scenario.tables()
     assert run.provenance["scenario_sha256"] == scenario.digest()
 
 
 def test_the_resolved_scenario_runs_to_the_same_tables(folder: Path) -> None:
-    first = coupling.run(Scenario.load(folder / "network.toml"), folder / "a", learning=False)
+    original = coupling.run(Scenario.load(folder / "network.toml"), folder / "a", learning=False)
 
-    second = coupling.run(
+    repeated = coupling.run(
         Scenario.load(folder / "a" / "scenario.toml"), folder / "b", learning=False
     )
 
-    assert analysis.load(second).devices.equals(analysis.load(first).devices)
+    assert analysis.load(repeated).devices.equals(analysis.load(original).devices)
 
 
 def test_every_key_that_differs_gives_another_digest(folder: Path) -> None:
@@ -269,26 +272,25 @@ def test_a_default_that_is_spelled_out_gives_the_same_digest(folder: Path) -> No
         "scheduler.zeta": {"kind": "inverse_sqrt"},
     }
 
-    digests = {Scenario.load(folder / "network.toml", given).digest() for given in ({}, defaults)}
+    digests = {
+        Scenario.load(folder / "network.toml", overrides).digest() for overrides in ({}, defaults)
+    }
 
     assert len(digests) == 1
 
 
-def test_only_the_seed_leaves_the_setup_as_it_is(folder: Path) -> None:
+def test_only_the_seed_leaves_the_setup_digest_unchanged(folder: Path) -> None:
     digests = [
-        Scenario.load(folder / "network.toml", given).setup_digest()
-        for given in ({}, {"seed": 2}, {"rounds": 9})
+        Scenario.load(folder / "network.toml", overrides).setup_digest()
+        for overrides in ({}, {"seed": 2}, {"rounds": 9})
     ]
 
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_no_default_changes_without_a_new_digest_version() -> None:
-    """Defaults count as absent in a digest: another default under the old version would pass for
-    the same run.
-
-    A default that must change raises DIGEST_VERSION, and takes its new value in defaults.json.
-    """
+    # Defaults count as absent in a digest, so a changed default would give two runs one digest.
+    # To change a default, raise DIGEST_VERSION and write the new value to defaults.json.
     golden = json.loads((Path(__file__).parent / "defaults.json").read_text())
     tables = json_schema()["$defs"] | {"Scenario": json_schema()}
     present = {
@@ -301,7 +303,7 @@ def test_no_default_changes_without_a_new_digest_version() -> None:
     changed = {key: value for key, value in golden["defaults"].items() if present[key] != value}
 
     assert len(golden["defaults"]) > 50
-    assert golden["schema"] == DIGEST_VERSION, "new golden ones belong to a new version"
+    assert golden["schema"] == DIGEST_VERSION, "a new version needs new golden defaults"
     assert changed == {}
 
 
@@ -322,11 +324,11 @@ def test_a_renamed_key_in_a_file_is_refused_with_its_new_name(
 
 
 def test_a_renamed_key_on_the_command_line_is_refused(folder: Path, airtune: Airtune) -> None:
-    set_one = airtune("validate", "network.toml", "--set", "scheduler.knowledge.kind=perfect")
+    set_key = airtune("validate", "network.toml", "--set", "scheduler.knowledge.kind=perfect")
     vary = ("--vary", "scheduler.knowledge={kind='perfect'}")
     varied = airtune("sweep", "network.toml", *vary, "--out", "sweep")
 
-    for answer in (set_one, varied):
+    for answer in (set_key, varied):
         assert answer.status == 2
         assert answer.err == f"network.toml: {OLD_CSI} (from --set)\n"
     assert set(folder.iterdir()) == {folder / "network.toml", folder / "learning.toml"}

@@ -1,4 +1,4 @@
-"""Parquet files: units, meanings, the schema version, nulls."""
+"""Parquet files of a run: units, meanings, schema version and nulls."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def out(folder: Path, tiny_learner: str) -> Path:
     return coupling.run(Scenario.load(folder / "tiny.toml"), folder / "out")
 
 
-def test_every_file_says_the_unit_and_the_meaning_of_each_column_and_the_schema_version(
+def test_every_file_has_units_meanings_and_the_schema_version(
     out: Path,
 ) -> None:
     for name, columns in TABLES.items():
@@ -43,7 +43,7 @@ def test_every_file_says_the_unit_and_the_meaning_of_each_column_and_the_schema_
                 assert stored.nullable == column.nullable
 
 
-def test_every_column_is_described_in_a_sentence_with_a_unit_where_it_is_a_quantity() -> None:
+def test_every_column_has_a_sentence_and_every_quantity_a_unit() -> None:
     for name, columns in TABLES.items():
         assert len({column.name for column in columns}) == len(columns)
         for column in columns:
@@ -64,7 +64,7 @@ def test_the_unit_in_a_name_is_the_unit_in_the_file() -> None:
                     assert column.unit == unit, column.name
 
 
-def test_nulls_stand_only_where_a_column_may_have_them_and_nan_nowhere(out: Path) -> None:
+def test_only_nullable_columns_have_nulls_and_no_column_has_nan(out: Path) -> None:
     nulls = set()
     for name, columns in TABLES.items():
         table = pq.read_table(out / name)
@@ -86,25 +86,25 @@ def test_nulls_stand_only_where_a_column_may_have_them_and_nan_nowhere(out: Path
 
 def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
     assert {
-        "round", "start_s", "end_s", "scheduled", "arrived", "delay_predicted_s", "delay_s", "delay_budget_s",
-        "virtual_queue_before_s", "virtual_queue_s", "objective", "train_loss", "energy_j", "policy_wall_s",
-        "learner_wall_s",
+        "round", "start_s", "end_s", "scheduled", "arrived", "delay_predicted_s", "delay_s",
+        "delay_budget_s", "virtual_queue_before_s", "virtual_queue_s", "objective", "train_loss",
+        "energy_j", "policy_wall_s", "learner_wall_s",
     } <= set(schema("rounds").names)  # fmt: skip
     assert {
-        "round", "device", "x_m", "y_m", "distance_m", "gain", "scheduled", "bandwidth_hz", "rate_bps", "bits",
-        "delay_s", "energy_j", "loss",
+        "round", "device", "x_m", "y_m", "distance_m", "gain", "scheduled", "bandwidth_hz",
+        "rate_bps", "bits", "delay_s", "energy_j", "loss",
     } <= set(schema("devices").names)  # fmt: skip
     assert {
-        "round", "device", "leg", "direction", "bits", "bits_delivered", "start_s", "end_s", "bandwidth_hz",
-        "rate_bps", "status",
+        "round", "device", "leg", "direction", "bits", "bits_delivered", "start_s", "end_s",
+        "bandwidth_hz", "rate_bps", "status",
     } <= set(schema("transfers").names)  # fmt: skip
     assert {
-        "round", "time_s", "loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max",
-        "heads_trained",
+        "round", "time_s", "loss", "accuracy", "accuracy_trained", "accuracy_min",
+        "accuracy_max", "heads_trained",
     } <= set(schema("evaluations").names)  # fmt: skip
 
 
-def test_rows_that_were_interrupted_while_they_came_are_not_written(tmp_path: Path) -> None:
+def test_rows_of_an_interrupted_round_are_not_written(tmp_path: Path) -> None:
     writer = TableWriter(tmp_path)
     row = {column.name: 0 for column in TABLES["evaluations"]}
     writer.write({"evaluations": [(1, row)]})
@@ -117,7 +117,7 @@ def test_rows_that_were_interrupted_while_they_came_are_not_written(tmp_path: Pa
 
 
 def test_a_table_without_rows_has_its_columns(folder: Path) -> None:
-    # A queue so long that no device is scheduled, and no learner that is evaluated.
+    # The queue is too long for any device to be scheduled, and no learner is evaluated.
     scenario = Scenario.load(folder / "network.toml", {"scheduler.queue_initial_budgets": 1e9})
 
     trace = analysis.load(coupling.run(scenario, folder / "out"))

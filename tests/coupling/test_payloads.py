@@ -1,4 +1,4 @@
-"""Payload sizes: the learner is asked once per device and round."""
+"""Payload sizes: the learner computes each size once per device and round."""
 
 from collections.abc import Mapping
 
@@ -19,17 +19,17 @@ class CountingLearner:
         return {"embedding": 1000 * round_number + device, "feature": 2, "gradient": 3}
 
 
-def test_each_payload_is_asked_for_once_per_round() -> None:
+def test_each_payload_is_requested_once_per_round() -> None:
     learner = CountingLearner()
     sizes = EncodedSizes(4, learner)  # type: ignore[arg-type]
 
-    first = [sizes.bits(1) for _ in range(3)]
-    second = sizes.bits(2)
-    again = sizes.bits(1)
+    round_1 = [sizes.bits(1) for _ in range(3)]
+    round_2 = sizes.bits(2)
+    round_1_repeated = sizes.bits(1)
 
     assert learner.calls == 3 * 4
     expected = [1000, 1001, 1002, 1003]
-    assert first[2]["embedding"].tolist() == again["embedding"].tolist() == expected
-    assert second["embedding"].tolist() == [2000, 2001, 2002, 2003]
-    assert np.array_equal(second["gradient"], np.full(4, 3.0))
-    assert second["feature"].tolist() == pytest.approx([2.0] * 4)
+    assert round_1[2]["embedding"].tolist() == round_1_repeated["embedding"].tolist() == expected
+    assert round_2["embedding"].tolist() == [2000, 2001, 2002, 2003]
+    assert np.array_equal(round_2["gradient"], np.full(4, 3.0))
+    assert round_2["feature"].tolist() == pytest.approx([2.0] * 4)

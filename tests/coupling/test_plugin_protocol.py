@@ -67,24 +67,24 @@ sizes = { header = 1_000, body = 51_903_512 }
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return a folder with the plug-in beside a scenario; another one is the working directory."""
-    there = tmp_path / "there"
-    there.mkdir()
-    (there / "headers.py").write_text(PLUGIN)
+def plugin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder with the plug-in and a scenario that is not the working directory."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+    (folder / "headers.py").write_text(PLUGIN)
     old = 'kind = "aggregate"\npayload_bit = 51_904_512\n'
-    (there / "plugin.toml").write_text(NETWORK.replace(old, HEADERS))
-    (there / "plain.toml").write_text(NETWORK)
-    (there / "learning.toml").write_text(NETWORK.replace(old, HEADERS) + LEARNER)
+    (folder / "plugin.toml").write_text(NETWORK.replace(old, HEADERS))
+    (folder / "plain.toml").write_text(NETWORK)
+    (folder / "learning.toml").write_text(NETWORK.replace(old, HEADERS) + LEARNER)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    yield there
+    yield folder
     sys.modules.pop("headers", None)
 
 
-def test_a_protocol_beside_the_scenario_runs(elsewhere: Path, airtune: Airtune) -> None:
+def test_a_protocol_beside_the_scenario_runs(plugin_folder: Path, airtune: Airtune) -> None:
     for name in ("plugin", "plain"):
-        answer = airtune("run", str(elsewhere / f"{name}.toml"), "--out", name)
+        answer = airtune("run", str(plugin_folder / f"{name}.toml"), "--out", name)
         assert answer.status == 0, answer.err
 
     plugin, plain = (pd.read_parquet(f"{name}/devices") for name in ("plugin", "plain"))
@@ -92,8 +92,8 @@ def test_a_protocol_beside_the_scenario_runs(elsewhere: Path, airtune: Airtune) 
     assert len(plain) == 12
 
 
-def test_a_plugin_survives_its_run_directory(elsewhere: Path) -> None:
-    scenario = Scenario.load(elsewhere / "plugin.toml", {"protocol.repeat": 2})
+def test_a_plugin_survives_its_run_directory(plugin_folder: Path) -> None:
+    scenario = Scenario.load(plugin_folder / "plugin.toml", {"protocol.repeat": 2})
 
     copy = pickle.loads(pickle.dumps(scenario))
 
@@ -104,7 +104,7 @@ def test_a_plugin_survives_its_run_directory(elsewhere: Path) -> None:
         "sizes": {"header": 1_000, "body": 51_903_512},
         "repeat": 2,
     }
-    assert scenario.digest() != Scenario.load(elsewhere / "plugin.toml").digest()
+    assert scenario.digest() != Scenario.load(plugin_folder / "plugin.toml").digest()
 
 
 @pytest.mark.parametrize(
@@ -136,32 +136,36 @@ def test_a_plugin_survives_its_run_directory(elsewhere: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_plugin_table_ends_in_one_line(
-    key: str, value: object, line: str, elsewhere: Path
+    key: str, value: object, line: str, plugin_folder: Path
 ) -> None:
     with pytest.raises(ScenarioError) as error:
-        Scenario.load(elsewhere / "plugin.toml", {key: value})
+        Scenario.load(plugin_folder / "plugin.toml", {key: value})
 
-    assert str(error.value) == f"{elsewhere / 'plugin.toml'}: {line}"
+    assert str(error.value) == f"{plugin_folder / 'plugin.toml'}: {line}"
 
 
-def test_a_plugin_checks_the_other_tables(elsewhere: Path, airtune: Airtune) -> None:
-    answer = airtune("validate", str(elsewhere / "learning.toml"))
+def test_a_plugin_checks_the_other_tables(plugin_folder: Path, airtune: Airtune) -> None:
+    answer = airtune("validate", str(plugin_folder / "learning.toml"))
 
     assert answer.status == 2
     assert answer.err.endswith("protocol.kind = 'headers:HeaderTable' has no learner\n")
 
 
-def test_a_plugin_without_a_process_ends_in_one_line(elsewhere: Path, airtune: Airtune) -> None:
+def test_a_plugin_without_a_process_ends_in_one_line(plugin_folder: Path, airtune: Airtune) -> None:
     table = "protocol={kind='headers:Unbuilt'}"
-    answer = airtune("run", str(elsewhere / "plain.toml"), "--set", table, "--out", "out")
+    answer = airtune("run", str(plugin_folder / "plain.toml"), "--set", table, "--out", "out")
 
     assert answer.status == 2
     assert "protocol: kind = 'headers:Unbuilt' has no method build" in answer.err
     assert not Path("out").exists()
 
 
-def test_a_sweep_runs_a_plugin_in_its_worker_processes(elsewhere: Path, airtune: Airtune) -> None:
-    answer = airtune("sweep", str(elsewhere / "plugin.toml"), "--seeds", "0:2", "--out", "sweep")
+def test_a_sweep_runs_a_plugin_in_its_worker_processes(
+    plugin_folder: Path, airtune: Airtune
+) -> None:
+    scenario = str(plugin_folder / "plugin.toml")
+
+    answer = airtune("sweep", scenario, "--seeds", "0:2", "--out", "sweep")
 
     assert answer.status == 0, answer.err
     assert set(pd.read_parquet("sweep/sweep.parquet").state) == {"finished"}

@@ -13,7 +13,9 @@ from coupling import Scenario
 
 BASE = Path(__file__).resolve().parents[2] / "scenarios" / "paper" / "base.toml"
 ROUNDS = 60
-BAND_HZ, NOISE_PSD, BITS = 10e6, 1e-11, 51_904_512
+BAND_HZ = 10e6
+NOISE_PSD = 1e-11
+BITS = 51_904_512
 BUDGET_S = 1e-6 * BITS
 POLICIES = ("all_in", "aaba", "greedy", "algorithm1", "exact")
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -42,7 +44,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def scheduled(run: Any) -> pd.DataFrame:
-    """Return the rows of the devices that took part."""
+    """Return the rows of the scheduled devices."""
     return run.devices[run.devices.scheduled]
 
 
@@ -97,9 +99,11 @@ def test_the_virtual_queue_follows_its_update_round_by_round(run: Any) -> None:
 
 
 def test_the_objective_is_j_of_the_round(run: Any) -> None:
-    scheduler, rounds = run.scenario["scheduler"], run.rounds
+    scheduler = run.scenario["scheduler"]
+    rounds = run.rounds
     control = np.array([zeta(scheduler["zeta"], number) for number in rounds["round"]])
-    delay, queue = rounds.delay_s / BUDGET_S, rounds.virtual_queue_before_s / BUDGET_S
+    delay = rounds.delay_s / BUDGET_S
+    queue = rounds.virtual_queue_before_s / BUDGET_S
     square = delay**2 / 2 if scheduler["drift"] == "full" else 0.0
 
     by_hand = rounds.scheduled - control * (queue * delay + square)
@@ -113,7 +117,7 @@ def zeta(table: dict[str, Any], number: int) -> float:
     return table["initial"] * number**-exponent
 
 
-def test_devices_that_are_not_scheduled_have_nulls_and_nothing_else_has(run: Any) -> None:
+def test_only_unscheduled_devices_have_nulls(run: Any) -> None:
     idle = run.devices[~run.devices.scheduled]
     of_scheduled = ["bandwidth_hz", "rate_bps", "bits", "delay_s", "energy_j"]
 
@@ -135,21 +139,21 @@ def test_every_table_counts_the_same_devices(run: Any) -> None:
 
 def test_each_transfer_is_that_of_a_scheduled_device(run: Any) -> None:
     key = ["round", "device"]
-    both = run.transfers.merge(
+    joined = run.transfers.merge(
         scheduled(run), on=key, suffixes=("", "_device"), validate="one_to_one"
     )
-    both = both.merge(run.rounds[["round", "start_s"]], on="round", suffixes=("", "_round"))
+    joined = joined.merge(run.rounds[["round", "start_s"]], on="round", suffixes=("", "_round"))
 
-    assert len(both) == len(run.transfers)
-    assert (both.leg == "payload").all()
-    assert (both.direction == "uplink").all()
-    assert (both.status == "delivered").all()
-    assert (both.bits == BITS).all()
-    assert (both.bits_delivered == BITS).all()
-    assert (both.start_s == both.start_s_round).all()
-    assert (both.bandwidth_hz == both.bandwidth_hz_device).all()
-    assert (both.rate_bps == both.rate_bps_device).all()
-    assert (both.end_s == both.start_s + both.delay_s).all()
+    assert len(joined) == len(run.transfers)
+    assert (joined.leg == "payload").all()
+    assert (joined.direction == "uplink").all()
+    assert (joined.status == "delivered").all()
+    assert (joined.bits == BITS).all()
+    assert (joined.bits_delivered == BITS).all()
+    assert (joined.start_s == joined.start_s_round).all()
+    assert (joined.bandwidth_hz == joined.bandwidth_hz_device).all()
+    assert (joined.rate_bps == joined.rate_bps_device).all()
+    assert (joined.end_s == joined.start_s + joined.delay_s).all()
 
 
 def test_the_energy_is_transmit_power_times_time_on_air(run: Any) -> None:
@@ -175,11 +179,11 @@ def test_rounds_follow_each_other_and_last_as_long_as_their_delay(run: Any) -> N
 
 def test_distance_and_position_belong_together_and_stay(run: Any) -> None:
     devices = run.devices
-    first = devices[devices["round"] == 1]
+    first_round = devices[devices["round"] == 1]
 
     np.testing.assert_allclose(devices.distance_m, np.hypot(devices.x_m, devices.y_m), rtol=1e-12)
-    assert (np.hypot(first.x_m - 300, first.y_m) <= 50).all()
-    assert (devices.x_m.to_numpy().reshape(ROUNDS, 20) == first.x_m.to_numpy()).all()
+    assert (np.hypot(first_round.x_m - 300, first_round.y_m) <= 50).all()
+    assert (devices.x_m.to_numpy().reshape(ROUNDS, 20) == first_round.x_m.to_numpy()).all()
     assert devices.device.tolist() == list(range(20)) * ROUNDS
 
 
@@ -187,8 +191,8 @@ def test_the_devices_with_the_largest_gains_take_part(run: Any) -> None:
     gain = run.devices.gain.to_numpy().reshape(ROUNDS, 20)
     chosen = run.devices.scheduled.to_numpy().reshape(ROUNDS, 20)
 
-    for gains, taken in zip(gain, chosen, strict=True):
-        assert gains[taken].min(initial=np.inf) > gains[~taken].max(initial=0.0)
+    for gains, selected in zip(gain, chosen, strict=True):
+        assert gains[selected].min(initial=np.inf) > gains[~selected].max(initial=0.0)
 
 
 def test_transmit_power_counts_in_rate_and_energy(tmp_path: Path) -> None:
@@ -203,7 +207,7 @@ def test_transmit_power_counts_in_rate_and_energy(tmp_path: Path) -> None:
     np.testing.assert_allclose(rows.energy_j, 0.5 * rows.delay_s, rtol=1e-12)
 
 
-def test_where_nobody_meets_the_budget_the_clock_still_advances_and_the_run_ends(
+def test_a_budget_that_no_device_meets_still_advances_the_clock(
     tmp_path: Path,
 ) -> None:
     overrides = {"rounds": 7, "scheduler.kind": "greedy", "scheduler.delay_budget_s_per_bit": 1e-12}
@@ -222,34 +226,34 @@ def test_where_nobody_meets_the_budget_the_clock_still_advances_and_the_run_ends
     assert len(run.devices) == 7 * 20
 
 
-def test_a_trace_of_the_scheduled_devices_holds_just_their_rows(tmp_path: Path) -> None:
+def test_a_trace_of_the_scheduled_devices_holds_only_their_rows(tmp_path: Path) -> None:
     scenario = {"rounds": 20, "scheduler.queue_initial_budgets": 5}
-    every = coupling.run(Scenario.load(BASE, scenario), tmp_path / "every", learning=False)
+    full = coupling.run(Scenario.load(BASE, scenario), tmp_path / "every", learning=False)
     subset = Scenario.load(BASE, {**scenario, "trace.devices": "scheduled"})
 
     run = analysis.load(coupling.run(subset, tmp_path / "only", learning=False))
 
-    expected = scheduled(analysis.load(every)).reset_index(drop=True)
+    expected = scheduled(analysis.load(full)).reset_index(drop=True)
     pd.testing.assert_frame_equal(
         run.devices, expected.astype(run.devices.dtypes), check_exact=True
     )
     assert 0 < len(run.devices) < 20 * 20
 
 
-def test_a_run_of_many_parts_reads_like_one(
+def test_tables_of_many_parts_read_like_tables_of_one_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenario = Scenario.load(BASE, {"rounds": 20, "scheduler.queue_initial_budgets": 5})
-    one = coupling.run(scenario, tmp_path / "one", learning=False)
+    one_part = coupling.run(scenario, tmp_path / "one", learning=False)
     monkeypatch.setattr("coupling.run_directory.writer._ROWS_PER_PART", 100)
 
-    many = coupling.run(scenario, tmp_path / "many", learning=False)
+    many_parts = coupling.run(scenario, tmp_path / "many", learning=False)
 
-    assert len(list((one / "devices").iterdir())) == 1
-    assert len(list((many / "devices").iterdir())) > 3
+    assert len(list((one_part / "devices").iterdir())) == 1
+    assert len(list((many_parts / "devices").iterdir())) > 3
     for table in ("devices", "transfers"):
         pd.testing.assert_frame_equal(
-            getattr(analysis.load(many), table),
-            getattr(analysis.load(one), table),
+            getattr(analysis.load(many_parts), table),
+            getattr(analysis.load(one_part), table),
             check_exact=True,
         )

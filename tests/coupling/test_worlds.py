@@ -1,11 +1,11 @@
-"""One world for all policies, and the same run for the same seed."""
+"""Equal worlds for all policies, and equal runs for equal seeds."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from support.command_line import NETWORK
+from support.command_line import NETWORK, dotted
 
 import analysis
 import coupling
@@ -18,14 +18,14 @@ WORLD = ["round", "device", "x_m", "y_m", "distance_m", "gain"]
 def run(folder: Path, name: str, *, learning: bool = False, **overrides: object) -> Any:
     """Run ``network.toml`` with some keys set, and return the run."""
     source = folder / ("tiny.toml" if learning else "network.toml")
-    settings = {"rounds": 12} | {key.replace("__", "."): value for key, value in overrides.items()}
+    settings = {"rounds": 12} | dotted(overrides)
     return analysis.load(
         coupling.run(Scenario.load(source, settings), folder / name, learning=learning)
     )
 
 
 def tables_of(run: Any) -> dict[str, pd.DataFrame]:
-    """Return the tables of a run without the columns that a clock on the wall fills."""
+    """Return the tables of a run without its wall-clock columns."""
     tables = {
         name: pd.read_parquet(run.path / name)
         for name in TABLES
@@ -37,23 +37,23 @@ def tables_of(run: Any) -> dict[str, pd.DataFrame]:
     }
 
 
-def assert_same_tables(one: Any, other: Any) -> None:
-    first, second = tables_of(one), tables_of(other)
-    assert first.keys() == second.keys() >= {"rounds", "devices", "transfers"}
-    for name, table in first.items():
-        pd.testing.assert_frame_equal(table, second[name], check_exact=True, obj=name)
+def assert_same_tables(run: Any, reference: Any) -> None:
+    tables, expected = tables_of(run), tables_of(reference)
+    assert tables.keys() == expected.keys() >= {"rounds", "devices", "transfers"}
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(table, expected[name], check_exact=True, obj=name)
 
 
 @pytest.mark.parametrize("policy", ["all_in", "aaba", "greedy", "algorithm1", "exact"])
 def test_two_runs_of_a_scenario_and_seed_give_equal_tables(policy: str, folder: Path) -> None:
-    one = run(folder, "one", scheduler__kind=policy)
-    other = run(folder, "other", scheduler__kind=policy)
+    first_run = run(folder, "one", scheduler__kind=policy)
+    second_run = run(folder, "other", scheduler__kind=policy)
 
-    assert one.rounds.scheduled.sum() > 0
-    assert_same_tables(one, other)
+    assert first_run.rounds.scheduled.sum() > 0
+    assert_same_tables(first_run, second_run)
 
 
-def test_only_the_columns_that_a_clock_on_the_wall_fills_may_differ() -> None:
+def test_only_wall_clock_columns_may_differ() -> None:
     named = {
         column.name for columns in TABLES.values() for column in columns if "wall" in column.name
     }
@@ -62,39 +62,41 @@ def test_only_the_columns_that_a_clock_on_the_wall_fills_may_differ() -> None:
 
 
 def test_another_seed_gives_another_world(folder: Path) -> None:
-    one, other = run(folder, "one"), run(folder, "other", seed=2)
+    first_run, second_run = run(folder, "one"), run(folder, "other", seed=2)
 
-    assert not set(one.devices.gain) & set(other.devices.gain)
-    assert not set(one.devices.x_m) & set(other.devices.x_m)
+    assert not set(first_run.devices.gain) & set(second_run.devices.gain)
+    assert not set(first_run.devices.x_m) & set(second_run.devices.x_m)
 
 
 @pytest.mark.parametrize("policy", ["aaba", "greedy", "algorithm1", "exact"])
 def test_two_policies_meet_the_same_world(policy: str, folder: Path) -> None:
-    one, other = (
+    first_run, second_run = (
         run(folder, "one", scheduler__kind="all_in"),
         run(folder, "other", scheduler__kind=policy),
     )
 
-    assert not one.rounds.end_s.equals(other.rounds.end_s)
-    pd.testing.assert_frame_equal(one.devices[WORLD], other.devices[WORLD], check_exact=True)
+    assert not first_run.rounds.end_s.equals(second_run.rounds.end_s)
+    pd.testing.assert_frame_equal(
+        first_run.devices[WORLD], second_run.devices[WORLD], check_exact=True
+    )
 
 
-def test_another_budget_or_length_of_the_run_leaves_the_world_as_it_is(folder: Path) -> None:
-    one = run(folder, "one")
-    other = run(folder, "other", rounds=30, scheduler__delay_budget_s_per_bit=1e-7)
+def test_neither_budget_nor_run_length_changes_the_world(folder: Path) -> None:
+    first_run = run(folder, "one")
+    second_run = run(folder, "other", rounds=30, scheduler__delay_budget_s_per_bit=1e-7)
 
-    first = other.devices[other.devices["round"] <= 12]
-    pd.testing.assert_frame_equal(one.devices[WORLD], first[WORLD], check_exact=True)
+    common_rounds = second_run.devices[second_run.devices["round"] <= 12]
+    pd.testing.assert_frame_equal(first_run.devices[WORLD], common_rounds[WORLD], check_exact=True)
 
 
 @pytest.mark.parametrize("count", [5, 6, 64])
-def test_more_devices_leave_the_others_where_they_are_with_the_gains_they_have(
+def test_more_devices_change_neither_positions_nor_gains_of_the_others(
     count: int, folder: Path
 ) -> None:
     few, many = run(folder, "few"), run(folder, "many", devices__count=count)
 
-    same = many.devices[many.devices.device < 4].reset_index(drop=True)
-    pd.testing.assert_frame_equal(few.devices[WORLD], same[WORLD], check_exact=True)
+    common_rows = many.devices[many.devices.device < 4].reset_index(drop=True)
+    pd.testing.assert_frame_equal(few.devices[WORLD], common_rows[WORLD], check_exact=True)
     assert len(many.devices) == 12 * count
 
 
@@ -117,11 +119,11 @@ def test_a_learner_changes_nothing_about_the_network(folder: Path, tiny_learner:
 def test_two_runs_that_learn_give_equal_tables(folder: Path, tiny_learner: str) -> None:
     (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
 
-    one, other = run(folder, "one", learning=True), run(folder, "other", learning=True)
+    first_run, second_run = run(folder, "one", learning=True), run(folder, "other", learning=True)
 
-    assert one.evaluations["round"].tolist() == [0, 2, 4, 6, 8, 10, 12]
-    assert one.evaluations.loss.nunique() > 3
-    assert_same_tables(one, other)
+    assert first_run.evaluations["round"].tolist() == [0, 2, 4, 6, 8, 10, 12]
+    assert first_run.evaluations.loss.nunique() > 3
+    assert_same_tables(first_run, second_run)
 
 
 def test_the_mean_loss_of_a_round_is_that_of_its_devices(folder: Path, tiny_learner: str) -> None:
@@ -150,11 +152,13 @@ def test_two_policies_give_a_device_the_same_minibatch_in_a_round(
         "learner__precision": "float64",
     }
 
-    # With weights that stand still, the loss of a device in a round identifies the samples that it drew.
-    everybody = run(folder, "one", learning=True, scheduler__kind="all_in", **frozen).devices
-    some = run(folder, "other", learning=True, scheduler__kind="greedy", **frozen).devices
+    # The weights stand still, so the loss of a device in a round identifies its minibatch.
+    all_devices = run(folder, "one", learning=True, scheduler__kind="all_in", **frozen).devices
+    part = run(folder, "other", learning=True, scheduler__kind="greedy", **frozen).devices
 
-    both = everybody.loss.notna() & some.loss.notna()
-    assert 10 < both.sum() < len(everybody)
-    assert everybody.loss[both].nunique() == both.sum()
-    assert some.loss[both].tolist() == pytest.approx(everybody.loss[both].tolist(), rel=1e-8)
+    in_both = all_devices.loss.notna() & part.loss.notna()
+    assert 10 < in_both.sum() < len(all_devices)
+    assert all_devices.loss[in_both].nunique() == in_both.sum()
+    assert part.loss[in_both].tolist() == pytest.approx(
+        all_devices.loss[in_both].tolist(), rel=1e-8
+    )

@@ -1,3 +1,5 @@
+"""Wrong input: one error line per fault, exit status 2, and nothing written."""
+
 import os
 import subprocess
 import sys
@@ -6,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command_line import LEARNER, NETWORK, Airtune, listing
+from support.command_line import LEARNER, NETWORK, Airtune, listing, set_arguments
 
 import coupling
 from coupling import Scenario, ScenarioError
@@ -18,7 +20,7 @@ RUN = ("run", "network.toml", "--no-learning", "--out", "out")
 
 def refuse(airtune: Airtune, folder: Path, *arguments: str) -> str:
     """Return the one line of a command that is refused and writes nothing."""
-    before = listing(folder)
+    content = listing(folder)
 
     answer = airtune(*arguments)
 
@@ -27,7 +29,7 @@ def refuse(airtune: Airtune, folder: Path, *arguments: str) -> str:
     assert answer.err.endswith("\n")
     assert answer.err.count("\n") == 1
     assert "Traceback" not in answer.err
-    assert listing(folder) == before
+    assert listing(folder) == content
     return answer.err.removesuffix("\n")
 
 
@@ -148,7 +150,7 @@ VALUES = {
     # Unknown names.
     "scheduler.kind=algorithm2": (
         f"scheduler.kind = 'algorithm2' is not one of {', '.join(POLICIES)}; did you mean "
-        f"algorithm1?"
+        "algorithm1?"
     ),
     "scheduler.drift=half": "scheduler.drift = 'half' is not one of 'paper' or 'full'",
     "scheduler.queue_update='eq19'": (
@@ -173,7 +175,7 @@ VALUES = {
     "channel.coherence=-1": (
         "channel.coherence = -1 is not one of 'round' and is not greater than 0.0"
     ),
-    # Keys that do not go together.
+    # Keys that exclude or need each other.
     "scheduler={kind='exact'}": "scheduler: needs delay_budget_s or delay_budget_s_per_bit",
 }
 
@@ -292,7 +294,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
         "wrong.toml: cell = [{'bandwidth_hz': 10000000.0, 'noise_psd_w_per_hz': 1e-11}] is not a "
         "table",
     ),
-    # What is known there grows with the program; the beginning of the list does not.
+    # The list of known keys grows with the program, so only its beginning is compared.
     "a key with a line break": (
         NETWORK + '"a.b\\nc" = 3\n',
         'wrong.toml: scheduler."a.b\\nc" is unknown; known here: kind, delay_budget_s, ...',
@@ -312,8 +314,7 @@ FILES: dict[str, tuple[str | bytes, str]] = {
     "line 19 without an objective": (
         NETWORK.replace('"algorithm1"', '"greedy"') + 'queue_update = "algorithm1"\n',
         "wrong.toml: scheduler.queue_update = 'algorithm1' requires a policy with an `objective` "
-        "option; "
-        "'greedy' has none",
+        "option; 'greedy' has none",
     ),
     "extends itself": (
         'extends = "wrong.toml"',
@@ -373,7 +374,7 @@ def test_a_wrong_file_is_reported_with_the_file_that_holds_the_fault(
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [
         ("absent.toml", "no such file or directory"),
         ("below", "is a directory"),
@@ -384,14 +385,14 @@ def test_a_wrong_file_is_reported_with_the_file_that_holds_the_fault(
     ],
 )
 def test_a_scenario_that_cannot_be_read_is_reported_with_the_reason(
-    name: str, why: str, folder: Path, airtune: Airtune
+    name: str, reason: str, folder: Path, airtune: Airtune
 ) -> None:
     (folder / "below").mkdir()
     (folder / "circle.toml").symlink_to("circle.toml")
 
     message = refuse(airtune, folder, "run", name, "--no-learning", "--out", "out")
 
-    assert message == f"{name}: cannot be read: {why}"
+    assert message == f"{name}: cannot be read: {reason}"
 
 
 def test_a_file_name_with_a_line_break_still_makes_one_line(folder: Path, airtune: Airtune) -> None:
@@ -478,8 +479,7 @@ FEDERATED = {
     ),
     "learner.local_batches=2": (
         "learner.local_batches = 2 is not 1: with protocol.kind = 'fedavg_lora' "
-        "protocol.local_steps sets the "
-        "number of minibatches per device"
+        "protocol.local_steps sets the number of minibatches per device"
     ),
     "learner.lora.frozen=true": "protocol.kind = 'fedavg_lora' needs learner.lora.frozen = false",
     "protocol.payload_bit=actual": (
@@ -493,18 +493,10 @@ FEDERATED = {
 def test_a_setting_that_federated_averaging_excludes_is_reported(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
+    settings = set_arguments([FEDAVG, setting])
+
     message = refuse(
-        airtune,
-        folder,
-        "run",
-        "learning.toml",
-        "--no-learning",
-        "--out",
-        "out",
-        "--set",
-        FEDAVG,
-        "--set",
-        setting,
+        airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings
     )
 
     assert message.removesuffix(" (from --set)") == f"learning.toml: {line}"
@@ -524,8 +516,7 @@ ON_THE_SERVER = {
     "protocol.deadline_s=0": "protocol.deadline_s = 0 is not greater than 0.0",
     "learner.local_batches=3": (
         "learner.local_batches = 3 is not 1: with protocol.kind = 'centralised' the server takes "
-        "one minibatch "
-        "per round"
+        "one minibatch per round"
     ),
     "protocol.payload_bit=actual": (
         "protocol.payload_bit = 'actual' needs scheduler.delay_budget_s, not "
@@ -538,17 +529,13 @@ ON_THE_SERVER = {
 def test_a_setting_that_centralised_training_excludes_is_reported(
     setting: str, line: str, folder: Path, airtune: Airtune
 ) -> None:
-    settings = _set([CENTRALISED, setting])
+    settings = set_arguments([CENTRALISED, setting])
 
     message = refuse(
         airtune, folder, "run", "learning.toml", "--no-learning", "--out", "out", *settings
     )
 
     assert message.removesuffix(" (from --set)") == f"learning.toml: {line}"
-
-
-def _set(settings: list[str]) -> list[str]:
-    return [word for setting in settings for word in ("--set", setting)]
 
 
 ABSENT = {
@@ -577,7 +564,7 @@ ABSENT = {
 
 
 @pytest.mark.parametrize(("setting", "start"), ABSENT.items(), ids=ABSENT)
-def test_a_missing_model_or_data_set_is_reported_before_anything_is_written(
+def test_a_missing_model_or_data_set_is_reported_before_any_write(
     setting: str, start: str, folder: Path, tiny_learner: str, airtune: Airtune
 ) -> None:
     content = NETWORK + tiny_learner
@@ -634,12 +621,12 @@ def test_a_run_directory_that_is_taken_is_reported_before_any_warning(
 
 
 def test_a_run_from_python_is_refused_as_well(folder: Path) -> None:
-    before = listing(folder)
+    content = listing(folder)
 
     with pytest.raises(ScenarioError, match=r"^--out .*: is not empty; name a new directory$"):
         coupling.run(Scenario.load("network.toml"), folder, learning=False)
 
-    assert listing(folder) == before
+    assert listing(folder) == content
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -693,20 +680,20 @@ def test_a_wrong_command_line_is_reported_without_usage_text(
     ],
     ids=" ".join,
 )
-def test_the_installed_command_says_the_same_as_its_entry_point(
+def test_the_installed_command_prints_the_text_of_its_entry_point(
     arguments: list[str], folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = listing(folder)
+    content = listing(folder)
     code = "import sys; from coupling.cli import main; sys.exit(main())"
 
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, *arguments], check=False, capture_output=True, text=True
     )
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (process.returncode, process.stdout) == (2, "")
     main(arguments)
-    assert done.stderr == capfd.readouterr().err
-    assert listing(folder) == before
+    assert process.stderr == capfd.readouterr().err
+    assert listing(folder) == content
 
 
 STRANGE: list[Any] = [
@@ -730,18 +717,18 @@ STRANGE += [[], [1], [[]], {}, {"kind": "x"}, {"kind": {}}, {"x": 1}]
 
 def keys(table: dict[str, Any], prefix: str = "") -> list[str]:
     """Return the names of all tables and keys of a scenario."""
-    found = []
+    names = []
     for key, value in table.items():
-        found.append(prefix + key)
-        found += keys(value, f"{prefix}{key}.") if isinstance(value, dict) else []
-    return found
+        names.append(prefix + key)
+        names += keys(value, f"{prefix}{key}.") if isinstance(value, dict) else []
+    return names
 
 
 @pytest.mark.parametrize("key", keys(tomllib.loads(NETWORK + LEARNER)))
 def test_any_value_is_accepted_or_refused_in_one_line_with_its_key(
     key: str, folder: Path, airtune: Airtune
 ) -> None:
-    refused = 0
+    refusals = 0
     for value in STRANGE:
         text = str(value).lower() if isinstance(value, bool | float) else toml(value)
 
@@ -749,11 +736,11 @@ def test_any_value_is_accepted_or_refused_in_one_line_with_its_key(
 
         assert answer.status in (0, 2), (key, value)
         if answer.status == 2:
-            refused += 1
+            refusals += 1
             assert answer.err.startswith("learning.toml: "), (key, value, answer.err)
             assert answer.err.count("\n") == 1
             assert key.partition(".")[0] in answer.err, (key, value, answer.err)
-    assert refused >= len(STRANGE) / 3
+    assert refusals >= len(STRANGE) / 3
 
 
 def toml(value: Any) -> str:

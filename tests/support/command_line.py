@@ -1,6 +1,6 @@
-"""Scenario files of a small network, and the answer of a command line."""
+"""Scenario files of a small network, and answers of the command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ data = { name = "movie_reviews" }
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left behind: exit status, standard output and standard error."""
+    """Exit status, standard output and standard error of a command."""
 
     status: int
     out: str
@@ -55,8 +55,18 @@ class Answer:
 Airtune = Callable[..., Answer]
 
 
+def dotted(changes: Mapping[str, object]) -> dict[str, object]:
+    """Return changes of scenario keys with dots for ``__``."""
+    return {key.replace("__", "."): value for key, value in changes.items()}
+
+
+def set_arguments(settings: Iterable[str]) -> list[str]:
+    """Return the command-line arguments that set keys of a scenario."""
+    return [word for setting in settings for word in ("--set", setting)]
+
+
 def listing(folder: Path) -> dict[str, bytes | None]:
-    """Return everything in a folder: the content of each file, and None for each directory."""
+    """Return the entries of a folder: the content of each file, and None per directory."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))

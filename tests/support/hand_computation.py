@@ -1,6 +1,4 @@
-"""The weights that a trace implies: (2) to (4) of the paper written out, one autograd graph a
-device.
-"""
+"""Weights implied by a trace: (2) to (4) of the paper, one autograd graph per device."""
 
 import pandas as pd
 import torch
@@ -38,19 +36,19 @@ def heads_of(subject: SplitLearner) -> tuple[Tensor, Tensor]:
 def stepped_by_hand(
     scenario: Scenario, transfers: pd.DataFrame, *, steps_after: Leg, counts_after: Leg
 ) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Return LoRA and heads after all rounds of one step a device, from the legs that were
-    delivered.
-    """
+    """Return LoRA and heads after one step per delivered device in every round."""
     assert scenario.learner is not None
-    subject, lr = learner_of(scenario), scenario.learner.optimizer.lr
-    lora, (weight, bias) = lora_of(subject), heads_of(subject)
+    subject = learner_of(scenario)
+    lr = scenario.learner.optimizer.lr
+    lora = lora_of(subject)
+    weight, bias = heads_of(subject)
     delivered = transfers[transfers.status == "delivered"]
-    for number in range(1, scenario.rounds + 1):
-        legs = delivered[delivered["round"] == number]
+    for round_number in range(1, scenario.rounds + 1):
+        legs = delivered[delivered["round"] == round_number]
         arrived = _devices(legs, counts_after)
         mean = [torch.zeros_like(matrix) for matrix in lora]
         for device in _devices(legs, steps_after):
-            rows = subject.partition.minibatch(device, number)
+            rows = subject.partition.minibatch(device, round_number)
             split, samples = subject.parts.split, subject.parts.samples
             pooled = split.encode(split.embed(samples.batch(rows)))
             head = weight[device].clone().requires_grad_(), bias[device].clone().requires_grad_()
@@ -76,6 +74,6 @@ def assert_weights(subject: SplitLearner, expected: tuple[list[Tensor], Tensor, 
     lora, weight, bias = expected
     for matrix, by_hand in zip(lora_of(subject), lora, strict=True):
         torch.testing.assert_close(matrix, by_hand, rtol=1e-9, atol=1e-14)
-    after = heads_of(subject)
-    torch.testing.assert_close(after[0], weight, rtol=1e-9, atol=1e-14)
-    torch.testing.assert_close(after[1], bias, rtol=1e-9, atol=1e-14)
+    heads = heads_of(subject)
+    torch.testing.assert_close(heads[0], weight, rtol=1e-9, atol=1e-14)
+    torch.testing.assert_close(heads[1], bias, rtol=1e-9, atol=1e-14)

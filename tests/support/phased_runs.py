@@ -1,6 +1,5 @@
-"""Phased scenarios, and their rounds with a learner that the test keeps."""
+"""Phased scenarios, and runs of all their rounds with a learner of the test."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import tomli_w
@@ -10,7 +9,7 @@ from coupling.run_directory.writer import TableWriter
 from coupling.simulation.simulation import Simulation
 from learner.base import Learner
 from netsim.scheduling import call_policy
-from support.command_line import NETWORK
+from support.command_line import NETWORK, dotted
 
 PHASES = """
 [cell]
@@ -24,21 +23,19 @@ payload_bit = { embedding = 40_000_000, feature = 3_000_000, gradient = 1_000_00
 
 
 def phased(folder: Path, learner: str = "", **changes: object) -> Scenario:
-    """Return a phased scenario of four devices; ``changes`` are keys with ``__`` for the dots."""
-    return laid_over(folder, PHASES, learner, changes)
+    """Return a phased scenario of four devices; ``changes`` has keys with ``__`` for dots."""
+    return network_with(folder, PHASES, learner, **changes)
 
 
-def laid_over(folder: Path, tables: str, learner: str, changes: Mapping[str, object]) -> Scenario:
-    """Return the network of four devices with some of its tables changed, and then some keys."""
+def network_with(folder: Path, tables: str, learner: str = "", **changes: object) -> Scenario:
+    """Return the network of four devices with changed tables and then changed keys."""
     (folder / "network.toml").write_text(NETWORK + learner)
     (folder / "changed.toml").write_text('extends = "network.toml"\n' + tables)
-    return Scenario.load(
-        folder / "changed.toml", {key.replace("__", "."): value for key, value in changes.items()}
-    )
+    return Scenario.load(folder / "changed.toml", dotted(changes))
 
 
-def go(scenario: Scenario, folder: Path, learner: Learner | None = None) -> Simulation:
-    """Run all rounds into a folder, with a learner that the test keeps."""
+def run_all_rounds(scenario: Scenario, folder: Path, learner: Learner | None = None) -> Simulation:
+    """Run all rounds into a folder, with the learner of the test."""
     simulation = Simulation(scenario, learning=False, learner=learner)
     writer = TableWriter(folder)
     (folder / "scenario.toml").write_text(tomli_w.dumps(scenario.tables()))

@@ -66,20 +66,18 @@ MOVING = {
         "queue_initial_budgets": 1,
     },
 }
-"""Entries that make the small network a moving one with a fast channel and the split step's three
-legs.
-"""
+"""Entries for moving devices, a fast channel and the three legs of the split step."""
 
 COMING_AND_GOING = {
     **NETWORK["devices"],
     "availability": {"kind": "markov", "mean_on_s": 150.0, "mean_off_s": 60.0},
     "battery": {"capacity_j": 120.0, "initial": [0.3, 1.0], "recharge_w": 0.4, "idle_w": 0.1},
 }
-"""Devices that come and go, with batteries that run empty and are charged."""
+"""Devices with changing availability, and with batteries that run empty and are charged."""
 
 
 def scenario_file(folder: Path, name: str = "small.toml", **tables: object) -> Path:
-    """Write the small network as a scenario file, with some of its top-level entries replaced."""
+    """Write the small network as a scenario file with other top-level entries in ``tables``."""
     path = folder / name
     path.write_text(tomli_w.dumps(NETWORK | tables))
     return path
@@ -109,17 +107,15 @@ def learner_table(folder: Path) -> dict[str, object]:
 
 
 def tables(run: Path) -> dict[str, pa.Table]:
-    """Return the tables of a run directory without the columns that may differ between equal
-    runs.
-    """
-    found = {}
+    """Return the tables of a run directory without its wall-clock columns."""
+    contents = {}
     for name in TABLES:
         parts = [pq.read_table(part) for part in sorted((run / name).glob("part-*.parquet"))]
         table = pa.concat_tables(parts) if parts else schema(name).empty_table()
-        found[name] = table.drop_columns(
+        contents[name] = table.drop_columns(
             [column for column in table.column_names if column in WALL_CLOCK]
         )
-    return found
+    return contents
 
 
 def assert_same_tables(run: Path, reference: Path) -> None:
@@ -130,14 +126,14 @@ def assert_same_tables(run: Path, reference: Path) -> None:
     assert expected["rounds"].num_rows > 0
 
 
-def after(round_number: int) -> tuple[Callable[[RoundRecord], None], Callable[[], bool]]:
-    """Return an observer of rounds and a stop request that comes in a round."""
-    seen = [0]
+def stop_after(round_number: int) -> tuple[Callable[[RoundRecord], None], Callable[[], bool]]:
+    """Return an observer of rounds and a stop request that is true after a round."""
+    last_round = [0]
 
     def note(record: RoundRecord) -> None:
-        seen[0] = record.round
+        last_round[0] = record.round
 
-    return note, lambda: seen[0] >= round_number
+    return note, lambda: last_round[0] >= round_number
 
 
 def environment() -> dict[str, str]:
@@ -147,7 +143,7 @@ def environment() -> dict[str, str]:
 def start(
     *arguments: object, cwd: Path = ROOT, program: Sequence[object] = AIRTUNE, threads: int = 1
 ) -> "subprocess.Popen[str]":
-    """Start airtune as a process of its own."""
+    """Start airtune in a new process."""
     return subprocess.Popen(
         [sys.executable, *map(str, program), *map(str, arguments)],
         cwd=cwd,
@@ -164,8 +160,10 @@ def airtune(*arguments: object, cwd: Path = ROOT) -> "subprocess.CompletedProces
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def until(condition: Callable[[], object], process: "subprocess.Popen[str] | None" = None) -> None:
-    """Wait for a condition; if the process ends first, fail with its output."""
+def wait_until(
+    condition: Callable[[], object], process: "subprocess.Popen[str] | None" = None
+) -> None:
+    """Wait until a condition holds; fail with the output of a process that ends before."""
     while not condition():
         if process is not None and process.poll() is not None:
             assert condition(), f"ended with {process.returncode}: {process.communicate()}"

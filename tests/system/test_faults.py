@@ -13,15 +13,15 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from support.small_runs import (
     ENDLESS,
-    after,
     airtune,
     assert_same_tables,
     environment,
     network,
     parts_in,
     start,
+    stop_after,
     tables,
-    until,
+    wait_until,
 )
 
 from analysis import TraceError, load
@@ -40,7 +40,7 @@ SCRIPT = (
 @pytest.fixture
 def stopped(tmp_path: Path) -> Path:
     """Return a run that was stopped after round 9 of 12 and has parts of rounds 1-4, 5-8 and 9."""
-    note, stop = after(9)
+    note, stop = stop_after(9)
     with pytest.raises(Interrupted):
         run(network(tmp_path), tmp_path / "stopped", on_round=note, stop=stop)
     return tmp_path / "stopped"
@@ -108,7 +108,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_what_was_saved_is_there(tmp_
     saved = json.loads((kept / "checkpoint" / "state.json").read_text())["round"]
     assert saved > 0
     assert tables(kept)["rounds"]["round"].to_pylist()[:saved] == list(range(1, saved + 1))
-    note, stop = after(saved + 30)
+    note, stop = stop_after(saved + 30)
     with pytest.raises(Interrupted):
         resume(kept, on_round=note, stop=stop)
 
@@ -245,7 +245,7 @@ def test_a_checkpoint_that_does_not_fit_is_one_line(
 def test_a_checkpoint_of_another_seed_is_refused(stopped: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    note, stop = after(5)
+    note, stop = stop_after(5)
     with pytest.raises(Interrupted):
         run(network(other, seed=2), other / "run", on_round=note, stop=stop)
     shutil.rmtree(stopped / "checkpoint")
@@ -268,7 +268,7 @@ def test_a_run_directory_of_another_schema_is_refused(stopped: Path) -> None:
 def test_a_second_process_is_kept_out_and_told_who_is_there(tmp_path: Path) -> None:
     network(tmp_path, rounds=ENDLESS)
     first = start("run", "small.toml", "--out", "run", cwd=tmp_path)
-    until(lambda: list(parts_in(tmp_path / "run")), first)
+    wait_until(lambda: list(parts_in(tmp_path / "run")), first)
 
     second = airtune("resume", "run", cwd=tmp_path)
     again = airtune("run", "small.toml", "--out", "run", cwd=tmp_path)

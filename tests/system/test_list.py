@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.small_runs import after, network, tables
+from support.small_runs import network, stop_after, tables
 
 from coupling import run
 from coupling.cli import app
@@ -23,7 +23,7 @@ def facts(folder: Path) -> dict[str, object]:
 def several(root: Path) -> None:
     """Leave a finished run, an interrupted one below a folder, a killed one and a damaged one."""
     run(network(root), root / "a-finished")
-    note, stop = after(5)
+    note, stop = stop_after(5)
     with pytest.raises(Interrupted):
         run(network(root, seed=7), root / "below" / "b-interrupted", on_round=note, stop=stop)
     for name, text in (("c-killed", '"running"'), ("d-damaged", "")):
@@ -109,7 +109,7 @@ def test_a_run_says_what_made_it(tmp_path: Path, tiny_learner_table: dict[str, o
 
 
 def test_a_run_that_other_software_began_goes_on_and_says_so(tmp_path: Path) -> None:
-    note, stop = after(5)
+    note, stop = stop_after(5)
     with pytest.raises(Interrupted):
         run(network(tmp_path), tmp_path / "run", on_round=note, stop=stop)
     said = facts(tmp_path / "run")

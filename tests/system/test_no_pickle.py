@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.small_runs import ROOT, after, network
+from support.small_runs import ROOT, network, stop_after
 
 from coupling import RunError, run
 from coupling.scenario.errors import Interrupted
@@ -56,7 +56,7 @@ class Bomb:
 def test_a_hostile_checkpoint_is_refused_and_runs_nothing(
     tmp_path: Path, tiny_learner_table: dict[str, object], place: str
 ) -> None:
-    note, stop = after(3)
+    note, stop = stop_after(3)
     with pytest.raises(Interrupted):
         run(
             network(tmp_path, learner=tiny_learner_table),
@@ -86,7 +86,7 @@ def test_the_learner_of_another_scenario_is_refused(
     for name, rank in (("one", 2), ("other", 3)):
         (tmp_path / name).mkdir()
         lora = {"rank": rank, "alpha": 4, "targets": ["query", "value", "pooler.dense"]}
-        note, stop = after(4)
+        note, stop = stop_after(4)
         with pytest.raises(Interrupted):
             run(
                 network(tmp_path / name, learner=tiny_learner_table | {"lora": lora}),

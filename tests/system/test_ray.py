@@ -14,7 +14,7 @@ from support.small_runs import (
     network,
     scenario_file,
     start,
-    until,
+    wait_until,
 )
 
 from coupling.run_directory.status import run_status
@@ -120,7 +120,7 @@ def test_a_signal_ends_the_runs_of_a_cluster_with_their_states_saved(tmp_path: P
         "--out", "sweep", "--json",
         cwd=tmp_path,
     )  # fmt: skip
-    until(lambda: list((tmp_path / "sweep").glob("*/rounds/part-000001.parquet")), process)
+    wait_until(lambda: list((tmp_path / "sweep").glob("*/rounds/part-000001.parquet")), process)
 
     os.kill(process.pid, signal.SIGTERM)
 

@@ -8,9 +8,9 @@ from support.small_runs import (
     COMING_AND_GOING,
     MOVING,
     NETWORK,
-    after,
     assert_same_tables,
     network,
+    stop_after,
     tables,
 )
 
@@ -171,7 +171,7 @@ def test_the_command_names_what_it_wrote(
 
 
 def test_a_stopped_run_has_the_world_of_its_rounds(tmp_path: Path) -> None:
-    note, stop = after(5)
+    note, stop = stop_after(5)
     with pytest.raises(Interrupted):
         run(network(tmp_path), tmp_path / "run", on_round=note, stop=stop)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from support.small_runs import after, assert_same_tables, network, scenario_file
+from support.small_runs import assert_same_tables, network, scenario_file, stop_after
 
 from coupling import RunError, run
 from coupling.run_directory.remote import RemoteRunDirectory
@@ -30,7 +30,7 @@ def memory() -> Iterator[fsspec.AbstractFileSystem]:
 
 
 def stopped(tmp_path: Path, at: int = 9) -> Path:
-    note, stop = after(at)
+    note, stop = stop_after(at)
     with pytest.raises(Interrupted):
         run(network(tmp_path), tmp_path / f"stopped-{at}", on_round=note, stop=stop)
     return tmp_path / f"stopped-{at}"

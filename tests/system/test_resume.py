@@ -9,9 +9,9 @@ from support.small_runs import (
     MOVING,
     NETWORK,
     ROOT,
-    after,
     assert_same_tables,
     network,
+    stop_after,
     tables,
 )
 
@@ -21,7 +21,7 @@ from coupling.simulation.run import resume
 
 
 def stopped(scenario: Scenario, out: Path, at: int, **options: bool) -> Path:
-    note, stop = after(at)
+    note, stop = stop_after(at)
     with pytest.raises(Interrupted):
         run(scenario, out, on_round=note, stop=stop, **options)
     return out
@@ -162,7 +162,7 @@ def test_a_run_stopped_again_and_again_still_comes_to_the_same_tables(tmp_path: 
     whole = run(scenario, tmp_path / "whole")
     folder = stopped(scenario, tmp_path / "stopped", 2)
     for at in (5, 6, 9):
-        note, stop = after(at)
+        note, stop = stop_after(at)
         with pytest.raises(
             Interrupted, match=f"after round {at}; continue with: airtune resume {folder}"
         ):
@@ -245,7 +245,7 @@ def test_a_stop_before_the_first_round_leaves_a_run_that_can_start(
 
 
 def test_the_line_that_resumes_can_be_given_to_a_shell(tmp_path: Path) -> None:
-    note, stop = after(2)
+    note, stop = stop_after(2)
 
     with pytest.raises(Interrupted) as caught:
         run(network(tmp_path), tmp_path / "two words", on_round=note, stop=stop)

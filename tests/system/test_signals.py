@@ -4,7 +4,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.small_runs import airtune, assert_same_tables, network, parts_in, start, tables, until
+from support.small_runs import (
+    airtune,
+    assert_same_tables,
+    network,
+    parts_in,
+    start,
+    tables,
+    wait_until,
+)
 
 from coupling import run
 from coupling.simulation.run import resume
@@ -25,7 +33,7 @@ def test_a_signal_ends_the_run_after_the_round_and_the_last_line_resumes_it(
 ) -> None:
     network(tmp_path, rounds=600, every=5)
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path)
-    until(lambda: len(list(parts_in(tmp_path / "stopped"))) > 2, process)
+    wait_until(lambda: len(list(parts_in(tmp_path / "stopped"))) > 2, process)
 
     process.send_signal(number)
 
@@ -51,7 +59,7 @@ def test_a_signal_while_the_model_loads_leaves_a_run_that_can_begin(
 ) -> None:
     network(tmp_path, learner=tiny_learner_table)
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path)
-    until(lambda: catches(process, signal.SIGTERM), process)
+    wait_until(lambda: catches(process, signal.SIGTERM), process)
     assert not (tmp_path / "stopped" / "scenario.toml").exists(), "the model is not yet loaded"
 
     process.send_signal(number)
@@ -85,7 +93,7 @@ def test_a_signal_during_an_evaluation_lets_it_come_to_its_end(
         "sys.exit(main())\n"
     )
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path, program=[script])
-    until((tmp_path / "here").exists, process)
+    wait_until((tmp_path / "here").exists, process)
 
     process.send_signal(signal.SIGINT)
 
@@ -114,10 +122,10 @@ def test_a_second_interrupt_ends_at_once_and_keeps_the_complete_rounds(tmp_path:
         "sys.exit(main())\n"
     )
     process = start("run", "small.toml", "--out", "stopped", cwd=tmp_path, program=[script])
-    until((tmp_path / "here").exists, process)
+    wait_until((tmp_path / "here").exists, process)
 
     process.send_signal(signal.SIGINT)
-    until(lambda: not pending(process, signal.SIGINT), process)
+    wait_until(lambda: not pending(process, signal.SIGINT), process)
     process.send_signal(signal.SIGINT)
 
     _, err = process.communicate()

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from support.small_runs import (
     ENDLESS,
-    after,
     assert_same_tables,
     network,
     scenario_file,
     start,
-    until,
+    stop_after,
+    wait_until,
 )
 from typing_extensions import override
 
@@ -111,7 +111,7 @@ def test_unfinished_runs_go_on_from_their_checkpoints(tmp_path: Path) -> None:
     scenario = network(tmp_path)
     whole = run(scenario, tmp_path / "whole")
     folder = tmp_path / "sweep" / run_name(scenario, learning=False)
-    note, stop = after(5)
+    note, stop = stop_after(5)
     with pytest.raises(Interrupted):
         run(scenario, folder, on_round=note, stop=stop)
 
@@ -135,7 +135,7 @@ def test_failed_runs_are_told_at_the_end_and_tried_again_only_on_request(
 ) -> None:
     scenario = network(tmp_path)
     folder = tmp_path / "sweep" / run_name(scenario, learning=False)
-    note, stop = after(9)
+    note, stop = stop_after(9)
     with pytest.raises(Interrupted):
         run(scenario, folder, on_round=note, stop=stop)
     (folder / "rounds" / "part-000000.parquet").unlink()
@@ -219,7 +219,7 @@ def endless(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         "--json",
         cwd=tmp_path,
     )
-    until(owners(tmp_path / "sweep", 2), process)
+    wait_until(owners(tmp_path / "sweep", 2), process)
     yield process
     if process.poll() is None:
         process.kill()
@@ -232,7 +232,7 @@ def test_a_worker_killed_by_the_system_fails_its_own_run_only(
     """The system kills for memory as this test does: by SIGKILL, without a word."""
     victim, other = owners(tmp_path / "sweep", 2)()
     os.kill(victim, signal.SIGKILL)
-    until(lambda: owners(tmp_path / "sweep", 1)() == [other], endless)
+    wait_until(lambda: owners(tmp_path / "sweep", 1)() == [other], endless)
 
     endless.send_signal(signal.SIGTERM)
 
@@ -291,7 +291,7 @@ def test_workers_whose_sweep_was_killed_save_their_states_and_end(
     endless.communicate()
 
     folders = [path for path in (tmp_path / "sweep").iterdir() if path.is_dir()]
-    until(lambda: all(run_status(str(path)).state == "interrupted" for path in folders))
+    wait_until(lambda: all(run_status(str(path)).state == "interrupted" for path in folders))
     assert len(folders) == 2
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from support.phased_runs import laid_over, phased
+from support.phased_runs import network_with, phased
 
 import coupling
 from coupling import RunError, Scenario, Simulation
@@ -17,7 +17,7 @@ from netsim.scheduling import Allocation, create
 @pytest.fixture(params=["aggregate", "phased"])
 def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Scenario:
     """Return a small network whose policy is the optimum of P1."""
-    base = phased(tmp_path) if request.param == "phased" else laid_over(tmp_path, "", "", {})
+    base = phased(tmp_path) if request.param == "phased" else network_with(tmp_path, "")
     return base.with_overrides({"scheduler.kind": "exact", "rounds": 40, "devices.count": 8})
 
 

@@ -127,7 +127,8 @@ class ExchangeProtocol(Protocol):
                 size = float(bits[entry.leg][device])
                 if not (yield from self._send(participation, entry, size)):
                     break
-                self._learner.delivered(job, entry.leg)
+                if job is not None:
+                    self._learner.delivered(job, entry.leg)
             elif entry.side is SERVER:
                 yield from self._serve(participation, entry.step)
                 self._learner.computed(job, entry.step)
@@ -165,7 +166,8 @@ class ExchangeProtocol(Protocol):
         """Compute a step of the device on the server, after those that arrived before."""
         if not self._cell.has_compute:
             return
-        participation.wait_s += yield from self._cell.serve(participation.service_s[step])
+        service = yield from self._cell.serve(participation.service_s[step])
+        participation.wait_s += service.wait_s
         participation.compute_s += participation.service_s[step]
 
     def _sum(self, bits: LegSizes, direction: Direction) -> Float[ndarray, " K"] | None:
