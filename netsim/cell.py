@@ -12,7 +12,6 @@ from netsim.channel.channel import Channel
 from netsim.compute import ServerCompute
 from netsim.edge_server import EdgeServer, Service
 from netsim.link.band import Band, BandOptions
-from netsim.link.transfer import Attempt
 from netsim.link.transmission import Outage
 from netsim.parameters import Point
 from netsim.streams import Streams
@@ -82,22 +81,11 @@ class Cell:
             }
             self._downlink.begin_round(downlink_hz, channel, deadline_s)
 
-    def transmit(
-        self,
-        device: int,
-        direction: Direction,
-        bits: float,
-        *,
-        departure_s: float,
-        airtime_s: float,
-    ) -> Generator[simpy.Event, Any, list[Attempt]]:
-        """Send bits and return the attempts, the last of which decides.
-
-        The transfer is aborted at ``departure_s``, or after an air time of ``airtime_s``.
-        """
+    def band(self, direction: Direction) -> Band:
+        """Return the band of a direction, over which a device transmits or receives."""
         band = self._uplink if direction == UPLINK else self._downlink
         assert band is not None, "validated with the protocol: there is a downlink"
-        return band.transmit(device, bits, departure_s, airtime_s=airtime_s)
+        return band
 
     def release(self, device: int) -> None:
         """Give back the device's shares of the bands; its last leg is over."""

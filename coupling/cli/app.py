@@ -21,7 +21,7 @@ from coupling.scenario.scenario import Scenario, json_schema
 from coupling.simulation.feasibility import warnings as feasibility_warnings
 from coupling.simulation.observers import RunObserver
 from coupling.simulation.run import resume, run
-from coupling.simulation.signals import stop_requests
+from coupling.simulation.stop_signals import stop_requests
 
 DONE: Final = 0
 FAILED: Final = 1

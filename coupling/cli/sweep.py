@@ -15,7 +15,7 @@ from coupling.run_directory import status
 from coupling.scenario.errors import Interrupted, ScenarioError, os_error_text
 from coupling.scenario.file import parse_set
 from coupling.simulation.export_world import record
-from coupling.simulation.signals import stop_requests
+from coupling.simulation.stop_signals import stop_requests
 from coupling.sweeps import grid
 from coupling.sweeps.compare import parse_seeds
 from coupling.sweeps.engines import Engine, LocalEngine, TaskResult

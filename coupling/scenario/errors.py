@@ -222,7 +222,8 @@ def _show(value: object) -> str:
 class RoundErrors:
     """Context in which a number that is no longer finite becomes a line that names the round.
 
-    NumPy would only warn, and an infinity or NaN would reach the tables as if physical.
+    NumPy would only warn, and an infinity or NaN would reach the tables as if physical. The
+    context may be entered again inside itself; the outermost one turns the error.
 
     Raises:
         RunError: an overflow, an invalid number, an allocation that breaks a rule, or no memory.
@@ -231,10 +232,13 @@ class RoundErrors:
     def __init__(self, round_number: Callable[[], int]) -> None:
         """Take a function that returns the number of the present round."""
         self._round_number = round_number
+        self._depth = 0
 
     def __enter__(self) -> None:
-        self._numpy = np.errstate(over="raise", divide="raise", invalid="raise")
-        self._numpy.__enter__()
+        self._depth += 1
+        if self._depth == 1:
+            self._numpy = np.errstate(over="raise", divide="raise", invalid="raise")
+            self._numpy.__enter__()
 
     def __exit__(
         self,
@@ -242,6 +246,9 @@ class RoundErrors:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
         self._numpy.__exit__(kind, error, trace)
         match error:
             case FloatingPointError() | ZeroDivisionError():

@@ -26,7 +26,7 @@ from coupling.simulation.protocols.base import Protocol
 from coupling.simulation.protocols.centralised import UPLOAD, Centralised
 from coupling.simulation.protocols.exchange_protocol import ExchangeProtocol
 from coupling.simulation.protocols.fedavg_lora import fedavg_exchange
-from coupling.simulation.protocols.phased import SPLIT_STEP
+from coupling.simulation.protocols.split_step import SPLIT_STEP
 from coupling.simulation.world import ScenarioWorld
 from learner.aggregation.base import Aggregator
 from learner.aggregation.mean import MeanAggregator

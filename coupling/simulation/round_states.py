@@ -69,7 +69,6 @@ def round_state(
         downlink_bits=payload.downlink_bits,
         downlink_bandwidth_hz=cell.downlink_bandwidth_hz,
         server_tx_power_w=cell.server_tx_power_w,
-        deadline_s=getattr(scenario.protocol, "deadline_s", None),
         **optional,
     )
 
@@ -80,9 +79,15 @@ def history(state: RunState, round_number: int) -> History:
     return History(
         times_scheduled=state.times_scheduled,
         last_round=state.last_round,
-        mean_rate_bps=state.rate_sum_bps / rounds,
-        mean_energy_j=state.energy_sum_j / rounds,
+        mean_rate_bps=read_only(state.rate_sum_bps / rounds),
+        mean_energy_j=read_only(state.energy_sum_j / rounds),
     )
+
+
+def read_only(values: Float[ndarray, " K"]) -> Float[ndarray, " K"]:
+    """Return a new array after making it read-only, which saves the state a view of it."""
+    values.flags.writeable = False
+    return values
 
 
 def update_state(

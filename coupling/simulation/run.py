@@ -9,7 +9,7 @@ from coupling.run_directory.checkpoint import SavedRun
 from coupling.run_directory.directory import OnCheckpoint, RunDirectory
 from coupling.run_directory.policy_memory import PolicyMemory
 from coupling.run_directory.session import RunSession
-from coupling.scenario.errors import Interrupted, RoundErrors, RunError
+from coupling.scenario.errors import Interrupted, RunError
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.observers import (
     Callback,
@@ -196,7 +196,7 @@ class _Job:
         if tables:
             for observer in self.observers:
                 observer.on_start(tables)
-        with RoundErrors(lambda: simulation.state.round + 1):
+        with simulation.errors:
             while (state := simulation.observe()) is not None:
                 answer = call_policy(policy, state, simulation.policy_name)
                 record = simulation.step(answer)

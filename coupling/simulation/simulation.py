@@ -27,6 +27,7 @@ from coupling.simulation.round_states import (
     OpenRound,
     history,
     initial_state,
+    read_only,
     round_state,
     update_state,
 )
@@ -64,7 +65,7 @@ class Simulation:
         takes the place of the learner of the scenario.
         """
         self.scenario = scenario
-        self.learning = learning and scenario.learner is not None
+        self.learning = learner is not None or (learning and scenario.learner is not None)
         """Whether a model is trained."""
         self.policy_name = scenario.scheduler.kind
         """Name of the policy in the texts of errors."""
@@ -73,9 +74,11 @@ class Simulation:
         self.learner = built if isinstance(built, NoLearner) else TimedLearner(built)
         self._aggregator = build_aggregator(scenario)
         self._observed_s = 0.0
-        self._errors = RoundErrors(lambda: self.state.round + 1)
+        self.errors = RoundErrors(lambda: self.state.round + 1)
+        """Context in which errors of numbers name the round; it may be entered again inside."""
         count = scenario.devices.count
         self._device = np.arange(count)
+        self._deadline_s: float | None = getattr(scenario.protocol, "deadline_s", None)
         self.tx_power_w = np.broadcast_to(scenario.devices.tx_power_w, count)
         """Transmit power of each device, in W."""
         self._battery = scenario.devices.battery
@@ -146,7 +149,7 @@ class Simulation:
             number = self.state.round + 1
             if number > self.scenario.rounds:
                 return None
-            with self._errors:
+            with self.errors:
                 self._open = self._open_round(number)
         self._observed_s = perf_counter()
         return self._open.offered
@@ -165,7 +168,7 @@ class Simulation:
         if view is None:
             raise RuntimeError("step() follows observe(), once per round")
         number = view.offered.round
-        with self._errors:
+        with self.errors:
             answer = validated(allocation, view.offered, self.policy_name)
             start_s = float(self._env.now)
             process = self._env.process(self._round(view, answer))
@@ -220,11 +223,12 @@ class Simulation:
             position_m=snapshot.position_m,
             distance_m=snapshot.distance_m,
             samples=self.learner.samples,
-            last_loss=self.state.last_loss.copy(),
-            last_gradient_norm=self.state.last_gradient_norm.copy(),
+            last_loss=self._snapshot(self.state.last_loss),
+            last_gradient_norm=self._snapshot(self.state.last_gradient_norm),
             speed_per_s=self._speed_per_s,
-            rounds_since_arrival=number - self.state.last_arrival,
+            rounds_since_arrival=read_only(number - self.state.last_arrival),
             available=available,
+            deadline_s=self._deadline_s,
         )
         offered = available & (self.state.times_arrived == 0) if payload.one_shot else available
         # If every device is offered, the usual case, nothing is copied.
@@ -235,6 +239,10 @@ class Simulation:
             available=available,
             charge_j=charge_j,
         )
+
+    def _snapshot(self, values: Float[ndarray, " K"]) -> Float[ndarray, " K"]:
+        """Return a copy of values that change where something is learned."""
+        return read_only(values.copy()) if self.learning else values
 
     def _round(
         self, view: OpenRound, allocation: Allocation

@@ -3,7 +3,7 @@
 from learner.executor.base import Executor, LearnerComponents
 from learner.executor.batched import BatchedExecutor
 from learner.executor.eager import EagerExecutor
-from learner.executor.fedavg import FedAvgExecutor
+from learner.executor.local_training import FedAvgExecutor
 
 __all__ = [
     "BatchedExecutor",

@@ -23,7 +23,7 @@ from coupling.scenario.tables import ScenarioTable
 from coupling.simulation.payloads import FixedSizes
 from coupling.simulation.protocols.exchange import Send
 from coupling.simulation.protocols.exchange_protocol import ExchangeProtocol
-from coupling.simulation.protocols.phased import SPLIT_STEP
+from coupling.simulation.protocols.split_step import SPLIT_STEP
 from netsim.cell import DOWNLINK
 from netsim.parameters import Bits
 

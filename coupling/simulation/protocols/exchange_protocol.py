@@ -68,8 +68,14 @@ class ExchangeProtocol(Protocol):
         self._operations = operations or {}
         self._deadline_s = np.inf if deadline_s is None else deadline_s
         self._one_shot = one_shot
+        self._latest: tuple[LegSizes, Payload] | None = None
         last = max(place for place, entry in enumerate(exchange) if isinstance(entry, Send))
         self._entries = tuple(exchange[: last + 1])
+        self._bands = {
+            entry.direction: cell.band(entry.direction)
+            for entry in exchange
+            if isinstance(entry, Send)
+        }
         self._final_steps = [entry for entry in exchange[last + 1 :] if isinstance(entry, Compute)]
         steps = [entry for entry in exchange if isinstance(entry, Compute)]
         self._device_steps = [entry.step for entry in steps if entry.side is DEVICE]
@@ -84,9 +90,12 @@ class ExchangeProtocol(Protocol):
     @override
     def payload(self, round_number: int) -> Payload:
         bits = self._sizes.bits(round_number)
-        uplink_bits = self._sum(bits, UPLINK)
-        assert uplink_bits is not None, "an exchange has an uplink leg"
-        return Payload(uplink_bits, self._sum(bits, DOWNLINK), one_shot=self._one_shot)
+        if self._latest is None or self._latest[0] is not bits:
+            uplink_bits = self._sum(bits, UPLINK)
+            assert uplink_bits is not None, "an exchange has an uplink leg"
+            payload = Payload(uplink_bits, self._sum(bits, DOWNLINK), one_shot=self._one_shot)
+            self._latest = bits, payload
+        return self._latest[1]
 
     @override
     def exchange(self, plan: RoundPlan) -> Generator[simpy.Event, Any, Outcome]:
@@ -124,48 +133,43 @@ class ExchangeProtocol(Protocol):
         job = jobs[device] = self._learner.start(device, round_number)
         for entry in self._entries:
             if isinstance(entry, Send):
-                size = float(bits[entry.leg][device])
-                if not (yield from self._send(participation, entry, size)):
+                attempts = yield from self._bands[entry.direction].transmit(
+                    device,
+                    float(bits[entry.leg][device]),
+                    participation.departure_s,
+                    airtime_s=participation.max_airtime_s(entry.direction),
+                )
+                participation.record_leg(entry.leg, entry.direction, attempts)
+                if attempts[-1].status != "delivered":
                     break
                 if job is not None:
                     self._learner.delivered(job, entry.leg)
-            elif entry.side is SERVER:
+                continue
+            # A step that takes no time is no event.
+            if entry.side is SERVER and self._cell.has_compute:
                 yield from self._serve(participation, entry.step)
-                self._learner.computed(job, entry.step)
-            elif (yield from self._compute(participation, entry.step)):
+            elif (
+                entry.side is DEVICE
+                and participation.service_s[entry.step]
+                and not (yield from self._compute(participation, entry.step))
+            ):
+                continue
+            if job is not None:
                 self._learner.computed(job, entry.step)
         else:
             participation.arrived = True
         self._cell.release(device)
 
-    def _send(
-        self, participation: Participation, send: Send, bits: float
-    ) -> Generator[simpy.Event, Any, bool]:
-        """Send one leg; return whether it was delivered."""
-        attempts = yield from self._cell.transmit(
-            participation.device,
-            send.direction,
-            bits,
-            departure_s=participation.departure_s,
-            airtime_s=participation.max_airtime_s(send.direction),
-        )
-        participation.record_leg(send.leg, send.direction, attempts)
-        return attempts[-1].status == "delivered"
-
     def _compute(
         self, participation: Participation, step: str
     ) -> Generator[simpy.Event, Any, bool]:
-        """Compute a step on the device; return whether it is done. Without time it is no event."""
-        if not participation.service_s[step]:
-            return True
+        """Compute a step on the device; return whether it is done."""
         taken_s = participation.step_s(step, self._env.now)
         yield wait(self._env, taken_s)
         return participation.record_step(step, taken_s, self._env.now)
 
     def _serve(self, participation: Participation, step: str) -> Generator[simpy.Event, Any, None]:
         """Compute a step of the device on the server, after those that arrived before."""
-        if not self._cell.has_compute:
-            return
         service = yield from self._cell.serve(participation.service_s[step])
         participation.wait_s += service.wait_s
         participation.compute_s += participation.service_s[step]

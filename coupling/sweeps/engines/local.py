@@ -16,7 +16,7 @@ from typing import Final, final
 from typing_extensions import override
 
 from coupling.scenario.errors import RunError
-from coupling.simulation.signals import stop_requests
+from coupling.simulation.stop_signals import stop_requests
 from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult
 from coupling.sweeps.engines.worker import execute
 

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from coupling.run_directory.lock import LockedError
 from coupling.scenario.errors import ScenarioError, first_line, os_error_text
-from coupling.simulation.signals import stop_requests
+from coupling.simulation.stop_signals import stop_requests
 from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult, TaskState
 from coupling.sweeps.engines.worker import execute
 
