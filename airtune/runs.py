@@ -13,6 +13,7 @@ from coupling import Scenario, sweeps
 from coupling import resume as resume_run
 from coupling import run as start_run
 from coupling.run_directory.schema import TABLES
+from coupling.simulation.observers import RunObserver
 from coupling.simulation.result import RunResult
 from netsim.scheduling import Policy, RoundRecord
 
@@ -25,6 +26,7 @@ def run(
     learning: bool = True,
     on_round: Callable[[RoundRecord], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    observers: Sequence[RunObserver] = (),
 ) -> Run:
     """Run a scenario, or a scenario file, and return its tables; see ``coupling.run``.
 
@@ -33,7 +35,15 @@ def run(
         RunError: the run failed; the tables up to the round that it names are in ``out``.
     """
     loaded = scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
-    result = start_run(loaded, out, policy=policy, learning=learning, on_round=on_round, stop=stop)
+    result = start_run(
+        loaded,
+        out,
+        policy=policy,
+        learning=learning,
+        on_round=on_round,
+        stop=stop,
+        observers=observers,
+    )
     return _tables(result)
 
 

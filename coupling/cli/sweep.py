@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from coupling.run_directory import status
+from coupling.run_directory.layout import SWEEP_TABLE, WORLD
 from coupling.scenario.errors import Interrupted, ScenarioError, os_error_text
 from coupling.scenario.file import parse_set
 from coupling.simulation.export_world import record
@@ -20,7 +21,7 @@ from coupling.sweeps import grid
 from coupling.sweeps.compare import parse_seeds
 from coupling.sweeps.engines import Engine, LocalEngine, TaskResult
 from coupling.sweeps.engines.local import cores
-from coupling.sweeps.sweep import TABLE, Sweep, claim, place_of, write_table
+from coupling.sweeps.sweep import Sweep, claim, place_of, write_table
 
 _SHOWN_ROWS: Final = 40
 _SHOWN_NUMBERS: Final = ("scheduled_mean", "delay_mean_s", "accuracy_last")
@@ -92,7 +93,7 @@ def sweep(
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        _print_rows(rows, list(runs[0].keys), f"{place}/{TABLE}")
+        _print_rows(rows, list(runs[0].keys), f"{place}/{SWEEP_TABLE}")
     for run in unfinished.results:
         if run.state == "failed":
             typer.echo(f"{run.planned.task.path}: {run.error}", err=True)
@@ -144,7 +145,7 @@ def record_world(
     ] = None,
 ) -> None:
     """Export gains, positions and availability of a run, so that another run can replay them."""
-    for path in record(run, run / "world" if out is None else out, until_s):
+    for path in record(run, run / WORLD if out is None else out, until_s):
         print(path)
 
 

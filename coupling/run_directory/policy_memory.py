@@ -3,14 +3,17 @@
 from typing import Any, final
 
 from coupling.scenario.errors import RunError
+from learner.aggregation.base import Aggregator
 from netsim.scheduling import Policy, policy_state
 
 
 @final
 class PolicyMemory:
-    """Memory of a policy: saved with every checkpoint, or refused if it cannot be saved."""
+    """Memory of a policy, saved with every checkpoint; what cannot be saved is refused."""
 
-    def __init__(self, policy: Policy, name: str) -> None:
+    def __init__(self, policy: Policy, name: str, aggregator: Aggregator) -> None:
+        self._aggregator = aggregator
+        self._aggregator_fingerprint = policy_state.fingerprint(aggregator)
         self._policy = policy
         self._name = name
         self._has_memory = policy_state.has_memory(policy)
@@ -20,8 +23,15 @@ class PolicyMemory:
         """Return the memory of the policy.
 
         Raises:
-            RunError: the policy has changed its attributes and has no ``state_dict``.
+            RunError: the policy has changed its attributes and has no ``state_dict``; or the
+                aggregator has changed its attributes, which no checkpoint saves.
         """
+        if policy_state.fingerprint(self._aggregator) != self._aggregator_fingerprint:
+            name = type(self._aggregator).__name__
+            raise RunError(
+                f"round {round_number}: aggregator {name!r} has changed its attributes, which no "
+                "checkpoint saves; set them in __init__() and keep nothing between rounds"
+            )
         if self._has_memory:
             return dict(self._policy.state_dict())
         if policy_state.fingerprint(self._policy) != self._fingerprint:

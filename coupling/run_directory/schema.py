@@ -6,7 +6,7 @@ from typing import Final, final
 import pyarrow as pa
 
 SCHEMA_VERSION: Final = "2"
-"""Version of run directories; rises with every change of a column or of a key's default."""
+"""Version of run directories; rises when a column or a key changes its meaning or its name."""
 
 _INT: Final = pa.int64()
 _REAL: Final = pa.float64()

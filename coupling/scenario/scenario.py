@@ -195,6 +195,11 @@ class Scenario(ScenarioTable):
         return self._source.path.stem
 
     @property
+    def plugin_folders(self) -> tuple[Path, ...]:
+        """Folders in which plug-ins are looked for, before Python's path."""
+        return self._source.plugin_folders
+
+    @property
     def folder(self) -> Path:
         """Folder of the scenario file, in which plug-ins are found."""
         return self._source.plugin_folders[0]

@@ -35,6 +35,7 @@ from learner.base import Learner, NoLearner
 from learner.errors import LearnerInputError
 from netsim.cell import Cell
 from netsim.errors import NetworkInputError
+from netsim.plugin_import import import_module
 from netsim.streams import Streams
 
 if TYPE_CHECKING:
@@ -175,7 +176,9 @@ def build_aggregator(scenario: Scenario) -> Aggregator:
     if scenario.learner is None:
         return MeanAggregator()
     with _input_errors(scenario):
-        return aggregator_of(scenario.learner)
+        # A plug-in is found beside the scenario file, too.
+        load = partial(import_module, folders=scenario.plugin_folders)
+        return aggregator_of(scenario.learner, load=load)
 
 
 def build_partition(scenario: Scenario) -> "Partition | None":

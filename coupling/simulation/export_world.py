@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from coupling.run_directory.directory import RunDirectory
+from coupling.run_directory.layout import PARTS
 from coupling.run_directory.lock import is_locked
 from coupling.run_directory.provenance import Provenance
 from coupling.scenario.errors import RunError, ScenarioError, first_line, os_error_text
@@ -87,7 +88,7 @@ def _times(run: Path) -> tuple[_Times, _Times]:
     try:
         parts = [
             pq.read_table(part, columns=["round", "start_s", "end_s"])
-            for part in sorted((run / "rounds").glob("part-*.parquet"))
+            for part in sorted((run / "rounds").glob(PARTS))
         ]
     except (OSError, pa.ArrowInvalid) as error:
         raise RunError(f"{run}/rounds: is damaged: {first_line(error)}") from None

@@ -169,7 +169,7 @@ class _Job:
         saved: SavedRun | None = None,
     ) -> None:
         """Run the remaining rounds and write them into a run directory."""
-        memory = PolicyMemory(policy, simulation.policy_name)
+        memory = PolicyMemory(policy, simulation.policy_name, simulation.aggregator)
 
         def save() -> None:
             session.save(

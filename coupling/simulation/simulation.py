@@ -72,7 +72,8 @@ class Simulation:
         self.world = build_world(scenario)
         built = learner or build_learner(scenario, learning=learning)
         self.learner = built if isinstance(built, NoLearner) else TimedLearner(built)
-        self._aggregator = build_aggregator(scenario)
+        self.aggregator = build_aggregator(scenario)
+        """Rule that combines the updates of a round."""
         self._observed_s = 0.0
         self.errors = RoundErrors(lambda: self.state.round + 1)
         """Context in which errors of numbers name the round; it may be entered again inside."""
@@ -173,7 +174,7 @@ class Simulation:
             start_s = float(self._env.now)
             process = self._env.process(self._round(view, answer))
             outcome = cast(Outcome, self._env.run(process))
-            losses = self.learner.aggregate(self._aggregator, number)
+            losses = self.learner.aggregate(self.aggregator, number)
             duration_s = self._env.now - start_s
             update_state(
                 self.state,

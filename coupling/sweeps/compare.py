@@ -10,6 +10,7 @@ from typing import Final, TypeVar, final
 import numpy as np
 import pyarrow.parquet as pq
 
+from coupling.run_directory.layout import PARTS
 from coupling.scenario import file
 from coupling.scenario.errors import ScenarioError
 from coupling.scenario.scenario import Scenario
@@ -220,8 +221,6 @@ def _folder(out: str | Path | None) -> Iterator[Path]:
 
 def _mean_delay_s(folders: Sequence[Path]) -> float:
     """Return the mean delay over all rounds of some runs, in seconds."""
-    parts = [
-        part for folder in folders for part in sorted((folder / "rounds").glob("part-*.parquet"))
-    ]
+    parts = [part for folder in folders for part in sorted((folder / "rounds").glob(PARTS))]
     delays = [pq.read_table(part, columns=["delay_s"]).column(0).to_numpy() for part in parts]
     return float(np.concatenate(delays).mean())

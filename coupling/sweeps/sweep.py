@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coupling.run_directory import atomic
+from coupling.run_directory.layout import SWEEP_TABLE
 from coupling.run_directory.remote import RemoteRunDirectory, is_url
 from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.run_directory.status import run_status
@@ -24,7 +25,6 @@ from coupling.sweeps.engines.base import Stop
 from coupling.sweeps.engines.local import cores
 from coupling.sweeps.grid import PlannedRun, plan
 
-TABLE: Final = "sweep.parquet"
 _SCHEMA: Final = "airtune.schema"
 _SUMMARISED: Final = ("rounds", "evaluations")
 
@@ -143,7 +143,7 @@ def claim(place: str) -> None:
             text = os_error_text(error)
             raise ScenarioError(f"--out {place}: cannot be written: {text}") from None
     try:
-        files, path = fsspec.core.url_to_fs(f"{place}/{TABLE}")
+        files, path = fsspec.core.url_to_fs(f"{place}/{SWEEP_TABLE}")
     except (ImportError, ValueError) as error:
         raise ScenarioError(f"--out {place}: cannot be used: {first_line(error)}") from None
     try:
@@ -177,11 +177,11 @@ def write_table(
     pq.write_table(table, buffer, compression="zstd")
     try:
         if is_url(place):
-            fsspec.core.url_to_fs(place)[0].pipe_file(f"{place}/{TABLE}", buffer.getvalue())
+            fsspec.core.url_to_fs(place)[0].pipe_file(f"{place}/{SWEEP_TABLE}", buffer.getvalue())
         else:
-            atomic.write(Path(place) / TABLE, buffer.getvalue())
+            atomic.write(Path(place) / SWEEP_TABLE, buffer.getvalue())
     except OSError as error:
-        raise RunError(f"{place}/{TABLE}: cannot be written: {error}") from None
+        raise RunError(f"{place}/{SWEEP_TABLE}: cannot be written: {error}") from None
     return rows
 
 

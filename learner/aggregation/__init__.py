@@ -8,10 +8,9 @@ from learner.aggregation.base import (
     Weighting,
 )
 from learner.aggregation.mean import MeanAggregator
-from learner.aggregation.registry import AGGREGATORS, build_aggregator, create
+from learner.aggregation.registry import build_aggregator, create
 
 __all__ = [
-    "AGGREGATORS",
     "AdapterModel",
     "Aggregator",
     "LinearAggregator",

@@ -1,7 +1,7 @@
 """Learner table of a scenario: model, LoRA, optimizer, data and execution."""
 
 import re
-from typing import Annotated, Literal, final
+from typing import Annotated, Final, Literal, final
 
 from pydantic import Field, field_validator, model_validator
 
@@ -9,6 +9,9 @@ from learner.settings.base import Count, Name, Names, Positive, Settings, source
 from learner.settings.codec import Codecs
 from learner.settings.data import Data
 from learner.settings.optimizer import Optimizer
+
+AGGREGATORS: Final = {"factors": "learner.aggregation.mean:MeanAggregator"}
+"""Built-in aggregators by name: the places of their classes."""
 
 
 @final
@@ -60,8 +63,9 @@ class Lora(Settings):
     @field_validator("aggregation")
     @classmethod
     def _known_aggregation(cls, kind: str) -> str:
-        if kind != "factors" and not re.fullmatch(r"[\w.]+:\w+", kind):
-            raise ValueError(f"'{kind}' is not 'factors' or 'package.module:Class'")
+        if kind not in AGGREGATORS and not re.fullmatch(r"[\w.]+:\w+", kind):
+            names = ", ".join(f"'{name}'" for name in AGGREGATORS)
+            raise ValueError(f"'{kind}' is not {names} or 'package.module:Class'")
         return kind
 
     @field_validator("targets")

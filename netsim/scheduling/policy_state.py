@@ -65,10 +65,10 @@ def unpack(arrays: Mapping[str, PolicyArray], values: Mapping[str, JsonValue]) -
     return {**values, **arrays}
 
 
-def fingerprint(policy: Policy) -> bytes:
-    """Return a digest of the attributes of a policy and of everything inside them.
+def fingerprint(policy: object) -> bytes:
+    """Return a digest of the attributes of a policy, or another plug-in, and their content.
 
-    Two digests of one policy differ if an attribute changed in between. Caches of
+    Two digests of one object differ if an attribute changed in between. Caches of
     ``functools.cached_property`` do not count: they are functions of the other attributes. Objects
     without readable content count by their type alone.
     """

@@ -7,8 +7,8 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any, Final
 
+from netsim.plugin_import import import_module
 from netsim.scheduling.base import Policy
-from netsim.scheduling.module_import import import_module
 from netsim.scheduling.objective import Objective
 from netsim.scheduling.policies.aaba import Aaba
 from netsim.scheduling.policies.algorithm1 import Algorithm1

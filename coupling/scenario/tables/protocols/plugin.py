@@ -8,7 +8,7 @@ from pydantic import ValidationInfo, ValidatorFunctionWrapHandler
 
 from coupling.scenario.errors import first_line
 from coupling.scenario.tables.protocols.base import ProtocolTable
-from netsim.scheduling.module_import import import_module
+from netsim.plugin_import import import_module
 
 
 def validated(
