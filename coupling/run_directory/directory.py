@@ -213,7 +213,8 @@ class RunDirectory:
     def _remove_created(self) -> None:
         """Remove the directories that were created for a run that did not begin, if empty."""
         with contextlib.suppress(OSError):
-            (self.path / LOCK).unlink()
+            if [entry.name for entry in self.path.iterdir()] == [LOCK]:
+                (self.path / LOCK).unlink()
         for folder in reversed(self._created):
             with contextlib.suppress(OSError):
                 folder.rmdir()

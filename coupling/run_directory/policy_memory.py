@@ -33,7 +33,14 @@ class PolicyMemory:
                 "checkpoint saves; set them in __init__() and keep nothing between rounds"
             )
         if self._has_memory:
-            return dict(self._policy.state_dict())
+            try:
+                return dict(self._policy.state_dict())
+            except Exception as error:  # a policy may raise anything
+                text = " ".join(f"{type(error).__name__}: {error}".split())
+                raise RunError(
+                    f"round {round_number}: policy {self._name!r}: state_dict() raised or "
+                    f"returned no mapping: {text}"
+                ) from error
         if policy_state.fingerprint(self._policy) != self._fingerprint:
             raise RunError(
                 f"round {round_number}: policy {self._name!r} has changed its attributes "

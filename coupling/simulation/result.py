@@ -34,7 +34,12 @@ class RunResult:
 
     @classmethod
     def in_memory(
-        cls, scenario: Scenario, tables: Mapping[str, pa.Table], *, learning: bool
+        cls,
+        scenario: Scenario,
+        tables: Mapping[str, pa.Table],
+        *,
+        learning: bool,
+        finished: bool,
     ) -> Self:
         """Return the result of a run without a directory."""
         result = cls(None, tables)
@@ -45,7 +50,7 @@ class RunResult:
             "seed": scenario.seed,
             "rounds": scenario.rounds,
             "learning": learning,
-            "state": "finished",
+            "state": "finished" if finished else "interrupted",
         }
         return result
 

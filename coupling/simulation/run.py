@@ -60,7 +60,8 @@ def run(
         ScenarioError: the model, the data or a file of the scenario cannot be had, or ``out``
             cannot be used; nothing was written.
         RunError: the run failed; the tables up to the round that it names are in ``out``.
-        Interrupted: ``stop`` was true; the state is saved if there is a directory.
+        Interrupted: ``stop`` was true and there is a directory; the state is saved. Without a
+            directory the tables up to there are returned.
     """
     job = _Job(on_round, stop, observers, on_checkpoint=on_checkpoint, log=log)
     if out is None:
@@ -68,7 +69,10 @@ def run(
         memory = TableMemory()
         job.observers.insert(0, memory)
         job.finish(simulation, _bound(simulation, policy))
-        return RunResult.in_memory(scenario, memory.tables(), learning=simulation.learning)
+        finished = simulation.state.round == scenario.rounds
+        return RunResult.in_memory(
+            scenario, memory.tables(), learning=simulation.learning, finished=finished
+        )
     directory = out if isinstance(out, RunDirectory) else RunDirectory(out)
     with directory.claimed():
         simulation = Simulation(scenario, learning=learning)
@@ -115,11 +119,7 @@ def resume(
         facts = provenance.facts
         if facts["state"] == "finished":
             return RunResult(directory.path)
-        if facts["policy"] is not None and policy is None:
-            raise RunError(
-                f"{directory.path}: was run with the policy object {facts['policy']}; "
-                "resume it from Python with an equal one: resume(..., policy=...)"
-            )
+        _require_policy(directory.path, facts["policy"], policy)
         if line := provenance.software_changes():
             job.log(f"{directory.path}: {line}")
         saved = directory.saved(scenario, initial_state(scenario))
@@ -213,6 +213,23 @@ class _Job:
                 f"interrupted after round {simulation.state.round}; "
                 f"continue with: airtune resume {shlex.quote(str(folder))}"
             )
+
+
+def _require_policy(folder: Path, former: str | None, policy: Policy | None) -> None:
+    """Make sure that a run is resumed with the kind of policy with which it began.
+
+    Raises:
+        RunError: it began with a policy object of another class, or with the scenario's policy.
+    """
+    present = None if policy is None else type(policy).__name__
+    if former == present:
+        return
+    if former is None:
+        raise RunError(f"{folder}: was run with the policy of its scenario; resume it without one")
+    raise RunError(
+        f"{folder}: was run with the policy object {former}; "
+        "resume it from Python with an equal one: resume(..., policy=...)"
+    )
 
 
 def _bound(simulation: Simulation, policy: Policy | None) -> Policy:

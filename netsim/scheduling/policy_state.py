@@ -3,6 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import cached_property
 from hashlib import blake2b
@@ -19,8 +20,12 @@ from netsim.scheduling.base import Policy
 JsonValue: TypeAlias = bool | int | float | str | None
 PolicyArray: TypeAlias = Shaped[ndarray, "..."]
 
-_SAVED_KINDS: Final = "biufcU"
-"""Kinds of arrays that are saved: bool, integer, float, complex, text."""
+_SAVED_DTYPES: Final = frozenset(
+    map(np.dtype, ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"))
+)
+"""Types of arrays that are saved: bool, integer and float."""
+_RESERVED_KEY: Final = "__metadata__"
+"""Key that the file format of the arrays keeps for itself."""
 
 _CONTAINERS: Final = (dict, set, frozenset, list, tuple, deque)
 
@@ -48,14 +53,16 @@ def pack(state: Mapping[str, Any]) -> tuple[dict[str, PolicyArray], dict[str, Js
         plain = value.item() if isinstance(value, np.generic) else value
         if not isinstance(key, str):
             raise PolicyStateError(f"state_dict() has the key {key!r}; keys must be strings")
-        if isinstance(plain, ndarray) and plain.dtype.kind in _SAVED_KINDS:
+        if key == _RESERVED_KEY or not key.isprintable():
+            raise PolicyStateError(f"state_dict() has the key {key!r}; use another name")
+        if isinstance(plain, ndarray) and plain.dtype in _SAVED_DTYPES:
             arrays[key] = plain.copy()
         elif plain is None or type(plain) in (bool, int, float, str):
             values[key] = plain
         else:
             raise PolicyStateError(
                 f"state_dict()[{key!r}] is {_type_text(value)}; "
-                "use an array of numbers or text, a number, a string, a bool or None"
+                "use an array of integers, floats or bools, a number, a string, a bool or None"
             )
     return arrays, values
 
@@ -138,7 +145,9 @@ def _parts(value: object) -> Iterator[object]:
         yield _generator_state(value)
     elif isinstance(value, FunctionType):
         yield _qualified_name(value)
-        yield from (cell.cell_contents for cell in value.__closure__ or ())
+        for cell in value.__closure__ or ():
+            with suppress(ValueError):  # a cell may be empty
+                yield cell.cell_contents
     elif isinstance(value, MethodType):
         yield value.__func__
         yield value.__self__

@@ -223,3 +223,45 @@ def test_the_command_line_finds_a_policy_beside_the_scenario(
     assert main(["run", str(tmp_path / "bandit.toml"), "--out", "run", "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out)["rounds"] == 3
+
+
+class Odd(Counter):
+    """Policy whose state cannot be written."""
+
+    state: Any = None
+
+    @override
+    def state_dict(self) -> Mapping[str, Any]:
+        if self.state is None:
+            raise KeyError("lost")
+        return self.state  # type: ignore[no-any-return]
+
+    @override
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "state",
+    [None, 3, {"a": np.array(["text"])}, {"a": np.zeros(2, complex)}, {"__metadata__": np.ones(1)}],
+)
+def test_a_state_that_cannot_be_written_is_one_line(tmp_path: Path, state: object) -> None:
+    policy = Odd()
+    policy.state = state
+
+    with pytest.raises(RunError, match=r"^round 4: ") as refused:
+        coupling.run(
+            network(tmp_path, **{"trace.checkpoint_every": 4}), tmp_path / "run", policy=policy
+        )
+
+    assert "state_dict()" in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_run_is_resumed_with_the_class_of_its_policy_only(tmp_path: Path) -> None:
+    stopped_after(network(tmp_path), tmp_path / "object", 4, SavedCounter())
+    stopped_after(network(tmp_path), tmp_path / "named", 4)
+
+    with pytest.raises(RunError, match="was run with the policy object SavedCounter"):
+        coupling.resume(tmp_path / "object", policy=UnsavableCounter())
+    with pytest.raises(RunError, match="was run with the policy of its scenario"):
+        coupling.resume(tmp_path / "named", policy=SavedCounter())
