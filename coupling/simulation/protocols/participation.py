@@ -49,8 +49,14 @@ class Participation:
 
     def record_leg(self, leg: str, direction: Direction, attempts: list[Attempt]) -> None:
         """Record the attempts to send a leg, and their energy."""
-        self.legs += [(leg, direction, attempt) for attempt in attempts]
-        self._spend(self.power_w[direction] * sum(attempt.on_air_s for attempt in attempts))
+        for attempt in attempts:
+            self.legs.append((leg, direction, attempt))
+        # One attempt, the usual case, needs no sum.
+        first, *others = attempts
+        airtime_s = first.on_air_s
+        for attempt in others:
+            airtime_s += attempt.on_air_s
+        self._spend(self.power_w[direction] * airtime_s)
 
     def step_s(self, step: str, now_s: float) -> float:
         """Return the time that the device spends on a step, in seconds.
