@@ -2,6 +2,7 @@
 
 from analysis.comparison import compare
 from analysis.cost_to_accuracy import (
+    air_time_to_accuracy,
     bits_to_accuracy,
     energy_to_accuracy,
     rounds_to_accuracy,
@@ -28,6 +29,7 @@ __all__ = [
     "Run",
     "Runs",
     "TraceError",
+    "air_time_to_accuracy",
     "bits_to_accuracy",
     "compare",
     "delay_statistics",

@@ -1,4 +1,4 @@
-"""Cost of reaching a test accuracy: rounds, simulated time, bits and energy."""
+"""Cost of reaching a test accuracy: rounds, both clocks, bits and energy."""
 
 from analysis.run import Run
 
@@ -19,6 +19,18 @@ def time_to_accuracy(run: Run, accuracy: float) -> float | None:
     evaluations = run.arrays("evaluations", "time_s", "accuracy")
     reached = (evaluations["accuracy"] >= accuracy).nonzero()[0]
     return float(evaluations["time_s"][reached[0]]) if len(reached) else None
+
+
+def air_time_to_accuracy(run: Run, accuracy: float) -> float | None:
+    """Return the time on air until that evaluation in s; None if the accuracy is never reached.
+
+    The time on air is the sum of the rounds' delays D(t). Rounds without devices add nothing.
+    """
+    last = rounds_to_accuracy(run, accuracy)
+    if last is None:
+        return None
+    rounds = run.arrays("rounds", "round", "delay_s")
+    return float(rounds["delay_s"][rounds["round"] <= last].sum())
 
 
 def bits_to_accuracy(run: Run, accuracy: float) -> int | None:

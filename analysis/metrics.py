@@ -20,6 +20,8 @@ def summary(run: Run) -> dict[str, Any]:
 
     ``virtual_queue_per_budget`` is Q(T) / (T D_budget): it falls towards 0 if the mean delay meets
     the budget. ``jain_fairness`` is Jain's index of the times that each device was scheduled.
+    ``air_time_s`` is the time on air, the sum of the delays D(t): a round without devices adds 0 to
+    it, and the time until its end to ``simulated_s``.
 
     Raises:
         TraceError: the run has no complete round.
@@ -47,6 +49,7 @@ def summary(run: Run) -> dict[str, Any]:
         "accuracy_first": float(accuracy[0]) if len(accuracy) else None,
         "accuracy_last": float(accuracy[-1]) if len(accuracy) else None,
         "simulated_s": float(rounds["end_s"][-1]),
+        "air_time_s": float(np.cumsum(delay_s)[-1]),
         "wall_s": None if wall_s is None else float(wall_s),
         "run": run.name,
     }

@@ -89,6 +89,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
         rows.append(("test accuracy", f"first {first:.1%}, last {last:.1%}"))
     rows += [
         ("simulated time", f"{summary['simulated_s']:,.1f} s"),
+        ("time on air", f"{summary['air_time_s']:,.1f} s"),
         ("wall time", f"{summary['wall_s']:.1f} s"),
         ("run directory", summary["run"]),
     ]

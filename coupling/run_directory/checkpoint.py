@@ -45,6 +45,8 @@ class RunState:
     """Last completed round; 0 before the first."""
     time_s: float
     """Simulated time, in seconds."""
+    air_time_s: float
+    """Time on air: the sum of the delays D(t) of the rounds, in seconds."""
     virtual_queue_s: float
     """Virtual queue after that round, in seconds."""
     times_scheduled: Int[ndarray, " K"]
@@ -81,6 +83,7 @@ class RunState:
         return RunState(
             round=0,
             time_s=0.0,
+            air_time_s=0.0,
             virtual_queue_s=virtual_queue_s,
             times_scheduled=np.zeros(count, int),
             times_arrived=np.zeros(count, int),

@@ -39,6 +39,12 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         _ROUND,
         Column("start_s", _REAL, "s", "Simulated time at which the round starts."),
         Column("end_s", _REAL, "s", "Simulated time at which the round ends."),
+        Column(
+            "air_time_s",
+            _REAL,
+            "s",
+            "Time on air up to the end of the round: the sum of D(t).",
+        ),
         Column("scheduled", _INT, "1", "Devices chosen by the policy, N."),
         Column("arrived", _INT, "1", "Devices whose last uplink leg was delivered in time."),
         Column("delay_predicted_s", _REAL, "s", "Delay that the policy predicted."),
@@ -244,6 +250,12 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
             "Round after which the test set was evaluated; 0 is before training.",
         ),
         Column("time_s", _REAL, "s", "Simulated time of the evaluation."),
+        Column(
+            "air_time_s",
+            _REAL,
+            "s",
+            "Time on air up to the evaluation: the sum of D(t) of the rounds before it.",
+        ),
         Column("loss", _REAL, "nat", "Test loss, mean over the devices' heads."),
         Column("accuracy", _REAL, "1", "Test accuracy, mean over all devices' heads."),
         Column(

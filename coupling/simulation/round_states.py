@@ -100,13 +100,15 @@ def update_state(
     losses: RoundLosses,
     duration_s: float,
 ) -> None:
-    """Update the virtual queue, the history and the batteries after a round."""
+    """Update the time on air, the virtual queue, the history and the batteries after a round."""
     scheduler = scenario.scheduler
     number = view.offered.round
     devices = allocation.devices
+    delay_s = float(outcome.air_s.max(initial=0.0))
+    state.air_time_s += delay_s
     state.virtual_queue_s = next_virtual_queue(
         view.offered.virtual_queue_s,
-        float(outcome.air_s.max(initial=0.0)),
+        delay_s,
         view.offered.delay_budget_s,
         update=scheduler.queue_update,
         zeta=scheduler.zeta.at(number),

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from coupling.run_directory.checkpoint import RunState
 from coupling.run_directory.table_buffer import Values
 from coupling.run_directory.writer import Rows
 from coupling.scenario.scenario import Scenario
@@ -28,22 +29,23 @@ def round_tables(
     *,
     outcome: Outcome,
     losses: RoundLosses,
-    virtual_queue_s: float,
+    after: RunState,
     start_s: float,
     end_s: float,
     policy_wall_s: float,
     learner_wall_s: float,
 ) -> dict[str, list[Rows]]:
-    """Return the rows of a round by table; ``virtual_queue_s`` is the queue after the round."""
+    """Return the rows of a round by table; ``after`` is the state of the run after the round."""
     scheduler = scenario.scheduler
     objective = scheduler.objective
-    after: dict[str, Values] = {
-        "virtual_queue_s": virtual_queue_s,
+    results: dict[str, Values] = {
+        "virtual_queue_s": after.virtual_queue_s,
         "policy_wall_s": policy_wall_s,
     }
     times: dict[str, Values] = {
         "start_s": start_s,
         "end_s": end_s,
+        "air_time_s": after.air_time_s,
         "train_loss": losses.train_loss,
         "learner_wall_s": learner_wall_s,
     }
@@ -63,8 +65,8 @@ def round_tables(
     )
     row = round_row(view.offered, allocation, outcome, objective=objective)
     return {
-        "rounds": [(1, row | times | after)],
-        "decisions": [(1, decision | after)],
+        "rounds": [(1, row | times | results)],
+        "decisions": [(1, decision | results)],
         "devices": [devices],
         "transfers": [transfer_rows(view.offered.round, outcome.transfers)],
     }
@@ -198,12 +200,13 @@ def transfer_rows(round_number: int, transfers: Transfers) -> Rows:
 
 
 def evaluation_row(
-    evaluation: "Evaluation", round_number: int, time_s: float
+    evaluation: "Evaluation", round_number: int, time_s: float, *, air_time_s: float
 ) -> dict[str, float | None]:
     """Return the row of the ``evaluations`` table."""
     return {
         "round": round_number,
         "time_s": time_s,
+        "air_time_s": air_time_s,
         "loss": evaluation.loss,
         "accuracy": evaluation.accuracy,
         "accuracy_trained": evaluation.accuracy_trained,

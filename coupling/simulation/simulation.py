@@ -191,7 +191,7 @@ class Simulation:
                 answer,
                 outcome=outcome,
                 losses=losses,
-                virtual_queue_s=self.state.virtual_queue_s,
+                after=self.state,
                 start_s=start_s,
                 end_s=float(self._env.now),
                 policy_wall_s=policy_wall_s,
@@ -306,4 +306,5 @@ class Simulation:
         result = self.learner.evaluate()
         if result is None:
             return None
-        return rows.evaluation_row(result, number, float(self._env.now))
+        now_s = float(self._env.now)
+        return rows.evaluation_row(result, number, now_s, air_time_s=self.state.air_time_s)

@@ -53,12 +53,12 @@ def test_queue_statistics_by_hand(run: analysis.Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "rounds", "time_s", "bits", "energy_j"),
+    ("accuracy", "rounds", "time_s", "air_time_s", "bits", "energy_j"),
     [
-        (0.5, 0, 0.0, 0, 0.0),
-        (0.6, 2, 4.0, 3000, 6.0),
-        (0.75, 4, 8.0, 4000, 8.0),
-        (0.9, None, None, None, None),
+        (0.5, 0, 0.0, 0.0, 0, 0.0),
+        (0.6, 2, 4.0, 4.0, 3000, 6.0),
+        (0.75, 4, 8.0, 6.0, 4000, 8.0),
+        (0.9, None, None, None, None, None),
     ],
 )
 def test_costs_of_reaching_an_accuracy(
@@ -66,11 +66,13 @@ def test_costs_of_reaching_an_accuracy(
     accuracy: float,
     rounds: int | None,
     time_s: float | None,
+    air_time_s: float | None,
     bits: int | None,
     energy_j: float | None,
 ) -> None:
     assert analysis.rounds_to_accuracy(run, accuracy) == rounds
     assert analysis.time_to_accuracy(run, accuracy) == time_s
+    assert analysis.air_time_to_accuracy(run, accuracy) == air_time_s
     assert analysis.bits_to_accuracy(run, accuracy) == bits
     assert analysis.energy_to_accuracy(run, accuracy) == energy_j
 

@@ -47,6 +47,7 @@ def test_the_summary_of_four_rounds_by_hand(tmp_path: Path) -> None:
         "accuracy_first": 0.5,
         "accuracy_last": 0.625,
         "simulated_s": 18.5,
+        "air_time_s": 16.5,
         "wall_s": 1.5,
         "run": str(path),
         # Scheduled 3, 1 and 1 times: (3 + 1 + 1)^2 / (3 (9 + 1 + 1)).

@@ -92,6 +92,7 @@ def test_an_infinite_loss_ends_the_run_and_keeps_the_earlier_rounds(
     assert_readable_and_complete(folder / "out", 5)
     run = analysis.load(folder / "out")
     assert run.evaluations["round"].tolist() == [0, 2, 4]
+    assert run.evaluations.air_time_s.tolist() == [0.0, *run.rounds.air_time_s[[1, 3]]]
     assert (run.rounds.train_loss == 0.5).all()
 
 

@@ -86,9 +86,9 @@ def test_only_nullable_columns_have_nulls_and_no_column_has_nan(out: Path) -> No
 
 def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
     assert {
-        "round", "start_s", "end_s", "scheduled", "arrived", "delay_predicted_s", "delay_s",
-        "delay_budget_s", "virtual_queue_before_s", "virtual_queue_s", "objective", "train_loss",
-        "energy_j", "policy_wall_s", "learner_wall_s",
+        "round", "start_s", "end_s", "air_time_s", "scheduled", "arrived", "delay_predicted_s",
+        "delay_s", "delay_budget_s", "virtual_queue_before_s", "virtual_queue_s", "objective",
+        "train_loss", "energy_j", "policy_wall_s", "learner_wall_s",
     } <= set(schema("rounds").names)  # fmt: skip
     assert {
         "round", "device", "x_m", "y_m", "distance_m", "gain", "scheduled", "bandwidth_hz",
@@ -99,7 +99,7 @@ def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
         "bandwidth_hz", "rate_bps", "status",
     } <= set(schema("transfers").names)  # fmt: skip
     assert {
-        "round", "time_s", "loss", "accuracy", "accuracy_trained", "accuracy_min",
+        "round", "time_s", "air_time_s", "loss", "accuracy", "accuracy_trained", "accuracy_min",
         "accuracy_max", "heads_trained",
     } <= set(schema("evaluations").names)  # fmt: skip
 

@@ -177,6 +177,16 @@ def test_rounds_follow_each_other_and_last_as_long_as_their_delay(run: Any) -> N
     assert run.provenance["simulated_s"] == rounds.end_s.iloc[-1]
 
 
+def test_the_time_on_air_is_the_sum_of_the_delays(run: Any) -> None:
+    rounds = run.rounds
+    idle = (rounds.scheduled == 0).sum()
+
+    assert rounds.air_time_s.tolist() == np.cumsum(rounds.delay_s).tolist()
+    np.testing.assert_allclose(
+        rounds.air_time_s.iloc[-1], rounds.end_s.iloc[-1] - idle * BUDGET_S, rtol=1e-9
+    )
+
+
 def test_distance_and_position_belong_together_and_stay(run: Any) -> None:
     devices = run.devices
     first_round = devices[devices["round"] == 1]
