@@ -1,14 +1,14 @@
 """Paired comparison of runs: differences over equal seeds, with confidence intervals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
 from analysis.errors import TraceError
+from analysis.intervals import paired_interval
 from analysis.metrics import summary
 from analysis.run import Run
 from analysis.runs import Runs, flatten, scenario_value
@@ -24,35 +24,6 @@ METRICS: Final = (
     "accuracy_last",
 )
 """Metrics of ``summary`` that are compared by default."""
-
-
-@final
-@dataclass(frozen=True)
-class Interval:
-    """Mean over seeds with its 95 % interval (Student's t), which is NaN for a single seed."""
-
-    mean: float
-    low: float
-    high: float
-    count: int
-
-
-def interval(values: Sequence[float] | ndarray) -> Interval:
-    """Return the mean of independent, about normal values, and the 95 % interval of that mean."""
-    known = np.asarray(values, float)
-    known = known[~np.isnan(known)]
-    if not len(known):
-        return Interval(np.nan, np.nan, np.nan, count=0)
-    mean = float(known.mean())
-    half = half_width(float(known.std(ddof=1)), len(known)) if len(known) > 1 else np.nan
-    return Interval(mean, mean - half, mean + half, count=len(known))
-
-
-def half_width(deviation: float, count: int) -> float:
-    """Return half the width of the 95 % interval of a mean of ``count`` values."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(count - 1, 0.975)) * deviation / count**0.5
 
 
 def compare(
@@ -104,16 +75,16 @@ def _row(
         )
     value = _numbers(values, seeds, metric)
     baseline = _numbers(baselines, seeds, metric)
-    difference = interval(value - baseline)
+    difference = paired_interval(value, baseline)
     return {
         by: name,
         "metric": metric,
         "baseline": float(baseline.mean()),
         "value": float(value.mean()),
-        "difference": difference.mean,
+        "difference": difference.estimate,
         "low": difference.low,
         "high": difference.high,
-        "pairs": difference.count,
+        "pairs": difference.seeds,
     }
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from analysis.comparison import compare, interval
+from analysis.comparison import compare
+from analysis.intervals import mean_interval
 from analysis.metrics import ROUNDING, summary
 from analysis.run import Run
 from analysis.runs import Runs
@@ -62,15 +63,15 @@ def _row(runs: list[Run]) -> dict[str, Any]:
     delays = [run.arrays("rounds", "delay_s")["delay_s"] for run in runs]
     budgets = [run.arrays("rounds", "delay_budget_s")["delay_budget_s"] for run in runs]
     numbers = pd.DataFrame([summary(run) for run in runs])
-    count = interval(numbers.scheduled_mean.to_numpy())
-    mean = interval(numbers.delay_mean_s.to_numpy())
+    count = mean_interval(numbers.scheduled_mean.to_numpy())
+    mean = mean_interval(numbers.delay_mean_s.to_numpy())
     note = _heavy_tail_note(runs, np.concatenate(delays))
     row: dict[str, Any] = {
         "seeds": len(runs),
-        "scheduled_mean": count.mean,
+        "scheduled_mean": count.estimate,
         "scheduled_low": count.low,
         "scheduled_high": count.high,
-        "delay_mean_s": mean.mean,
+        "delay_mean_s": mean.estimate,
         "delay_mean_low_s": np.nan if note else mean.low,
         "delay_mean_high_s": np.nan if note else mean.high,
         "delay_mean_note": note,

@@ -10,8 +10,8 @@ from typing import Final, final
 import numpy as np
 import pandas as pd
 
-from analysis.comparison import interval
 from analysis.figures.style import label
+from analysis.intervals import mean_interval
 from reproduction import verdicts
 from reproduction.figures import FIGURES
 from reproduction.stages import POLICY
@@ -56,7 +56,7 @@ class Page:
             claim = self.claims[name]
             results = self.results(name)
             differences = "; ".join(_difference(entry) for entry in results) or "not run"
-            run = any(entry.interval.count for entry in results)
+            run = any(entry.interval.seeds for entry in results)
             verdict = verdicts.combine([entry.verdict for entry in results]) if run else "not run"
             lines.append(f"| {claim.says} | {claim.source} | {differences} | **{verdict}** |")
         return "\n".join(lines)
@@ -148,12 +148,12 @@ def _label(name: str) -> str:
 
 
 def _cell(values: pd.Series) -> str:
-    mean = interval(values.to_numpy(float))
-    if not mean.count:
+    mean = mean_interval(values.to_numpy(float))
+    if not mean.seeds:
         return ""
     if np.isnan(mean.low) or mean.low == mean.high:
-        return f"{mean.mean:.4g}"
-    return f"{mean.mean:.4g} ({mean.low:.4g} to {mean.high:.4g})"
+        return f"{mean.estimate:.4g}"
+    return f"{mean.estimate:.4g} ({mean.low:.4g} to {mean.high:.4g})"
 
 
 def _difference(result: ContrastResult) -> str:
@@ -161,10 +161,12 @@ def _difference(result: ContrastResult) -> str:
     apart = len({name.split("/")[1] for names in both for name in names}) > 1
     plus, minus = (_short(names, apart=apart) for names in both)
     name = f"{plus} − {minus}" if minus else plus
-    if not result.interval.count:
+    if not result.interval.seeds:
         return f"{name}: not run"
-    mean = result.interval
-    numbers = f"{mean.mean:.3g} ({mean.low:.3g} to {mean.high:.3g}; {mean.count})"
+    interval = result.interval
+    numbers = (
+        f"{interval.estimate:.3g} ({interval.low:.3g} to {interval.high:.3g}; {interval.seeds})"
+    )
     return f"{name}: {numbers} {_SIGNS[result.verdict]}"
 
 

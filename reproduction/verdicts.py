@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias, final
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from analysis.comparison import Interval, interval
+from analysis.intervals import Interval, paired_interval
 
 FILE: Final = Path(__file__).parent / "claims.toml"
 MINIMUM_PAIRS: Final = 3
@@ -70,7 +70,7 @@ def judge(mean: Interval) -> Verdict:
     if it lies below 0, and undecided if it contains 0 or fewer than 3 seeds are paired. An interval
     of zero width belongs to a number that is equal for all seeds; its sign decides.
     """
-    if mean.count < MINIMUM_PAIRS:
+    if mean.seeds < MINIMUM_PAIRS:
         return "undecided"
     if mean.low > 0:
         return "held"
@@ -102,5 +102,5 @@ def _result(contrast: Contrast, numbers: Numbers) -> ContrastResult:
     )
     paired = paired.dropna()
     signs = [1.0] * len(plus) + [-1.0] * len(minus)
-    mean = interval((paired.to_numpy() * signs).sum(axis=1))
+    mean = paired_interval((paired.to_numpy() * signs).sum(axis=1))
     return ContrastResult(contrast, mean, judge(mean))

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.comparison import interval
 from analysis.errors import TraceError
 from analysis.figures import curves
 from analysis.figures.groups import Group, groups, tasks
 from analysis.figures.style import Style, legend, marker, panels
+from analysis.intervals import mean_interval
 from analysis.run import Run
 from analysis.runs import Runs, delay_budget_s, scenario_value
 
@@ -122,8 +122,8 @@ def _against_budget(axes: "Axes", group: Group, number: object, *, per_bit: bool
     for run in group.runs:
         by_budget.setdefault(budget_of(run, per_bit=per_bit), []).append(number(run))
     budgets = sorted(by_budget)
-    intervals = [interval(by_budget[entry]) for entry in budgets]
-    mean = np.array([entry.mean for entry in intervals])
+    intervals = [mean_interval(by_budget[entry]) for entry in budgets]
+    mean = np.array([entry.estimate for entry in intervals])
     half = np.nan_to_num(np.array([entry.high for entry in intervals]) - mean)
     axes.errorbar(
         budgets,

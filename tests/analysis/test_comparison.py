@@ -74,7 +74,7 @@ def test_95_percent_intervals_cover_95_percent(tmp_path: Path) -> None:
     rng = np.random.Generator(np.random.Philox(7))
     trials, inside = 4000, 0
     for _ in range(trials):
-        result = analysis.comparison.interval(rng.normal(3.0, 2.0, size=5))
+        result = analysis.intervals.mean_interval(rng.normal(3.0, 2.0, size=5))
         inside += result.low <= 3.0 <= result.high
 
     half_width = 3 * (0.95 * 0.05 / trials) ** 0.5

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import analysis
-from analysis.comparison import interval
+from analysis.intervals import mean_interval
 from coupling import Scenario, run
 from reproduction import stages, tables
 from reproduction.measures import REAL, WHOLE, measures
@@ -67,7 +67,7 @@ def test_a_row_of_a_learning_table_is_reproduced_within_its_interval(
     numbers = again(stage, row, tmp_path / "run", data=shared_data)
 
     for name in ("train_loss", "test_loss", "accuracy"):
-        half = interval(rows[name].to_numpy(float)).high - rows[name].mean()
+        half = mean_interval(rows[name].to_numpy(float)).high - rows[name].mean()
         assert numbers[name] == pytest.approx(row[name], abs=half), name
 
 

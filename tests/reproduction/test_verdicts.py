@@ -56,7 +56,7 @@ def test_seeds_that_one_side_lacks_count_for_nothing() -> None:
 
     [result] = verdicts.decide(claim, lambda runs, measure: measured[runs])
 
-    assert (result.interval.mean, result.interval.count) == (3.0, 3)
+    assert (result.interval.estimate, result.interval.seeds) == (3.0, 3)
 
 
 @pytest.mark.parametrize(
