@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from analysis.heavy_tails import mean_exists
 from analysis.run import Run
 from analysis.runs import Runs, no_round
 
@@ -22,6 +23,7 @@ def summary(run: Run) -> dict[str, Any]:
     the budget. ``jain_fairness`` is Jain's index of the times that each device was scheduled.
     ``air_time_s`` is the time on air, the sum of the delays D(t): a round without devices adds 0 to
     it, and the time until its end to ``simulated_s``.
+    ``delay_mean_s`` is ``None`` if the delay has no finite mean (``analysis.heavy_tails``).
 
     Raises:
         TraceError: the run has no complete round.
@@ -39,7 +41,7 @@ def summary(run: Run) -> dict[str, Any]:
         "scheduled_mean": float(scheduled.mean()),
         "scheduled_median": float(np.median(scheduled)),
         "rounds_without_devices": int((scheduled == 0).sum()),
-        "delay_mean_s": float(delay_s.mean()),
+        "delay_mean_s": float(delay_s.mean()) if _has_mean(run, scheduled) else None,
         "delay_median_s": float(np.median(delay_s)),
         "delay_budget_s": budget_s,
         "virtual_queue_s": float(queue_s[-1]),
@@ -78,25 +80,27 @@ def warnings(run: Run) -> list[str]:
     ]
 
 
-def delay_statistics(run: Run) -> dict[str, float]:
+def delay_statistics(run: Run) -> dict[str, float | None]:
     """Return the mean, quantiles and maximum of the round delay in seconds, and two ratios.
 
     ``mean_per_budget`` above 1 violates (8); ``over_budget`` is the share of rounds that took
-    longer than the budget. Rounds without scheduled devices count with delay 0, as in (8).
+    longer than the budget. Rounds without scheduled devices count with delay 0, as in (8). The mean
+    and its ratio are ``None`` if the delay has no finite mean (``analysis.heavy_tails``).
     """
-    rounds = _rounds(run, "delay_s", "delay_budget_s")
+    rounds = _rounds(run, "scheduled", "delay_s", "delay_budget_s")
     delay_s = rounds["delay_s"]
+    mean_s = float(delay_s.mean()) if _has_mean(run, rounds["scheduled"]) else None
     budget_s = rounds["delay_budget_s"]
     low, middle, high, top = np.quantile(delay_s, [0.1, 0.5, 0.9, 0.99])
     return {
-        "mean_s": float(delay_s.mean()),
+        "mean_s": mean_s,
         "p10_s": float(low),
         "median_s": float(middle),
         "p90_s": float(high),
         "p99_s": float(top),
         "max_s": float(delay_s.max()),
         "over_budget": float((delay_s > budget_s * (1 + ROUNDING)).mean()),
-        "mean_per_budget": float(delay_s.mean() / budget_s.mean()),
+        "mean_per_budget": None if mean_s is None else mean_s / float(budget_s.mean()),
     }
 
 
@@ -143,6 +147,11 @@ def jain(shares: ndarray) -> float | None:
     amounts = np.asarray(shares, float)
     squares = float((amounts**2).sum())
     return float(amounts.sum()) ** 2 / (len(amounts) * squares) if squares else None
+
+
+def _has_mean(run: Run, scheduled: ndarray) -> bool:
+    """Return whether the delay of a run has a finite mean, given its devices per round."""
+    return mean_exists(run.scenario, always_all=bool((scheduled == run.device_count).all()))
 
 
 def _rounds(run: Run, *columns: str) -> dict[str, ndarray]:

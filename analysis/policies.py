@@ -7,6 +7,7 @@ import pandas as pd
 from numpy import ndarray
 
 from analysis.comparison import compare
+from analysis.heavy_tails import missing_mean, missing_variance
 from analysis.intervals import mean_interval
 from analysis.metrics import ROUNDING, summary
 from analysis.run import Run
@@ -22,12 +23,13 @@ def policy_table(runs: Runs, by: str = "policy") -> pd.DataFrame:
     """Return one row per policy (or per value of another key), in the order of the first runs.
 
     ``delay_pXX_s`` are quantiles over the rounds of all seeds, ``_low`` and ``_high`` their 95 %
-    bootstrap interval with whole seeds resampled. The mean delay has a Student interval over seeds
-    unless the delay has no variance to estimate; then ``delay_mean_note`` gives the reason. That
-    is so if all devices are always scheduled under Rayleigh fading, or if Hill's estimate of the
-    tail index is below 2. ``over_budget`` is the share of rounds above the budget,
-    ``virtual_queue_per_budget`` is Q(T) / (T D_budget). ``scheduled_difference`` is the mean N
-    minus that of the first policy, paired over seeds, with its 95 % interval.
+    bootstrap interval with whole seeds resampled. The mean delay is NaN if it does not exist, and
+    has no Student interval if the delay has no variance; ``delay_mean_note`` gives the reason, from
+    the law of the gain (``analysis.heavy_tails``) or from Hill's estimate of the tail index, and
+    the median stands in for the mean. ``energy_j`` and ``virtual_queue_per_budget``, Q(T) / (T
+    D_budget), are sums of delays: their means over the seeds are medians then. ``over_budget`` is
+    the share of rounds above the budget. ``scheduled_difference`` is the mean N minus that of the
+    first policy, paired over seeds, with its 95 % interval.
 
     Raises:
         TraceError: as ``compare``.
@@ -64,14 +66,15 @@ def _row(runs: list[Run]) -> dict[str, Any]:
     budgets = [run.arrays("rounds", "delay_budget_s")["delay_budget_s"] for run in runs]
     numbers = pd.DataFrame([summary(run) for run in runs])
     count = mean_interval(numbers.scheduled_mean.to_numpy())
-    mean = mean_interval(numbers.delay_mean_s.to_numpy())
-    note = _heavy_tail_note(runs, np.concatenate(delays))
+    mean = mean_interval(np.array([delay_s.mean() for delay_s in delays]))
+    no_mean, note = _heavy_tail(runs, np.concatenate(delays))
+    typical = np.nanmedian if no_mean else np.nanmean
     row: dict[str, Any] = {
         "seeds": len(runs),
         "scheduled_mean": count.estimate,
         "scheduled_low": count.low,
         "scheduled_high": count.high,
-        "delay_mean_s": mean.estimate,
+        "delay_mean_s": np.nan if no_mean else mean.estimate,
         "delay_mean_low_s": np.nan if note else mean.low,
         "delay_mean_high_s": np.nan if note else mean.high,
         "delay_mean_note": note,
@@ -86,24 +89,27 @@ def _row(runs: list[Run]) -> dict[str, Any]:
     ]
     return row | {
         "over_budget": float(np.mean(over)),
-        "virtual_queue_per_budget": float(numbers.virtual_queue_per_budget.mean()),
+        "virtual_queue_per_budget": float(typical(numbers.virtual_queue_per_budget)),
         "jain_fairness": float(numbers.jain_fairness.astype(float).mean()),
-        "energy_j": float(numbers.energy_j.mean()),
+        "energy_j": float(typical(numbers.energy_j)),
     }
 
 
-def _heavy_tail_note(runs: list[Run], delay_s: ndarray) -> str | None:
-    """Return the reason why the mean delay has no interval; None if it has one."""
+def _heavy_tail(runs: list[Run], delay_s: ndarray) -> tuple[bool, str | None]:
+    """Return whether the mean delay is missing, and the reason why it or its interval is."""
     always_all = all(
         (run.arrays("rounds", "scheduled")["scheduled"] == run.device_count).all() for run in runs
     )
-    fading = runs[0].scenario.get("channel", {}).get("fading", {}).get("kind")
-    if always_all and fading == "rayleigh":
-        return "N = K under Rayleigh fading: the delay has no finite mean"
+    for run in runs:
+        if reason := missing_mean(run.scenario, always_all=always_all):
+            return True, reason
+    for run in runs:
+        if reason := missing_variance(run.scenario, always_all=always_all):
+            return False, reason
     index = hill(delay_s)
     if index is None or index >= 2:
-        return None
-    return f"heavy tail: Hill's index is {index:.2f}, below 2"
+        return False, None
+    return index <= 1, f"heavy tail: Hill's index is {index:.2f}, {1 if index <= 1 else 2} or less"
 
 
 def _quantiles(delays: list[ndarray]) -> list[tuple[float, float, float, float]]:

@@ -99,7 +99,7 @@ _ROWS: dict[str, Callable[[dict[str, Any]], str]] = {
         r, "scheduled_difference", "scheduled_difference_low", "scheduled_difference_high"
     ),
     "delay, mean (s)": lambda r: _with(r, "delay_mean_s", "delay_mean_low_s", "delay_mean_high_s"),
-    "reason for no interval": lambda r: r["delay_mean_note"] or "",
+    "reason for no mean or interval": lambda r: r["delay_mean_note"] or "",
     "delay, 50 % (s)": lambda r: _with(r, "delay_p50_s", "delay_p50_low_s", "delay_p50_high_s"),
     "delay, 90 % (s)": lambda r: _with(r, "delay_p90_s", "delay_p90_low_s", "delay_p90_high_s"),
     "delay, 99 % (s)": lambda r: _with(r, "delay_p99_s", "delay_p99_low_s", "delay_p99_high_s"),

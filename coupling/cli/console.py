@@ -74,7 +74,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
         ),
         (
             "delay per round",
-            f"mean {summary['delay_mean_s']:.4g} s, median {summary['delay_median_s']:.4g} s, "
+            f"{_mean_text(summary['delay_mean_s'])}, median {summary['delay_median_s']:.4g} s, "
             f"budget {summary['delay_budget_s']:.4g} s",
         ),
         (
@@ -97,3 +97,8 @@ def summary_table(summary: dict[str, Any]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _mean_text(mean_s: float | None) -> str:
+    """Return the mean delay as text; with a heavy tail it does not exist."""
+    return "no finite mean" if mean_s is None else f"mean {mean_s:.4g} s"

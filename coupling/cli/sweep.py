@@ -24,7 +24,7 @@ from coupling.sweeps.engines.local import cores
 from coupling.sweeps.sweep import Sweep, claim, place_of, write_table
 
 _SHOWN_ROWS: Final = 40
-_SHOWN_NUMBERS: Final = ("scheduled_mean", "delay_mean_s", "accuracy_last")
+_SHOWN_NUMBERS: Final = ("scheduled_mean", "delay_mean_s", "delay_median_s", "accuracy_last")
 
 
 class EngineName(StrEnum):
