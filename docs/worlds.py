@@ -22,7 +22,7 @@ def names() -> list[str]:
     """Return the names of the worlds without suffix: the calibrated cell, then the others."""
     folders = [
         path.relative_to(SCENARIOS)
-        for kind in ("geometry", "mobility")
+        for kind in ("geometry", "mobility", "energy")
         for path in SCENARIOS.glob(f"{kind}/*.toml")
     ]
     return ["calibrated", *sorted(path.with_suffix("").as_posix() for path in folders)]

@@ -3,8 +3,9 @@
 from typing import Annotated, Final, final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from netsim.parameters import CONFIG, NonNegative, Positive, Shares, source
@@ -50,7 +51,7 @@ class DeviceEnergy:
 @final
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class Battery:
-    """Battery of each device; a device with an empty battery is not available.
+    """Battery of each device; a device that has run empty is not available until it is recharged.
 
     A device that runs empty stops at that instant: a transfer is aborted with the bits sent until
     then, a step is not completed, and the device is out for the rest of the round. Between two
@@ -58,9 +59,9 @@ class Battery:
 
         charge' = min(capacity, max(0, charge - energy_j + (recharge_w - idle_w) x duration_s))
 
-    with the device's ``energy_j`` of the round and the round's duration. A device is available
-    again as soon as recharging gives it a positive charge. Left out: recharging and idling within a
-    round, and losses.
+    with the device's ``energy_j`` of the round and the round's duration. A device that has run
+    empty is available again when its charge has reached ``resume_share`` of the capacity. Left out:
+    recharging and idling within a round, and losses.
     """
 
     capacity_j: Positive
@@ -71,6 +72,9 @@ class Battery:
     """
     recharge_w: NonNegative = 0.0
     """Recharging power at any time, in W."""
+    resume_share: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.1
+    """Charge at which a device that has run empty is available again, as a share of the capacity.
+    """
     idle_w: NonNegative = 0.0
     """Power that a device draws at any time besides its rounds, in W; ``energy_j`` excludes it."""
 
@@ -80,14 +84,23 @@ class Battery:
         share = uniform(streams.words(count, "battery"))
         return self.capacity_j * (low + (high - low) * share)
 
-    def next_charge_j(
-        self, charge_j: Float[ndarray, " K"], spent_j: Float[ndarray, " K"], duration_s: float
-    ) -> Float[ndarray, " K"]:
-        """Return the charges in J after a round in which the devices spent ``spent_j``.
+    def after_round(
+        self,
+        charge_j: Float[ndarray, " K"],
+        depleted: Bool[ndarray, " K"],
+        spent_j: Float[ndarray, " K"],
+        *,
+        duration_s: float,
+    ) -> tuple[Float[ndarray, " K"], Bool[ndarray, " K"]]:
+        """Return charges in J, and depleted devices, after a round that cost ``spent_j``.
 
-        A battery with less than a millionth of its charge left is empty.
+        A battery with less than a millionth of its charge left has run empty. A depleted device has
+        run empty and has not been recharged to ``resume_share`` since.
         """
         left_j = charge_j - spent_j
         left_j[left_j < _USED_UP * charge_j] = 0.0
+        empty = left_j <= 0
         left_j += (self.recharge_w - self.idle_w) * duration_s
-        return np.clip(left_j, 0.0, self.capacity_j, out=left_j)
+        np.clip(left_j, 0.0, self.capacity_j, out=left_j)
+        empty |= depleted | (left_j <= 0)
+        return left_j, empty & (left_j < self.resume_share * self.capacity_j)

@@ -178,7 +178,7 @@ def test_the_page_of_worlds_lists_every_one_of_them_with_its_map() -> None:
     names = [
         path.relative_to(ROOT / "scenarios").as_posix() for path in ROOT.glob("scenarios/*/*.toml")
     ]
-    worlds = [name for name in names if name.startswith(("geometry/", "mobility/"))]
+    worlds = [name for name in names if name.startswith(("geometry/", "mobility/", "energy/"))]
     assert len(worlds) >= 10
     for name in worlds:
         assert f"](../scenarios/{name})" in written

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, final
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
@@ -69,6 +69,8 @@ class RunState:
     """Gains of the last rounds, oldest first, as far back as the CSI is old; empty otherwise."""
     battery_j: Float[ndarray, " K_or_none"]
     """Charge of each device's battery, in J; empty where devices have none."""
+    depleted: Bool[ndarray, " K_or_none"]
+    """Whether each battery has run empty and is not recharged yet; empty where there is none."""
     parts: dict[str, int] = field(default_factory=dict)
     """Complete parts of each table."""
 
@@ -80,6 +82,7 @@ class RunState:
 
         Without ``battery_j`` the devices have no batteries.
         """
+        charge_j = np.empty(0) if battery_j is None else battery_j
         return RunState(
             round=0,
             time_s=0.0,
@@ -94,7 +97,8 @@ class RunState:
             rate_sum_bps=np.zeros(count),
             energy_sum_j=np.zeros(count),
             past_gain=np.empty((0, count)),
-            battery_j=np.empty(0) if battery_j is None else battery_j,
+            battery_j=charge_j,
+            depleted=np.zeros(len(charge_j), bool),
         )
 
 

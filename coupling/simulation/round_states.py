@@ -128,4 +128,6 @@ def update_state(
     if battery is not None:
         spent_j = np.zeros(scenario.devices.count)
         spent_j[devices] = outcome.energy_j
-        state.battery_j = battery.next_charge_j(state.battery_j, spent_j, duration_s)
+        state.battery_j, state.depleted = battery.after_round(
+            state.battery_j, state.depleted, spent_j, duration_s=duration_s
+        )

@@ -208,7 +208,9 @@ class Simulation:
         snapshot = self.world.at(self._env.now, number)
         payload = self.protocol.payload(number)
         charge_j = None if self._battery is None else self.state.battery_j
-        available = snapshot.available if charge_j is None else snapshot.available & (charge_j > 0)
+        available = snapshot.available
+        if charge_j is not None:
+            available = available & ~self.state.depleted
         csi = self.scenario.scheduler.csi
         everyone = round_state(
             self.scenario,
@@ -256,11 +258,14 @@ class Simulation:
             outcome = yield from self.protocol.exchange(self._plan(view, allocation))
         self.state.times_arrived[allocation.devices] += outcome.arrived
         yield from self.protocol.end_round(number, self.state.times_arrived)
-        if self._env.now == start_s:
-            # Nothing was on air. The next decision comes with the next channel block, so that the
-            # clock always advances.
-            next_s = self.world.until_next_block(start_s, number)
-            yield wait(self._env, view.offered.delay_budget_s if next_s is None else next_s)
+        lost = len(allocation.devices) > 0 and not outcome.arrived.any()
+        if lost or self._env.now == start_s:
+            # Nothing was learned. The next decision comes with the next channel block or after one
+            # budget, so that the clock advances and the gains of the next round are others.
+            span_s = self.world.until_next_block(start_s, number)
+            if span_s is None:
+                span_s = view.offered.delay_budget_s
+            yield wait(self._env, max(0.0, span_s - (self._env.now - start_s)))
         return outcome
 
     def _plan(self, view: OpenRound, allocation: Allocation) -> RoundPlan:

@@ -30,7 +30,7 @@ class Snapshot:
     distance_m: Float[ndarray, " K"]
     gain: Float[ndarray, " K"]
     available: Bool[ndarray, " K"]
-    """Whether each device is available by ``devices.availability``; batteries come on top."""
+    """Whether each device is available by ``devices.availability``, whatever its battery."""
 
 
 @final

@@ -104,7 +104,7 @@ def test_the_server_step_takes_time_in_every_round_once_data_is_there(tmp_path: 
 
 def test_the_server_makes_no_step_before_data_arrives(tmp_path: Path) -> None:
     compute = {"speed_per_s": 1e9}
-    changes = {"cell__compute": compute, "protocol__operations": {"step": 7e9}}
+    changes = {"cell__compute": compute, "protocol__operations": {"step": 70e9}}
     run_all_rounds(
         centralised(
             tmp_path, rounds=3, protocol__deadline_s=0.5, scheduler__kind="all_in", **changes
@@ -114,7 +114,9 @@ def test_the_server_makes_no_step_before_data_arrives(tmp_path: Path) -> None:
 
     rounds, _, _ = tables(tmp_path)
     assert (rounds.arrived == 0).all()
-    np.testing.assert_allclose(rounds.end_s - rounds.start_s, 0.5)
+    # One budget, as long as a round without devices; the step would take 70 s.
+    assert (rounds.delay_budget_s == 30.0).all()
+    np.testing.assert_allclose(rounds.end_s - rounds.start_s, 30.0)
 
 
 def test_decisions_are_diagnosed_if_few_or_no_devices_are_offered(

@@ -13,6 +13,8 @@ from support.phased_runs import phased, run_all_rounds
 
 from coupling import Scenario, run
 
+ROOT = Path(__file__).resolve().parents[2]
+LEGS_BIT = {"embedding": 50_331_648, "feature": 786_432, "gradient": 786_432}
 Tables = dict[str, pd.DataFrame]
 
 
@@ -146,16 +148,79 @@ def test_a_device_without_charge_does_not_wait_for_a_better_channel(
 def test_a_recharged_device_is_available_again(tmp_path: Path) -> None:
     battery = {"capacity_j": 50.0, "recharge_w": 0.2}
 
-    frames = aggregate(tmp_path, rounds=30, scheduler__kind="all_in", devices__battery=battery)
+    frames = aggregate(tmp_path, rounds=60, scheduler__kind="all_in", devices__battery=battery)
 
-    available = (
-        frames["devices"]
-        .pivot_table(index="round", columns="device", values="available")
-        .astype(bool)
-    )
     assert (frames["transfers"].status == "aborted").any()
-    assert available.all(axis=None), "each round recharges enough for the next round"
+    # A round recharges 10 J, and 5 J are enough.
+    assert frames["devices"].available.all()
     assert_batteries_follow(frames, **battery)
+
+
+def test_a_solar_cell_keeps_devices_out_until_their_share_is_reached(tmp_path: Path) -> None:
+    path = ROOT / "scenarios" / "energy" / "solar.toml"
+    scenario = Scenario.load(path, {"rounds": 80, "seed": 3})
+    battery = scenario.tables()["devices"]["battery"]
+
+    frames = tables(run(scenario, tmp_path / "run", learning=False))
+
+    assert frames["rounds"].arrived.mean() > 3
+    returned = assert_depleted_until(
+        frames, capacity_j=battery["capacity_j"], share=battery["resume_share"]
+    )
+    assert returned >= 4
+    assert_batteries_follow(frames, **battery)
+    assert_no_short_round_without_arrival(frames["rounds"], block_s=0.02)
+
+
+@pytest.mark.parametrize("protocol", ["aggregate", "phased"])
+def test_batteries_do_not_make_time_stand_still(tmp_path: Path, protocol: str) -> None:
+    overrides: dict[str, Any] = {
+        "rounds": 400,
+        "scheduler.kind": "exact",
+        "scheduler.queue_initial_budgets": 5,
+        "devices.battery": {"capacity_j": 500.0, "recharge_w": 0.05},
+    }
+    if protocol == "phased":
+        overrides |= {
+            "protocol": {"kind": "phased", "deadline_s": 60.0, "payload_bit": LEGS_BIT},
+            "cell.downlink_bandwidth_hz": 10e6,
+            "cell.server_tx_power_w": 20.0,
+        }
+    scenario = Scenario.load(ROOT / "scenarios" / "paper" / "base.toml", overrides)
+
+    frames = tables(run(scenario, tmp_path / "run", learning=False))
+
+    rounds = frames["rounds"]
+    assert len(rounds) == 400
+    nothing = (rounds.scheduled > 0) & (rounds.arrived == 0)
+    assert nothing.any(), "the case in question occurs"
+    assert (rounds.arrived > 0).sum() > 10
+    assert_no_short_round_without_arrival(rounds)
+    assert_depleted_until(frames, capacity_j=500.0, share=0.1)
+
+
+def assert_no_short_round_without_arrival(rounds: pd.DataFrame, block_s: float = 0.0) -> None:
+    """Assert that a round without an arrival lasts one budget, or up to the next block."""
+    empty = rounds[rounds.arrived == 0]
+    if block_s:
+        next_s = (np.floor(empty.start_s / block_s + 1e-9) + 1) * block_s
+        assert (empty.end_s >= next_s - 1e-9).all()
+    else:
+        lasts_s = empty.end_s - empty.start_s
+        assert (lasts_s >= empty.delay_budget_s * (1 - 1e-9)).all()
+
+
+def assert_depleted_until(frames: Tables, capacity_j: float, share: float, **_: object) -> int:
+    """Assert that a device which has run empty returns at its share; return the returns."""
+    index = {"index": "round", "columns": "device"}
+    available = frames["devices"].pivot_table(values="available", **index).to_numpy(bool)
+    charge_j = frames["devices"].pivot_table(values="battery_j", **index).to_numpy()
+    returns = ~available[:-1] & available[1:]
+    leaves = available[:-1] & ~available[1:]
+    assert leaves.any()
+    assert (charge_j[1:][returns] >= share * capacity_j * (1 - 1e-12)).all()
+    assert (charge_j[~available] < share * capacity_j).all()
+    return int(returns.sum())
 
 
 def assert_batteries_follow(

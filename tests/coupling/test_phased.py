@@ -123,17 +123,26 @@ def test_a_lost_leg_ends_the_devices_round_and_counts_in_delay_and_energy(tmp_pa
     np.testing.assert_allclose(energy.loc[on_air_s.index], on_air_s * 1.0, rtol=1e-9)
 
 
-def test_a_round_without_arrivals_ends_and_the_clock_advances(tmp_path: Path) -> None:
-    run_all_rounds(
-        phased(tmp_path, rounds=4, protocol__deadline_s=0.5, scheduler__kind="all_in"), tmp_path
-    )
+@pytest.mark.parametrize("deadline_s", [0.5, 50.0])
+def test_a_round_without_arrivals_lasts_a_budget_or_its_deadline(
+    tmp_path: Path, deadline_s: float
+) -> None:
+    # An embedding of 4 Gbit takes each of four devices more than 50 s.
+    changes = {
+        "scheduler__kind": "all_in",
+        "scheduler__delay_budget_s": 44.0,
+        "protocol__payload_bit__embedding": 4e9,
+        "protocol__deadline_s": deadline_s,
+    }
+    run_all_rounds(phased(tmp_path, rounds=4, **changes), tmp_path)
 
     rounds, _, transfers = tables(tmp_path)
     assert (rounds.scheduled == 4).all()
     assert (rounds.arrived == 0).all()
     assert (transfers.status == "late").all()
-    np.testing.assert_allclose(rounds.end_s - rounds.start_s, 0.5)
-    np.testing.assert_allclose(rounds.delay_s, 0.5)
+    assert (rounds.delay_budget_s == 44.0).all()
+    np.testing.assert_allclose(rounds.end_s - rounds.start_s, max(deadline_s, 44.0))
+    np.testing.assert_allclose(rounds.delay_s, deadline_s)
 
 
 @pytest.mark.parametrize("coherence", ["round", 3.0])
@@ -156,7 +165,9 @@ def test_a_leg_ready_after_the_deadline_is_late_without_time_on_air(
     assert (transfers.status == "late").all()
     assert (transfers.bits_delivered == 0).all()
     np.testing.assert_array_equal(transfers.start_s, transfers.end_s)
-    np.testing.assert_allclose(rounds.end_s - rounds.start_s, 2.0)
+    # Nothing arrives: the round lasts until the next block, or one budget.
+    lasts_s = 3.0 if coherence == 3.0 else 44.0
+    np.testing.assert_allclose(rounds.end_s - rounds.start_s, lasts_s)
     assert (rounds.delay_s == 0).all()
     assert (rounds.energy_j == 0).all()
 

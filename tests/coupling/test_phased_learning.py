@@ -97,7 +97,7 @@ def test_the_round_of_the_paper_leaves_out_departed_devices(
     changes = {
         "rounds": 20,
         "scheduler__kind": "all_in",
-        "devices__availability": {"kind": "markov", "mean_on_s": 60.0, "mean_off_s": 20.0},
+        "devices__availability": {"kind": "markov", "mean_on_s": 120.0, "mean_off_s": 20.0},
     }
     scenario = network_with(tmp_path, "", tiny_learner, **(changes | SPLIT))
     subject = learner_of(scenario)
