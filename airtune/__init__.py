@@ -12,7 +12,7 @@ from airtune.packages import require_own_packages
 require_own_packages()
 
 if TYPE_CHECKING:
-    from airtune.runs import compare, resume, run, sweep
+    from airtune.runs import compare, export, resume, run, sweep
     from analysis import load, load_many
     from coupling import RunError, Scenario, ScenarioError, Simulation
 
@@ -24,6 +24,7 @@ _MODULES: Final = {
     "ScenarioError": "coupling",
     "Simulation": "coupling",
     "compare": "airtune.runs",
+    "export": "airtune.runs",
     "load": "analysis",
     "load_many": "analysis",
     "resume": "airtune.runs",
@@ -38,6 +39,7 @@ __all__ = [
     "Simulation",
     "__version__",
     "compare",
+    "export",
     "load",
     "load_many",
     "resume",

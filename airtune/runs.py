@@ -1,4 +1,4 @@
-"""Runs from Python: ``run``, ``resume``, ``sweep`` and ``compare``, with their tables as pandas."""
+"""Runs from Python: ``run``, ``resume``, ``sweep``, ``compare`` and ``export``."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +12,9 @@ from analysis.policies import policy_table
 from coupling import Scenario, sweeps
 from coupling import resume as resume_run
 from coupling import run as start_run
+from coupling.export.adapter_directory import export_adapter
+from coupling.export.hub import push as push_folder
+from coupling.export.hub import require_repository_name
 from coupling.run_directory.schema import TABLES
 from coupling.simulation.observers import RunObserver
 from coupling.simulation.result import RunResult
@@ -123,6 +126,27 @@ def compare(
         learning=learning,
         out=out,
     )
+
+
+def export(
+    run: str | Path, out: str | Path, *, merge: bool = False, push: str | None = None
+) -> Path:
+    """Export the adapter and heads of a finished run in peft's format, and return the folder.
+
+    With ``merge`` the merged model is written, too. ``push`` is ``OWNER/NAME`` of a repository on
+    the Hugging Face hub, to which the folder is uploaded.
+
+    Raises:
+        ScenarioError: it is no finished run with an adapter, or ``out`` cannot be used.
+        RunError: a file of the run is damaged, or the upload failed; ``out`` is then complete.
+    """
+    if push is not None:
+        require_repository_name(push)
+    folder = Path(out)
+    export_adapter(Path(run), folder, summarise=_summary, merge=merge)
+    if push is not None:
+        push_folder(folder, push)
+    return folder
 
 
 def _summary(folder: Path) -> dict[str, Any]:

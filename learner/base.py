@@ -80,6 +80,13 @@ class Learner(ABC):
     def save(self, folder: Path) -> None:
         """Write everything that training has changed into a new folder, between two rounds."""
 
+    def export(self, folder: Path) -> bool:
+        """Write the trained adapter and heads into a new folder; return whether there are any.
+
+        ``learner.adapter_files`` has the format of the files.
+        """
+        return False
+
     @abstractmethod
     def load(self, folder: Path) -> None:
         """Restore the state that ``save`` wrote.

@@ -130,6 +130,11 @@ class CentralisedLearner(Learner):
         (folder / _FILE).write_text(json.dumps(self._uploaded.received), encoding="utf-8")
 
     @override
+    def export(self, folder: Path) -> bool:
+        """Write the adapter and the one head, that of device 0."""
+        return self._server.export(folder)
+
+    @override
     def load(self, folder: Path) -> None:
         self._server.load(folder)
         path = folder / _FILE

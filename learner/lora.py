@@ -5,18 +5,21 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
+from learner.adapter_files import read_adapter
 from learner.architectures import SplitArchitecture
-from learner.errors import LearnerInputError
+from learner.errors import LearnerInputError, StateError
 from learner.rng import RngFactory
 from learner.settings import Lora
 
 KEY = "learner.lora.targets"
+START = "learner.lora.start"
 
 
 @final
@@ -34,7 +37,11 @@ def attach(
 ) -> list[Adapter]:
     """Put adapters into ``model``, in place, and return them in the order of its modules.
 
-    B starts at 0 and A uniform in ``+-1 / sqrt(inputs)``, as in peft, but from our own streams.
+    B starts at 0 and A uniform in ``+-1 / sqrt(inputs)``, as in peft, but from our own streams; or
+    both start as in the adapter that ``lora.start`` names.
+
+    Raises:
+        LearnerInputError: a target does not exist, or ``lora.start`` is no adapter of the targets.
     """
     modules = find_targets(model, architecture, lora)
     config = LoraConfig(
@@ -54,6 +61,8 @@ def attach(
     adapters = [
         _start(name, model.get_submodule(name), rng("lora", n)) for n, name in enumerate(modules)
     ]
+    if lora.start is not None:
+        _restore(adapters, Path(lora.start), lora)
     for adapter in adapters:
         adapter.down.requires_grad_(not lora.frozen)
         adapter.up.requires_grad_(not lora.frozen)
@@ -130,3 +139,40 @@ def _start(name: str, module: Any, random: Any) -> Adapter:
         down.copy_(torch.from_numpy(random.uniform(-bound, bound, down.shape)))
         up.zero_()
     return Adapter(name, down, up)
+
+
+def _restore(adapters: Sequence[Adapter], folder: Path, lora: Lora) -> None:
+    """Set the adapters to those of a directory in peft's format.
+
+    Names may have a prefix, such as ``bert.`` of a model with a head.
+    """
+    try:
+        updates = read_adapter(folder)
+    except StateError as error:
+        raise LearnerInputError(START, str(error)) from None
+    unused = set(updates)
+    for adapter in adapters:
+        matches = [name for name in updates if f".{name}".endswith(f".{adapter.module}")]
+        if len(matches) != 1:
+            problem = f"'{folder}' has {len(matches) or 'no'} updates of {adapter.module}"
+            raise LearnerInputError(START, f"{problem}; learner.lora.targets must be its modules")
+        unused -= set(matches)
+        update = updates[matches[0]]
+        if update.rank != lora.rank:
+            problem = f"'{folder}' has rank {update.rank}, and learner.lora.rank is {lora.rank}"
+            raise LearnerInputError(START, problem)
+        if not math.isclose(update.scale, lora.scale, rel_tol=1e-6):
+            problem = (
+                f"'{folder}' multiplies B A by {update.scale:g}, and learner.lora by {lora.scale:g}"
+                "; set learner.lora.alpha"
+            )
+            raise LearnerInputError(START, problem)
+        if (update.down.shape, update.up.shape) != (adapter.down.shape, adapter.up.shape):
+            problem = f"'{folder}' has matrices of another size for {adapter.module}"
+            raise LearnerInputError(START, problem)
+        with torch.no_grad():
+            adapter.down.copy_(update.down)
+            adapter.up.copy_(update.up)
+    if unused:
+        problem = f"'{folder}' has an update of {min(unused)}, which learner.lora.targets lacks"
+        raise LearnerInputError(START, problem)

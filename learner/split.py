@@ -1,5 +1,6 @@
 """Split model: the embedding on the devices, encoder and pooling on the server."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never, final
@@ -52,6 +53,11 @@ class Split:
             for matrix in (pair.down, pair.up)
             if matrix.requires_grad
         )
+
+    def accepted(self, batch: Batch) -> list[str]:
+        """Return the names of the inputs in a batch that the unsplit model takes."""
+        parameters = inspect.signature(self.model.forward).parameters
+        return [name for name in batch if name in parameters]
 
     @torch.no_grad()
     def embed(self, batch: Batch) -> CutActivations:

@@ -13,6 +13,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from learner import checkpoint
+from learner.adapter_files import LowRankUpdate, write_adapter, write_heads
 from learner.aggregation import Aggregator
 from learner.base import Learner
 from learner.build import build_components
@@ -121,6 +122,25 @@ class DeviceLearner(Learner):
     @override
     def load(self, folder: Path) -> None:
         checkpoint.read(folder, self.parts)
+
+    @override
+    def export(self, folder: Path) -> bool:
+        split = self.parts.split
+        scale = self.settings.lora.scale
+        updates = {
+            adapter.module: LowRankUpdate(adapter.down, adapter.up, scale)
+            for adapter in split.adapters
+        }
+        folder.mkdir()
+        write_adapter(folder, updates, self.settings.model)
+        write_heads(
+            folder,
+            self.parts.bank,
+            self.device_count,
+            inputs=split.accepted(self.test.batch(np.zeros(1, np.int64))),
+            special_tokens=split.architecture.num_special_tokens,
+        )
+        return True
 
     def _job(self, device: int, round_number: int) -> Job:
         return Job(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from coupling.cli import analysis, compare, sweep
+from coupling.cli import analysis, compare, export, sweep
 from coupling.cli.console import ProgressBar, summary_table
 from coupling.cli.tensorboard import TensorBoard, require_tensorboard
 from coupling.run_directory.directory import RunDirectory
@@ -41,6 +41,7 @@ app = typer.Typer(
 analysis.register(app)
 compare.register(app)
 sweep.register(app)
+export.register(app)
 
 ScenarioPath = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")]
 Settings = Annotated[

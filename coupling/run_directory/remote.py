@@ -8,7 +8,14 @@ from typing import Any, Final, final
 
 import fsspec
 
-from coupling.run_directory.layout import CHECKPOINT, MANIFESTS, PARTS, PROVENANCE, SCENARIO
+from coupling.run_directory.layout import (
+    ADAPTER,
+    CHECKPOINT,
+    MANIFESTS,
+    PARTS,
+    PROVENANCE,
+    SCENARIO,
+)
 from coupling.run_directory.schema import TABLES
 from coupling.scenario.errors import RunError
 
@@ -145,4 +152,5 @@ class RemoteRunDirectory:
 def _files(folder: Path) -> Iterator[Path]:
     for table in TABLES:
         yield from sorted((folder / table).glob(PARTS))
-    yield from sorted(path for path in (folder / CHECKPOINT).rglob("*") if path.is_file())
+    for name in (CHECKPOINT, ADAPTER):
+        yield from sorted(path for path in (folder / name).rglob("*") if path.is_file())

@@ -1,5 +1,6 @@
 """Run session: the tables, checkpoints and provenance that one process writes of a run."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ import tomli_w
 
 from coupling.run_directory import atomic, checkpoint
 from coupling.run_directory.checkpoint import RunState
-from coupling.run_directory.layout import SCENARIO
+from coupling.run_directory.layout import ADAPTER, ADAPTER_NEW, SCENARIO
 from coupling.run_directory.provenance import Provenance, RunProgress, State
 from coupling.run_directory.writer import Tables, TableWriter
 from coupling.scenario.errors import Interrupted, RunError, os_error_text
@@ -100,6 +101,20 @@ class RunSession:
         checkpoint.save(self.folder, state, learner, policy, digest=self._scenario.digest())
         self.write_provenance("running")
         self._on_checkpoint(self.folder)
+
+    def keep_adapter(self, learner: Learner) -> None:
+        """Keep the trained adapter and heads of a run that has made its last round.
+
+        The folder is complete or absent, and written before the run counts as finished.
+        """
+        new, kept = self.folder / ADAPTER_NEW, self.folder / ADAPTER
+        for former in (new, kept):
+            shutil.rmtree(former, ignore_errors=True)
+        if learner.export(new):
+            for path in (*new.iterdir(), new):
+                atomic.fsync(path)
+            new.replace(kept)
+            atomic.fsync(self.folder)
 
     def write_provenance(self, state: State, error: str | None = None) -> None:
         """Write the provenance with the progress of the run."""

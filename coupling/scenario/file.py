@@ -18,6 +18,8 @@ _EXCLUSIVE_KEYS: Final = (
     frozenset({"delay_budget_s", "delay_budget_s_per_bit"}),
 )
 """Keys of one table that exclude each other: a later one replaces the others."""
+_MODEL: Final = ("learner", "model")
+_LORA_START: Final = ("learner", "lora", "start")
 _RENAMED_KEYS: Final[dict[KeyPath, KeyPath]] = {
     ("scheduler", "knowledge"): ("scheduler", "csi"),
 }
@@ -114,13 +116,13 @@ class ScenarioFile:
                 raise ScenarioError(self.line(old, text))
 
     def resolve_paths(self) -> None:
-        """Make every ``path``, and a model that is a directory, absolute.
+        """Make every ``path``, the start of LoRA, and a model that is a directory, absolute.
 
         Paths are relative to the file that names them; those given by ``--set``, to the working
         directory.
         """
         for path in list(self.origins):
-            if path[-1] == "path" or path == ("learner", "model"):
+            if path[-1] == "path" or path in (_MODEL, _LORA_START):
                 self._resolve_path(path)
 
     def _resolve_path(self, path: KeyPath) -> None:
@@ -132,7 +134,7 @@ class ScenarioFile:
         if isinstance(value, str) and value:
             folder = Path.cwd() if isinstance(origin, str) else origin.parent
             resolved = (folder / value).resolve()
-            if path[-1] == "path" or resolved.is_dir():
+            if path != _MODEL or resolved.is_dir():
                 table[str(path[-1])] = str(resolved)
 
     def _remove(self, parts: list[str], table: dict[str, Any]) -> None:

@@ -81,5 +81,9 @@ class TimedLearner(Learner):
         self._learner.save(folder)
 
     @override
+    def export(self, folder: Path) -> bool:
+        return self._learner.export(folder)
+
+    @override
     def load(self, folder: Path) -> None:
         self._learner.load(folder)

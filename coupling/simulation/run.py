@@ -187,6 +187,7 @@ class _Job:
             if not self.finish(simulation, policy):
                 save()
             self._require_end(simulation, session.folder)
+            session.keep_adapter(simulation.learner)
 
     def finish(self, simulation: Simulation, policy: Policy) -> bool:
         """Run the remaining rounds; return whether the run was not stopped."""

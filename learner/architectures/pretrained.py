@@ -56,7 +56,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
             raise LearnerInputError("learner.max_tokens", problem)
     attention = _attention(architecture, settings)
     # Weights that the checkpoint lacks are drawn from torch's global generator, and refused below.
-    with _quiet(), torch.random.fork_rng(devices=[]):
+    with quiet(), torch.random.fork_rng(devices=[]):
         try:
             encoder, report = AutoModel.from_pretrained(
                 source,
@@ -122,7 +122,7 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
         LearnerInputError: it is missing, or it belongs to another model.
     """
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(locate(model))
     # Faulty files raise anything, down to a bare Exception of the Rust library.
     except Exception as error:
@@ -147,7 +147,7 @@ def load_image_processor(model: str) -> Any:
         LearnerInputError: it is missing.
     """
     try:
-        with _quiet():
+        with quiet():
             return AutoImageProcessor.from_pretrained(locate(model), backend="pil")
     # As with the tokenizer, faulty files raise anything.
     except Exception as error:
@@ -167,7 +167,7 @@ def _minilm() -> str:
 def _load_config(model: str, source: str) -> Any:
     unreadable = f"the config.json of '{model}' cannot be read"
     try:
-        with _quiet():
+        with quiet():
             return AutoConfig.from_pretrained(source)
     except OSError as error:
         if Path(source).is_dir():
@@ -193,7 +193,7 @@ def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep reports, progress bars and retries off stderr: the run shows its own progress there."""
     verbosity = logging.get_verbosity()
     bar = logging.is_progress_bar_enabled()

@@ -35,6 +35,10 @@ class Lora(Settings):
     """Whether the product B A is multiplied by alpha / sqrt(rank) instead (Kalajdzievski, 2023)."""
     dropout: float = 0.0
     """Always 0: its masks would differ between devices run together and one by one."""
+    start: Name | None = None
+    """Directory of an adapter in peft's format, with which training begins: that of an
+    `airtune export` or of any peft model with the same modules, rank and alpha. Heads start anew.
+    """
     aggregation: Name = "factors"
     """Rule that combines the updates of the devices: `factors` (the mean of both low-rank factors,
     weighted as `weights` says), or `package.module:Class`, an Aggregator of your own.

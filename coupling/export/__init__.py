@@ -1,0 +1,1 @@
+"""Export of a finished run: adapter, heads, loader and model card, for use without airtune."""
