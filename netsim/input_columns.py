@@ -1,7 +1,14 @@
 """Input columns: numbers from a user's Parquet or CSV files."""
 
+import gzip
+import io
+import os
+import zlib
+from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Final, cast, final
 
 import numpy as np
 import pyarrow as pa
@@ -12,19 +19,67 @@ from numpy import ndarray
 
 from netsim.errors import NetworkInputError
 
+_GZIP: Final = b"\x1f\x8b"
+"""First bytes of every file that is compressed with gzip."""
+UNREADABLE: Final = (OSError, EOFError, zlib.error)
+"""Errors in reading a file that may be compressed."""
+
+
+@final
+@dataclass(frozen=True)
+class Coverage:
+    """Coverage of a file: its first and last time, or channel block, in the world of a run."""
+
+    key: str
+    """Scenario key of the file's path."""
+    path: str
+    first: float
+    last: float
+    before: str
+    """What holds before the first time."""
+    after: str
+    """What holds after the last time."""
+    blocks: bool = False
+    """Whether the numbers are channel blocks, not seconds."""
+
+    def late(self, start: float) -> str | None:
+        """Return the warning that the file begins after the start of a run; None if it does not."""
+        if self.first <= start:
+            return None
+        table, unit = self.key.rpartition(".")[0], "blocks" if self.blocks else "s"
+        return (
+            f"{self.key}: {self.path} begins {self._at(self.first)}, after the start of the run "
+            f"{self._at(start)}; until then {self.before}; {table}.offset_{unit} = "
+            f"{start - self.first:.12g} moves it to the start"
+        )
+
+    def short(self, end: float) -> str | None:
+        """Return the warning that the file ends before the end of a run; None if it does not."""
+        if self.last >= end:
+            return None
+        return (
+            f"{self.key}: {self.path} ends {self._at(self.last)}, before the end of the run "
+            f"{self._at(end)}; from then on {self.after}"
+        )
+
+    def _at(self, value: float) -> str:
+        return f"in block {value:.0f}" if self.blocks else f"at {value:.12g} s"
+
 
 def read_columns(
     path: str, names: Sequence[str], key: str, *, flags: Collection[str] = ()
 ) -> dict[str, Float[ndarray, " rows"]]:
     """Return columns of a ``.parquet`` or ``.csv`` file as float64; other columns are ignored.
 
-    Columns named in ``flags`` may also be true and false, which become 1 and 0.
+    Columns named in ``flags`` may also be true and false, which become 1 and 0. The file may be
+    compressed with gzip.
 
     Raises:
         NetworkInputError: with the scenario ``key`` of the path; no such file, not a table, no
-            rows, a column that is missing or not numeric, or a value that is missing or not finite.
+            rows, a column that is missing, there twice or not numeric, or a value that is missing
+            or not finite.
     """
-    table = _read(Path(path), key)
+    table = _read(path, key)
     missing = [name for name in names if name not in table.column_names]
     if missing:
         present = ", ".join(table.column_names)
@@ -89,22 +144,68 @@ def require_devices(present: Int[ndarray, " rows"], count: int, path: str, *, ke
         )
 
 
-def _read(path: Path, key: str) -> pa.Table:
-    if not path.is_file():
+def open_file(path: str, key: str) -> BinaryIO:
+    """Open a file for reading, decompressed if it is compressed with gzip.
+
+    Raises:
+        NetworkInputError: there is no such file, or it cannot be opened.
+    """
+    # Unlike pathlib, os.path answers False for a path that no file can have.
+    if not os.path.isfile(path):
         raise NetworkInputError(key, f"{path} is not a file")
-    if path.suffix not in (".csv", ".parquet"):
-        raise NetworkInputError(key, f"{path} must end in .csv or .parquet")
     try:
-        return pa.csv.read_csv(path) if path.suffix == ".csv" else pa.parquet.read_table(path)
+        with Path(path).open("rb") as file:
+            compressed = file.read(len(_GZIP)) == _GZIP
+        return cast(BinaryIO, gzip.open(path)) if compressed else Path(path).open("rb")
+    except OSError as error:
+        raise NetworkInputError(key, f"{path} cannot be read: {first_line(error)}") from error
+
+
+def _read(path: str, key: str) -> pa.Table:
+    with open_file(path, key) as file:
+        try:
+            content = file.read()
+        except UNREADABLE as error:
+            raise NetworkInputError(key, f"{path} cannot be read: {first_line(error)}") from error
+    ending = Path(path.removesuffix(".gz")).suffix
+    if ending not in (".csv", ".parquet"):
+        raise NetworkInputError(key, f"{path} must end in .csv or .parquet")
+    if ending == ".csv":
+        _require_text(content, path, key)
+    try:
+        source = io.BytesIO(content)
+        table = (
+            pa.csv.read_csv(source) if ending == ".csv" else pa.parquet.ParquetFile(source).read()
+        )
     except (pa.ArrowException, OSError) as error:
         raise NetworkInputError(
-            key, f"{path} cannot be read as {path.suffix[1:]}: {first_line(error)}"
+            key, f"{path} cannot be read as {ending[1:]}: {first_line(error)}"
         ) from error
+    # Blanks after the commas of a header belong to no name.
+    names = [name.strip() for name in table.column_names]
+    for name, count in Counter(filter(None, names)).items():
+        if count > 1:
+            raise NetworkInputError(key, f"{path} has the column {name} {count} times")
+    return table.rename_columns(names)
+
+
+def _require_text(content: bytes, path: str, key: str) -> None:
+    """Refuse a CSV file that is not UTF-8 text; UTF-16 of ASCII letters has NUL bytes."""
+    bad = content.find(b"\0")
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        bad = error.start
+    if bad >= 0:
+        line = content.count(b"\n", 0, bad) + 1
+        raise NetworkInputError(
+            key, f"{path} is not UTF-8 text: line {line} has the byte 0x{content[bad]:02x}"
+        )
 
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text, or its type if it has no text."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _numbers(column: pa.ChunkedArray, path: str, name: str, *, key: str) -> Float[ndarray, " rows"]:

@@ -48,7 +48,9 @@ Switch = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1)]
 Bits = Annotated[float, Field(ge=1, le=2**53, strict=True), AfterValidator(_whole)]
 """A whole number of bits; 5e7 counts as one."""
-Point = tuple[Number, Number]
+Coordinate = Annotated[float, Field(ge=-1e8, le=1e8, strict=True)]
+"""A coordinate in metres, within 100,000 km: beyond, light takes seconds and rounds take years."""
+Point = tuple[Coordinate, Coordinate]
 """x and y in metres."""
 Points = Annotated[tuple[Point, ...], Field(min_length=1)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]

@@ -18,6 +18,7 @@ from coupling.scenario.errors import Interrupted, RunError, ScenarioError
 from coupling.scenario.file import parse_set
 from coupling.scenario.json_schema import file_schema
 from coupling.scenario.scenario import Scenario, json_schema
+from coupling.simulation.build import build_world
 from coupling.simulation.feasibility import warnings as feasibility_warnings
 from coupling.simulation.observers import RunObserver
 from coupling.simulation.run import resume, run
@@ -72,8 +73,6 @@ def run_command(
         require_tensorboard()
     if out is not None:
         RunDirectory(out).require_free()
-    for line in loaded.warnings():
-        _stderr(f"warning: {line}")
     directory = (
         RunDirectory.next_free(Path("runs"), loaded.name) if out is None else RunDirectory(out)
     )
@@ -126,7 +125,8 @@ def _summarise(folder: Path, *, as_json: bool) -> None:
 def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
     """Check a scenario file, and warn about settings that are probably mistakes."""
     loaded = _load(scenario, settings)
-    for line in [*loaded.warnings(), *feasibility_warnings(loaded)]:
+    lines = [*loaded.warnings(), *build_world(loaded).file_warnings()]
+    for line in [*lines, *feasibility_warnings(loaded)]:
         _stderr(f"warning: {line}")
     print(f"{scenario}: valid")
 

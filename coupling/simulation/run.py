@@ -54,7 +54,7 @@ def run(
         stop: The run ends after a round at which this is true.
         observers: Further observers of the records.
         on_checkpoint: Called with the run directory whenever the state of the run was saved.
-        log: Called with a line on how the training samples are distributed.
+        log: Called with each warning, and with lines on the training samples.
 
     Raises:
         ScenarioError: the model, the data or a file of the scenario cannot be had, or ``out``
@@ -68,6 +68,7 @@ def run(
         simulation = Simulation(scenario, learning=learning)
         memory = TableMemory()
         job.observers.insert(0, memory)
+        job.warn(simulation)
         job.finish(simulation, _bound(simulation, policy))
         finished = simulation.state.round == scenario.rounds
         return RunResult.in_memory(
@@ -76,6 +77,7 @@ def run(
     directory = out if isinstance(out, RunDirectory) else RunDirectory(out)
     with directory.claimed():
         simulation = Simulation(scenario, learning=learning)
+        job.warn(simulation)
         chosen = _bound(simulation, policy)
         session = directory.begin(
             scenario,
@@ -189,6 +191,11 @@ class _Job:
             self._require_end(simulation, session.folder)
             session.keep_adapter(simulation.learner)
 
+    def warn(self, simulation: Simulation) -> None:
+        """Log the warnings about a scenario and its files."""
+        for line in [*simulation.scenario.warnings(), *simulation.world.file_warnings()]:
+            self.log(f"warning: {line}")
+
     def finish(self, simulation: Simulation, policy: Policy) -> bool:
         """Run the remaining rounds; return whether the run was not stopped."""
         if self.stop():
@@ -206,6 +213,8 @@ class _Job:
                     observer.on_round(record)
                 if self.stop():
                     return False
+        for line in simulation.world.file_warnings(simulation.state.time_s):
+            self.log(f"warning: {line}")
         return True
 
     def _require_end(self, simulation: Simulation, folder: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from netsim.input_columns import Coverage
 from netsim.streams import Streams
 
 
@@ -17,6 +18,9 @@ class AvailabilityProcess(ABC):
     Calls may repeat or come out of order or in a resumed run: the states are the same. The state of
     a device depends on the seed, its id and the model alone.
     """
+
+    coverage: Coverage | None = None
+    """Time that the file of recorded states covers; None for models."""
 
     @abstractmethod
     def at(self, time_s: float) -> Bool[ndarray, " K"]:

@@ -10,10 +10,12 @@ from typing_extensions import override
 
 from netsim.availability.base import AvailabilityProcess
 from netsim.chunks import chunks
-from netsim.errors import StalledError
+from netsim.clock import EventBound
 
-_MAX_SOJOURNS: Final = 1_000_000
-"""Number of sojourns between two calls beyond which the process counts as too fast."""
+_TOO_FAST: Final = (
+    "a device of devices.availability comes or goes",
+    "raise its mean times",
+)
 
 
 class SojournTimes(ABC):
@@ -84,7 +86,7 @@ class OnOffProcess(AvailabilityProcess):
         """Advance each device to its sojourn at its time, in place.
 
         Raises:
-            StalledError: a device had a million sojourns since the last call about it.
+            StalledError: too many sojourns lie between.
         """
         # Devices whose present sojourn begins later: restarted at the first one.
         restarted = np.flatnonzero(begin_s > time_s)
@@ -96,16 +98,11 @@ class OnOffProcess(AvailabilityProcess):
             )
         # Devices whose present sojourn is over: one sojourn further until none is left.
         due = np.flatnonzero(end_s <= time_s)
-        step_count = 0
+        events = EventBound(*_TOO_FAST)
         while due.size:
-            step_count += 1
-            # A resumed run may have to advance further than this in its first call.
-            if step_count > _MAX_SOJOURNS and not restarted.size:
-                raise StalledError(
-                    f"the availability of device {device[due[0]]} changed {_MAX_SOJOURNS:,} times "
-                    "within one step of simulated time; raise the mean times of "
-                    "devices.availability"
-                )
+            # A resumed run may have to advance further than the bound in its first call.
+            if not restarted.size:
+                events.add(int(due[0]), float(begin_s[due[0]]), float(time_s[due[0]]))
             sojourn[due] += 1
             begin_s[due] = end_s[due]
             end_s[due] = self._sojourn_times.end_s(device[due], sojourn[due], begin_s[due])

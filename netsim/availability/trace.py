@@ -11,8 +11,14 @@ from typing_extensions import override
 from netsim.availability.base import Availability
 from netsim.availability.on_off import OnOffProcess, SojournTimes
 from netsim.errors import NetworkInputError
-from netsim.input_columns import as_bools, as_device_ids, read_columns, require_devices
-from netsim.parameters import CONFIG, Name
+from netsim.input_columns import (
+    Coverage,
+    as_bools,
+    as_device_ids,
+    read_columns,
+    require_devices,
+)
+from netsim.parameters import CONFIG, Name, Number
 from netsim.streams import Streams
 
 _KEY = "devices.availability.path"
@@ -32,6 +38,10 @@ class AvailabilityTrace(Availability):
     """Path of a ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s`` and
     ``available`` (true or false, 1 or 0); rows in any order.
     """
+    offset_s: Number = 0.0
+    """Time that is added to the times of the file, in seconds; ``-3600`` if it begins at 3,600 s
+    and the run is to begin there.
+    """
 
     @override
     def process(self, count: int, streams: Streams) -> OnOffProcess:
@@ -43,7 +53,8 @@ class AvailabilityTrace(Availability):
         require_devices(device, count, self.path, key=_KEY)
         order = np.lexsort((columns["time_s"], device))
         order = order[device[order] < count]
-        device, time_s, available = device[order], columns["time_s"][order], available[order]
+        time_s = columns["time_s"][order] + self.offset_s
+        device, available = device[order], available[order]
         twice = np.flatnonzero((np.diff(device) == 0) & (np.diff(time_s) == 0))
         if twice.size:
             row = twice[0]
@@ -52,7 +63,17 @@ class AvailabilityTrace(Availability):
             )
         changed = _changes(device, available)
         first_row = np.searchsorted(device[changed], np.arange(count + 1))
-        return OnOffProcess(_TraceSojourns(first_row, time_s[changed]), count)
+        process = OnOffProcess(_TraceSojourns(first_row, time_s[changed]), count)
+        process.coverage = Coverage(
+            _KEY,
+            self.path,
+            float(time_s.min()),
+            # A device with one row is always in its state from then on.
+            float(time_s.max()) if len(time_s) > count else np.inf,
+            before="no device is available",
+            after="every device keeps its last state",
+        )
+        return process
 
 
 def _changes(

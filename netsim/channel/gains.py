@@ -11,6 +11,7 @@ from typing_extensions import override
 from netsim.channel.fading import Correlated, DiffuseComponent, Fading, Independent
 from netsim.channel.pathloss import PathLoss, distance
 from netsim.chunks import chunks
+from netsim.input_columns import Coverage
 from netsim.parameters import Point
 from netsim.streams import Streams
 
@@ -20,6 +21,9 @@ Devices = slice | Int[ndarray, " n"]
 
 class Gains(ABC):
     """Power gain ``|h|^2`` as a function of device, channel block and position."""
+
+    coverage: Coverage | None = None
+    """Channel blocks that the file of recorded gains covers; None for models."""
 
     @abstractmethod
     def at(

@@ -10,6 +10,7 @@ from netsim.channel.fading import Fading
 from netsim.channel.gains import Gains, ModelledGains
 from netsim.channel.pathloss import PathLoss
 from netsim.chunks import chunks
+from netsim.input_columns import Coverage
 from netsim.mobility import Mobility, Stationary, Trajectories
 from netsim.parameters import Point
 from netsim.placement import Placement
@@ -51,6 +52,11 @@ class RadioEnvironment:
             path_loss, fading, server_m, count=count, streams=streams, rest_m=rest_m
         )
         return RadioEnvironment(motion, gains)
+
+    @property
+    def coverages(self) -> list[Coverage]:
+        """Coverages of the files of positions and gains, where there are files."""
+        return [part for part in (self._motion.coverage, self._gains.coverage) if part]
 
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
         """Return x and y of all devices in metres."""

@@ -1,19 +1,27 @@
 """Trace-driven gains: measured or exported gains instead of models."""
 
-from typing import final
+from typing import Annotated, Final, final
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.channel.gains import Devices, Gains
 from netsim.errors import NetworkInputError
-from netsim.input_columns import as_device_ids, block_numbers, read_columns, require_devices
+from netsim.input_columns import (
+    Coverage,
+    as_device_ids,
+    block_numbers,
+    read_columns,
+    require_devices,
+)
 from netsim.parameters import CONFIG, Name
 
-_KEY = "channel.gains.path"
+_KEY: Final = "channel.gains.path"
+_REPEATED: Final = "its blocks are repeated"
 
 
 @final
@@ -30,6 +38,8 @@ class GainTrace:
     """Path of a ``.parquet`` or ``.csv`` file with the columns ``block``, ``device`` and ``gain``
     (linear, no unit).
     """
+    offset_blocks: Annotated[int, Field(ge=-(2**53), le=2**53, strict=True)] = 0
+    """Number that is added to the block numbers of the file."""
 
     def gains(self, count: int) -> "TraceGains":
         """Return the gains of devices 0 to ``count - 1``; others in the file are ignored.
@@ -43,13 +53,23 @@ class GainTrace:
         require_devices(device, count, self.path, key=_KEY)
         kept = device < count
         device = device[kept]
-        block = block_numbers(columns["block"], self.path, _KEY)[kept]
+        block = block_numbers(columns["block"], self.path, _KEY)[kept] + self.offset_blocks
         first = int(block.min())
         blocks = int(block.max()) - first + 1
         self._require_once(block, device, count)
         table = np.empty((count, blocks))
         table[device, block - first] = self._not_negative(columns["gain"][kept], block, device)
-        return TraceGains(first, table)
+        gains = TraceGains(first, table)
+        gains.coverage = Coverage(
+            _KEY,
+            self.path,
+            first,
+            first + blocks - 1,
+            before=_REPEATED,
+            after=_REPEATED,
+            blocks=True,
+        )
+        return gains
 
     def _require_once(
         self, block: Int[ndarray, " rows"], device: Int[ndarray, " rows"], count: int

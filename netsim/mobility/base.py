@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from netsim.input_columns import Coverage
 from netsim.placement import Placement
 from netsim.streams import Streams
 
@@ -14,6 +15,11 @@ class Trajectories(ABC):
 
     Calls may repeat or come out of order or in a resumed run: the positions are the same to the
     last bit. The positions of a device depend on the seed, its id and the model alone.
+    """
+
+    coverage: Coverage | None = None
+    """Time that the file of recorded positions covers; None for models and for files without
+    movement.
     """
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import final
+from typing import Final, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,8 +10,15 @@ from numpy import ndarray
 from typing_extensions import override
 
 from netsim.chunks import chunks
+from netsim.clock import EventBound
 from netsim.geometry import Xy
 from netsim.mobility.base import Trajectories
+
+_TOO_FAST: Final = (
+    "a device of devices.mobility turns",
+    "lower its speed, lengthen its steps, or move devices.placement nearer to the server, which "
+    "shortens the rounds",
+)
 
 
 @final
@@ -96,7 +103,8 @@ class PiecewiseLinearMotion(Trajectories):
         for chunk in chunks(count):
             legs, before = self._legs.select(chunk), self._before.select(chunk)
             device = np.arange(chunk.start, chunk.stop)
-            back = self._advance(device, legs, before, time_s=time_s)
+            events = EventBound(*_TOO_FAST)
+            back = self._advance(device, legs, before, time_s=time_s, events=events)
             x_m, y_m = legs.at(np.asarray(time_s))
             x_m[back], y_m[back] = before.select(back).at(np.asarray(time_s))
             xy_m[:, chunk] = self._sequence.to_plane(x_m, y_m)
@@ -109,8 +117,9 @@ class PiecewiseLinearMotion(Trajectories):
         legs, before = self._legs.select(device), self._before.select(device)
         x_m, y_m = np.empty((2, len(times_s), len(device)))
         first = 0
+        events = EventBound(*_TOO_FAST)
         while first < len(times_s):
-            back = self._advance(device, legs, before, time_s=times_s[first])
+            back = self._advance(device, legs, before, time_s=times_s[first], events=events)
             legs.put(back, before.select(back))
             # No device changes its leg before this time, which is later than the present one.
             end = int(np.searchsorted(times_s, legs.until_s.min(initial=np.inf), side="left"))
@@ -120,9 +129,19 @@ class PiecewiseLinearMotion(Trajectories):
         return np.stack([x_m.T, y_m.T], axis=2)
 
     def _advance(
-        self, device: Int[ndarray, " n"], legs: Legs, before: Legs, *, time_s: float
+        self,
+        device: Int[ndarray, " n"],
+        legs: Legs,
+        before: Legs,
+        *,
+        time_s: float,
+        events: EventBound,
     ) -> Int[ndarray, " back"]:
-        """Advance each device to its leg at ``time_s``; return the rows on their previous leg."""
+        """Advance each device to its leg at ``time_s``; return the rows on their previous leg.
+
+        Raises:
+            StalledError: too many legs lie between.
+        """
         # Devices whose present leg departs later: on the previous leg, or restarted at leg 0.
         later = np.flatnonzero(legs.depart_s > time_s)
         cached = before.depart_s[later] <= time_s
@@ -132,6 +151,9 @@ class PiecewiseLinearMotion(Trajectories):
         # Devices whose present leg is over: one leg further until none is left.
         due = np.flatnonzero(legs.until_s <= time_s)
         while due.size:
+            # A resumed run may have to advance further than the bound in its first call.
+            if not restarted.size:
+                events.add(int(due[0]), float(legs.depart_s[due[0]]), float(time_s))
             finished = legs.select(due)
             following = self._sequence.following(device[due], finished)
             before.put(due, finished)

@@ -16,6 +16,8 @@ from netsim.parameters import CONFIG, NonNegative, Range, source
 from netsim.placement import Placement
 from netsim.streams import Streams, uniform
 
+_MIN_SPACINGS: Final = 1000
+"""Minimum diameter of the region, in spacings of the floating-point numbers there."""
 _MIN_LENGTH_M: Final = 1e-9
 """Minimum length of a leg, so that its duration is not 0."""
 
@@ -55,6 +57,15 @@ class RandomWaypoint(Mobility):
             raise NetworkInputError(
                 "devices.mobility",
                 "random_waypoint requires a placement that is not a single point",
+            )
+        # Between points of so small a region, rounding of the coordinates decides.
+        box = region.box()
+        farthest_m = max(abs(box.x_m) + box.width_m, abs(box.y_m) + box.height_m)
+        if region.diameter_m() < _MIN_SPACINGS * np.spacing(farthest_m):
+            raise NetworkInputError(
+                "devices.placement",
+                f"a region of {region.diameter_m():.3g} m at {farthest_m:.3g} m from the origin is "
+                "too small for the precision of its coordinates",
             )
         return PiecewiseLinearMotion(_Waypoints(self, region, streams), count)
 

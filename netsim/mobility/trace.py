@@ -1,6 +1,6 @@
 """Trace-driven mobility: positions from a file."""
 
-from typing import Literal, final
+from typing import Final, Literal, final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,13 +9,13 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.errors import NetworkInputError
-from netsim.input_columns import as_device_ids, read_columns, require_devices
+from netsim.input_columns import Coverage, as_device_ids, read_columns, require_devices
 from netsim.mobility.base import Mobility, Trajectories
-from netsim.parameters import CONFIG, Name
+from netsim.parameters import CONFIG, Name, Number
 from netsim.placement import Placement
 from netsim.streams import Streams
 
-_KEY = "devices.mobility.path"
+POSITIONS_KEY: Final = "devices.mobility.path"
 
 
 @final
@@ -32,22 +32,26 @@ class PositionTrace(Mobility):
     """Path of a ``.csv`` or ``.parquet`` file with the columns ``device``, ``time_s``, ``x_m``,
     ``y_m``; rows in any order.
     """
+    offset_s: Number = 0.0
+    """Time that is added to the times of the file, in seconds; ``-3600`` if it begins at 3,600 s
+    and the run is to begin there.
+    """
 
     @override
     def motion(self, placement: Placement, count: int, streams: Streams) -> Trajectories:
-        columns = read_columns(self.path, ("device", "time_s", "x_m", "y_m"), _KEY)
-        device = as_device_ids(columns["device"], self.path, _KEY)
-        require_devices(device, count, self.path, key=_KEY)
+        columns = read_columns(self.path, ("device", "time_s", "x_m", "y_m"), POSITIONS_KEY)
+        device = as_device_ids(columns["device"], self.path, POSITIONS_KEY)
+        require_devices(device, count, self.path, key=POSITIONS_KEY)
         kept = device < count
-        device, time_s = device[kept], columns["time_s"][kept]
+        device, time_s = device[kept], columns["time_s"][kept] + self.offset_s
         twice = duplicate_row(device, time_s)
         if twice is not None:
             raise NetworkInputError(
-                _KEY,
+                POSITIONS_KEY,
                 f"{self.path} places device {device[twice]} twice at time_s = {time_s[twice]:g}",
             )
         x_m, y_m = columns["x_m"][kept], columns["y_m"][kept]
-        return Replay(device, time_s, x_m=x_m, y_m=y_m, count=count)
+        return Replay(device, time_s, x_m=x_m, y_m=y_m, count=count, path=self.path)
 
 
 def duplicate_row(device: Int[ndarray, " rows"], time_s: Float[ndarray, " rows"]) -> int | None:
@@ -72,11 +76,21 @@ class Replay(Trajectories):
         x_m: Float[ndarray, " rows"],
         y_m: Float[ndarray, " rows"],
         count: int,
+        path: str,
     ) -> None:
         # Rows by device, then by time, and the first row of each device.
         order = np.lexsort((time_s, device))
         self._first_row = np.searchsorted(device[order], np.arange(count + 1))
         self._time_s, self._x_m, self._y_m = time_s[order], x_m[order], y_m[order]
+        if len(time_s) > count:
+            self.coverage = Coverage(
+                POSITIONS_KEY,
+                path,
+                float(time_s.min()),
+                float(time_s.max()),
+                before="the devices wait at their first positions",
+                after="they stay at their last ones",
+            )
 
     @override
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:

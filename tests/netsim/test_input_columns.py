@@ -1,12 +1,16 @@
+import gzip
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from netsim.errors import NetworkInputError
 from netsim.input_columns import as_device_ids, read_columns, require_devices
 
 KEY = "devices.placement.path"
+TEXT = "device,x_m\n0,1.5\n"
 
 
 def write(folder: Path, text: str, name: str = "t.csv") -> str:
@@ -62,6 +66,69 @@ def test_a_missing_file_another_kind_of_file_and_a_broken_one_are_refused(tmp_pa
     ):
         with pytest.raises(NetworkInputError, match=problem):
             read_columns(path, ("x_m",), KEY)
+
+
+BYTES: dict[str, tuple[str, bytes, str]] = {
+    "UTF-16": ("t.csv", TEXT.encode("utf-16"), "is not UTF-8 text: line 1 has the byte 0xff"),
+    "UTF-16 without a mark": (
+        "t.csv",
+        TEXT.encode("utf-16-le"),
+        "is not UTF-8 text: line 1 has the byte 0x00",
+    ),
+    "Latin-1": (
+        "t.csv",
+        f"{TEXT}1,2,gr\xfcn\n".encode("latin-1"),
+        "is not UTF-8 text: line 3 has the byte 0xfc",
+    ),
+    "cut gzip": ("t.csv.gz", gzip.compress(TEXT.encode())[:-9], "cannot be read: "),
+    "broken gzip": ("t.csv", b"\x1f\x8b" + b"0" * 40, "cannot be read: "),
+    "gzip of something else": ("t.gz", gzip.compress(b"x"), "must end in .csv or .parquet"),
+    "a column twice": ("t.csv", b"device,x_m,x_m\n0,1,2\n", "has the column x_m 2 times"),
+    "another column twice": ("t.csv", b"device,x_m,a,a\n0,1,2,2\n", "has the column a 2 times"),
+    "a column twice after blanks": (
+        "t.csv",
+        b"device, x_m,x_m\n0,1,2\n",
+        "has the column x_m 2 times",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "problem"), BYTES.values(), ids=BYTES)
+def test_a_file_that_is_no_utf8_table_is_refused_with_the_place(
+    name: str, content: bytes, problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(NetworkInputError) as refused:
+        read_columns(str(tmp_path / name), ("device", "x_m"), KEY)
+
+    assert problem in refused.value.problem
+    assert refused.value.problem.isprintable()
+
+
+@pytest.mark.parametrize("path", ["a\0b.csv", "x" * 5000 + ".csv", "", "/dev/null/x.csv"])
+def test_a_path_that_no_file_can_have_is_no_file(path: str) -> None:
+    with pytest.raises(NetworkInputError, match="is not a file"):
+        read_columns(path, ("device",), KEY)
+
+
+def test_a_parquet_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array([0]), pa.array([1.0]), pa.array([2.0])], ["a", "b", "b"])
+    pq.write_table(table, tmp_path / "t.parquet")
+
+    with pytest.raises(NetworkInputError, match="has the column b 2 times"):
+        read_columns(str(tmp_path / "t.parquet"), ("a",), KEY)
+
+
+def test_compressed_tables_and_blanks_in_a_header_are_read(tmp_path: Path) -> None:
+    text = b"\xef\xbb\xbfdevice, x_m , note\n0, 1.5,a\n1, 2.0,b\n"
+    (tmp_path / "t.csv").write_bytes(text)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text))
+    (tmp_path / "named.csv").write_bytes(gzip.compress(text))
+
+    for name in ("t.csv", "t.csv.gz", "named.csv"):
+        columns = read_columns(str(tmp_path / name), ("device", "x_m"), KEY)
+        assert columns["x_m"].tolist() == [1.5, 2.0]
 
 
 @pytest.mark.parametrize("bad", ["-1", "0.5", "1e300"])

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
+from netsim.errors import NetworkInputError, StalledError
 from netsim.mobility import GaussMarkov, PositionTrace, RandomWaypoint, Road, Static, Trajectories
 from netsim.mobility.piecewise_linear import Legs, LegSequence, PiecewiseLinearMotion
 from netsim.placement import Disc, Line, Placement
@@ -165,3 +166,53 @@ def test_a_road_requires_a_placement_on_a_line() -> None:
 
     with pytest.raises(ValueError, match=r"devices.mobility: road needs a placement of kind line"):
         Road(speed_mps=(1.0, 2.0)).motion(placement, 3, Streams(1))
+
+
+FAST: dict[str, Callable[[], Trajectories]] = {
+    "waypoint": lambda: RandomWaypoint(speed_mps=(1e6, 1e6)).motion(DISC, 3, Streams(1)),
+    "gauss_markov": lambda: GaussMarkov(sigma_mps=1.0, correlation_time_s=1.0, step_s=1e-4).motion(
+        DISC, 3, Streams(1)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("end_s", [30.0, 1e18, 1e300])
+def test_an_endless_number_of_turns_ends_in_an_error_at_once(name: str, end_s: float) -> None:
+    legs = 0
+    motion = FAST[name]()
+    motion.positions(0.0)
+    following = motion._sequence.following
+
+    def counted(*arguments: object) -> object:
+        nonlocal legs
+        legs += 1
+        return following(*arguments)
+
+    motion._sequence.following = counted
+
+    with pytest.raises(StalledError, match="turns more than 100,000 times within one step"):
+        motion.positions(end_s)
+    with pytest.raises(StalledError, match="turns more than 100,000 times within one step"):
+        motion.paths(np.arange(3), np.array([0.0, end_s]))
+    assert legs <= 2000
+    # The first call, as after a resume, may advance any number of legs.
+    assert np.isfinite(FAST[name]().positions(0.2)).all()
+
+
+def test_turns_of_many_blocks_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netsim.clock._MAX_EVENTS", 300)
+    motion = MODELS["gauss_markov"](2, Streams(1))
+    motion.positions(0.0)
+
+    assert motion.paths(np.arange(2), np.arange(0.0, 500.0, 1.0)).shape == (2, 500, 2)
+    with pytest.raises(StalledError, match="more than 300 times"):
+        motion.paths(np.arange(2), np.arange(0.0, 520.0, 1.0))
+
+
+@pytest.mark.parametrize("radius_m", [1e-12, 1e-8])
+def test_a_region_below_the_precision_of_its_coordinates_is_refused(radius_m: float) -> None:
+    there = Disc(center_m=(1e6, 0.0), radius_m=radius_m)
+
+    with pytest.raises(NetworkInputError, match=r"devices\.placement: a region of .* is too small"):
+        RandomWaypoint(speed_mps=(1.0, 2.0)).motion(there, 2, Streams(1))

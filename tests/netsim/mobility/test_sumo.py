@@ -2,6 +2,7 @@
 ``docs/sumo.md``.
 """
 
+import gzip
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -145,3 +146,42 @@ def test_a_large_file_is_read_a_time_step_at_a_time(tmp_path: Path) -> None:
     size_byte = (tmp_path / "fcd.xml").stat().st_size
     assert size_byte > 1e6
     assert peak_byte < 0.5 * size_byte
+
+
+HEAD = '<?xml version="1.0"?><!-- <configuration><fcd-output.geo value="{}"/></configuration> -->'
+
+
+@pytest.mark.parametrize("value", ["true", "1"])
+def test_degrees_that_the_head_declares_are_refused(value: str, tmp_path: Path) -> None:
+    (tmp_path / "fcd.xml").write_text(HEAD.format(value) + FCD)
+
+    with pytest.raises(
+        NetworkInputError, match=r"fcd\.xml: its head says fcd-output\.geo; degrees"
+    ):
+        positions(tmp_path / "fcd.xml", 3, 0.0)
+    (tmp_path / "fcd.xml").write_text(HEAD.format("false") + FCD)
+    assert positions(tmp_path / "fcd.xml", 3, 0.0).tolist() == [[0, 0], [5, 5], [7, 8]]
+
+
+def test_degrees_without_a_head_are_found_by_the_speeds(tmp_path: Path) -> None:
+    rows = [(0, 9.4300), (10, 9.4313)]
+    steps = "".join(
+        f'<timestep time="{time}"><vehicle id="a" x="{x}" y="47.5" speed="10"/></timestep>'
+        for time, x in rows
+    )
+    (tmp_path / "fcd.xml").write_text(f"<fcd-export>{steps}</fcd-export>")
+
+    with pytest.raises(NetworkInputError, match=r"move 0\.0013 by .* and 100 m by their speeds"):
+        positions(tmp_path / "fcd.xml", 1, 0.0)
+    (tmp_path / "fcd.xml").write_text(f"<fcd-export>{steps}</fcd-export>".replace("9.4313", "109"))
+    assert positions(tmp_path / "fcd.xml", 1, 10.0).tolist() == [[109.0, 47.5]]
+
+
+def test_a_compressed_file_is_read_and_a_cut_one_refused(tmp_path: Path) -> None:
+    content = gzip.compress(FCD.encode())
+    (tmp_path / "fcd.xml.gz").write_bytes(content)
+    (tmp_path / "cut.xml.gz").write_bytes(content[:-20])
+
+    assert positions(tmp_path / "fcd.xml.gz", 3, 0.0).tolist() == [[0, 0], [5, 5], [7, 8]]
+    with pytest.raises(NetworkInputError, match=r"cut\.xml\.gz cannot be read as XML: "):
+        positions(tmp_path / "cut.xml.gz", 3, 0.0)
