@@ -11,6 +11,7 @@ RngFactory: TypeAlias = Callable[..., np.random.Generator]
 Equal names and indices give equal numbers, in any order of calls. The learner has no other source
 of random numbers. Names, with their indices: ``lora`` (matrix), ``head`` (device; no index where
 all heads start equal), ``split``, ``sizes``, ``partition`` (device, for Dirichlet shares and shares
-that overlap), ``partition_order``, ``minibatch`` (device, round), ``server_minibatch`` (round),
-``test``.
+that overlap; no index for the other partitions), ``partition_pools`` and ``partition_order``,
+``minibatch`` (device, round), ``server_minibatch`` (round), ``test``. A missing index counts as 0,
+so no name is used with and without one in the same run.
 """

@@ -27,7 +27,8 @@ def dirichlet(
     its part goes to the remaining classes. Devices are served in a random order, since the last
     ones get the remaining samples.
     """
-    shuffled = rng("partition").permutation(len(labels))
+    # The stream "partition" without an index would be that of device 0.
+    shuffled = rng("partition_pools").permutation(len(labels))
     pools = [shuffled[labels[shuffled] == label] for label in range(labels.max() + 1)]
     left = np.array([len(pool) for pool in pools])
     common = left / left.sum()
