@@ -52,10 +52,10 @@ class Streams:
 
     A stream is a Philox 4x64 sequence (Salmon et al., SC 2011). Its key comes from the seed and the
     stream's name; up to two indices (device, round, block ...) choose the upper half of the 256-bit
-    counter, so streams of one name never overlap. A missing index counts as 0: one name is not used
-    with different numbers of indices in the same run. The same address gives the same numbers in any
-    order, process or resumed run: one stream in sequence (``words``), a word of many streams
-    (``word_at``), or the first words of many (``first_words``).
+    counter, so streams of one name never overlap. A missing index counts as 0: in a run, each name
+    has one number of indices. The same address gives the same numbers in any order, process or
+    resumed run: one stream in sequence (``words``), a word of many streams (``word_at``), or the
+    first words of many (``first_words``).
     """
 
     def __init__(self, seed: int) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -65,7 +64,7 @@ def caller(frame: FrameType | None) -> tuple[str, int]:
 
 
 @pytest.fixture
-def addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Addresses]:
+def addresses(monkeypatch: pytest.MonkeyPatch) -> Addresses:
     """Record every address of which a number is drawn."""
     record = Addresses()
     draws = {name: getattr(Streams, name) for name in ("generator", "words", "word_at")}
@@ -89,7 +88,7 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Addresses]:
 
     for method in (generator, words, word_at, first_words):
         monkeypatch.setattr(Streams, method.__name__, method)
-    yield record
+    return record
 
 
 PHASED: dict[str, Any] = {
