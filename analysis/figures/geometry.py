@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.figures.groups import groups
-from analysis.figures.style import Style, panels
+from analysis.figures.style import Options, panels, shown
+from analysis.groups import groups
 from analysis.metrics import participation
 from analysis.run import Run
 from analysis.runs import Runs
@@ -14,26 +14,32 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_COLUMNS = 3
+"""Largest number of maps beside each other."""
+
 TRACK_POINTS = 300
 """Number of positions that draw a device's track, evenly spaced over the rounds."""
 
 
-def geometry(runs: Runs, style: Style) -> "Figure":
+def geometry(runs: Runs, options: Options) -> "Figure":
     """Draw the server, the last positions of the devices, and their tracks.
 
-    Colours show participation. There is one panel per policy, for its first seed.
+    Colours show participation. There is one panel per group, for its first seed.
     """
-    lines = groups(runs)
-    figure, rows = panels(style, 1, len(lines))
+    lines = groups(runs, order=options.order)
+    columns = min(len(lines), _COLUMNS)
+    figure, rows = panels(options, -(-len(lines) // columns), columns)
+    places = [axes for row in rows for axes in row]
     maximum = max(float(participation(group.runs[0]).share.max()) for group in lines) * 100.0
-    for axes, group in zip(rows[0], lines, strict=True):
+    for axes in places[len(lines) :]:
+        axes.remove()
+    places = places[: len(lines)]
+    for axes, group in zip(places, lines, strict=True):
         drawn = _map(axes, group.runs[0], maximum)
-        axes.set(
-            title=f"{group.name}, seed {group.runs[0].scenario['seed']}",
-            xlabel="x (m)",
-            ylabel="y (m)",
-        )
-    figure.colorbar(drawn, ax=rows[0], label="rounds scheduled (%)")
+        name = f"{group.name}, seed {group.runs[0].scenario.get('seed')}"
+        axes.set_title(shown(name, options, columns), fontsize="small")
+        axes.set(xlabel="x (m)", ylabel="y (m)")
+    figure.colorbar(drawn, ax=places, label="rounds scheduled (%)")
     return figure
 
 

@@ -1,121 +1,131 @@
-"""Radio and scheduler figures: policy run times, virtual queue, participation, energy."""
+"""Radio and scheduler figures: run times, virtual queue, arrivals, devices against delay."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from analysis.figures import curves
-from analysis.figures.groups import Group, groups
-from analysis.figures.learning import BUDGETS, budget_of
-from analysis.figures.style import Style, legend, panels
-from analysis.metrics import jain, participation
-from analysis.runs import Runs, scenario_value
+from analysis.figures.lines import WIDE, legend_of_groups, legend_of_points, panel
+from analysis.figures.points import (
+    BUDGETS,
+    bars,
+    budget_of,
+    by_budget,
+    per_bit,
+    scheduled_mean,
+)
+from analysis.figures.style import Options, legend, line_style, panels, shown
+from analysis.groups import Group, groups
+from analysis.intervals import log_interval, mean_interval
+from analysis.run import Run
+from analysis.runs import Runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def run_times(runs: Runs, style: Style) -> "Figure":
+def run_times(runs: Runs, options: Options) -> "Figure":
     """Draw a box of the wall-clock time of a decision per policy and delay budget.
 
     Figure 6 of the paper. A box holds all rounds of all seeds; the whiskers end at the 1st and the
     99th percentile.
     """
-    figure, rows = panels(style, 1, 1)
+    figure, rows = panels(options, 1, 1)
     axes = rows[0][0]
-    per_bit = all(scenario_value(run, BUDGETS[1]) is not None for run in runs)
-    lines = groups(runs, BUDGETS)
-    budgets = sorted({budget_of(run, per_bit=per_bit) for run in runs})
+    lines = groups(runs, BUDGETS, options.order)
+    budgets = sorted({budget_of(run, per_bit=per_bit(runs)) for run in runs})
     for place, group in enumerate(lines):
-        offset = (place - (len(lines) - 1) / 2) * 0.8 / len(lines)
-        _boxes(axes, group, budgets, offset=offset, per_bit=per_bit)
+        width = 0.8 / len(lines)
+        offset = (place - (len(lines) - 1) / 2) * width
+        members = by_budget(group, runs)
+        positions = [budgets.index(budget) + offset for budget in members]
+        _boxes(axes, group, list(members.values()), positions=positions, width=0.8 * width)
+        axes.lines[-1].set_label("")
+        axes.patches[-1].set_label(shown(group.name, options))
     axes.set(
         xticks=range(len(budgets)),
         xticklabels=[f"{entry:.4g}" for entry in budgets],
-        xlabel="delay budget (ms per bit)" if per_bit else "delay budget (s)",
+        xlabel="delay budget (ms per bit)" if per_bit(runs) else "delay budget (s)",
         ylabel="wall time of a decision (ms)",
         yscale="log",
     )
-    legend(figure, axes)
+    legend(figure, options)
     return figure
 
 
-def queue(runs: Runs, style: Style) -> "Figure":
+def queue(runs: Runs, options: Options) -> "Figure":
     """Draw the virtual queue and the number of scheduled devices against the rounds."""
-    figure, rows = panels(style, 1, 2)
-    window = curves.window_of(list(runs))
-    for group in groups(runs):
-        curves.draw(rows[0][0], curves.over_rounds(group, "rounds", "virtual_queue_s"), group)
-        curves.draw(
-            rows[0][1], curves.over_rounds(group, "rounds", "scheduled", window=window), group
-        )
-    rows[0][0].set(xlabel="round", ylabel="virtual queue (s)")
-    rows[0][1].set(xlabel="round", ylabel=f"devices scheduled{curves.window_label(window)}")
-    legend(figure, rows[0][0])
+    return _pair(runs, options, "queue", "scheduled")
+
+
+def arrivals(runs: Runs, options: Options) -> "Figure":
+    """Draw the devices that arrived per round, and their share of the scheduled ones."""
+    return _pair(runs, options, "arrived", "arrived_share")
+
+
+def energy(runs: Runs, options: Options) -> "Figure":
+    """Draw the cumulative energy of all devices against the rounds and time."""
+    figure, rows = panels(options, 1, 2)
+    lines = groups(runs, order=options.order)
+    panel(rows[0][0], lines, "energy", "round", options=options)
+    panel(rows[0][1], lines, "energy", options.clock, options=options)
+    legend_of_groups(figure, lines, options)
     return figure
 
 
-def shares(runs: Runs, style: Style) -> "Figure":
-    """Draw the share of rounds in which each device took part, in descending order.
+def devices_delay(runs: Runs, options: Options) -> "Figure":
+    """Draw the mean number of scheduled devices against the realised delay.
 
-    The share is the mean over seeds at equal rank: placements differ between seeds, so a device
-    number has no meaning across them.
+    Runs that differ only in the delay budget form one line. The delay is the mean over the rounds;
+    where a policy's delay has no mean, that of every policy is the median.
     """
-    figure, rows = panels(style, 1, 1)
+    figure, rows = panels(options, 1, 1)
     axes = rows[0][0]
-    for group in groups(runs):
-        tables = [participation(run) for run in group.runs]
-        ranked = pd.DataFrame([np.sort(entry.share.to_numpy())[::-1] for entry in tables]) * 100.0
-        indices = [jain(entry.times.to_numpy()) for entry in tables]
-        fairness = [index for index in indices if index is not None]
-        note = f", Jain {np.mean(fairness):.3f}" if fairness else ""
-        rank = np.arange(1, ranked.shape[1] + 1)
-        name = f"{group.name}{note}"
-        axes.step(rank, ranked.mean(axis=0), where="mid", label=name, **group.line_style)
-    axes.set(
-        xlabel="device, in descending order of participation",
-        ylabel="rounds scheduled (%)",
-        ylim=(0, 105),
-    )
-    axes.locator_params(axis="x", integer=True)
-    legend(figure, axes)
+    seeds: set[int] = set()
+    means = []
+    for group in groups(runs, BUDGETS, options.order):
+        members = by_budget(group, runs).values()
+        delays = [log_interval([_delay_s(run) for run in entry]) for entry in members]
+        devices = [mean_interval([scheduled_mean(run) for run in entry]) for entry in members]
+        bars(axes, group, options, x=delays, y=devices)
+        seeds |= {len(entry) for entry in members}
+        means += [entry.estimate for entry in delays]
+    if max(means) > WIDE * min(means) > 0:
+        axes.set_xscale("log")
+    axes.set(xlabel="delay of a round, mean (s)", ylabel="devices scheduled (mean)")
+    legend_of_points(figure, seeds, options)
     return figure
 
 
-def energy(runs: Runs, style: Style) -> "Figure":
-    """Draw the cumulative energy of all devices against the rounds and simulated time."""
-    figure, rows = panels(style, 1, 2)
-    for group in groups(runs):
-        total = curves.totals(group, "energy_j")
-        curves.draw(rows[0][0], total, group, scale=1e-3)
-        ends = curves.over_rounds(group, "rounds", "end_s")
-        assert ends is not None, "every run has rounds"
-        rows[0][1].plot(ends.mean, total.mean * 1e-3, label=group.name, **group.line_style)
-    rows[0][0].set(xlabel="round", ylabel="energy so far (kJ)")
-    rows[0][1].set(xlabel="simulated time (s)", ylabel="energy so far (kJ)")
-    legend(figure, rows[0][0])
+def _pair(runs: Runs, options: Options, left: str, right: str) -> "Figure":
+    """Draw two quantities against the rounds."""
+    figure, rows = panels(options, 1, 2)
+    lines = groups(runs, order=options.order)
+    panel(rows[0][0], lines, left, "round", options=options)
+    panel(rows[0][1], lines, right, "round", options=options)
+    legend_of_groups(figure, lines, options)
     return figure
+
+
+def _delay_s(run: Run) -> float:
+    return float(run.arrays("rounds", "delay_s")["delay_s"].mean())
 
 
 def _boxes(
-    axes: "Axes", group: Group, budgets: list[float], *, offset: float, per_bit: bool
+    axes: "Axes", group: Group, runs: list[list[Run]], *, positions: list[float], width: float
 ) -> None:
-    times: dict[float, list[np.ndarray]] = {}
-    for run in group.runs:
-        wall_s = run.arrays("rounds", "policy_wall_s")["policy_wall_s"]
-        times.setdefault(budget_of(run, per_bit=per_bit), []).append(wall_s)
-    places = [place for place, entry in enumerate(budgets) if entry in times]
+    times = [
+        np.concatenate([run.arrays("rounds", "policy_wall_s")["policy_wall_s"] for run in entry])
+        for entry in runs
+    ]
     axes.boxplot(
-        [np.concatenate(times[budgets[place]]) * 1e3 for place in places],
-        positions=[place + offset for place in places],
-        widths=0.15,
+        [entry * 1e3 for entry in times],
+        positions=positions,
+        widths=width,
         whis=(1, 99),
         showfliers=False,
         manage_ticks=False,
-        label=group.name,
         patch_artist=True,
-        boxprops={"facecolor": group.line_style["color"], "alpha": 0.5},
+        boxprops={"facecolor": line_style(group)["color"], "alpha": 0.5},
         medianprops={"color": "black"},
     )

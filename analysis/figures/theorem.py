@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from analysis.bound import Bound, Constants, measured_gap, of_run
 from analysis.errors import TraceError
-from analysis.figures.style import Style, panels
+from analysis.figures.style import Options, panels
 from analysis.run import Run
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def bound(
-    run: Run, given: Mapping[str, float], style: Style, *, minimum_loss: float = 0.0
+    run: Run, given: Mapping[str, float], options: Options, *, minimum_loss: float = 0.0
 ) -> "Figure":
     """Draw both bounds of a run, the parts of the corrected one, and the measured gap.
 
@@ -32,7 +32,7 @@ def bound(
     constants = Constants.from_run(run, minimum_loss=minimum_loss, **given)
     corrected = of_run(run, constants)
     printed = of_run(run, constants, "printed")
-    figure, rows = panels(style, 1, 2)
+    figure, rows = panels(options, 1, 2)
     axes, parts = rows[0]
     axes.plot(
         measured["round"],

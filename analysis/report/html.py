@@ -12,7 +12,7 @@ from analysis.runs import Runs
 _FOLDER: Final = files("analysis.report")
 
 
-def page(runs: Runs) -> str:
+def page(runs: Runs, clock: str = "simulated") -> str:
     """Return the report of several runs as one HTML text.
 
     Its content security policy forbids the browser every request.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -13,6 +13,11 @@ from coupling.scenario.errors import ScenarioError, os_error_text
 RunPaths = Annotated[
     list[Path],
     typer.Argument(metavar="RUN...", help="Run directories, or folders that contain them."),
+]
+
+ClockOption = Annotated[
+    Literal["simulated", "air"],
+    typer.Option(help="Time of the axes: simulated time, or time on air (the sum of the delays)."),
 ]
 
 
@@ -24,23 +29,44 @@ def register(app: typer.Typer) -> None:
 
 
 def figures(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="fig3 ... energy, bound, or all.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="learning, budget, queue, ... (see the docs), or all."),
+    ],
     runs: RunPaths,
-    out: Annotated[Path, typer.Option(help="Folder of the SVG and PNG files.")] = Path("figures"),
+    out: Annotated[Path, typer.Option(help="Folder of the files.")] = Path("figures"),
     style: Annotated[
         Literal["light", "print"], typer.Option(help="Style for screens or for print.")
     ] = "light",
+    formats: Annotated[
+        str, typer.Option("--format", metavar="A,B", help="Formats: svg, png, pdf.")
+    ] = "svg,png",
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WIDTHxHEIGHT", help="Inches, as 3.4x2.2 (or 3.4: a fitting height)."),
+    ] = None,
+    order: Annotated[
+        str, typer.Option(metavar="A,B", help="Policies or groups that come first in the legend.")
+    ] = "",
+    clock: ClockOption = "simulated",
+    band: Annotated[
+        Literal["interval", "range"],
+        typer.Option(help="Band: 95 % interval of the mean, or minimum to maximum of the seeds."),
+    ] = "interval",
     constant: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A constant of Theorem 1 for the figure bound."),
     ] = None,
     minimum_loss: Annotated[float, typer.Option(help="F(W*) for the figure bound.")] = 0.0,
 ) -> None:
-    """Draw a figure of the runs as SVG and PNG."""
+    """Draw a figure of the runs as SVG, PNG or PDF."""
     with _wrong_input():
         from analysis import TraceError, load_many
         from analysis.figures import FIGURES, draw, save
 
+        size_in = _size(size)
+        endings = _formats(formats)
+        constants = _constants(constant)
         loaded = load_many(runs)
         for kind in FIGURES if name == "all" else [name]:
             try:
@@ -48,7 +74,11 @@ def figures(
                     kind,
                     loaded,
                     style,
-                    constants=_constants(constant),
+                    size=size_in,
+                    clock=clock,
+                    band=band,
+                    order=[entry for entry in order.split(",") if entry],
+                    constants=constants,
                     minimum_loss=minimum_loss,
                 )
             except TraceError as error:
@@ -56,20 +86,21 @@ def figures(
                     raise
                 typer.echo(f"{kind}: left out: {error}", err=True)
                 continue
-            for path in save(figure, out, kind, look=style):
+            for path in _saved(save, figure, out, name=kind, look=style, formats=endings):
                 print(path)
 
 
 def report(
     runs: RunPaths,
     out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
+    clock: ClockOption = "simulated",
 ) -> None:
     """Write a report of the runs as one self-contained HTML file."""
     with _wrong_input():
         from analysis import load_many
         from analysis.report import page
 
-        _write(out, page(load_many(runs)))
+        _write(out, page(load_many(runs), clock))
 
 
 def timeline(
@@ -107,6 +138,42 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be written: {os_error_text(error)}") from None
     print(path)
+
+
+def _saved(
+    save: Callable[..., list[Path]], figure: object, folder: Path, **options: Any
+) -> list[Path]:
+    """Return the files of a figure that is saved now."""
+    try:
+        return save(figure, folder, **options)
+    except OSError as error:
+        raise ScenarioError(f"{folder}: cannot be written: {os_error_text(error)}") from None
+
+
+def _formats(text: str) -> list[str]:
+    """Return the formats of ``--format``."""
+    from analysis.figures import FORMATS
+
+    endings = [entry.strip() for entry in text.split(",")]
+    for entry in endings:
+        if entry not in FORMATS:
+            raise ScenarioError(f"--format {text}: {entry!r} is none of {', '.join(FORMATS)}")
+    return endings
+
+
+def _size(text: str | None) -> tuple[float, float | None] | None:
+    """Return the width and the height of ``WIDTH`` or ``WIDTHxHEIGHT`` in inches."""
+    if text is None:
+        return None
+    try:
+        numbers = [float(entry) for entry in text.split("x")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in {1, 2}:
+        raise ScenarioError(f"--size {text}: is not WIDTH or WIDTHxHEIGHT in inches, as 3.4x2.2")
+    if not all(1 <= entry <= 50 for entry in numbers):
+        raise ScenarioError(f"--size {text}: width and height are from 1 to 50 inches")
+    return numbers[0], numbers[1] if len(numbers) == 2 else None
 
 
 def _rounds(text: str | None) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ import pytest
 from support.written_runs import SCENARIO, four_rounds
 
 import analysis
-from analysis.figures.groups import groups
+from analysis.groups import groups
 
 
 def scenario(policy: str, seed: int, **scheduler: Any) -> dict[str, Any]:
