@@ -41,18 +41,18 @@ _PAPER: Final = ("all_in", "algorithm1", "greedy", "aaba")
 _THREE: Final = _PAPER[1:]
 
 FIGURES: Final = {
-    "fig3-sst2": Drawing("fig3", (("fig3-sst2", "all"),), _PAPER, postprocess=_time_in_decades),
+    "fig3-sst2": Drawing("learning", (("fig3-sst2", "all"),), _PAPER, postprocess=_time_in_decades),
     "fig3-sst2-sgd": Drawing(
-        "fig3", (("fig3-sst2-sgd", "all"),), _PAPER, postprocess=_time_in_decades
+        "learning", (("fig3-sst2-sgd", "all"),), _PAPER, postprocess=_time_in_decades
     ),
-    "fig3-mrpc": Drawing("fig3", (("fig3-mrpc", "all"),), _PAPER, postprocess=_time_in_decades),
+    "fig3-mrpc": Drawing("learning", (("fig3-mrpc", "all"),), _PAPER, postprocess=_time_in_decades),
     "fig4-cifar10": Drawing(
-        "fig4", (("fig4-cifar10", "all"),), _PAPER, postprocess=_time_in_decades
+        "learning", (("fig4-cifar10", "all"),), _PAPER, postprocess=_time_in_decades
     ),
-    "fig5-sst2": Drawing("fig5", (("fig5-sst2", "all"), ("fig3-sst2", "all")), _THREE),
-    "fig5-devices-start0": Drawing("fig5", (("budgets", "start0"),)),
-    "fig5-devices-start5": Drawing("fig5", (("budgets", "start5"),)),
-    "fig6": Drawing("fig6", (("budgets", "start5"),), ("algorithm1",)),
+    "fig5-sst2": Drawing("budget", (("fig5-sst2", "all"), ("fig3-sst2", "all")), _THREE),
+    "fig5-devices-start0": Drawing("budget", (("budgets", "start0"),)),
+    "fig5-devices-start5": Drawing("budget", (("budgets", "start5"),)),
+    "fig6": Drawing("runtime", (("budgets", "start5"),), ("algorithm1",)),
     "queue-start0": Drawing(
         "queue", (("radio", "start0"),), ("algorithm1", "exact", "greedy", "aaba")
     ),
@@ -60,7 +60,7 @@ FIGURES: Final = {
         "queue", (("radio", "start5"),), ("algorithm1", "exact", "greedy", "aaba")
     ),
     "participation": Drawing("participation", (("radio", "start5"),)),
-    "order": Drawing("fig3", (("order", "all"),), postprocess=_time_in_decades),
+    "order": Drawing("learning", (("order", "all"),), postprocess=_time_in_decades),
 }
 
 
@@ -73,7 +73,7 @@ def draw(name: str, variants: dict[str, Variants], folder: Path) -> None:
         for run in variants[stage][variant]
         if not drawing.policies or scenario_value(run, POLICY) in drawing.policies
     )
-    figure = figures.draw(drawing.kind, runs)
+    figure = figures.draw(drawing.kind, runs, band="range")
     if drawing.postprocess is not None:
         drawing.postprocess(figure)
     folder.mkdir(parents=True, exist_ok=True)

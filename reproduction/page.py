@@ -10,7 +10,7 @@ from typing import Final, final
 import numpy as np
 import pandas as pd
 
-from analysis.figures.style import label
+from analysis.groups import policy_name as label
 from analysis.intervals import mean_interval
 from reproduction import verdicts
 from reproduction.figures import FIGURES

@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def energy_of_devices(run: Run) -> ndarray:
+    """Return the energy of each device over the run in J."""
+    rows = run.arrays("devices", "device", "energy_j")
+    joules = np.nan_to_num(rows["energy_j"].astype(float))
+    return np.bincount(rows["device"], joules, minlength=run.device_count)
+
+
 _SHARE: Final = Quantity(
     "rounds scheduled (%)",
     "rounds",
     lambda run: participation(run).share.to_numpy() * 100.0,
     maximum=100.0,
 )
-_ENERGY: Final = Quantity(
-    "energy of a device (J)", "rounds", lambda run: energy_of_devices(run), statistic="median"
-)
+_ENERGY: Final = Quantity("energy of a device (J)", "rounds", energy_of_devices, statistic="median")
 
 
 def shares(runs: Runs, options: Options) -> "Figure":
@@ -84,13 +89,6 @@ def battery(runs: Runs, options: Options) -> "Figure":
     panel(rows[0][1], lines, "available", options.clock, options=options)
     legend_of_groups(figure, lines, options)
     return figure
-
-
-def energy_of_devices(run: Run) -> ndarray:
-    """Return the energy of each device over the run in J."""
-    rows = run.arrays("devices", "device", "energy_j")
-    joules = np.nan_to_num(rows["energy_j"].astype(float))
-    return np.bincount(rows["device"], joules, minlength=run.device_count)
 
 
 def has_battery(run: Run) -> bool:

@@ -60,6 +60,8 @@ _OTHERS: Final = (
     "#000000",
     "#8C6BB1",
 )
+_LOWEST_PANEL_IN: Final = 1.5
+"""Height that a panel has in a figure with a given width only, in inches."""
 _NARROWEST_PANEL_IN: Final = 1.6
 """Width below which the panels of a row are put below each other, in inches."""
 
@@ -114,7 +116,7 @@ def panels(options: Options, rows: int, columns: int) -> "tuple[Figure, list[lis
     stacked = rows == 1 and given_width < _NARROWEST_PANEL_IN * columns
     lines, across = (columns, 1) if stacked else (rows, columns)
     if options.size_in is not None:
-        height *= min(1.0, given_width / (width * across))
+        height = max(_LOWEST_PANEL_IN, height * min(1.0, given_width / (width * across)))
     figure = Figure(figsize=(given_width, given_height or height * lines), layout="constrained")
     grid = figure.subplots(lines, across, squeeze=False)
     return figure, grid.reshape(rows, columns).tolist()

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from analysis.groups.axis import Axis, positions
 from analysis.groups.quantity import Quantity, Statistic
-from analysis.intervals import log_interval, mean_band, mean_interval, median_interval
+from analysis.intervals import mean_band, mean_interval, median_interval
 from analysis.run import Run
 
 GRID: Final = 400
@@ -20,11 +20,7 @@ Band = Literal["interval", "range"]
 """Band of a curve: the 95 % interval of the mean, or minimum to maximum of the seeds."""
 
 
-_INTERVALS: Final = {
-    "mean": mean_interval,
-    "geometric mean": log_interval,
-    "median": median_interval,
-}
+_INTERVALS: Final = {"mean": mean_interval, "median": median_interval}
 
 
 @final
@@ -75,7 +71,7 @@ def curve(
     return _over_seeds(grid, values, band, quantity)
 
 
-def ranked(values: Sequence[ndarray], band: Band = "interval", maximum: float = np.inf) -> Curve:
+def ranked(values: Sequence[ndarray], quantity: Quantity, band: Band = "interval") -> Curve:
     """Return the curve of per-device numbers in descending order, at equal rank over the seeds.
 
     Placements differ between seeds, so a device number has no meaning across them.
@@ -110,7 +106,7 @@ def _over_seeds(x: ndarray, table: ndarray, band: Band, quantity: Quantity) -> C
     """
     known = ~np.isnan(table).all(axis=1)
     x, table = x[known], table[known]
-    center, low, high = _limits(table, statistic_of(table, quantity))
+    center, low, high = _limits(table, quantity.statistic)
     if band == "range" and table.shape[1] > 1:
         low, high = np.nanmin(table, axis=1), np.nanmax(table, axis=1)
     low, high = np.clip(low, 0.0, quantity.maximum), np.clip(high, 0.0, quantity.maximum)
@@ -125,10 +121,3 @@ def _limits(table: ndarray, statistic: Statistic) -> tuple[ndarray, ndarray, nda
     columns = [(entry.estimate, entry.low, entry.high) for entry in intervals]
     center, low, high = np.array(columns, float).reshape(-1, 3).T
     return center, low, high
-
-
-def statistic_of(table: ndarray, quantity: Quantity) -> Statistic:
-    """Return the number over the seeds: a median in place of a geometric mean of zeros."""
-    if quantity.statistic == "geometric mean" and (table <= 0).any():
-        return "median"
-    return quantity.statistic

@@ -9,8 +9,8 @@ from numpy import ndarray
 
 from analysis.run import Run
 
-Statistic = Literal["mean", "geometric mean", "median"]
-"""Mean of bounded numbers, geometric mean of skewed ones, and median where no mean may exist."""
+Statistic = Literal["mean", "median"]
+"""Mean of bounded numbers, and median of sums of times and energies, which may have no mean."""
 
 NEGLIGIBLE: Final = 1e-9
 """Share of its scale below which a number is 0: the rounding of sums and differences."""
@@ -98,7 +98,7 @@ QUANTITIES: Final = {
         "arrived, of the scheduled (%)", "rounds", _arrived_percent, noisy=True, maximum=100.0
     ),
     "queue": Quantity("virtual queue (s)", "rounds", _queue_s, statistic="median"),
-    "energy": Quantity("energy so far (J)", "rounds", _energy_so_far, statistic="geometric mean"),
+    "energy": Quantity("energy so far (J)", "rounds", _energy_so_far, statistic="median"),
     "battery": Quantity(
         "charge of a device, mean (J)", "rounds", _per_round("battery_j", mean=True), at_start=True
     ),
