@@ -56,9 +56,13 @@ def test_every_block_about_analysing_runs(tree: Path, capsys: pytest.CaptureFixt
     execute("analysing-traces.md")
 
     assert "algorithm1-1" in capsys.readouterr().out
-    assert {"figures/queue.svg", "figures/runtime.pdf", "figures/my-queue.pdf", "report.html", "trace.json"} <= {
-        str(path.relative_to(tree)) for path in tree.rglob("*.*")
-    }
+    assert {
+        "figures/queue.svg",
+        "figures/runtime.pdf",
+        "figures/my-queue.pdf",
+        "report.html",
+        "trace.json",
+    } <= {str(path.relative_to(tree)) for path in tree.rglob("*.*")}
 
 
 def test_every_block_about_theorem_1_runs(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
