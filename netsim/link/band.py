@@ -121,12 +121,14 @@ class Band:
                 self._channel,
                 device,
                 self._env.now,
-                deadline_s=until_s,
+                until_s=until_s,
                 outage=self._options.outage,
             )
             if retry_s is None:
                 break
             yield wait(self._env, retry_s - self._env.now)
+            if retry_s >= until_s:
+                break
             airtime_s -= attempts[-1].on_air_s
             attempt = yield from self._attempt(device, bits, departure_s, airtime_s=airtime_s)
             attempts.append(attempt)

@@ -33,7 +33,8 @@ class Outage:
     """Outage model: a channel block whose gain is below a minimum carries no bits.
 
     ``drop`` loses the transfer at the beginning of such a block. ``retry`` loses it too, and sends
-    all of its bits again from the next usable block on. ``skip`` sends nothing in such a block and
+    all of its bits again from the next usable block on; where none comes before the deadline or the
+    departure of the device, the device waits until then and keeps its share. ``skip`` sends nothing in such a block and
     continues after it. With ``coherence = "round"`` an unusable block does not end, and the
     transfer is lost.
     """
@@ -164,9 +165,16 @@ def plan_transmission(
 
 
 def next_usable_block_s(
-    channel: Channel, device: int, time_s: float, *, deadline_s: float, outage: Outage
+    channel: Channel, device: int, time_s: float, *, until_s: float, outage: Outage
 ) -> float | None:
-    """Return the beginning of the next usable block, None if it is not before the deadline."""
+    """Return the beginning of the next usable block, at most ``until_s``; None if no other comes.
+
+    A device knows at once that no other block comes in its round. That no usable one comes before
+    ``until_s`` it knows then.
+
+    Raises:
+        StalledError: ``until_s`` is infinite, and 100,000 blocks are unusable.
+    """
     if channel.constant_gain(device) is not None:
         return None
     begin_s = time_s
@@ -175,11 +183,11 @@ def next_usable_block_s(
         usable = np.flatnonzero(gain >= outage.min_gain)
         if usable.size:
             begin_s = float(ends_s[usable[0] - 1]) if usable[0] else begin_s
-            return begin_s if begin_s < deadline_s else None
+            return min(begin_s, until_s)
         begin_s = float(ends_s[-1])
         block_count += len(gain)
-        if begin_s >= deadline_s:
-            return None
+        if begin_s >= until_s:
+            return until_s
         _raise_if_stalled(device, block_count, time_s)
     raise AssertionError("blocks_from never ends")
 

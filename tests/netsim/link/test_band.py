@@ -225,6 +225,46 @@ def test_no_retry_begins_after_the_deadline() -> None:
     assert rows(attempts) == [(0.0, 1.0, 1e6, "lost")]
 
 
+def ended_s(channel: Channel, deadline_s: float, departure_s: float, action: Any) -> float:
+    """Return the time at which a leg of 2 Mbit is over for its device."""
+    env = simpy.Environment()
+    outage = Outage(min_gain_db=OUTAGE_DB, action=action)
+    band = uplink(outage=outage)(env)
+    band.begin_round({0: BAND_HZ}, channel, deadline_s)
+    env.run(env.process(band.transmit(0, 2e6, departure_s)))
+    return float(env.now)
+
+
+@pytest.mark.parametrize(("deadline_s", "departure_s"), [(3.5, 9.0), (9.0, 3.5), (3.5, 3.5)])
+def test_a_lost_leg_is_retried_until_its_device_knows_the_end(
+    deadline_s: float, departure_s: float
+) -> None:
+    never = varying([[UNIT, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD]])
+    later = varying([[UNIT, BAD, BAD, BAD, 3 * UNIT]])
+    held = ConstantChannel(np.array([BAD]))
+    limits = {"deadline_s": deadline_s, "departure_s": departure_s}
+
+    assert ended_s(never, action="retry", **limits) == 3.5
+    assert ended_s(later, action="retry", **limits) == 3.5
+    assert ended_s(never, action="skip", **limits) == 3.5
+    # A loss that is final is known at once.
+    assert ended_s(never, action="drop", **limits) == 1.0
+    assert ended_s(held, action="retry", **limits) == 0.0
+
+
+def test_a_device_that_waits_for_a_retry_keeps_its_share_until_it_leaves() -> None:
+    def band(env: simpy.Environment) -> Band:
+        outage = Outage(min_gain_db=OUTAGE_DB, action="retry")
+        return Band.downlink(env, BandOptions(BAND_HZ, NOISE, outage, reallocate=True), 1.0)
+
+    channel = varying([[UNIT, BAD, BAD, BAD, UNIT], [UNIT] * 5])
+    attempts = sent(band, channel, {0: 2e6, 1: 2e6}, departure_s=3.0)
+
+    # 1.5 Mbit with half of the band until 3 s, and 0.5 Mbit with all of it.
+    assert rows(attempts[0]) == [(0.0, 1.0, 0.5e6, "lost")]
+    assert rows(attempts[1]) == [(0.0, 3.5, 2e6, "delivered")]
+
+
 @pytest.mark.parametrize("limit", ["departure_s", "airtime_s"])
 def test_a_device_that_departs_or_runs_empty_stops_at_once(limit: str) -> None:
     channel = varying([[UNIT, 3 * UNIT]])
