@@ -26,7 +26,7 @@ from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
 from netsim.parameters import Count, Positive, source
 
-DIGEST_VERSION: Final = "2"
+DIGEST_VERSION: Final = "3"
 """Version of ``Scenario.digest``; a default that changes needs a new one."""
 
 

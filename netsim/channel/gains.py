@@ -43,7 +43,8 @@ class Gains(ABC):
 class ModelledGains(Gains):
     """Modelled gains: path loss times fading.
 
-    The path loss of devices that rest at ``rest_m`` is computed once.
+    The path loss of devices that rest at ``rest_m`` is computed once, and their whole gain if their
+    fading never changes: plane waves without moving scatterers.
     """
 
     def __init__(
@@ -63,10 +64,20 @@ class ModelledGains(Gains):
         self._waves = fading.correlation_model()
         self._field = self._waves.field(count, streams) if self._waves else None
         self._at_rest: Float[ndarray, " K"] | None = None
+        self._unchanging: Float[ndarray, " K"] | None = None
         if rest_m is not None:
             self._at_rest = np.concatenate(
                 [self._path_gain(rest_m[chunk]) for chunk in chunks(count)]
             )
+        if rest_m is not None and self._waves and not self._waves.scatterer_speed_mps:
+            now = np.zeros(1)
+            self._unchanging = np.concatenate(
+                [
+                    self.at(chunk, rest_m[chunk, None], now.astype(int), time_s=now)[:, 0]
+                    for chunk in chunks(count)
+                ]
+            )
+            self._field = None
 
     @override
     def at(
@@ -76,6 +87,8 @@ class ModelledGains(Gains):
         block: Int[ndarray, " T"],
         time_s: Float[ndarray, " T"],
     ) -> Float[ndarray, "n T"]:
+        if self._unchanging is not None:
+            return np.repeat(self._unchanging[device, None], len(block), axis=1)
         diffuse = self._diffuse(device, position_m, block, time_s=time_s)
         gain = self._fading.power_gain(diffuse)
         if self._at_rest is None:

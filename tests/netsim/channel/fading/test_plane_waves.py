@@ -94,8 +94,8 @@ def test_the_powers_of_neighbours_at_one_place_are_independent() -> None:
         abs(field(PlaneWaves(carrier_hz=CARRIER_HZ), along(np.zeros(1)), np.zeros(1)))[:, 0] ** 2
     )
 
-    # One set of 8 waves for all devices would correlate them by at least 1/8.
-    assert abs(np.corrcoef(power[1:], power[:-1])[0, 1]) < 4 / np.sqrt(COUNT - 1) < 0.05
+    # One set of 44 waves for all devices would correlate them by at least 1/44.
+    assert abs(np.corrcoef(power[1:], power[:-1])[0, 1]) < 4 / np.sqrt(COUNT - 1) < 0.02
 
 
 def test_a_device_has_the_same_waves_among_few_and_many() -> None:
@@ -124,7 +124,7 @@ def test_the_field_is_the_sum_of_the_plane_waves_of_the_device(
     device: int,
 ) -> None:
     model, streams, waves = (
-        PlaneWaves(carrier_hz=CARRIER_HZ, scatterer_speed_mps=3.0),
+        PlaneWaves(carrier_hz=CARRIER_HZ, scatterer_speed_mps=3.0, waves=8),
         Streams(1),
         8,
     )
@@ -146,17 +146,3 @@ def test_the_field_is_the_sum_of_the_plane_waves_of_the_device(
 
     found = field(model, along(np.zeros(1)), np.array([7.0]), count=device + 1)[device, 0]
     assert found == pytest.approx(by_hand, abs=1e-5)
-
-
-def test_equal_angles_keep_the_correlation_of_each_device_near_j0() -> None:
-    model = PlaneWaves(carrier_hz=CARRIER_HZ)
-    power = (
-        abs(field(model, along(np.array([0.0, 0.8]) * model.wavelength_m), np.zeros(2))) ** 2 - 1
-    )
-
-    # The covariance of powers is the mean square of the devices' correlations: J0^2 where each has
-    # J0, and 0.12 more with 8 independent angles.
-    product = power[:, 0] * power[:, 1]
-    half_width = 4 * product.std() / np.sqrt(COUNT)
-    assert half_width < 0.03
-    assert abs(product.mean() - j0(2 * np.pi * 0.8) ** 2) < half_width
