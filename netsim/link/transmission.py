@@ -34,9 +34,9 @@ class Outage:
 
     ``drop`` loses the transfer at the beginning of such a block. ``retry`` loses it too, and sends
     all of its bits again from the next usable block on; where none comes before the deadline or the
-    departure of the device, the device waits until then and keeps its share. ``skip`` sends nothing in such a block and
-    continues after it. With ``coherence = "round"`` an unusable block does not end, and the
-    transfer is lost.
+    departure of the device, the device waits until then and keeps its share. ``skip`` sends nothing
+    in such a block and continues after it. With ``coherence = "round"`` an unusable block does not
+    end, and the transfer is lost.
     """
 
     min_gain_db: Decibel
