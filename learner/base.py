@@ -35,6 +35,14 @@ class Learner(ABC):
         """PyTorch device of the server's part of the model, such as ``cpu``; None without one."""
 
     @property
+    def numerics(self) -> Mapping[str, str]:
+        """Number format and attention in use, by their keys in the settings; by default none.
+
+        A resumed run computes with them, where the settings say ``auto``.
+        """
+        return {}
+
+    @property
     @abstractmethod
     def samples(self) -> Float[ndarray, " K"] | None:
         """Number of training samples per device; None without data."""

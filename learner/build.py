@@ -7,6 +7,8 @@ from torch import nn
 
 from learner import optimizers
 from learner.architectures import ImageArchitecture, SplitArchitecture
+from learner.architectures.attention_probe import faster_attention
+from learner.architectures.packing import PLAIN
 from learner.architectures.pretrained import load_image_processor, load_model, load_tokenizer
 from learner.codec import build_link
 from learner.data import Dataset, LabelledDataset, Partition, load, prepare, tokenize
@@ -56,6 +58,9 @@ def build_components(
         rng=rng,
     )
     samples, test = _prepare_sets(settings, architecture, model, sets=[labelled, labelled_test])
+    if settings.attention == "auto":
+        _choose_attention(split, samples, settings.micro_batch_tokens)
+    split.store_frozen_weights()
     matrices = (
         [] if settings.lora.frozen else [m for pair in adapters for m in (pair.down, pair.up)]
     )
@@ -95,6 +100,21 @@ def _prepare_sets(
         ]
     tokenizer = load_tokenizer(settings.model, model.config.vocab_size)
     return [tokenize(labelled, tokenizer, settings.max_tokens) for labelled in sets]
+
+
+def _choose_attention(split: Split, samples: Dataset, token_budget: int) -> None:
+    """Give the model the faster attention at the lengths of the training samples."""
+    if PLAIN not in split.architecture.attentions:
+        return
+    chosen = faster_attention(
+        samples.lengths,
+        split.model.config,
+        token_budget,
+        dtype=split.precision.autocast_dtype or split.precision.dtype,
+        device=split.precision.device,
+    )
+    if chosen == "plain":
+        split.model.set_attn_implementation(PLAIN)
 
 
 def _bank(

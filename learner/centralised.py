@@ -84,6 +84,11 @@ class CentralisedLearner(Learner):
 
     @property
     @override
+    def numerics(self) -> Mapping[str, str]:
+        return self._server.numerics
+
+    @property
+    @override
     def samples(self) -> Float[ndarray, " K"]:
         return self._partition.sizes.astype(float)
 

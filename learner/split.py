@@ -7,10 +7,11 @@ from typing import Any, Literal, assert_never, final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from learner.architectures import CutActivations, SplitArchitecture
 from learner.architectures.base import Batch
+from learner.architectures.packing import PLAIN, Packing
 from learner.lora import Adapter
 from learner.precision import Precision
 
@@ -45,6 +46,18 @@ class Split:
         return int(self.model.config.hidden_size) * (2 if self.pooling == "cls_mean" else 1)
 
     @property
+    def numerics(self) -> dict[str, str]:
+        """Number format and attention by their names in the settings."""
+        attention = self.model.config._attn_implementation
+        names = {"flash_attention_2": "flash", PLAIN: "plain", "eager": "plain"}
+        return {"precision": self.precision.name, "attention": names.get(attention, attention)}
+
+    @property
+    def packs(self) -> bool:
+        """Whether the encoder computes real tokens only, in packed rows."""
+        return self.compiled is None and self.model.config._attn_implementation == PLAIN
+
+    @property
     def trainable_parameters(self) -> int:
         """Number of LoRA parameters that learn; 0 where LoRA is frozen."""
         return sum(
@@ -59,6 +72,21 @@ class Split:
         parameters = inspect.signature(self.model.forward).parameters
         return [name for name in batch if name in parameters]
 
+    def store_frozen_weights(self) -> None:
+        """Store the server's frozen linear weights in the format of the products.
+
+        Autocast would convert them in every pass to the same numbers.
+        """
+        dtype = self.precision.autocast_dtype
+        for name, module in self.model.named_modules() if dtype else ():
+            is_adapter = ".lora_" in name
+            if (
+                isinstance(module, nn.Linear)
+                and self.architecture.is_server_module(name)
+                and not is_adapter
+            ):
+                module.to(dtype)
+
     @torch.no_grad()
     def embed(self, batch: Batch) -> CutActivations:
         """Return the activations at the cut, computed on the device."""
@@ -71,8 +99,16 @@ class Split:
     def encode(self, embedded: CutActivations) -> Float[Tensor, "B H"]:
         """Return the pooled output, the feature that is sent to the device."""
         encode = self.compiled or self.architecture.encode
+        packing = Packing.from_mask(embedded.mask) if self.packs else None
+        computed = embedded
+        if packing is not None:
+            row = packing.pack(embedded.hidden)
+            computed = CutActivations(row, embedded.mask.new_ones(row.shape[:2]), packing)
         with self.precision.autocast():
-            pooled = self._pool(encode(self.model, embedded), embedded)
+            states = encode(self.model, computed)
+            if packing is not None:
+                states = packing.unpack(states)
+            pooled = self._pool(states, embedded)
         return pooled.to(self.precision.dtype)
 
     def _pool(

@@ -68,6 +68,11 @@ class DeviceLearner(Learner):
 
     @property
     @override
+    def numerics(self) -> Mapping[str, str]:
+        return self.parts.split.numerics
+
+    @property
+    @override
     def samples(self) -> Float[ndarray, " K"]:
         return self._sampler.sizes.astype(float)
 

@@ -183,6 +183,7 @@ def _environment(learner: Learner, *, learning: bool) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "torch_threads": torch.get_num_threads() if torch else None,
         "torch_device": learner.device,
+        "torch_numerics": dict(learner.numerics),
     }
 
 

@@ -1,6 +1,6 @@
 """Builders: world, cell, protocol, learner and aggregator of a scenario."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, runtime_checkable
@@ -149,12 +149,14 @@ def _payload_model(table: ProtocolTable, count: int, learner: Learner) -> Payloa
     raise AssertionError(f"{table.kind} is a built-in protocol without payload sizes")
 
 
-def build_learner(scenario: Scenario, *, learning: bool = True) -> Learner:
+def build_learner(
+    scenario: Scenario, *, learning: bool = True, numerics: Mapping[str, str] | None = None
+) -> Learner:
     """Return the learner of a scenario before its first round.
 
     Without ``learning``, or without a ``[learner]`` table, nothing is learned; the learner then
     only gives the bits of the legs, where the scenario does not. A plug-in protocol gets the
-    learner of the split step.
+    learner of the split step. ``numerics`` are those of the learner that a resumed run began with.
 
     Raises:
         ScenarioError: the model or the data cannot be had.
@@ -163,8 +165,8 @@ def build_learner(scenario: Scenario, *, learning: bool = True) -> Learner:
         return NoLearner()
     if not learning:
         has_sizes = scenario.protocol.fixed_bits is not None
-        return NoLearner() if has_sizes else NoLearner(_trained_learner(scenario))
-    return _trained_learner(scenario)
+        return NoLearner() if has_sizes else NoLearner(_trained_learner(scenario, numerics or {}))
+    return _trained_learner(scenario, numerics or {})
 
 
 def build_aggregator(scenario: Scenario) -> Aggregator:
@@ -205,11 +207,11 @@ def build_partition(scenario: Scenario) -> "Partition | None":
         )
 
 
-def _trained_learner(scenario: Scenario) -> Learner:
+def _trained_learner(scenario: Scenario, numerics: Mapping[str, str]) -> Learner:
     from learner import centralised, fedavg_learner, split_learner
 
     assert scenario.learner is not None, "a learner is built from its table"
-    settings = scenario.learner
+    settings = scenario.learner.decided(numerics)
     count = scenario.devices.count
     rng = Streams(scenario.seed).generator
     with _input_errors(scenario):

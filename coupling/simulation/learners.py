@@ -39,6 +39,11 @@ class TimedLearner(Learner):
 
     @property
     @override
+    def numerics(self) -> Mapping[str, str]:
+        return self._learner.numerics
+
+    @property
+    @override
     def samples(self) -> Float[ndarray, " K"] | None:
         return self._learner.samples
 

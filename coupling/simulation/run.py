@@ -127,7 +127,9 @@ def resume(
         saved = directory.saved(scenario, initial_state(scenario))
         if saved is None:
             job.log(f"{directory.path}: has no checkpoint; the run begins again")
-        simulation = Simulation(scenario, learning=facts["learning"])
+        simulation = Simulation(
+            scenario, learning=facts["learning"], numerics=facts.get("torch_numerics")
+        )
         # The number of threads changes the order of sums, and with it the last bits.
         _use_threads(facts["torch_threads"])
         if saved is not None:

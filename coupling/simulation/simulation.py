@@ -1,6 +1,6 @@
 """Simulation of one run, advanced one decision at a time: ``observe`` and ``step``."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from time import perf_counter
 from typing import Any, cast, final
 
@@ -57,12 +57,18 @@ class Simulation:
     """
 
     def __init__(
-        self, scenario: Scenario, *, learning: bool = True, learner: Learner | None = None
+        self,
+        scenario: Scenario,
+        *,
+        learning: bool = True,
+        learner: Learner | None = None,
+        numerics: Mapping[str, str] | None = None,
     ) -> None:
         """Build the run of a scenario before its first round.
 
         Without ``learning``, or without a ``[learner]`` table, the network runs alone. ``learner``
-        takes the place of the learner of the scenario.
+        takes the place of the learner of the scenario. ``numerics`` takes the place of a choice
+        that the scenario leaves to this machine.
         """
         self.scenario = scenario
         self.learning = learner is not None or (learning and scenario.learner is not None)
@@ -70,7 +76,7 @@ class Simulation:
         self.policy_name = scenario.scheduler.kind
         """Name of the policy in the texts of errors."""
         self.world = build_world(scenario)
-        built = learner or build_learner(scenario, learning=learning)
+        built = learner or build_learner(scenario, learning=learning, numerics=numerics)
         self.learner = built if isinstance(built, NoLearner) else TimedLearner(built)
         self.aggregator = build_aggregator(scenario)
         """Rule that combines the updates of a round."""

@@ -11,6 +11,8 @@ from torch import Tensor
 from transformers.masking_utils import create_bidirectional_mask
 from typing_extensions import override
 
+from learner.architectures.packing import PLAIN, Packing
+
 Batch: TypeAlias = Mapping[str, Tensor]
 """Model inputs by their Hugging Face names, padded to one length."""
 
@@ -23,6 +25,8 @@ class CutActivations:
     hidden: Float[Tensor, "B L E"]
     mask: Int[Tensor, "B L"]
     """1 for a token, 0 for padding."""
+    packing: Packing | None = None
+    """Packing of the batch if ``hidden`` is its packed row."""
 
 
 class SplitArchitecture(ABC):
@@ -34,7 +38,7 @@ class SplitArchitecture(ABC):
 
     targets: ClassVar[tuple[str, ...]]
     """Default modules of LoRA: query and value, as in Hu et al. (2022)."""
-    attentions: ClassVar[frozenset[str]] = frozenset({"sdpa", "flash_attention_2"})
+    attentions: ClassVar[frozenset[str]] = frozenset({"sdpa", "flash_attention_2", PLAIN})
     """Attention implementations beside the plain one, by their names in transformers."""
     has_pooler: ClassVar[bool]
     """Whether the model has a pooler of its own; its checkpoint may lack the weights."""
@@ -96,8 +100,10 @@ def pair(size: int | Sequence[int]) -> tuple[int, int]:
     return height, width
 
 
-def attention_mask(model: Any, embedded: CutActivations) -> Tensor | None:
+def attention_mask(model: Any, embedded: CutActivations) -> Tensor | Packing | None:
     """Return the attention mask in the model's own form; None if there is no padding."""
+    if embedded.packing is not None:
+        return embedded.packing
     mask: Tensor | None = create_bidirectional_mask(
         config=model.config, inputs_embeds=embedded.hidden, attention_mask=embedded.mask
     )

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenize
 from transformers.utils import is_flash_attn_2_available, logging
 
 from learner.architectures import ARCHITECTURES, SplitArchitecture, TextArchitecture
+from learner.architectures.packing import PLAIN
 from learner.errors import LearnerInputError, one_line
 from learner.precision import Precision
 from learner.settings import LearnerSettings
@@ -112,7 +113,8 @@ def _attention(architecture: SplitArchitecture, settings: LearnerSettings) -> st
                 "'flash' needs the package flash-attn; install it or take 'sdpa'",
             )
         return "flash_attention_2"
-    return "sdpa" if "sdpa" in architecture.attentions else "eager"
+    name = PLAIN if settings.attention == "plain" else "sdpa"
+    return name if name in architecture.attentions else "eager"
 
 
 def load_tokenizer(model: str, vocabulary: int) -> Any:

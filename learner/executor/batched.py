@@ -135,11 +135,14 @@ class BatchedExecutor(DeferredExecutor):
         self, rows: Int[ndarray, " S"], arrived: Bool[ndarray, " S"]
     ) -> Iterator[tuple[Int[ndarray, " M"], bool]]:
         """Yield positions in ``rows``, and whether LoRA learns from them: those first."""
-        learning = arrived if self._parts.lora_optimizer is not None else np.zeros_like(arrived)
+        parts = self._parts
+        learning = arrived if parts.lora_optimizer is not None else np.zeros_like(arrived)
         for learns in (True, False):
             chosen = np.flatnonzero(learning == learns)
-            lengths = self._parts.samples.lengths[rows[chosen]]
-            for batch in micro_batches.by_length(lengths, self._parts.micro_batch_tokens):
+            lengths = parts.samples.lengths[rows[chosen]]
+            for batch in micro_batches.micro_batches(
+                parts.split, lengths, parts.micro_batch_tokens
+            ):
                 yield chosen[batch], learns
 
 

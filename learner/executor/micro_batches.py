@@ -31,6 +31,33 @@ def by_length(lengths: Int[ndarray, " S"], token_budget: int) -> Iterator[Int[nd
         yield from np.array_split(group, _batches(len(group), present[last], token_budget))
 
 
+def by_tokens(lengths: Int[ndarray, " S"], token_budget: int) -> Iterator[Int[ndarray, " B"]]:
+    """Yield the positions of each micro-batch that is packed without padding, shortest first.
+
+    A batch stays within the token budget; a sample beyond the budget is a batch of its own. The
+    batches have similar numbers of tokens.
+    """
+    order = np.argsort(lengths, kind="stable")
+    ends = np.cumsum(lengths[order])
+    first = 0
+    start = 0
+    while first < len(order):
+        left = int(ends[-1]) - start
+        target = left / -(-left // token_budget)
+        last = min(int(np.searchsorted(ends, start + target)) + 1, len(order))
+        if ends[last - 1] - start > token_budget:
+            last = max(last - 1, first + 1)
+        yield order[first:last]
+        first, start = last, int(ends[last - 1])
+
+
+def micro_batches(
+    split: Split, lengths: Int[ndarray, " S"], token_budget: int
+) -> Iterator[Int[ndarray, " B"]]:
+    """Yield the positions of each micro-batch, cut for the way in which ``split`` computes."""
+    return (by_tokens if split.packs else by_length)(lengths, token_budget)
+
+
 def _batches(samples: Any, longest: Any, token_budget: int) -> Any:
     """Return the number of batches of samples that are all padded to the longest."""
     return -(-samples // np.maximum(token_budget // longest, 1))
@@ -66,7 +93,7 @@ def encode(
     split: Split, link: SplitLink, samples: Dataset, rows: Int[ndarray, " S"], token_budget: int
 ) -> Float[Tensor, "S H"]:
     """Return the features of test samples as devices read them, in the order of ``rows``."""
-    batches = list(by_length(samples.lengths[rows], token_budget))
+    batches = list(micro_batches(split, samples.lengths[rows], token_budget))
     received = (link.embedding(split.embed(samples.batch(rows[batch])), None) for batch in batches)
     features = torch.cat([link.feature(split.encode(embedded), None) for embedded in received])
     order = np.argsort(np.concatenate(batches))

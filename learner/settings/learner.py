@@ -1,6 +1,7 @@
 """Learner table of a scenario: model, LoRA, optimizer, data and execution."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, final
 
 from pydantic import Field, field_validator, model_validator
@@ -12,6 +13,8 @@ from learner.settings.optimizer import Optimizer
 
 AGGREGATORS: Final = {"factors": "learner.aggregation.mean:MeanAggregator"}
 """Built-in aggregators by name: the places of their classes."""
+CHOICES: Final = {"precision": ("float32", "bfloat16"), "attention": ("sdpa", "plain")}
+"""Values among which ``auto`` chooses."""
 
 
 @final
@@ -146,12 +149,18 @@ class LearnerSettings(Settings):
     """
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """PyTorch device of the model; `auto` takes a CUDA device if there is one."""
-    precision: Literal["float32", "bfloat16", "float64"] = "float32"
-    """Number format; `bfloat16` keeps weights, heads and sums in float32 (autocast). Payloads
-    without a codec count 32 bits per number in each of them.
+    precision: Literal["auto", "float32", "bfloat16", "float64"] = "float32"
+    """Number format; `bfloat16` keeps LoRA, heads and sums in float32 (autocast). `auto` takes
+    bfloat16 where a short measurement finds its matrix products at least twice as fast as those of
+    float32, and float32 elsewhere. Payloads without a codec count 32 bits per number in each of
+    them.
     """
-    attention: Literal["sdpa", "flash"] = "sdpa"
-    """Attention of the encoder: PyTorch's own, or the package flash-attn (on CUDA, in bfloat16)."""
+    attention: Literal["auto", "sdpa", "plain", "flash"] = "sdpa"
+    """Attention of the encoder: `sdpa` is PyTorch's fused attention on padded batches; `plain` is
+    two matrix products on packed batches, whose linear layers compute no padding; `flash` is the
+    package flash-attn (on CUDA, in bfloat16). `auto` measures and takes the faster of `sdpa` and
+    `plain` at the lengths of the training samples.
+    """
     compile: bool = False
     """Whether the encoder is compiled, which takes minutes before the first round and needs a C++
     compiler (on CUDA, a C compiler).
@@ -161,8 +170,30 @@ class LearnerSettings(Settings):
     fixed number of threads.
     """
 
+    def decided(self, numerics: Mapping[str, str]) -> "LearnerSettings":
+        """Return the settings with these choices for the keys that say ``auto``.
+
+        A value that ``auto`` never chooses is ignored.
+        """
+        chosen = {
+            key: numerics[key]
+            for key, choices in CHOICES.items()
+            if getattr(self, key) == "auto" and numerics.get(key) in choices
+        }
+        return self.model_copy(update=chosen)
+
     @model_validator(mode="after")
     def _flash_fits(self) -> "LearnerSettings":
         if self.attention == "flash" and (self.precision != "bfloat16" or self.device == "cpu"):
             raise ValueError("attention = 'flash' needs precision = 'bfloat16' and a CUDA device")
+        return self
+
+    @model_validator(mode="after")
+    def _auto_is_not_deterministic(self) -> "LearnerSettings":
+        for key in ("precision", "attention"):
+            if self.deterministic and getattr(self, key) == "auto":
+                raise ValueError(
+                    f"{key} = 'auto' is measured on each machine, which deterministic = true "
+                    "excludes; name one"
+                )
         return self

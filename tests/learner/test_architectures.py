@@ -97,12 +97,15 @@ def compare_with_unsplit(settings: LearnerSettings, devices: list[int], lost: li
             torch.testing.assert_close((old - new) / LR, reference.grad, rtol=1e-7, atol=1e-11)
 
 
-@pytest.mark.parametrize("executor", ["batched", "eager"])
+@pytest.mark.parametrize(
+    ("executor", "attention"), [("batched", "sdpa"), ("eager", "sdpa"), ("batched", "plain")]
+)
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_lora_steps_along_the_gradient_of_the_unsplit_model(
-    make_of: MakeOf, kind: str, executor: str
+    make_of: MakeOf, kind: str, executor: str, attention: str
 ) -> None:
-    compare_with_unsplit(make_of(kind, executor=executor), [4, 1, 3, 5, 0], lost=[4])
+    settings = make_of(kind, executor=executor, attention=attention)
+    compare_with_unsplit(settings, [4, 1, 3, 5, 0], lost=[4])
 
 
 @pytest.mark.parametrize("kind", CONFIGS)

@@ -19,18 +19,28 @@ def warmed_up(settings: LearnerSettings, rng: PhiloxStreams) -> SplitLearner:
     return subject
 
 
-@pytest.mark.parametrize("executor", ["batched", "eager"])
+@pytest.mark.parametrize(
+    ("executor", "attention"), [("batched", "sdpa"), ("eager", "sdpa"), ("batched", "plain")]
+)
 @pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
 @pytest.mark.parametrize(
     "lost", [[], [4], [1, 4], [1, 3, 4, 5]], ids=lambda lost: f"{len(lost)} lost"
 )
 def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
-    make_settings: Make, rng: PhiloxStreams, executor: str, pooling: str, lost: list[int]
+    make_settings: Make,
+    rng: PhiloxStreams,
+    executor: str,
+    attention: str,
+    pooling: str,
+    lost: list[int],
 ) -> None:
     devices = [4, 1, 3, 5]
     targets = ["query", "value", *(["pooler.dense"] if pooling == "pooler" else [])]
     settings = make_settings(
-        pooling=pooling, executor=executor, lora={"rank": 2, "alpha": 4, "targets": targets}
+        pooling=pooling,
+        executor=executor,
+        attention=attention,
+        lora={"rank": 2, "alpha": 4, "targets": targets},
     )
     subject = warmed_up(settings, rng)
     unsplit = Unsplit(subject, settings, devices)

@@ -10,6 +10,7 @@ from typing import Final, final
 import torch
 
 from learner.errors import LearnerInputError, OutOfMemoryError
+from learner.precision import probe
 from learner.settings import LearnerSettings
 
 # torch requires it for deterministic cuBLAS, which may otherwise change the order of sums.
@@ -25,7 +26,9 @@ class Precision:
     dtype: torch.dtype
     """Format of weights, heads and sums."""
     autocast_dtype: torch.dtype | None
-    """Format of the products in the encoder; None if it is ``dtype``."""
+    """Format of the products in the encoder, and of its frozen linear weights; None if it is
+    ``dtype``.
+    """
     deterministic: bool
 
     @classmethod
@@ -53,12 +56,20 @@ class Precision:
             raise LearnerInputError(
                 "learner.compile", f"needs a {language} compiler, and '{compiler}' is not found"
             )
+        name: str = settings.precision
+        if name == "auto":
+            name = probe.faster_precision(device)
         return cls(
             device=device,
-            dtype=torch.float64 if settings.precision == "float64" else torch.float32,
-            autocast_dtype=torch.bfloat16 if settings.precision == "bfloat16" else None,
+            dtype=torch.float64 if name == "float64" else torch.float32,
+            autocast_dtype=torch.bfloat16 if name == "bfloat16" else None,
             deterministic=settings.deterministic,
         )
+
+    @property
+    def name(self) -> str:
+        """Name of the number format in the settings, chosen if they say ``auto``."""
+        return str(self.autocast_dtype or self.dtype).removeprefix("torch.")
 
     def autocast(self) -> AbstractContextManager[None]:
         """Return a context that computes products in ``autocast_dtype``."""
