@@ -22,6 +22,7 @@ def write_merged(
         LearnerInputError: the base model cannot be loaded.
         StateError: an update does not fit the model.
     """
+    settings = settings.decided({"precision": "float32"})
     settings = settings.model_copy(update={"device": "cpu", "attention": "sdpa", "compile": False})
     architecture, model = load_model(settings, Precision.from_settings(settings))
     with torch.no_grad():

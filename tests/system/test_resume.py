@@ -18,6 +18,7 @@ from support.small_runs import (
 from coupling import RunError, Scenario, run
 from coupling.scenario.errors import Interrupted
 from coupling.simulation.run import resume
+from learner.precision import probe
 
 
 def stopped(scenario: Scenario, out: Path, at: int, **options: bool) -> Path:
@@ -187,6 +188,34 @@ def test_learning_goes_on_bit_by_bit(
     assert_same_tables(resumed, whole)
     losses = tables(whole)["rounds"]["train_loss"].drop_null().to_pylist()
     assert len(set(losses)) > 3, "something was learned"
+
+
+@pytest.mark.parametrize("fused_s", [0.1, 10.0])
+def test_a_run_resumes_with_the_numbers_that_it_began_with(
+    tmp_path: Path,
+    tiny_learner_table: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    fused_s: float,
+) -> None:
+    """A probe that now answers otherwise changes nothing."""
+    monkeypatch.setattr(probe, "HF_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(probe, "minimum_s", lambda sides, device: [fused_s, 1.0])
+    measured = tiny_learner_table | {"precision": "auto", "attention": "auto"}
+    scenario = network(tmp_path, learner=measured)
+    whole = run(scenario, tmp_path / "whole")
+    folder = stopped(scenario, tmp_path / "stopped", 5)
+    shutil.rmtree(tmp_path / "cache")
+    monkeypatch.setattr(probe, "minimum_s", lambda sides, device: [1.0, fused_s])
+
+    resumed = resume(folder)
+
+    assert_same_tables(resumed, whole)
+    begun = json.loads((folder / "provenance.json").read_text())["torch_numerics"]
+    faster = fused_s > 1.0
+    assert begun == {
+        "precision": "bfloat16" if faster else "float32",
+        "attention": "plain" if faster else "sdpa",
+    }
 
 
 def test_learning_over_codecs_goes_on_bit_by_bit(
