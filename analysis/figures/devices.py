@@ -3,25 +3,17 @@
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy import ndarray
 
 from analysis.errors import TraceError
 from analysis.figures.lines import label_of, legend_of_groups, line, panel
 from analysis.figures.style import Options, panels
-from analysis.groups import Quantity, groups, ranked
+from analysis.groups import Quantity, energy_of_devices, groups, ranked
 from analysis.metrics import jain, participation
 from analysis.run import Run
 from analysis.runs import Runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def energy_of_devices(run: Run) -> ndarray:
-    """Return the energy of each device over the run in J."""
-    rows = run.arrays("devices", "device", "energy_j")
-    joules = np.nan_to_num(rows["energy_j"].astype(float))
-    return np.bincount(rows["device"], joules, minlength=run.device_count)
 
 
 _SHARE: Final = Quantity(
@@ -44,7 +36,7 @@ def shares(runs: Runs, options: Options) -> "Figure":
     for group in lines:
         tables = [participation(run) for run in group.runs]
         percent = [entry.share.to_numpy() * 100.0 for entry in tables]
-        drawn = ranked(percent, _SHARE, options.band)
+        drawn = ranked(percent, _SHARE)
         indices = [jain(entry.times.to_numpy()) for entry in tables]
         fairness = [index for index in indices if index is not None]
         note = f", Jain {np.mean(fairness):.3f}" if fairness else ""
@@ -68,7 +60,7 @@ def device_energy(runs: Runs, options: Options) -> "Figure":
     axes = rows[0][0]
     lines = groups(runs, order=options.order)
     for group in lines:
-        drawn = ranked([energy_of_devices(run) for run in group.runs], _ENERGY, options.band)
+        drawn = ranked([energy_of_devices(run) for run in group.runs], _ENERGY)
         line(axes, drawn, group, options=options, drawstyle="steps-mid")
     axes.set(xlabel="device, in descending order of energy", ylabel=label_of(_ENERGY, lines))
     axes.locator_params(axis="x", integer=True)

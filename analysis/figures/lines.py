@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from analysis.figures.style import Options, legend, line_style, shown
 from analysis.groups import (
     QUANTITIES,
@@ -42,7 +40,7 @@ def panel(
     window = window_of([run for group in groups for run in group.runs]) if quantity.noisy else 1
     ends = []
     for group in groups:
-        drawn = curve(group.runs, quantity, axis, band=options.band, window=window)
+        drawn = curve(group.runs, quantity, axis, window=window)
         if drawn is not None:
             line(axes, drawn, group, options=options)
             ends.append(float(drawn.x[-1]))
@@ -70,10 +68,9 @@ def line(
     if len(drawn.x) == 1:
         more = {"marker": "o", **more}
     axes.plot(drawn.x, drawn.center, label=shown(f"{group.name}{note}", options), **look, **more)
-    if not np.isnan(drawn.low).all():
-        axes.fill_between(
-            drawn.x, drawn.low, drawn.high, color=look["color"], alpha=0.18, linewidth=0
-        )
+    edges = drawn.band(options.band)
+    if edges is not None:
+        axes.fill_between(drawn.x, *edges, color=look["color"], alpha=0.18, linewidth=0)
 
 
 def legend_of_groups(figure: "Figure", groups: list[Group], options: Options) -> None:

@@ -16,6 +16,7 @@ from analysis.figures.points import (
 from analysis.figures.style import Options, legend, line_style, panels, shown
 from analysis.groups import Group, groups
 from analysis.intervals import log_interval, mean_interval
+from analysis.metrics import summary
 from analysis.run import Run
 from analysis.runs import Runs
 
@@ -76,23 +77,28 @@ def energy(runs: Runs, options: Options) -> "Figure":
 def devices_delay(runs: Runs, options: Options) -> "Figure":
     """Draw the mean number of scheduled devices against the realised delay.
 
-    Runs that differ only in the delay budget form one line. The delay is the mean over the rounds;
-    where a policy's delay has no mean, that of every policy is the median.
+    Runs that differ only in the delay budget form one line. The delay is the mean over the rounds,
+    and the geometric mean of that over the seeds. If the delay of a run has no finite mean, the
+    medians over the rounds stand in for all means.
     """
     figure, rows = panels(options, 1, 1)
     axes = rows[0][0]
     seeds: set[int] = set()
-    means = []
+    key = "delay_mean_s"
+    if any(summary(run)[key] is None for run in runs):
+        key = "delay_median_s"
+    estimates = []
     for group in groups(runs, BUDGETS, options.order):
         members = by_budget(group, runs).values()
-        delays = [log_interval([_delay_s(run) for run in entry]) for entry in members]
+        delays = [log_interval([summary(run)[key] for run in entry]) for entry in members]
         devices = [mean_interval([scheduled_mean(run) for run in entry]) for entry in members]
         bars(axes, group, options, x=delays, y=devices)
         seeds |= {len(entry) for entry in members}
-        means += [entry.estimate for entry in delays]
-    if max(means) > WIDE * min(means) > 0:
+        estimates += [entry.estimate for entry in delays]
+    if max(estimates) > WIDE * min(estimates) > 0:
         axes.set_xscale("log")
-    axes.set(xlabel="delay of a round, mean (s)", ylabel="devices scheduled (mean)")
+    name = "mean" if key == "delay_mean_s" else "median"
+    axes.set(xlabel=f"delay of a round, {name} (s)", ylabel="devices scheduled (mean)")
     legend_of_points(figure, seeds, options)
     return figure
 
@@ -105,10 +111,6 @@ def _pair(runs: Runs, options: Options, left: str, right: str) -> "Figure":
     panel(rows[0][1], lines, right, "round", options=options)
     legend_of_groups(figure, lines, options)
     return figure
-
-
-def _delay_s(run: Run) -> float:
-    return float(run.arrays("rounds", "delay_s")["delay_s"].mean())
 
 
 def _boxes(

@@ -26,13 +26,20 @@ _INTERVALS: Final = {"mean": mean_interval, "median": median_interval}
 @final
 @dataclass(frozen=True)
 class Curve:
-    """Number over the seeds at each x, and its band, which is NaN where there is none."""
+    """Number over the seeds at each x, its 95 % interval (NaN where there is none), its range."""
 
     x: ndarray
     center: ndarray
     low: ndarray
     high: ndarray
+    minimum: ndarray
+    maximum: ndarray
     seeds: int
+
+    def band(self, band: Band) -> tuple[ndarray, ndarray] | None:
+        """Return the lower and the upper edge of a band; None if there is none."""
+        edges = (self.low, self.high) if band == "interval" else (self.minimum, self.maximum)
+        return None if self.seeds == 1 or np.isnan(edges[0]).all() else edges
 
 
 def curve(
@@ -40,7 +47,6 @@ def curve(
     quantity: Quantity,
     axis: Axis = "round",
     *,
-    band: Band = "interval",
     window: int = 1,
     points: int = GRID,
 ) -> Curve | None:
@@ -64,21 +70,21 @@ def curve(
     if axis == "round":
         columns = [pd.Series(values, index=x) for x, values in rows]
         table = pd.concat(columns, axis=1, join="inner").dropna(how="all")
-        return _over_seeds(table.index.to_numpy(), table.to_numpy(float), band, quantity)
+        return _over_seeds(table.index.to_numpy(), table.to_numpy(float), quantity)
     first = max(x[0] for x, _ in rows)
     grid = np.linspace(first, max(first, min(x[-1] for x, _ in rows)), points)
     values = np.column_stack([_between(grid, *row) for row in rows])
-    return _over_seeds(grid, values, band, quantity)
+    return _over_seeds(grid, values, quantity)
 
 
-def ranked(values: Sequence[ndarray], quantity: Quantity, band: Band = "interval") -> Curve:
+def ranked(values: Sequence[ndarray], quantity: Quantity) -> Curve:
     """Return the curve of per-device numbers in descending order, at equal rank over the seeds.
 
     Placements differ between seeds, so a device number has no meaning across them.
     """
     shortest = min(len(entry) for entry in values)
     table = np.column_stack([np.sort(entry)[::-1][:shortest] for entry in values])
-    return _over_seeds(np.arange(1, shortest + 1), table, band, quantity)
+    return _over_seeds(np.arange(1, shortest + 1), table, quantity)
 
 
 def window_of(runs: Sequence[Run]) -> int:
@@ -99,18 +105,23 @@ def _between(grid: ndarray, x: ndarray, values: ndarray) -> ndarray:
     return np.interp(grid, x[known], values[known])
 
 
-def _over_seeds(x: ndarray, table: ndarray, band: Band, quantity: Quantity) -> Curve:
+def _over_seeds(x: ndarray, table: ndarray, quantity: Quantity) -> Curve:
     """Return the curve of a table with one row per x and one column per seed.
 
-    The band is cut at 0 and at the largest possible value.
+    The interval is cut at 0 and at the largest possible value.
     """
     known = ~np.isnan(table).all(axis=1)
     x, table = x[known], table[known]
     center, low, high = _limits(table, quantity.statistic)
-    if band == "range" and table.shape[1] > 1:
-        low, high = np.nanmin(table, axis=1), np.nanmax(table, axis=1)
-    low, high = np.clip(low, 0.0, quantity.maximum), np.clip(high, 0.0, quantity.maximum)
-    return Curve(x, center, low, high=high, seeds=table.shape[1])
+    return Curve(
+        x,
+        center,
+        low=np.clip(low, 0.0, quantity.maximum),
+        high=np.clip(high, 0.0, quantity.maximum),
+        minimum=np.nanmin(table, axis=1),
+        maximum=np.nanmax(table, axis=1),
+        seeds=table.shape[1],
+    )
 
 
 def _limits(table: ndarray, statistic: Statistic) -> tuple[ndarray, ndarray, ndarray]:

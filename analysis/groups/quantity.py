@@ -34,9 +34,16 @@ class Quantity:
     """Largest possible value; the smallest is 0."""
 
 
-def without_rounding(values: ndarray, scale: float) -> ndarray:
+def without_rounding(values: ndarray | float, scale: float) -> ndarray:
     """Return numbers with 0 in place of those below 1e-9 of their scale."""
     return np.where(np.abs(values) < NEGLIGIBLE * scale, 0.0, values)
+
+
+def energy_of_devices(run: Run) -> ndarray:
+    """Return the energy of each device over the run in J."""
+    rows = run.arrays("devices", "device", "energy_j")
+    joules = np.nan_to_num(rows["energy_j"].astype(float))
+    return np.bincount(rows["device"], joules, minlength=run.device_count)
 
 
 def _column(table: Literal["rounds", "evaluations"], column: str) -> Callable[[Run], ndarray]:

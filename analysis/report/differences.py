@@ -1,0 +1,96 @@
+"""Differences of a report: paired comparisons within each value of the other keys."""
+
+from typing import Any, Final
+
+from analysis.comparison import compare
+from analysis.errors import TraceError
+from analysis.groups import display, policy_name, without_rounding
+from analysis.report.downsampling import number
+from analysis.report.runs_table import key_value
+from analysis.runs import Runs, scenario_value
+
+_LABELS: Final = {
+    "scheduled_mean": "devices scheduled, mean",
+    "delay_mean_s": "round delay, mean (s)",
+    "delay_median_s": "round delay, median (s)",
+    "virtual_queue_per_budget": "Q(T) / (T budget)",
+    "jain_fairness": "Jain fairness",
+    "energy_j": "energy (J)",
+    "simulated_s": "simulated time (s)",
+    "air_time_s": "time on air (s)",
+    "accuracy_last": "last test accuracy",
+}
+
+
+def differences(runs: Runs) -> dict[str, Any]:
+    """Return the rows of the comparison, its first columns, and notes in words.
+
+    Policies are compared within each combination of values of the other keys. If there is a single
+    policy, the values of the first other key are compared.
+    """
+    nothing: dict[str, Any] = {"keys": [], "rows": [], "notes": []}
+    if len(runs) < 2:
+        return nothing
+    others = [str(key) for key in runs.keys.columns if key not in {"policy", "seed"}]
+    policies = list(runs.groups("policy"))
+    if len(policies) < 2 and not others:
+        return nothing
+    by = "policy" if len(policies) > 1 else others.pop(0)
+    rows, notes = [], []
+    for values, members in _combinations(runs, others).items():
+        try:
+            table = compare(members, by)
+        except TraceError as error:
+            where = _where(others, values)
+            notes.append(f"No paired comparison{where}: {_without_paths(str(error), runs)}.")
+            continue
+        rows += [
+            [*map(key_value, values), _name(row[by], by), *_numbers(row)]
+            for row in table.to_dict("records")
+        ]
+    first = _name(next(iter(runs.groups(by))), by)
+    if rows:
+        notes.insert(
+            0,
+            f"Differences from {first}, paired over seeds, with 95 % intervals where the number of "
+            "pairs allows one. Policies that differ in their mean delay are not compared at equal "
+            "cost.",
+        )
+    keys = [*(display(key.rsplit(".", 1)[-1]) for key in others), display(by.rsplit(".", 1)[-1])]
+    return {"keys": keys, "rows": rows, "notes": notes}
+
+
+def _combinations(runs: Runs, keys: list[str]) -> dict[tuple[Any, ...], Runs]:
+    """Return the runs of each combination of values of some keys."""
+    members: dict[tuple[Any, ...], list[Any]] = {}
+    for run in runs:
+        members.setdefault(tuple(scenario_value(run, key) for key in keys), []).append(run)
+    return {values: Runs(group) for values, group in members.items()}
+
+
+def _numbers(row: dict[Any, Any]) -> list[str | float | None]:
+    scale = max(abs(row["baseline"]), abs(row["value"]), 0.0)
+    cleaned = [
+        number(float(without_rounding(row[key], scale)))
+        for key in ("baseline", "value", "difference", "low", "high")
+    ]
+    return [_LABELS.get(row["metric"], display(row["metric"])), *cleaned, int(row["pairs"])]
+
+
+def _where(keys: list[str], values: tuple[Any, ...]) -> str:
+    pairs = [
+        f"{key.rsplit('.', 1)[-1]} = {display(value)}"
+        for key, value in zip(keys, values, strict=True)
+    ]
+    return f" for {', '.join(pairs)}" if pairs else ""
+
+
+def _name(value: Any, by: str) -> str:
+    return policy_name(value) if by == "policy" else display(value)
+
+
+def _without_paths(text: str, runs: Runs) -> str:
+    """Return a text with the last part of each run directory in place of its path."""
+    for run in sorted(runs, key=lambda run: -len(run.name)):
+        text = text.replace(run.name, run.short_name)
+    return display(text, 400)
