@@ -42,6 +42,8 @@ def without_rounding(values: ndarray | float, scale: float) -> ndarray:
 def energy_of_devices(run: Run) -> ndarray:
     """Return the energy of each device over the run in J."""
     rows = run.arrays("devices", "device", "energy_j")
+    if not len(rows["device"]):
+        return np.zeros(run.device_count)
     joules = np.nan_to_num(rows["energy_j"].astype(float))
     return np.bincount(rows["device"], joules, minlength=run.device_count)
 

@@ -162,8 +162,8 @@ def test_curves_are_the_tables(browser: Browser, report: Path) -> None:
     assert opened.drawn("queue", "trace.y") == [[0, 1, 1, 0]]
     assert opened.drawn("map", "trace.marker && trace.marker.color")[-2] == [75, 25, 0]
     assert opened.page.locator("#comparison tr").count() == 9  # a heading and the metrics
-    row = opened.page.locator("#comparison tr", has_text="energy_j").locator("td").all_inner_texts()
-    assert row[:5] == ["greedy", "energy_j", "8", "10.5", "2.5"]
+    row = opened.page.locator("#comparison tr", has_text="energy (J)").locator("td").all_inner_texts()
+    assert row[:5] == ["GS", "energy (J)", "8", "10.5", "2.5"]
 
 
 def test_a_name_cannot_inject_markup(tmp_path: Path) -> None:
