@@ -1,5 +1,6 @@
 """Builder of a learner's components from its settings."""
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -19,13 +20,20 @@ from learner.lora import attach
 from learner.precision import Precision
 from learner.rng import RngFactory
 from learner.settings import IMAGES, LearnerSettings
+from learner.settings.plugins import Load
 from learner.split import Split
 
 
 def build_components(
-    settings: LearnerSettings, device_count: int, rng: RngFactory
+    settings: LearnerSettings,
+    device_count: int,
+    rng: RngFactory,
+    *,
+    load_module: Load = import_module,
 ) -> tuple[LearnerComponents, Partition, Dataset]:
     """Load model and data; return the components, the partition and the test set.
+
+    ``load_module`` imports the modules of plug-ins.
 
     Raises:
         LearnerInputError: one cannot be loaded, or does not fit the others.
@@ -43,7 +51,7 @@ def build_components(
         compiled=compiled,
     )
 
-    link = build_link(settings.codec, split.embedding_width, split.feature_width)
+    link = build_link(settings.codec, split.embedding_width, split.feature_width, load=load_module)
 
     # Known data sets are checked before they are loaded.
     _require_input(architecture, settings.data.name in IMAGES if settings.data.is_known else None)
@@ -56,6 +64,7 @@ def build_components(
         batch_size=settings.batch_size,
         local_batches=settings.local_batches,
         rng=rng,
+        load=load_module,
     )
     samples, test = _prepare_sets(settings, architecture, model, sets=[labelled, labelled_test])
     if settings.attention == "auto":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Final, final
 
@@ -20,6 +21,7 @@ from learner.executor import BatchedExecutor, EagerExecutor
 from learner.job import Job, RoundLosses
 from learner.rng import RngFactory
 from learner.settings import LearnerSettings
+from learner.settings.plugins import Load
 from learner.split_learner import SplitLearner
 
 _FILE: Final = "received.json"
@@ -156,13 +158,15 @@ class CentralisedLearner(Learner):
             self._uploaded.receive(device)
 
 
-def build(settings: LearnerSettings, device_count: int, rng: RngFactory) -> CentralisedLearner:
+def build(
+    settings: LearnerSettings, device_count: int, rng: RngFactory, *, load: Load = import_module
+) -> CentralisedLearner:
     """Load model and data, and return the learner before its first round.
 
     Raises:
         LearnerInputError: the model or the data cannot be loaded.
     """
-    parts, partition, test = build_components(settings, device_count, rng)
+    parts, partition, test = build_components(settings, device_count, rng, load_module=load)
     uploaded = UploadedData(partition, settings.batch_size, rng)
     executor = BatchedExecutor(parts) if settings.executor == "batched" else EagerExecutor(parts)
     server = SplitLearner(executor, settings, parts, sampler=uploaded, test=test)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
+from importlib import import_module
 from typing import final
 
 from typing_extensions import override
@@ -12,6 +13,7 @@ from learner.executor import FedAvgExecutor
 from learner.job import Job
 from learner.rng import RngFactory
 from learner.settings import LearnerSettings
+from learner.settings.plugins import Load
 from learner.split_learner import DeviceLearner
 
 
@@ -52,7 +54,12 @@ class FedAvgLearner(DeviceLearner):
 
 
 def build(
-    settings: LearnerSettings, device_count: int, rng: RngFactory, *, local_steps: int
+    settings: LearnerSettings,
+    device_count: int,
+    rng: RngFactory,
+    *,
+    local_steps: int,
+    load: Load = import_module,
 ) -> FedAvgLearner:
     """Load model and data, and return the learner before its first round.
 
@@ -62,5 +69,5 @@ def build(
         LearnerInputError: the model or the data cannot be loaded.
     """
     settings = settings.model_copy(update={"local_batches": local_steps})
-    parts, partition, test = build_components(settings, device_count, rng)
+    parts, partition, test = build_components(settings, device_count, rng, load_module=load)
     return FedAvgLearner(FedAvgExecutor(parts), settings, parts, sampler=partition, test=test)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
 from typing import final
 
@@ -29,6 +30,7 @@ from learner.executor import (
 from learner.job import Job, RoundLosses
 from learner.rng import RngFactory
 from learner.settings import LearnerSettings
+from learner.settings.plugins import Load
 
 
 class DeviceLearner(Learner):
@@ -240,12 +242,14 @@ class SplitLearner(DeviceLearner):
         return self._sampler.minibatch(device, round_number)
 
 
-def build(settings: LearnerSettings, device_count: int, rng: RngFactory) -> SplitLearner:
+def build(
+    settings: LearnerSettings, device_count: int, rng: RngFactory, *, load: Load = import_module
+) -> SplitLearner:
     """Load model and data, and return the learner before its first round.
 
     Raises:
         LearnerInputError: the model or the data cannot be loaded.
     """
-    parts, partition, test = build_components(settings, device_count, rng)
+    parts, partition, test = build_components(settings, device_count, rng, load_module=load)
     executor = BatchedExecutor(parts) if settings.executor == "batched" else EagerExecutor(parts)
     return SplitLearner(executor, settings, parts, sampler=partition, test=test)

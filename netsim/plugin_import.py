@@ -1,38 +1,206 @@
-"""Import of a user's module from given folders, without a change of ``sys.path``."""
+"""Plug-in import: a user's classes by ``package.module:Class`` or by the name of an entry point.
 
+Code is taken from given folders, such as that of the scenario file, and from installed packages.
+Python's standard library and ``__main__`` modules have no plug-ins and are never imported for one.
+"""
+
+import contextlib
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
-from typing import Final
+from typing import Any, Final, TypeVar, final
 
-_OWN: Final = __name__.partition(".")[0]
-"""Top-level package of this file: it is never taken from a folder."""
+from pydantic import (
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from typing_extensions import override
+
+OWN: Final = frozenset({"airtune", "netsim", "learner", "coupling", "analysis"})
+"""Packages of airtune: they are never taken from a folder."""
+_MAX_TEXT: Final = 200
+_T = TypeVar("_T")
 
 
-def import_module(name: str, folders: Sequence[Path]) -> ModuleType:
+def load_class(
+    kind: str, base: type[_T], *, folders: Sequence[Path] = (), group: str | None = None
+) -> type[_T]:
+    """Return the plug-in class of a name: ``package.module:Class``, or an entry point of ``group``.
+
+    Raises:
+        ValueError: the class cannot be imported or is no subclass of ``base``; one line.
+    """
+    module, _, name = kind.partition(":")
+    if ":" not in kind and group is not None and kind in (points := installed(group)):
+        module, name, folders = points[kind].module, points[kind].attr, ()
+    try:
+        with foreign_code():
+            loaded: Any = getattr(import_module(module, folders), name)
+            if isinstance(loaded, type) and issubclass(loaded, base):
+                return loaded
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{kind!r} cannot be imported: {one_line(error)}") from error
+    raise ValueError(f"{kind!r} is not a subclass of {_public_name(base)}")
+
+
+def _public_name(base: type) -> str:
+    """Return the shortest dotted name under which a class can be imported."""
+    parts = base.__module__.split(".")
+    packages = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
+    package = next(
+        name for name in packages if getattr(sys.modules.get(name), base.__name__, None) is base
+    )
+    return f"{package}.{base.__name__}"
+
+
+def installed(group: str) -> dict[str, EntryPoint]:
+    """Return the plug-ins that installed packages register in an entry-point group, by name."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def or_plugin(base: type[Any], group: str) -> WrapValidator:
+    """Return the validator of a table that is built in or that of a plug-in, as ``kind`` says.
+
+    The validation context may have the ``folders`` of plug-ins, and ``plugins``: if that is false,
+    no code is imported, and a plug-in's table becomes an ``UnloadedPlugin``. A built-in name never
+    leads to a plug-in.
+    """
+
+    def validated(
+        value: Any, built_in: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> object:
+        if isinstance(value, base):
+            return value
+        kind = value.get("kind") if isinstance(value, Mapping) else None
+        if not isinstance(kind, str):
+            return built_in(value)
+        if ":" not in kind:
+            try:
+                return built_in(value)
+            except ValidationError as error:
+                if error.errors()[0]["type"] != "union_tag_invalid" or kind not in installed(group):
+                    raise
+        context = info.context or {}
+        if not context.get("plugins", True):
+            return UnloadedPlugin(kind)
+        return _from_table(kind, base, value, folders=context.get("folders", ()), group=group)
+
+    return WrapValidator(validated)
+
+
+@final
+@dataclass(frozen=True)
+class UnloadedPlugin:
+    """Stand-in for the table of a plug-in that is not to be imported."""
+
+    kind: str
+
+
+def _from_table(
+    kind: str, base: type[_T], table: Any, *, folders: Sequence[Path], group: str
+) -> _T:
+    """Return the object of a plug-in's table."""
+    try:
+        plugin = load_class(kind, base, folders=folders, group=group)
+    except ValueError as error:
+        raise ValueError(f"kind = {error}") from error
+    if "kind" not in getattr(plugin, "__dataclass_fields__", {}):
+        raise ValueError(f"kind = {kind!r} is no dataclass with a field 'kind: str'")
+    try:
+        with foreign_code():
+            return TypeAdapter(plugin).validate_python(table)
+    except ImportError as error:
+        raise ValueError(f"kind = {kind!r} cannot be created: {one_line(error)}") from error
+
+
+def import_module(name: str, folders: Sequence[Path] = ()) -> ModuleType:
     """Return a module by its dotted name, from the first folder that has it or else Python's path.
 
     A module of the same name from another place is not returned; it stays in ``sys.modules`` for
-    all other code. ``sys.path`` is the same afterwards.
+    all other code. ``sys.path`` is the same afterwards. The module's output goes to stderr.
 
     Raises:
-        ImportError: the module does not exist.
-        Exception: any exception that the module raises while it is imported.
+        ImportError: the name is not allowed, the module does not exist, or it fails in any way
+            while it is imported, ``SystemExit`` included. The text is one line.
     """
-    for folder in folders:
-        file = _file(folder.resolve(), name)
-        if file is not None and name.partition(".")[0] != _OWN:
-            return _import_from(folder.resolve(), name, file)
-    return importlib.import_module(name)
+    parts = name.split(".")
+    if not all(part.isidentifier() for part in parts) or "__main__" in parts:
+        raise ImportError(f"{name!r} is not the name of a module with plug-ins")
+    if parts[0] in sys.stdlib_module_names:
+        raise ImportError(f"{parts[0]!r} is a module of Python, which has no plug-ins; rename it")
+    try:
+        with foreign_code():
+            for folder in folders if parts[0] not in OWN else ():
+                file = _file(folder.resolve(), parts)
+                if file is not None:
+                    return _import_from(folder.resolve(), name, file)
+            return importlib.import_module(name)
+    except (ValueError, AttributeError) as error:
+        raise ImportError(one_line(error)) from error
 
 
-def _file(folder: Path, name: str) -> Path | None:
+@contextmanager
+def foreign_code() -> Iterator[None]:
+    """Run a plug-in's code: its output goes to stderr, and failures become an ImportError.
+
+    Raises:
+        ImportError: any exception but ImportError, AttributeError and ValueError, which pass.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (ImportError, AttributeError, ValueError):
+        raise
+    except (Exception, SystemExit) as error:  # foreign code may raise anything
+        text = type(error).__name__
+        if message := one_line(error):
+            text += f": {message}"
+        place = extract_tb(error.__traceback__)[-1]
+        if not isinstance(error, SyntaxError):  # whose text has file and line
+            text += f" ({Path(place.filename).name}, line {place.lineno})"
+        raise ImportError(text) from error
+
+
+def one_line(error: BaseException) -> str:
+    """Return the text of an error as one line of printable characters, at most 200 of them."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 (the error is foreign code, too)
+        return ""
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return shown[:_MAX_TEXT]
+
+
+@final
+class _FolderFinder(MetaPathFinder):
+    """Finder of the top-level modules of one folder, except the names of Python and airtune."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+
+    @override
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is not None or fullname in sys.stdlib_module_names or fullname in OWN:
+            return None
+        return PathFinder.find_spec(fullname, [self._folder])
+
+
+def _file(folder: Path, parts: Sequence[str]) -> Path | None:
     """Return the file of a module in a folder, None if the folder does not have it."""
-    if not all(part.isidentifier() for part in name.split(".")):
-        return None
-    stem = folder.joinpath(*name.split("."))
+    stem = folder.joinpath(*parts)
     candidates = (stem / "__init__.py", stem.with_suffix(".py"))
     return next((path for path in candidates if path.is_file()), None)
 
@@ -47,12 +215,13 @@ def _import_from(folder: Path, name: str, file: Path) -> ModuleType:
     foreign = {key: module for key, module in hidden.items() if not _lies_in(module, folder)}
     for key in foreign:
         del sys.modules[key]
-    sys.path.insert(0, str(folder))
+    finder = _FolderFinder(folder)
+    sys.meta_path.insert(0, finder)
     importlib.invalidate_caches()
     try:
         return importlib.import_module(name)
     finally:
-        sys.path.remove(str(folder))
+        sys.meta_path.remove(finder)
         if foreign:
             for key in _modules_under(name.partition(".")[0]):
                 del sys.modules[key]

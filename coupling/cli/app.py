@@ -14,9 +14,10 @@ from coupling.cli.console import ProgressBar, summary_table
 from coupling.cli.tensorboard import TensorBoard, require_tensorboard
 from coupling.run_directory.directory import RunDirectory
 from coupling.run_directory.layout import TENSORBOARD
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError
+from coupling.scenario.errors import Interrupted, RunError, ScenarioError, key_path
 from coupling.scenario.file import parse_set
 from coupling.scenario.json_schema import file_schema
+from coupling.scenario.plugins import listed
 from coupling.scenario.scenario import Scenario, json_schema
 from coupling.simulation.build import build_world
 from coupling.simulation.feasibility import warnings as feasibility_warnings
@@ -98,10 +99,19 @@ def resume_command(
     folder: Annotated[
         Path, typer.Argument(metavar="RUN_DIR", help="A run directory with a checkpoint.")
     ],
+    no_plugins: Annotated[
+        bool,
+        typer.Option("--no-plugins", help="Refuse a run whose scenario names code of its own."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Continue an interrupted run from its checkpoint."""
-    rounds = RunDirectory(folder).scenario().rounds
+    """Continue an interrupted run from its checkpoint; imports the code that its scenario names."""
+    scenario = RunDirectory(folder).scenario(imports_plugins=False)
+    if no_plugins and scenario.plugins():
+        raise ScenarioError(
+            f"{folder}: names code, which --no-plugins refuses: {listed(scenario.plugins())}"
+        )
+    rounds = scenario.rounds
     with ProgressBar(rounds) as progress, stop_requests() as stop:
         resume(folder, observers=[progress], stop=stop, log=_stderr)
     _summarise(folder, as_json=as_json)
@@ -122,9 +132,21 @@ def _summarise(folder: Path, *, as_json: bool) -> None:
 
 
 @app.command()
-def validate(scenario: ScenarioPath, settings: Settings = None) -> None:
+def validate(
+    scenario: ScenarioPath,
+    settings: Settings = None,
+    no_plugins: Annotated[
+        bool,
+        typer.Option("--no-plugins", help="List the code that it names, without importing it."),
+    ] = False,
+) -> None:
     """Check a scenario file, and warn about settings that are probably mistakes."""
-    loaded = _load(scenario, settings)
+    loaded = _load(scenario, settings, imports_plugins=not no_plugins)
+    for path, name in loaded.plugins() if no_plugins else []:
+        print(f"{scenario}: {key_path(path)} = {name!r} names code, which was not imported")
+    if no_plugins and loaded.plugins():
+        print(f"{scenario}: valid apart from that code and its options")
+        return
     lines = [*loaded.warnings(), *build_world(loaded).file_warnings()]
     for line in [*lines, *feasibility_warnings(loaded)]:
         _stderr(f"warning: {line}")
@@ -163,9 +185,10 @@ def main(arguments: list[str] | None = None) -> int:
     return DONE
 
 
-def _load(scenario: Path, settings: list[str] | None) -> Scenario:
+def _load(scenario: Path, settings: list[str] | None, *, imports_plugins: bool = True) -> Scenario:
     """Return the scenario of a file with the values of ``--set``."""
-    return Scenario.load(scenario, dict(parse_set(argument) for argument in settings or []))
+    overrides = dict(parse_set(argument) for argument in settings or [])
+    return Scenario.load(scenario, overrides, imports_plugins=imports_plugins)
 
 
 def _stderr(line: str) -> None:

@@ -143,9 +143,13 @@ def record_world(
         float | None,
         typer.Option(min=0.0, help="Export gains up to this world time (default: end of the run)."),
     ] = None,
+    plugins: Annotated[
+        bool, typer.Option("--plugins", help="Import the code that the run's scenario names.")
+    ] = False,
 ) -> None:
     """Export gains, positions and availability of a run, so that another run can replay them."""
-    for path in record(run, run / WORLD if out is None else out, until_s):
+    folder = run / WORLD if out is None else out
+    for path in record(run, folder, until_s, imports_plugins=plugins):
         print(path)
 
 

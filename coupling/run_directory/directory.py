@@ -163,10 +163,11 @@ class RunDirectory:
             on_checkpoint=on_checkpoint,
         )
 
-    def scenario(self) -> Scenario:
+    def scenario(self, *, imports_plugins: bool = True) -> Scenario:
         """Return the scenario of the run.
 
-        Plug-ins are looked for beside the scenario file with which the run began, too.
+        Plug-ins are looked for beside the scenario file with which the run began, too; without
+        ``imports_plugins`` they are not imported.
 
         Raises:
             ScenarioError: the directory holds no run, or its scenario is not valid any more.
@@ -174,7 +175,8 @@ class RunDirectory:
         """
         require_schema(self.path)
         folder = self._scenario_folder()
-        return Scenario.load(self.path / SCENARIO, folders=() if folder is None else (folder,))
+        folders = () if folder is None else (folder,)
+        return Scenario.load(self.path / SCENARIO, folders=folders, imports_plugins=imports_plugins)
 
     def provenance(self, scenario: Scenario) -> Provenance:
         """Return the provenance of the run.

@@ -35,7 +35,7 @@ class PolicyMemory:
         if self._has_memory:
             try:
                 return dict(self._policy.state_dict())
-            except Exception as error:  # a policy may raise anything
+            except (Exception, SystemExit) as error:  # a policy may raise anything
                 text = " ".join(f"{type(error).__name__}: {error}".split())
                 raise RunError(
                     f"round {round_number}: policy {self._name!r}: state_dict() raised or "
@@ -56,6 +56,6 @@ class PolicyMemory:
         """
         try:
             self._policy.load_state_dict(memory)
-        except Exception as error:  # a policy may raise anything
+        except (Exception, SystemExit) as error:  # a policy may raise anything
             text = " ".join(f"{type(error).__name__}: {error}".split())
             raise RunError(f"policy {self._name!r}: load_state_dict() raised {text}") from error

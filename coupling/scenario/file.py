@@ -36,6 +36,8 @@ class ScenarioFile:
     origins: dict[KeyPath, Path | str] = field(default_factory=dict)
     plugin_folders: tuple[Path, ...] = ()
     """Folders with a user's own modules: that of the file, and the working directory."""
+    imports_plugins: bool = True
+    """Whether the code that the scenario names may be imported."""
 
     def origin(self, path: KeyPath) -> Path | str:
         """Return the file (or ``--set``) that wrote a key, or the nearest table around it."""

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final, Literal, Self, SupportsIndex, cast, fi
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from typing_extensions import override
 
-from coupling.scenario import file
-from coupling.scenario.errors import ScenarioError, explain
+from coupling.scenario import file, plugins
+from coupling.scenario.errors import KeyPath, ScenarioError, explain
 from coupling.scenario.tables import (
     CellTable,
     ChannelTable,
@@ -21,7 +21,7 @@ from coupling.scenario.tables import (
     SchedulerTable,
     TraceTable,
 )
-from coupling.scenario.tables.protocols import AnyProtocol, plugin
+from coupling.scenario.tables.protocols import AnyProtocol
 from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
 from netsim.parameters import Count, Positive, source
@@ -100,17 +100,21 @@ class Scenario(ScenarioTable):
         overrides: Mapping[str, object] | None = None,
         *,
         folders: Sequence[Path] = (),
+        imports_plugins: bool = True,
     ) -> "Scenario":
         """Return the scenario of a TOML file, with the values of some keys replaced.
 
         ``overrides`` maps keys such as ``"devices.count"`` to values, as ``--set`` does. Plug-ins
-        are found in the working directory, beside the file, and in ``folders``.
+        are found in the working directory, beside the file, and in ``folders``. Without
+        ``imports_plugins`` the code that the scenario names is not imported, and the tables of
+        plug-ins are not checked; such a scenario cannot be run if ``plugins()`` names any.
 
         Raises:
             ScenarioError: any fault of the file or the overrides, in one line.
         """
         source = file.read(Path(path))
         source.plugin_folders = (*folders, *source.plugin_folders)
+        source.imports_plugins = imports_plugins
         return cls._from_file(source, overrides or {})
 
     def with_overrides(self, overrides: Mapping[str, object]) -> "Scenario":
@@ -128,17 +132,45 @@ class Scenario(ScenarioTable):
         source.refuse_renamed_keys()
         source.resolve_paths()
         try:
-            scenario = cls.model_validate(source.raw, context={"folders": source.plugin_folders})
+            context = {"folders": source.plugin_folders, "plugins": source.imports_plugins}
+            scenario = cls.model_validate(source.raw, context=context)
         except ValidationError as error:
-            schema = plugin.add_to_schema(json_schema(), source.raw, source.plugin_folders)
+            schema = json_schema()
+            if source.imports_plugins:
+                schema = plugins.with_tables(schema, source.raw, source.plugin_folders)
             raise ScenarioError(source.line(*explain(error, source.raw, schema))) from None
         scenario._source = source
-        scenario.policy()
+        if source.imports_plugins or not scenario.plugins():
+            scenario.policy()
+        elif scenario.scheduler.kind in scheduling.POLICIES:
+            scenario._created_policy()
         return scenario
+
+    def plugins(self) -> list[tuple[KeyPath, str]]:
+        """Return key and name of each plug-in that the scenario names."""
+        return list(plugins.named(self._source.raw))
+
+    def require_loaded(self, place: str, *, except_for: Sequence[KeyPath] = ()) -> None:
+        """Make sure that no plug-in has been left out.
+
+        Raises:
+            ScenarioError: the scenario at ``place`` names code that was not imported; the tables
+                ``except_for`` do not count.
+        """
+        missing = [
+            (path, name)
+            for path, name in ([] if self._source.imports_plugins else self.plugins())
+            if not any(path[: len(table)] == table for table in except_for)
+        ]
+        if missing:
+            raise ScenarioError(
+                f"{place}: names code, which is imported with --plugins only: "
+                f"{plugins.listed(missing)}"
+            )
 
     @override
     def __reduce_ex__(self, version: SupportsIndex) -> str | tuple[Any, ...]:
-        if not plugin.is_plugin(self.protocol):
+        if not self.plugins():
             return super().__reduce_ex__(version)
         # The process that reads this cannot import the plug-in by its module's name alone.
         return Scenario._from_file, (self._source, {})
@@ -150,14 +182,7 @@ class Scenario(ScenarioTable):
             ScenarioError: as ``SchedulerTable.create``, and an option that the policy does not
                 have or allow.
         """
-        raw = self._source.raw
-        try:
-            policy = self.scheduler.create(self._source.plugin_folders)
-        except ScenarioError as error:
-            raise ScenarioError(self._source.line(("scheduler", "kind"), str(error))) from None
-        except ValidationError as error:
-            path, text = explain(error, raw, json_schema(), prefix=("scheduler",))
-            raise ScenarioError(self._source.line(path, text)) from None
+        policy = self._created_policy()
         unfitted = policy.unfitted()
         if unfitted and not self._foreseeable():
             text = (
@@ -168,6 +193,16 @@ class Scenario(ScenarioTable):
             )
             raise ScenarioError(self._source.line(("scheduler", "kind"), text))
         return policy
+
+    def _created_policy(self) -> scheduling.Policy:
+        try:
+            return self.scheduler.create(self._source.plugin_folders)
+        except ScenarioError as error:
+            raise ScenarioError(self._source.line(("scheduler", "kind"), str(error))) from None
+        except ValidationError as error:
+            raw = self._source.raw
+            path, text = explain(error, raw, json_schema(), prefix=("scheduler",))
+            raise ScenarioError(self._source.line(path, text)) from None
 
     def _foreseeable(self) -> bool:
         """Return whether the gains of each round do not depend on the earlier rounds."""

@@ -33,6 +33,7 @@ from learner.aggregation.mean import MeanAggregator
 from learner.aggregation.registry import build_aggregator as aggregator_of
 from learner.base import Learner, NoLearner
 from learner.errors import LearnerInputError
+from learner.settings.plugins import Load
 from netsim.cell import Cell
 from netsim.errors import NetworkInputError
 from netsim.plugin_import import import_module
@@ -178,9 +179,7 @@ def build_aggregator(scenario: Scenario) -> Aggregator:
     if scenario.learner is None:
         return MeanAggregator()
     with _input_errors(scenario):
-        # A plug-in is found beside the scenario file, too.
-        load = partial(import_module, folders=scenario.plugin_folders)
-        return aggregator_of(scenario.learner, load=load)
+        return aggregator_of(scenario.learner, load=_module_loader(scenario))
 
 
 def build_partition(scenario: Scenario) -> "Partition | None":
@@ -204,6 +203,7 @@ def build_partition(scenario: Scenario) -> "Partition | None":
             batch_size=settings.batch_size,
             local_batches=scenario.protocol.minibatches(settings),
             rng=rng,
+            load=_module_loader(scenario),
         )
 
 
@@ -215,13 +215,19 @@ def _trained_learner(scenario: Scenario, numerics: Mapping[str, str]) -> Learner
     count = scenario.devices.count
     rng = Streams(scenario.seed).generator
     with _input_errors(scenario):
+        load = _module_loader(scenario)
         match scenario.protocol:
             case CentralisedTable():
-                return centralised.build(settings, count, rng)
-            case FedAvgLoraTable(local_steps=local_steps):
-                return fedavg_learner.build(settings, count, rng, local_steps=local_steps)
+                return centralised.build(settings, count, rng, load=load)
+            case FedAvgLoraTable(local_steps=steps):
+                return fedavg_learner.build(settings, count, rng, local_steps=steps, load=load)
             case _:
-                return split_learner.build(settings, count, rng)
+                return split_learner.build(settings, count, rng, load=load)
+
+
+def _module_loader(scenario: Scenario) -> Load:
+    """Return the import of plug-in modules, which are also found beside the scenario file."""
+    return partial(import_module, folders=scenario.plugin_folders)
 
 
 @contextmanager

@@ -22,10 +22,15 @@ from netsim.availability import Always
 
 _ROUNDS_PER_CHUNK: Final = 256
 
+_NO_WORLD: Final = (("scheduler",), ("learner", "codec"), ("learner", "lora"))
+"""Tables that the world does not depend on."""
+
 _Times = Float[ndarray, " T"]
 
 
-def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
+def record(
+    run: Path, out: Path, until_s: float | None = None, *, imports_plugins: bool = False
+) -> list[Path]:
     """Export the world of a run as Parquet files in the directory ``out``; return their paths.
 
     - ``gains.parquet`` (block, device, gain), for ``channel.gains = { path = .. }``.
@@ -42,12 +47,15 @@ def record(run: Path, out: Path, until_s: float | None = None) -> list[Path]:
     blocks of seconds, and availability, continue to the world time ``until_s`` if that is later
     than the end of the run, for policies with longer rounds.
 
+    The code that the scenario of the run names is imported only with ``imports_plugins``.
+
     Raises:
-        ScenarioError: no run directory, ``out`` cannot be written, or ``until_s`` where blocks are
-            rounds.
+        ScenarioError: no run directory, ``out`` cannot be written, ``until_s`` where blocks are
+            rounds, or a world that needs code which is not imported.
         RunError: the run is under way, has no round yet, or is damaged.
     """
-    scenario = RunDirectory(run).scenario()
+    scenario = RunDirectory(run).scenario(imports_plugins=imports_plugins)
+    scenario.require_loaded(str(run), except_for=_NO_WORLD)
     if until_s is not None and scenario.channel.coherence == "round":
         raise ScenarioError(
             f"--until-s {until_s:g}: {run} has one channel block per round, not per time; "

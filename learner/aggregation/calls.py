@@ -23,7 +23,7 @@ def arrived_weights(
     staleness = np.array([round_number - job.round_number for job in counted])
     try:
         weights = np.asarray(aggregator.weights(counted, staleness), float)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failure(aggregator, error) from error
     if weights.shape != (len(counted),) or not (np.isfinite(weights) & (weights >= 0)).all():
         raise AggregatorError(
@@ -53,10 +53,10 @@ def apply_updates(
         for job, update in updates:
             aggregator.add(job, update, round_number - job.round_number)
         aggregator.apply(model)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _failure(aggregator, error) from error
 
 
-def _failure(aggregator: Aggregator, error: Exception) -> AggregatorError:
+def _failure(aggregator: Aggregator, error: BaseException) -> AggregatorError:
     cause = f"{type(error).__name__}: " if not isinstance(error, AggregatorError) else ""
     return AggregatorError(f"{type(aggregator).__name__} failed: {cause}{one_line(error)}")

@@ -15,7 +15,9 @@ from learner.codec.link import LegCodec, SplitLink
 from learner.codec.low_rank import LowRank
 from learner.codec.top_k import TopK
 from learner.errors import CodecError, LearnerInputError, one_line
-from learner.settings import Codecs, Leg, installed
+from learner.settings import Codecs, Leg
+from learner.settings.codec import ENTRY_POINTS
+from learner.settings.plugins import Load, load_class
 
 CODECS: Final[dict[str, Callable[..., Codec]]] = {
     "float64": partial(Floats, torch.float64),
@@ -29,61 +31,54 @@ CODECS: Final[dict[str, Callable[..., Codec]]] = {
 }
 
 
-def create(kind: str, **options: Any) -> Codec:  # each codec declares its own
+def create(
+    kind: str,
+    load: Load = import_module,
+    **options: Any,  # each codec declares its own
+) -> Codec:
     """Return a codec: built in, of an installed package, or of ``package.module:Class``.
 
     Raises:
         ValueError: there is no such codec, or it does not take the options; the text is one line.
     """
-    maker = CODECS.get(kind) or _class(kind)
+    try:
+        maker = CODECS.get(kind) or load_class(kind, Codec, load=load, group=ENTRY_POINTS)  # type: ignore[type-abstract]
+    except ValueError as error:
+        raise ValueError(f"codec {error}") from None
     try:
         return maker(**options)
     except TypeError as error:
         raise ValueError(f"codec '{kind}' cannot be created: {error}") from None
 
 
-def _class(kind: str) -> type[Codec]:
-    try:
-        if ":" in kind:
-            module, _, name = kind.partition(":")
-            member = getattr(import_module(module), name)
-        else:
-            member = installed()[kind].load()
-    except KeyError:
-        raise ValueError(f"there is no codec '{kind}'") from None
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"codec '{kind}' cannot be imported: {error}") from None
-    if isinstance(member, type) and issubclass(member, Codec):
-        return member
-    raise ValueError(f"codec '{kind}' is not a subclass of learner.codec.Codec")
-
-
-def build_link(codecs: Codecs, embedding_width: int, feature_width: int) -> SplitLink:
-    """Return the link for vectors of these widths.
+def build_link(
+    codecs: Codecs, embedding_width: int, feature_width: int, load: Load = import_module
+) -> SplitLink:
+    """Return the link for vectors of these widths; ``load`` imports the module of a plug-in.
 
     Raises:
         LearnerInputError: a codec cannot be loaded, or it fails its self-test.
     """
     return SplitLink(
-        _embedding=_leg_codec(codecs, "embedding", embedding_width),
-        _feature=_leg_codec(codecs, "feature", feature_width),
-        _gradient=_leg_codec(codecs, "gradient", feature_width),
+        _embedding=_leg_codec(codecs, "embedding", embedding_width, load=load),
+        _feature=_leg_codec(codecs, "feature", feature_width, load=load),
+        _gradient=_leg_codec(codecs, "gradient", feature_width, load=load),
         skip_padding=codecs.skip_padding,
     )
 
 
-def _leg_codec(codecs: Codecs, leg: Leg, width: int) -> LegCodec:
+def _leg_codec(codecs: Codecs, leg: Leg, width: int, *, load: Load) -> LegCodec:
     table = codecs.of(leg)
     if table is None:
         return LegCodec(leg, "", None)
     key = f"learner.codec.{leg if getattr(codecs, leg) else 'default'}"
     try:
-        leg_codec = LegCodec(leg, table.kind, create(**table.model_dump()))
+        leg_codec = LegCodec(leg, table.kind, create(load=load, **table.model_dump()))
         _self_test(leg_codec, width, several=leg == "embedding")
     except (ValueError, CodecError) as error:
         raise LearnerInputError(key, one_line(error)) from error
     # A plug-in codec may raise anything.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         problem = (
             f"codec '{table.kind}' fails on a trial payload: {type(error).__name__}: "
             f"{one_line(error)}"

@@ -1,5 +1,6 @@
 """Partition of the training samples over the devices, and minibatches from its shares."""
 
+from importlib import import_module
 from typing import TypedDict, final
 
 import numpy as np
@@ -9,10 +10,13 @@ from typing_extensions import override
 
 from learner.data import partitioners
 from learner.data.labelled import LabelledDataset
+from learner.data.plugin_partition import plugin_shares
 from learner.data.sampler import MinibatchSampler
 from learner.errors import LearnerInputError
 from learner.rng import RngFactory
 from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
+from learner.settings.data import PlugInPartition
+from learner.settings.plugins import Load
 
 
 class ClassCounts(TypedDict):
@@ -44,12 +48,13 @@ class Partition(MinibatchSampler):
         batch_size: int,
         local_batches: int = 1,
         rng: RngFactory,
+        load: Load = import_module,
     ) -> None:
         self._labels = labelled.labels
         self._batch_size = batch_size * local_batches
         self._rng = rng
         # None where shares overlap: each is drawn when it is used, so that K shares need no memory.
-        self._shares = _assign(data, labelled, device_count, rng=rng)
+        self._shares = _assign(data, labelled, device_count, rng=rng, load=load)
         self.sizes = (
             _sizes(data, len(labelled), device_count, rng=rng)
             if self._shares is None
@@ -107,7 +112,7 @@ class Partition(MinibatchSampler):
 
 
 def _assign(
-    data: Data, labelled: LabelledDataset, device_count: int, rng: RngFactory
+    data: Data, labelled: LabelledDataset, device_count: int, *, rng: RngFactory, load: Load
 ) -> partitioners.Shares | None:
     if data.overlap:
         return None
@@ -126,6 +131,9 @@ def _assign(
         case ByColumn():
             assert labelled.groups is not None, "read with the samples"
             return partitioners.natural(labelled.groups, device_count, rng)
+        case PlugInPartition() as table:
+            sizes = _sizes(data, len(labels), device_count, rng=rng)
+            return plugin_shares(table, labels, sizes, rng=rng, load=load)
 
 
 def _sizes(data: Data, samples: int, device_count: int, rng: RngFactory) -> Int[ndarray, " K"]:

@@ -1,6 +1,6 @@
 """Settings of the learner: the ``[learner]`` table; importing it needs no PyTorch."""
 
-from learner.settings.codec import AnyCodec, Codecs, Leg, installed
+from learner.settings.codec import AnyCodec, Codecs, Leg
 from learner.settings.data import (
     IMAGES,
     AnyPartition,
@@ -36,5 +36,4 @@ __all__ = [
     "Optimizer",
     "Sgd",
     "Shards",
-    "installed",
 ]

@@ -1,18 +1,15 @@
 """Codec table: the encoding of each leg over the air."""
 
-import difflib
-from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Final, Literal, TypeAlias, final
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import ConfigDict, Field, Tag, field_validator, model_validator
 
 from learner.settings.base import Count, Settings
+from learner.settings.plugins import PLUG_IN, by_kind, require_known
 
 ENTRY_POINTS: Final = "airtune.codecs"
 """Entry-point group in which an installed package registers its codecs by name."""
 KINDS: Final = ("float64", "float32", "float16", "bfloat16", "int8", "int4", "top_k", "low_rank")
-_PLUG_IN: Final = "plug-in"
 Leg: TypeAlias = Literal["embedding", "feature", "gradient"]
 
 
@@ -67,19 +64,7 @@ class PlugIn(Settings):
     @field_validator("kind")
     @classmethod
     def _known(cls, kind: str) -> str:
-        names = [*KINDS, *sorted(installed())]
-        if ":" not in kind and kind not in names:
-            near = difflib.get_close_matches(kind, names, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ValueError(
-                f"'{kind}' is not one of {', '.join(names)}, 'package.module:ClassName'{hint}"
-            )
-        return kind
-
-
-def installed() -> dict[str, EntryPoint]:
-    """Return the codecs that installed packages register, by name."""
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+        return require_known(kind, KINDS, ENTRY_POINTS)
 
 
 _TAGS: Final = {
@@ -90,18 +75,13 @@ _TAGS: Final = {
 }
 
 
-def _tag(value: object) -> str:
-    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
-    return _TAGS.get(kind, _PLUG_IN) if isinstance(kind, str) else _PLUG_IN
-
-
 AnyCodec: TypeAlias = Annotated[
     Annotated[FloatsSettings, Tag("floats")]
     | Annotated[IntegersSettings, Tag("integers")]
     | Annotated[TopKSettings, Tag("top_k")]
     | Annotated[LowRankSettings, Tag("low_rank")]
-    | Annotated[PlugIn, Tag(_PLUG_IN)],
-    Discriminator(_tag),
+    | Annotated[PlugIn, Tag(PLUG_IN)],
+    by_kind(_TAGS),
 ]
 
 

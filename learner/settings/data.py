@@ -2,12 +2,16 @@
 
 from typing import Annotated, Final, Literal, TypeAlias, final
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, Tag, field_validator, model_validator
 
 from learner.settings.base import Count, Name, Names, Positive, Settings, source
+from learner.settings.plugins import PLUG_IN, by_kind, require_known
 
 TEXTS: Final = ("movie_reviews", "sst2", "mrpc", "qnli", "rte", "cola", "mnli", "qqp")
 IMAGES: Final = ("cifar10", "cifar100")
+PARTITIONS: Final = ("iid", "dirichlet", "shards", "by_column")
+PARTITION_ENTRY_POINTS: Final = "airtune.partition"
+"""Entry-point group in which an installed package registers its partitions by name."""
 
 
 @final
@@ -72,8 +76,28 @@ class ByColumn(Settings):
     """The column; its values are distributed in a random order, at least one per device."""
 
 
+@final
+class PlugInPartition(Settings):
+    """Plug-in partition: a Partitioner of your own; its options stand beside ``kind``."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: Annotated[str, Field(json_schema_extra={"not": {"enum": list(PARTITIONS)}})]
+    """``package.module:ClassName``, or a name that an installed package registers."""
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        return require_known(kind, PARTITIONS, PARTITION_ENTRY_POINTS)
+
+
 AnyPartition: TypeAlias = Annotated[
-    Iid | Dirichlet | Shards | ByColumn, Field(discriminator="kind")
+    Annotated[Iid, Tag("iid")]
+    | Annotated[Dirichlet, Tag("dirichlet")]
+    | Annotated[Shards, Tag("shards")]
+    | Annotated[ByColumn, Tag("by_column")]
+    | Annotated[PlugInPartition, Tag(PLUG_IN)],
+    by_kind(dict(zip(PARTITIONS, PARTITIONS, strict=True))),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from netsim.mobility.base import Mobility, Trajectories
 from netsim.mobility.gauss_markov import GaussMarkov
@@ -11,10 +11,12 @@ from netsim.mobility.road import Road
 from netsim.mobility.static import Static, Stationary
 from netsim.mobility.sumo import Sumo
 from netsim.mobility.trace import PositionTrace
+from netsim.plugin_import import or_plugin
 
-AnyMobility = Annotated[
+_BuiltIn = Annotated[
     Static | RandomWaypoint | GaussMarkov | Road | PositionTrace | Sumo, Field(discriminator="kind")
 ]
+AnyMobility = Annotated[SerializeAsAny[_BuiltIn], or_plugin(Mobility, "airtune.mobility")]
 
 __all__ = [
     "AnyMobility",

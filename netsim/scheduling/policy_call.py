@@ -39,7 +39,7 @@ def call_policy(policy: Policy, state: RoundState, name: str) -> Allocation:
         return policy.schedule(state)
     except (ArithmeticError, MemoryError):
         raise
-    except Exception as error:  # a policy is foreign code and may raise anything
+    except (Exception, SystemExit) as error:  # foreign code may raise anything
         raise _own_error(error, name, state.round, method="schedule") from error
 
 
@@ -55,11 +55,13 @@ def notify_policy(policy: Policy, record: RoundRecord, name: str) -> None:
         policy.observe(record)
     except (ArithmeticError, MemoryError):
         raise
-    except Exception as error:  # a policy is foreign code and may raise anything
+    except (Exception, SystemExit) as error:  # foreign code may raise anything
         raise _own_error(error, name, record.round, method="observe") from error
 
 
-def _own_error(error: Exception, name: str, round_number: int, *, method: str) -> AllocationError:
+def _own_error(
+    error: BaseException, name: str, round_number: int, *, method: str
+) -> AllocationError:
     """Return the error of a policy's own exception: policy, round and place in one line."""
     place = extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}, line {place.lineno}"

@@ -1,13 +1,11 @@
 """Policy registry: find the class of a policy by its name, and create a policy."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from traceback import extract_tb
 from typing import Any, Final
 
-from netsim.plugin_import import import_module
+from netsim.plugin_import import foreign_code, installed, load_class
 from netsim.scheduling.base import Policy
 from netsim.scheduling.objective import Objective
 from netsim.scheduling.policies.aaba import Aaba
@@ -52,12 +50,16 @@ def create(
     Raises:
         ValueError: an unknown kind, or an option that a built-in policy does not have or allow
             (pydantic's error is a ValueError).
+        ImportError: a plug-in fails while it is created; one line.
     """
     policy = policy_class(kind, folders)
     parameters = inspect.signature(policy).parameters
     if "objective" in parameters:
         options = _with_objective(options, own=parameters)
-    return policy(**options)
+    if kind in POLICIES:
+        return policy(**options)
+    with foreign_code():
+        return policy(**options)
 
 
 def policy_class(kind: str, folders: Sequence[Path] = ()) -> type[Policy]:
@@ -70,14 +72,13 @@ def policy_class(kind: str, folders: Sequence[Path] = ()) -> type[Policy]:
     """
     if kind in POLICIES:
         return POLICIES[kind]
-    if ":" in kind:
-        module, _, name = kind.partition(":")
+    if ":" in kind or kind in installed(ENTRY_POINTS):
         places = [*folders, Path.cwd()]
-        return _loaded(kind, lambda: getattr(import_module(module, places), name))
-    installed = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if kind in installed:
-        return _loaded(kind, installed[kind].load)
-    known = ", ".join([*POLICIES, *sorted(installed)])
+        try:
+            return load_class(kind, Policy, folders=places, group=ENTRY_POINTS)  # type: ignore[type-abstract]
+        except ValueError as error:
+            raise ValueError(f"policy {error}") from error
+    known = ", ".join([*POLICIES, *sorted(installed(ENTRY_POINTS))])
     raise ValueError(f"unknown policy {kind!r}: allowed are {known}, or 'package.module:ClassName'")
 
 
@@ -90,26 +91,3 @@ def _with_objective(options: dict[str, Any], own: Iterable[str]) -> dict[str, An
         raise ValueError(f"objective excludes {' and '.join(terms)}; keep one of the two")
     rest = {key: value for key, value in options.items() if key not in terms}
     return rest | {"objective": Objective(**terms)}
-
-
-def _loaded(kind: str, load: Callable[[], object]) -> type[Policy]:
-    """Return the policy class that ``load`` imports; an error of any kind is one line."""
-    try:
-        loaded = load()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"policy {kind!r} cannot be imported: {_first_line(error)}") from error
-    except Exception as error:  # a module is foreign code and may raise any exception
-        place = extract_tb(error.__traceback__)[-1]
-        text = f"{type(error).__name__}: {_first_line(error)}"
-        raise ValueError(
-            f"policy {kind!r} cannot be imported: {text} "
-            f"({Path(place.filename).name}, line {place.lineno})"
-        ) from error
-    if isinstance(loaded, type) and issubclass(loaded, Policy):
-        return loaded
-    raise ValueError(f"policy {kind!r} is not a subclass of netsim.scheduling.Policy")
-
-
-def _first_line(error: Exception) -> str:
-    """Return the text of an error as one line."""
-    return " ".join(str(error).split())

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from support.tiny_learner import Make, PhiloxStreams, train
 
 from learner.codec import create
-from learner.settings import Codecs, codec
+from learner.settings import Codecs, codec, plugins
 from learner.split_learner import build
 
 PAGE = (Path(__file__).parents[2] / "docs" / "writing-a-codec.md").read_text()
@@ -60,7 +60,7 @@ def test_an_installed_package_registers_codecs_by_name(
 ) -> None:
     point = EntryPoint("signs", documented, codec.ENTRY_POINTS)
     monkeypatch.setattr(
-        codec, "entry_points", lambda group: EntryPoints([point]).select(group=group)
+        plugins, "entry_points", lambda group: EntryPoints([point]).select(group=group)
     )
 
     assert Codecs.model_validate({"gradient": {"kind": "signs", "gain": 2.0}}).gradient is not None

@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, final
 
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from coupling.scenario.errors import ScenarioError, unknown
 from coupling.scenario.tables.base import ScenarioTable
 from netsim import scheduling
 from netsim.channel.csi import AnyChannelState, PerfectCsi
 from netsim.parameters import NonNegative, Positive, Switch, source
+from netsim.plugin_import import foreign_code, installed
 from netsim.virtual_queue import QueueUpdate
 
 
@@ -37,11 +38,12 @@ def options_of(kind: str, folders: Sequence[Path] = ()) -> set[str]:
     """
     try:
         policy = scheduling.policy_class(kind, folders)
-    except ValueError as error:
-        if ":" in kind:
+        with foreign_code():
+            return set(inspect.signature(policy).parameters) - {"kind"}
+    except (ValueError, ImportError, AttributeError) as error:
+        if ":" in kind or kind in installed(scheduling.ENTRY_POINTS):
             raise ScenarioError(f"scheduler.kind: {error}") from None
         raise ScenarioError(unknown("scheduler.kind", kind, list(scheduling.POLICIES))) from None
-    return set(inspect.signature(policy).parameters) - {"kind"}
 
 
 @final
@@ -116,7 +118,9 @@ class SchedulerTable(ScenarioTable):
             options["objective"] = self.objective
         try:
             return scheduling.create(self.kind, folders, **options)
-        except TypeError as error:
+        except ValidationError:
+            raise
+        except (TypeError, ValueError, ImportError, AttributeError) as error:
             raise ScenarioError(
                 f"scheduler.kind = {self.kind!r} cannot be created: {error}"
             ) from None

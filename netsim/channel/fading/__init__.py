@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from netsim.channel.fading.base import DiffuseComponent, Fading
 from netsim.channel.fading.constant import ConstantFading
@@ -12,8 +12,10 @@ from netsim.channel.fading.nakagami import Nakagami
 from netsim.channel.fading.plane_waves import PlaneWaves, WaveField
 from netsim.channel.fading.rayleigh import Rayleigh
 from netsim.channel.fading.rician import Rician
+from netsim.plugin_import import or_plugin
 
-AnyFading = Annotated[ConstantFading | Rayleigh | Rician | Nakagami, Field(discriminator="kind")]
+_BuiltIn = Annotated[ConstantFading | Rayleigh | Rician | Nakagami, Field(discriminator="kind")]
+AnyFading = Annotated[SerializeAsAny[_BuiltIn], or_plugin(Fading, "airtune.fading")]
 
 __all__ = [
     "AnyFading",

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from netsim.channel.pathloss.base import PathLoss, distance
 from netsim.channel.pathloss.free_space import FreeSpace
@@ -10,8 +10,10 @@ from netsim.channel.pathloss.log_distance import LogDistance
 from netsim.channel.pathloss.power_law import PowerLaw
 from netsim.channel.pathloss.shadowing import Shadowing
 from netsim.channel.pathloss.tr38901 import Tr38901
+from netsim.plugin_import import or_plugin
 
-AnyPathLoss = Annotated[PowerLaw | FreeSpace | LogDistance | Tr38901, Field(discriminator="kind")]
+_BuiltIn = Annotated[PowerLaw | FreeSpace | LogDistance | Tr38901, Field(discriminator="kind")]
+AnyPathLoss = Annotated[SerializeAsAny[_BuiltIn], or_plugin(PathLoss, "airtune.path_loss")]
 
 __all__ = [
     "AnyPathLoss",

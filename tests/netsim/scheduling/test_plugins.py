@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.scheduling_states import paper_gains, paper_state, with_memory
 
+from netsim import plugin_import
 from netsim.scheduling import (
     POLICIES,
     Allocation,
@@ -110,7 +111,7 @@ def test_an_installed_package_offers_policies_by_name(
 ) -> None:
     point = EntryPoint("unlucky", documented, registry.ENTRY_POINTS)
     monkeypatch.setattr(
-        registry, "entry_points", lambda group: EntryPoints([point]).select(group=group)
+        plugin_import, "entry_points", lambda group: EntryPoints([point]).select(group=group)
     )
 
     assert type(create("unlucky", max_count=3)).__name__ == "Unlucky"

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
-from pydantic import ValidationInfo, ValidatorFunctionWrapHandler
+from pydantic import ConfigDict, ValidationInfo, ValidatorFunctionWrapHandler
+from typing_extensions import override
 
-from coupling.scenario.errors import first_line
 from coupling.scenario.tables.protocols.base import ProtocolTable
-from netsim.plugin_import import import_module
+from netsim.plugin_import import foreign_code, load_class, one_line
 
 
 def validated(
@@ -18,13 +18,15 @@ def validated(
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if not isinstance(kind, str) or ":" not in kind:
         return value if isinstance(value, ProtocolTable) else built_in(value)
-    folders = info.context["folders"] if info.context else ()
-    return table_class(kind, folders).model_validate(value, context=info.context)
-
-
-def is_plugin(table: ProtocolTable) -> bool:
-    """Return whether a table belongs to a protocol outside the tree."""
-    return ":" in table.kind
+    context = info.context or {}
+    if not context.get("plugins", True):
+        return UnloadedProtocol(kind=kind)
+    table = table_class(kind, context.get("folders", ()))
+    try:
+        with foreign_code():
+            return table.model_validate(value, context=info.context)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"kind = {kind!r} cannot be created: {one_line(error)}") from error
 
 
 def table_class(kind: str, folders: Sequence[Path] = ()) -> type[ProtocolTable]:
@@ -33,16 +35,10 @@ def table_class(kind: str, folders: Sequence[Path] = ()) -> type[ProtocolTable]:
     Raises:
         ValueError: the class cannot be imported, is no protocol table, or builds no process.
     """
-    module, _, name = kind.partition(":")
     try:
-        plugin = getattr(import_module(module, folders), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"kind = {kind!r} cannot be imported: {first_line(error)}") from None
-    except Exception as error:  # a module is foreign code and may raise any exception
-        text = f"{type(error).__name__}: {first_line(error)}"
-        raise ValueError(f"kind = {kind!r} cannot be imported: {text}") from error
-    if not (isinstance(plugin, type) and issubclass(plugin, ProtocolTable)):
-        raise ValueError(f"kind = {kind!r} is not a subclass of coupling.scenario.ProtocolTable")
+        plugin = load_class(kind, ProtocolTable, folders=folders)  # type: ignore[type-abstract]
+    except ValueError as error:
+        raise ValueError(f"kind = {error}") from error
     if not callable(getattr(plugin, "build", None)):
         raise ValueError(
             f"kind = {kind!r} has no method build, which returns the protocol's process"
@@ -50,25 +46,17 @@ def table_class(kind: str, folders: Sequence[Path] = ()) -> type[ProtocolTable]:
     return plugin
 
 
-def add_to_schema(
-    schema: Mapping[str, Any], raw: Mapping[str, Any], folders: Sequence[Path]
-) -> dict[str, Any]:
-    """Return the JSON Schema of scenarios, a plug-in's table included where ``raw`` names one."""
-    protocol = raw.get("protocol")
-    kind = protocol.get("kind") if isinstance(protocol, Mapping) else None
-    if not isinstance(kind, str) or ":" not in kind:
-        return dict(schema)
-    try:
-        plugin = table_class(kind, folders)
-    except ValueError:
-        return dict(schema)
-    table = plugin.model_json_schema(ref_template=f"#/$defs/{kind}.{{model}}")
-    own = {f"{kind}.{name}": node for name, node in table.pop("$defs", {}).items()}
-    table["properties"]["kind"] = {"const": kind}
-    union = schema["properties"]["protocol"]
-    protocols = union | {"oneOf": [*union["oneOf"], table]}
-    return {
-        **schema,
-        "properties": {**schema["properties"], "protocol": protocols},
-        "$defs": {**schema["$defs"], **own},
-    }
+@final
+class UnloadedProtocol(ProtocolTable):
+    """Stand-in for the table of a plug-in protocol that is not to be imported."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    @override
+    def fixed_bits(self) -> float:
+        return 1.0
+
+    @override
+    def check(self, cell: Any, channel: Any, learner: Any) -> None:
+        """Accept the other tables: only the plug-in knows its needs."""
