@@ -1,7 +1,7 @@
 """Learner interface: the training that a protocol drives. Importing it needs no PyTorch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -84,6 +84,13 @@ class Learner(ABC):
             OutOfMemoryError: the device has no room for a micro-batch.
         """
 
+    def restore_point(self) -> Callable[[], None] | None:
+        """Return the function that undoes the training from here on; None if there is no undo.
+
+        A function that an earlier call returned is no longer valid.
+        """
+        return None
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write everything that training has changed into a new folder, between two rounds."""
@@ -153,9 +160,17 @@ class NoLearner(Learner):
         return None
 
     @override
+    def restore_point(self) -> Callable[[], None]:
+        return _nothing
+
+    @override
     def save(self, folder: Path) -> None:
         pass
 
     @override
     def load(self, folder: Path) -> None:
         pass
+
+
+def _nothing() -> None:
+    """Undo nothing."""

@@ -1,7 +1,7 @@
 """Centralised training: the server trains on the data that devices have uploaded."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Final, final
@@ -50,6 +50,15 @@ class UploadedData(MinibatchSampler):
     def receive(self, device: int) -> None:
         """Add the share of a device."""
         self._received[device] = self._partition.share(device)
+
+    def restore_point(self) -> Callable[[], None]:
+        """Return the function that forgets the data that arrives from here on."""
+        received = dict(self._received)
+
+        def restore() -> None:
+            self._received = received
+
+        return restore
 
     @override
     def minibatch(self, device: int, round_number: int) -> Int64[ndarray, " B"]:
@@ -130,6 +139,17 @@ class CentralisedLearner(Learner):
     def evaluate(self) -> Evaluation:
         """Return loss and accuracy of the one head on the test set."""
         return self._server.evaluate()
+
+    @override
+    def restore_point(self) -> Callable[[], None]:
+        restore_server = self._server.restore_point()
+        restore_uploaded = self._uploaded.restore_point()
+
+        def restore() -> None:
+            restore_server()
+            restore_uploaded()
+
+        return restore
 
     @override
     def save(self, folder: Path) -> None:

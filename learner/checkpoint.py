@@ -1,6 +1,7 @@
 """Learner checkpoint: LoRA, trained heads and optimizers in one file of named tensors."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +50,23 @@ def read(folder: Path, parts: LearnerComponents) -> None:
         raise StateError(f"{path}: is not the state of this learner: {error}") from None
 
 
+def restore_point(parts: LearnerComponents) -> Callable[[], None]:
+    """Return the function that undoes all steps of LoRA and heads from here on."""
+    weights = {name: value.detach().clone() for name, value in _lora(parts).items()}
+    optimizer = parts.lora_optimizer
+    moments = None if optimizer is None else deepcopy(optimizer.state_dict())
+    restore_heads = parts.bank.restore_point()
+
+    def restore() -> None:
+        restore_heads()
+        with torch.no_grad():
+            _copy(weights, _lora(parts))
+        if optimizer is not None and moments is not None:
+            optimizer.load_state_dict(moments)
+
+    return restore
+
+
 def _tensors(parts: LearnerComponents) -> dict[str, Tensor]:
     tensors = _weights(parts)
     for prefix, optimizer in _optimizers(parts).items():
@@ -62,14 +80,19 @@ def _tensors(parts: LearnerComponents) -> dict[str, Tensor]:
 
 
 def _weights(parts: LearnerComponents) -> dict[str, Tensor]:
-    weights: dict[str, Tensor] = {}
-    for adapter in parts.split.adapters:
-        weights[f"{_LORA}/{adapter.module}/down"] = adapter.down
-        weights[f"{_LORA}/{adapter.module}/up"] = adapter.up
+    weights = _lora(parts)
     for device in parts.bank.trained:
         head = parts.bank.get_or_create(device)
         weights[f"{_HEAD}/{device}/weight"] = head.weight
         weights[f"{_HEAD}/{device}/bias"] = head.bias
+    return weights
+
+
+def _lora(parts: LearnerComponents) -> dict[str, Tensor]:
+    weights: dict[str, Tensor] = {}
+    for adapter in parts.split.adapters:
+        weights[f"{_LORA}/{adapter.module}/down"] = adapter.down
+        weights[f"{_LORA}/{adapter.module}/up"] = adapter.up
     return weights
 
 

@@ -1,6 +1,7 @@
 """Task heads: one linear classifier per device, trained on its device and never averaged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import final
 
@@ -77,6 +78,8 @@ class HeadBank:
         self._precision = precision
         self._rng = rng
         self._trained: dict[int, TrainedHead] = {}
+        self._before: dict[int, TrainedHead | None] | None = None
+        """Heads that have stepped since the restore point, as they were; None without one."""
 
     @property
     def trained(self) -> list[int]:
@@ -101,10 +104,26 @@ class HeadBank:
         assert stack.weight.grad is not None, "a head steps after its loss went backward"
         assert stack.bias.grad is not None, "a head steps after its loss went backward"
         for device, weight, bias in zip(devices, stack.weight.grad, stack.bias.grad, strict=True):
+            if self._before is not None and device not in self._before:
+                self._before[device] = deepcopy(self._trained.get(device))
             head = self.get_or_create(device)
             head.weight.grad = weight
             head.bias.grad = bias
             optimizers.step(head.optimizer, self._optimizer)
+
+    def restore_point(self) -> Callable[[], None]:
+        """Return the function that undoes the steps from here on."""
+        before: dict[int, TrainedHead | None] = {}
+        self._before = before
+
+        def restore() -> None:
+            for device, head in before.items():
+                if head is None:
+                    self._trained.pop(device, None)
+                else:
+                    self._trained[device] = head
+
+        return restore
 
     def get_or_create(self, device: int) -> TrainedHead:
         """Return a device's stored head; create it first if there is none."""

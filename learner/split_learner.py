@@ -1,6 +1,6 @@
 """Split fine-tuning: devices compute embeddings and heads, the server encodes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import IntEnum
 from importlib import import_module
@@ -121,6 +121,10 @@ class DeviceLearner(Learner):
             )
             labels = self.test.labels_of(positions)
             return evaluate(self.parts.bank, self.device_count, features, labels=labels)
+
+    @override
+    def restore_point(self) -> Callable[[], None]:
+        return checkpoint.restore_point(self.parts)
 
     @override
     def save(self, folder: Path) -> None:

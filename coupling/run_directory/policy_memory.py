@@ -1,5 +1,6 @@
 """Policy memory: saved with every checkpoint, or refused where it cannot be saved."""
 
+from collections.abc import Mapping
 from typing import Any, final
 
 from coupling.scenario.errors import RunError
@@ -18,6 +19,7 @@ class PolicyMemory:
         self._name = name
         self._has_memory = policy_state.has_memory(policy)
         self._fingerprint = None if self._has_memory else policy_state.fingerprint(policy)
+        self._returned_to: Mapping[str, Any] | None = None
 
     def state_dict(self, round_number: int) -> dict[str, Any]:
         """Return the memory of the policy.
@@ -26,12 +28,34 @@ class PolicyMemory:
             RunError: the policy has changed its attributes and has no ``state_dict``; or the
                 aggregator has changed its attributes, which no checkpoint saves.
         """
+        if self._returned_to is not None:
+            return dict(self._returned_to)
         if policy_state.fingerprint(self._aggregator) != self._aggregator_fingerprint:
             name = type(self._aggregator).__name__
             raise RunError(
                 f"round {round_number}: aggregator {name!r} has changed its attributes, which no "
                 "checkpoint saves; set them in __init__() and keep nothing between rounds"
             )
+        return self._policy_memory(round_number)
+
+    def remembered(self, round_number: int) -> dict[str, Any]:
+        """Return a copy of the memory, which the next round does not change.
+
+        Raises:
+            RunError: the memory is not plain data, or ``state_dict`` raises.
+        """
+        if not self._has_memory:
+            return {}
+        try:
+            return policy_state.unpack(*policy_state.pack(self._policy_memory(round_number)))
+        except ValueError as error:
+            raise RunError(f"round {round_number}: {error}") from None
+
+    def return_to(self, memory: Mapping[str, Any]) -> None:
+        """Save this memory from now on: the policy has been stopped in a round that is undone."""
+        self._returned_to = memory
+
+    def _policy_memory(self, round_number: int) -> dict[str, Any]:
         if self._has_memory:
             try:
                 return dict(self._policy.state_dict())

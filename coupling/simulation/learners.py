@@ -1,6 +1,6 @@
 """Learners that the simulation wraps around the one of the scenario."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, final
@@ -80,6 +80,10 @@ class TimedLearner(Learner):
     @override
     def evaluate(self) -> "Evaluation | None":
         return self._learner.evaluate()
+
+    @override
+    def restore_point(self) -> Callable[[], None] | None:
+        return self._learner.restore_point()
 
     @override
     def save(self, folder: Path) -> None:

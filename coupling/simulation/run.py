@@ -1,7 +1,8 @@
 """Runs: ``run`` starts a scenario and ``resume`` continues one; both are one loop of decisions."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -22,10 +23,13 @@ from coupling.simulation.oracle import fit_oracle
 from coupling.simulation.result import RunResult
 from coupling.simulation.round_states import initial_state
 from coupling.simulation.simulation import Simulation
-from netsim.scheduling import Policy, call_policy, notify_policy
+from coupling.simulation.stop_signals import RestorePoint, Stopped, StopRequest, act_at_once
+from netsim.scheduling import Policy, RoundRecord, call_policy, notify_policy
 
 Stop = Callable[[], bool]
-"""Whether the run is to end after the present round, with its state saved."""
+"""Whether the run is to end after the present round, with its state saved; a ``StopRequest`` also
+ends it within the round, which is then undone.
+"""
 Log = Callable[[str], None]
 """Called with each line that a user should see."""
 
@@ -76,9 +80,10 @@ def run(
         )
     directory = out if isinstance(out, RunDirectory) else RunDirectory(out)
     with directory.claimed():
-        simulation = Simulation(scenario, learning=learning)
-        job.warn(simulation)
-        chosen = _bound(simulation, policy)
+        with job.building("interrupted before the first round; nothing was written"):
+            simulation = Simulation(scenario, learning=learning)
+            job.warn(simulation)
+            chosen = _bound(simulation, policy)
         session = directory.begin(
             scenario,
             simulation.state,
@@ -127,14 +132,15 @@ def resume(
         saved = directory.saved(scenario, initial_state(scenario))
         if saved is None:
             job.log(f"{directory.path}: has no checkpoint; the run begins again")
-        simulation = Simulation(
-            scenario, learning=facts["learning"], numerics=facts.get("torch_numerics")
-        )
-        # The number of threads changes the order of sums, and with it the last bits.
-        _use_threads(facts["torch_threads"])
-        if saved is not None:
-            simulation.restore(saved)
-        chosen = _bound(simulation, policy)
+        with job.building(f"interrupted before a round; {_how_to_continue(directory.path)}"):
+            simulation = Simulation(
+                scenario, learning=facts["learning"], numerics=facts.get("torch_numerics")
+            )
+            # The number of threads changes the order of sums, and with it the last bits.
+            _use_threads(facts["torch_threads"])
+            if saved is not None:
+                simulation.restore(saved)
+            chosen = _bound(simulation, policy)
         session = directory.resume(
             scenario,
             simulation.state,
@@ -176,9 +182,8 @@ class _Job:
         memory = PolicyMemory(policy, simulation.policy_name, simulation.aggregator)
 
         def save() -> None:
-            session.save(
-                simulation.state, simulation.learner, memory.state_dict(simulation.state.round)
-            )
+            state = simulation.state
+            session.save(state, simulation.learner, memory.state_dict(state.round))
 
         with session:
             session.open()
@@ -188,7 +193,8 @@ class _Job:
                 memory.restore(saved.policy)
             every = simulation.scenario.trace.checkpoint_every
             self.observers.insert(0, DirectoryWriter(session, save, every))
-            if not self.finish(simulation, policy):
+            # Before the end of the first round there is nothing that resume could not do again.
+            if not self.finish(simulation, policy, memory) and simulation.state.round:
                 save()
             self._require_end(simulation, session.folder)
             session.keep_adapter(simulation.learner)
@@ -198,33 +204,74 @@ class _Job:
         for line in [*simulation.scenario.warnings(), *simulation.world.file_warnings()]:
             self.log(f"warning: {line}")
 
-    def finish(self, simulation: Simulation, policy: Policy) -> bool:
-        """Run the remaining rounds; return whether the run was not stopped."""
+    def finish(
+        self, simulation: Simulation, policy: Policy, memory: PolicyMemory | None = None
+    ) -> bool:
+        """Run the remaining rounds; return whether the run was not stopped.
+
+        A stopped run is in the state after its last complete round.
+        """
         if self.stop():
             return False
-        tables = simulation.initial_tables()
+        try:
+            with act_at_once(self.stop):
+                tables = simulation.initial_tables()
+        except Stopped:
+            return False
         if tables:
             for observer in self.observers:
                 observer.on_start(tables)
         with simulation.errors:
-            while (state := simulation.observe()) is not None:
-                answer = call_policy(policy, state, simulation.policy_name)
-                record = simulation.step(answer)
+            while (record := self._round(simulation, policy, memory)) is not None:
                 notify_policy(policy, record, simulation.policy_name)
                 for observer in self.observers:
                     observer.on_round(record)
                 if self.stop():
                     return False
+        if self.stop():
+            return False
         for line in simulation.world.file_warnings(simulation.state.time_s):
             self.log(f"warning: {line}")
         return True
 
+    def _round(
+        self, simulation: Simulation, policy: Policy, memory: PolicyMemory | None
+    ) -> RoundRecord | None:
+        """Run a round; None after the last one, or if the round was stopped and undone."""
+        before = RestorePoint.of(simulation, memory) if isinstance(self.stop, StopRequest) else None
+        try:
+            with act_at_once(self.stop if before else _never):
+                state = simulation.observe()
+                if state is None:
+                    return None
+                return simulation.step(call_policy(policy, state, simulation.policy_name))
+        except Stopped:
+            assert before is not None, "a round that cannot be undone is not stopped within"
+            before.restore()
+            return None
+
+    @contextmanager
+    def building(self, line: str) -> Iterator[None]:
+        """Let a stop signal act while a run is built; ``line`` reports it.
+
+        Raises:
+            Interrupted: a signal has arrived.
+        """
+        try:
+            with act_at_once(self.stop):
+                yield
+        except Stopped:
+            raise Interrupted(line) from None
+
     def _require_end(self, simulation: Simulation, folder: Path) -> None:
         if simulation.state.round < simulation.scenario.rounds:
             raise Interrupted(
-                f"interrupted after round {simulation.state.round}; "
-                f"continue with: airtune resume {shlex.quote(str(folder))}"
+                f"interrupted after round {simulation.state.round}; {_how_to_continue(folder)}"
             )
+
+
+def _how_to_continue(folder: Path) -> str:
+    return f"continue with: airtune resume {shlex.quote(str(folder))}"
 
 
 def _require_policy(folder: Path, former: str | None, policy: Policy | None) -> None:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -130,11 +131,19 @@ def _work(task: Task, threads: int, connection: Connection) -> None:
             import torch
 
             torch.set_num_threads(min(threads, torch.get_num_threads()))
+        watch = threading.Thread(target=_stop_without_parent, args=(parent,), daemon=True)
+        watch.start()
         try:
-            result = execute(task, lambda: asked() or not parent.is_alive())
+            result = execute(task, asked)
         except RunError as error:
             result = "failed", str(error)
         connection.send(result)
+
+
+def _stop_without_parent(parent: BaseProcess) -> None:
+    """Send the signal to stop to this process when its parent has ended."""
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _exit_message(code: int) -> str:
