@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import numpy as np
 import typer
 from rich.console import Console
 
@@ -147,7 +148,9 @@ def validate(
     if no_plugins and loaded.plugins():
         print(f"{scenario}: valid apart from that code and its options")
         return
-    lines = [*loaded.warnings(), *build_world(loaded).file_warnings()]
+    # Unphysical numbers overflow here; a run with such numbers ends with an error.
+    with np.errstate(all="ignore"):
+        lines = [*loaded.warnings(), *build_world(loaded).file_warnings()]
     for line in [*lines, *feasibility_warnings(loaded)]:
         _stderr(f"warning: {line}")
     print(f"{scenario}: valid")
