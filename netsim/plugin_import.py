@@ -7,7 +7,7 @@ Python's standard library and ``__main__`` modules have no plug-ins and are neve
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
@@ -21,8 +21,6 @@ from typing import Any, Final, TypeVar, final
 from pydantic import (
     TypeAdapter,
     ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
     WrapValidator,
 )
 from typing_extensions import override
@@ -77,9 +75,8 @@ def or_plugin(base: type[Any], group: str) -> WrapValidator:
     leads to a plug-in.
     """
 
-    def validated(
-        value: Any, built_in: ValidatorFunctionWrapHandler, info: ValidationInfo
-    ) -> object:
+    # The handler and the info of pydantic are protocols, which no runtime check can take.
+    def validated(value: Any, built_in: Callable[[Any], Any], info: Any) -> object:
         if isinstance(value, base):
             return value
         kind = value.get("kind") if isinstance(value, Mapping) else None

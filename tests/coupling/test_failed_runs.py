@@ -81,7 +81,7 @@ def test_an_infinite_loss_ends_the_run_and_keeps_the_earlier_rounds(
     )
     monkeypatch.setattr(
         "coupling.simulation.simulation.build_learner",
-        lambda scenario, learning: Diverging(first_round=6),
+        lambda scenario, **_: Diverging(first_round=6),
     )
 
     with pytest.raises(
