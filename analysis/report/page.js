@@ -20,9 +20,9 @@ function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-// Plotly reads <a>, <b>, <br> and entities in the texts of a figure.
+// Plotly reads <a>, <b>, <br>, entities and $formulas$ in the texts of a figure.
 function plain(text) {
-  return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("$", "&#36;");
 }
 
 function short(text) {
@@ -147,10 +147,16 @@ function tableRow(place) {
   return row;
 }
 
+// A number has to be one of the numbers in a run's name; another word may stand anywhere in it.
+function matches(place, word) {
+  const name = data.runs[place].name.toLowerCase();
+  if (Number.isNaN(Number(word))) return name.includes(word);
+  return name.split(/[\s,]+/).some((part) => part !== "" && Number(part) === Number(word));
+}
+
 function filterRuns() {
-  const words = $("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = (place) => [data.runs[place].name, ...data.table.rows[place].map(shownNumber)].join(" ").toLowerCase();
-  visible = new Set([...data.runs.keys()].filter((place) => words.every((word) => text(place).includes(word))));
+  const words = $("filter").value.toLowerCase().split(/[\s,=]+/).filter(Boolean);
+  visible = new Set([...data.runs.keys()].filter((place) => words.every((word) => matches(place, word))));
   showTable();
   showGroups();
 }

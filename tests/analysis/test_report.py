@@ -1,31 +1,18 @@
 """Report: its data, and its page in a browser, opened from disk and offline."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
+from support.browser import Watched
 from support.written_runs import SCENARIO, four_rounds, write_run
 
 import analysis
 from analysis.report import page
 from analysis.report.data import report_data
 from analysis.report.downsampling import block_stats, evenly_spaced, numbers
-
-CHROMIUM = "/usr/bin/chromium"
-"""Debian's package ``chromium``, which ``.ci/run`` installs; without it these tests fail."""
-
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def scenario(policy: str, seed: int) -> dict[str, Any]:
@@ -39,45 +26,6 @@ def runs(tmp_path: Path) -> analysis.Runs:
             energy = {"energy_j": [1.0 * seed, 2.0, 3.0, 4.0]} if policy == "greedy" else {}
             four_rounds(tmp_path / "runs" / f"{policy}-{seed}", scenario(policy, seed), **energy)
     return analysis.load_many(tmp_path / "runs")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield started
-        started.close()
-
-
-class Watched:
-    """Page opened from disk, with its console messages and its requests."""
-
-    def __init__(self, browser: Browser, path: Path, size: tuple[int, int], *, scheme: Any) -> None:
-        context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
-        )
-        context.set_offline(True)
-        self.page: Page = context.new_page()
-        self.messages: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.messages.append(message.text))
-        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-ready]")
-
-    def drawn(self, plot: str, what: str) -> Any:
-        return self.page.evaluate(f"document.getElementById('{plot}').data.map((trace) => {what})")
-
-    def ratio(self, front: str, back: str) -> float:
-        """Return the WCAG contrast of two of the page's colours."""
-        light = []
-        for name in (front, back):
-            value = self.page.evaluate(f"color('{name}')").lstrip("#")
-            parts = np.array([int(value[start : start + 2], 16) / 255 for start in (0, 2, 4)])
-            linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-            light.append(float(linear @ [0.2126, 0.7152, 0.0722]))
-        return (max(light) + 0.05) / (min(light) + 0.05)
 
 
 @pytest.fixture
@@ -162,7 +110,9 @@ def test_curves_are_the_tables(browser: Browser, report: Path) -> None:
     assert opened.drawn("queue", "trace.y") == [[0, 1, 1, 0]]
     assert opened.drawn("map", "trace.marker && trace.marker.color")[-2] == [75, 25, 0]
     assert opened.page.locator("#comparison tr").count() == 9  # a heading and the metrics
-    row = opened.page.locator("#comparison tr", has_text="energy (J)").locator("td").all_inner_texts()
+    row = (
+        opened.page.locator("#comparison tr", has_text="energy (J)").locator("td").all_inner_texts()
+    )
     assert row[:5] == ["GS", "energy (J)", "8", "10.5", "2.5"]
 
 

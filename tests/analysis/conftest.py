@@ -1,0 +1,5 @@
+"""Fixtures of the tests of the analysis."""
+
+from support.browser import browser
+
+__all__ = ["browser"]

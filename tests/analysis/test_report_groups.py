@@ -1,0 +1,173 @@
+"""Report of a sweep in a browser: the table of runs, the groups, and what they hide."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+from support.browser import Watched
+from support.written_runs import SCENARIO, four_rounds
+
+import analysis
+from analysis.report import page
+from analysis.report.data import report_data
+
+
+def scenario(policy: str, seed: int, count: int) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "devices": {**SCENARIO["devices"], "count": count},
+        "scheduler": {**SCENARIO["scheduler"], "kind": policy},
+    }
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> analysis.Runs:
+    """Two policies with 3 and 5 devices and three seeds: four groups of three runs."""
+    for policy, more in (("exact", 0.0), ("greedy", 1.0)):
+        for count in (3, 5):
+            for seed in (1, 2, 3):
+                four_rounds(
+                    tmp_path / "runs" / f"{policy}-{count}-{seed}",
+                    scenario(policy, seed, count),
+                    air_time_s=[1.0, 4.0, 6.0, 6.0],
+                    energy_j=[count + seed + more, 2.0, 3.0, 4.0],
+                    virtual_queue_s=[0.0, 1.0, 1.0, 1e-13],
+                    arrived=[1, 2 if seed < 3 else 1, 1, 0],
+                )
+    return analysis.load_many(tmp_path / "runs")
+
+
+@pytest.fixture
+def report(runs: analysis.Runs, tmp_path: Path) -> Path:
+    path = tmp_path / "report.html"
+    path.write_text(page(runs), encoding="utf-8")
+    return path
+
+
+def column(opened: Watched, heading: str) -> list[str]:
+    """Return the shown cells of one column of the table of runs."""
+    place = opened.texts("#table th").index(heading) + 1
+    return opened.texts(f"#table tbody td:nth-child({place})")
+
+
+def lines(opened: Watched, plot: str) -> list[str]:
+    """Return the names of the curves of a plot, without their bands."""
+    shown = opened.drawn(plot, "trace.line.width && trace.name")
+    return [name for name in shown if name]
+
+
+def test_a_heading_sorts_the_runs_both_ways(browser: Browser, report: Path) -> None:
+    opened = Watched(browser, report, (1280, 900), scheme="light")
+    heading = opened.page.locator("#table th button", has_text="energy (J)")
+
+    heading.click()
+    rising = [float(cell) for cell in column(opened, "energy (J)")]
+    assert rising == sorted(rising)
+    assert len(rising) == 12
+    assert opened.page.locator("th[aria-sort=ascending]").inner_text().startswith("energy")
+    heading.click()
+    assert [float(cell) for cell in column(opened, "energy (J)")] == rising[::-1]
+    assert opened.messages == []
+
+
+def test_the_filter_hides_runs_and_their_groups(browser: Browser, report: Path) -> None:
+    opened = Watched(browser, report, (1280, 900), scheme="light")
+    assert len(lines(opened, "group-energy")) == 4
+
+    opened.page.fill("#filter", "GREEDY count 5")
+
+    assert opened.page.locator("#count").inner_text() == "3 of 12 runs"
+    assert column(opened, "policy") == ["greedy"] * 3
+    assert lines(opened, "group-energy") == ["GS, count = 5"]
+    assert opened.page.locator("#legend li:visible").all_inner_texts() == [
+        "GS, count = 5 (3 seeds)"
+    ]
+    opened.page.fill("#filter", "no such run")
+    assert opened.page.locator("#count").inner_text() == "0 of 12 runs"
+    assert lines(opened, "group-energy") == []
+    assert opened.messages == []
+
+
+def test_groups_show_means_and_bands(browser: Browser, report: Path) -> None:
+    opened = Watched(browser, report, (1280, 900), scheme="light")
+    opened.page.fill("#filter", "greedy count=5")
+
+    lower, upper, center = opened.drawn("group-arrived", "[trace.y, trace.fill]")
+    assert upper[1] == "tonexty"
+    assert center[0] == pytest.approx([100.0, 250 / 3, 100.0], abs=1e-3)
+    # Student's t with 2 degrees of freedom; the interval is cut at 100 %.
+    assert lower[0][1] == pytest.approx(250 / 3 - 4.30265 * 50 / 3, abs=1e-3)
+    assert upper[0][1] == 100.0
+    opened.page.select_option("#band", "range")
+    lower, upper, _ = opened.drawn("group-arrived", "trace.y")
+    assert (lower[1], upper[1]) == (50, 100)
+
+
+def test_every_curve_follows_the_chosen_clock(browser: Browser, runs: analysis.Runs) -> None:
+    path = Path(runs[0].name).parent.parent / "air.html"
+    path.write_text(page(runs, "air"), encoding="utf-8")
+    opened = Watched(browser, path, (1280, 900), scheme="light")
+
+    for plot in ("accuracy", "loss", "group-scheduled", "group-energy", "scheduled", "queue"):
+        title = opened.page.evaluate(f"document.getElementById('{plot}').layout.xaxis.title.text")
+        assert title == "time on air (s)", plot
+    assert max(opened.drawn("scheduled", "trace.x")[0]) == 6  # 1 + 3 + 2 + 0 s, not 8 s
+    assert opened.messages == []
+
+
+def test_a_click_on_a_run_shows_its_details(browser: Browser, report: Path) -> None:
+    opened = Watched(browser, report, (1280, 900), scheme="light")
+
+    opened.page.get_by_label("show policy greedy, seed 3, count 5").click()
+
+    assert 'kind = "greedy"' in opened.texts("#scenario")[0]
+    assert "seed = 3" in opened.texts("#scenario")[0]
+    assert opened.page.locator("tr[aria-selected=true]").count() == 1
+    assert opened.drawn("energy", "trace.y") == [[6, 2, 0]]
+    assert opened.drawn("scheduled", "trace.name")[-1] == "arrived"
+
+
+def test_every_column_can_be_reached_on_a_phone(browser: Browser, report: Path) -> None:
+    opened = Watched(browser, report, (390, 844), scheme="light")
+
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
+    for table in ("table", "comparison"):
+        unreachable = opened.page.evaluate(
+            """(name) => {
+              const table = document.getElementById(name), box = table.parentElement;
+              const cells = [...table.rows[1].cells], out = [];
+              for (const cell of cells) {
+                box.scrollLeft = cell.offsetLeft + cell.offsetWidth - box.clientWidth;
+                const end = cell.getBoundingClientRect(), frame = box.getBoundingClientRect();
+                const own = document.elementFromPoint;
+                box.scrollIntoView({ block: "center" });
+                const at = cell.getBoundingClientRect();
+                const front = own.call(document, at.right - 6, at.top + at.height / 2);
+                if (end.right > frame.right + 1 || !cell.contains(front)) out.push(cell.cellIndex);
+              }
+              return out;
+            }""",
+            table,
+        )
+        assert unreachable == [], table
+    assert opened.messages == []
+
+
+def test_policies_are_compared_within_each_value(runs: analysis.Runs) -> None:
+    shown = report_data(runs)["comparison"]
+
+    energy = [row for row in shown["rows"] if row[2] == "energy (J)"]
+    assert shown["keys"] == ["count", "policy"]
+    assert [row[:2] for row in energy] == [[3, "GS"], [5, "GS"]]
+    assert [row[5] for row in energy] == [1, 1]
+
+
+def test_numbers_below_a_billionth_of_their_scale_are_0(runs: analysis.Runs) -> None:
+    shown = report_data(runs)
+
+    assert shown["runs"][0]["series"]["queue"]["mean"] == [0, 1, 1, 0]
+    curve = shown["groups"]["groups"][0]["curves"]["queue"]["round"]
+    assert curve["center"] == [0, 1, 1, 0]
+    place = [entry["label"] for entry in shown["table"]["columns"]].index("Q(T) / (T budget)")
+    assert {row[place] for row in shown["table"]["rows"]} == {0}
