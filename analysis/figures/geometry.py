@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.figures.style import Options, panels, shown
+from analysis.figures.style import Options, legend, panels, shown
 from analysis.groups import groups
 from analysis.metrics import participation
 from analysis.run import Run
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 """Largest number of maps beside each other."""
 
+_NARROWEST_IN = 1.6
+"""Smallest width of a map with its labels, in inches."""
+
 TRACK_POINTS = 300
 """Number of positions that draw a device's track, evenly spaced over the rounds."""
 
@@ -28,6 +31,8 @@ def geometry(runs: Runs, options: Options) -> "Figure":
     """
     lines = groups(runs, order=options.order)
     columns = min(len(lines), _COLUMNS)
+    if options.size_in is not None:
+        columns = min(columns, max(1, int(options.size_in[0] / _NARROWEST_IN)))
     figure, rows = panels(options, -(-len(lines) // columns), columns)
     places = [axes for row in rows for axes in row]
     maximum = max(float(participation(group.runs[0]).share.max()) for group in lines) * 100.0
@@ -39,7 +44,10 @@ def geometry(runs: Runs, options: Options) -> "Figure":
         name = f"{group.name}, seed {group.runs[0].scenario.get('seed')}"
         axes.set_title(shown(name, options, columns), fontsize="small")
         axes.set(xlabel="x (m)", ylabel="y (m)")
-    figure.colorbar(drawn, ax=places, label="rounds scheduled (%)")
+    figure.colorbar(
+        drawn, ax=places, label="rounds scheduled (%)", location="bottom", shrink=0.8, aspect=40
+    )
+    legend(figure, options)
     return figure
 
 
@@ -52,7 +60,7 @@ def _map(axes: "Axes", run: Run, maximum: float) -> Any:
             points = track.iloc[:: max(1, len(track) // TRACK_POINTS)]
             axes.plot(points.x_m, points.y_m, color="#999999", linewidth=0.6, zorder=1)
     server = run.scenario.get("cell", {}).get("position_m", [0.0, 0.0])
-    axes.plot(*server, marker="^", color="black", markersize=9, linestyle="none", label="server")
+    axes.plot(*server, marker="^", color="black", markersize=6, linestyle="none", label="server")
     placement = run.scenario["devices"].get("placement", {})
     if placement.get("kind") == "disc" and "center_m" in placement:
         _outline(axes, placement["center_m"], placement["radius_m"])
@@ -68,7 +76,6 @@ def _map(axes: "Axes", run: Run, maximum: float) -> Any:
         zorder=2,
     )
     axes.set_aspect("equal", adjustable="datalim")
-    axes.legend(loc="upper left")
     return drawn
 
 

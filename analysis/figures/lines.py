@@ -47,6 +47,8 @@ def panel(
     if axis != "round" and ends and max(ends) > WIDE * min(ends) > 0:
         axes.set_xscale("log")
         axes.set_xlim(left=min(ends) / 30)
+    if name == "arrived_share":
+        axes.set_ylim(0.0, 1.05 * quantity.maximum)
     averaged = f"\n(mean of {window} rounds)" if window > 1 else ""
     label = label_of(quantity, groups)
     axes.set(xlabel=axis_label(axis), ylabel=f"{label}{averaged}")
@@ -55,7 +57,7 @@ def panel(
 def label_of(quantity: Quantity, groups: list[Group]) -> str:
     """Return the label of a quantity, with the number over the seeds if that is not the mean."""
     if quantity.statistic == "mean" or all(len(group.runs) == 1 for group in groups):
-        return quantity.label
+        return quantity.label.replace(", ", ",\n")
     name, _, unit = quantity.label.rpartition(" (")
     return f"{name},\n{quantity.statistic} ({unit}"
 

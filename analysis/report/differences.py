@@ -1,25 +1,13 @@
 """Differences of a report: paired comparisons within each value of the other keys."""
 
-from typing import Any, Final
+from typing import Any
 
 from analysis.comparison import compare
 from analysis.errors import TraceError
 from analysis.groups import display, policy_name, without_rounding
 from analysis.report.downsampling import number
-from analysis.report.runs_table import key_value
+from analysis.report.runs_table import SUMMARY, key_value
 from analysis.runs import Runs, scenario_value
-
-_LABELS: Final = {
-    "scheduled_mean": "devices scheduled, mean",
-    "delay_mean_s": "round delay, mean (s)",
-    "delay_median_s": "round delay, median (s)",
-    "virtual_queue_per_budget": "Q(T) / (T budget)",
-    "jain_fairness": "Jain fairness",
-    "energy_j": "energy (J)",
-    "simulated_s": "simulated time (s)",
-    "air_time_s": "time on air (s)",
-    "accuracy_last": "last test accuracy",
-}
 
 
 def differences(runs: Runs) -> dict[str, Any]:
@@ -69,12 +57,17 @@ def _combinations(runs: Runs, keys: list[str]) -> dict[tuple[Any, ...], Runs]:
 
 
 def _numbers(row: dict[Any, Any]) -> list[str | float | None]:
+    known = SUMMARY.get(row["metric"])
+    label, factor = display(row["metric"]), 1.0
+    if known is not None:
+        label = f"{known.label} ({known.unit})" if known.unit else known.label
+        factor = known.factor
     scale = max(abs(row["baseline"]), abs(row["value"]), 0.0)
     cleaned = [
-        number(float(without_rounding(row[key], scale)))
+        number(factor * float(without_rounding(row[key], scale)))
         for key in ("baseline", "value", "difference", "low", "high")
     ]
-    return [_LABELS.get(row["metric"], display(row["metric"])), *cleaned, int(row["pairs"])]
+    return [label, *cleaned, int(row["pairs"])]
 
 
 def _where(keys: list[str], values: tuple[Any, ...]) -> str:

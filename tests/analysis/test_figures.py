@@ -133,6 +133,22 @@ def test_the_map_shows_positions_and_participation(runs: analysis.Runs) -> None:
     np.testing.assert_allclose(track, [[100, 10], [100, 20], [100, 30], [100, 40]])
 
 
+def test_five_maps_fit_a_column(tmp_path: Path) -> None:
+    for policy in ("all_in", "algorithm1", "exact", "greedy", "aaba"):
+        four_rounds(tmp_path / policy, scenario(policy, 1))
+
+    figure = draw("geometry", analysis.load_many(tmp_path), "print", size=(3.4, None))
+
+    figure.draw_without_rendering()  # a warning of matplotlib is an error
+    assert len(figure.legends[0].get_texts()) == 1
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    for place, box in enumerate(boxes):
+        assert min(box.x0, box.y0) >= -1, place
+        assert box.x1 <= figure.bbox.width + 1, place
+        assert not any(box.overlaps(other) for other in boxes[:place]), place
+    assert min(axes.get_window_extent().width for axes in figure.axes) > 0.9 * figure.dpi
+
+
 def test_participation_is_ranked(runs: analysis.Runs) -> None:
     figure = draw("participation", runs)
 
@@ -292,7 +308,7 @@ def test_the_order_of_the_legend_can_be_chosen(runs: analysis.Runs) -> None:
         draw("queue", runs, order=["gredy"])
 
 
-@pytest.mark.parametrize("name", ["queue", "learning", "participation", "budget", "runtime"])
+@pytest.mark.parametrize("name", ["queue", "learning", "arrivals", "budget", "runtime", "energy"])
 def test_five_policies_fit_a_column(tmp_path: Path, name: str) -> None:
     for policy in ("all_in", "algorithm1", "exact", "greedy", "aaba"):
         for seed in (1, 2):
@@ -309,6 +325,7 @@ def test_five_policies_fit_a_column(tmp_path: Path, name: str) -> None:
         tight = axes.get_tightbbox()
         assert tight.x0 >= -1, axes
         assert tight.x1 <= figure.bbox.width + 1, axes
+        assert tight.y0 >= -1, axes
         assert tight.y1 <= legend.y0 + 1, axes
         assert axes.get_window_extent().height > 0.6 * figure.dpi, axes
 

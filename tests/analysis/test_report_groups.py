@@ -161,6 +161,8 @@ def test_policies_are_compared_within_each_value(runs: analysis.Runs) -> None:
     assert shown["keys"] == ["count", "policy"]
     assert [row[:2] for row in energy] == [[3, "GS"], [5, "GS"]]
     assert [row[5] for row in energy] == [1, 1]
+    accuracy = [row[2:6] for row in shown["rows"] if row[2] == "last test accuracy (%)"]
+    assert accuracy == [["last test accuracy (%)", 80, 80, 0]] * 2
 
 
 def test_numbers_below_a_billionth_of_their_scale_are_0(runs: analysis.Runs) -> None:
