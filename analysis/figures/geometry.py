@@ -60,10 +60,17 @@ def _map(axes: "Axes", run: Run, maximum: float) -> Any:
             points = track.iloc[:: max(1, len(track) // TRACK_POINTS)]
             axes.plot(points.x_m, points.y_m, color="#999999", linewidth=0.6, zorder=1)
     server = run.scenario.get("cell", {}).get("position_m", [0.0, 0.0])
-    axes.plot(*server, marker="^", color="black", markersize=6, linestyle="none", label="server")
+    axes.plot(
+        *map(float, server[:2]),
+        marker="^",
+        color="black",
+        markersize=6,
+        linestyle="none",
+        label="server",
+    )
     placement = run.scenario["devices"].get("placement", {})
-    if placement.get("kind") == "disc" and "center_m" in placement:
-        _outline(axes, placement["center_m"], placement["radius_m"])
+    if placement.get("kind") == "disc":
+        _outline(axes, placement.get("center_m"), placement.get("radius_m"))
     drawn = axes.scatter(
         last.x_m,
         last.y_m,
@@ -79,8 +86,13 @@ def _map(axes: "Axes", run: Run, maximum: float) -> Any:
     return drawn
 
 
-def _outline(axes: "Axes", center_m: list[float], radius_m: float) -> None:
+def _outline(axes: "Axes", center_m: Any, radius_m: Any) -> None:
+    """Draw the disc of a placement, if its center and its radius are numbers."""
+    try:
+        x_center_m, y_center_m, radius = (float(entry) for entry in (*center_m, radius_m))
+    except (TypeError, ValueError):
+        return
     turn = np.linspace(0.0, 2.0 * np.pi, 181)
-    x_m = center_m[0] + radius_m * np.cos(turn)
-    y_m = center_m[1] + radius_m * np.sin(turn)
+    x_m = x_center_m + radius * np.cos(turn)
+    y_m = y_center_m + radius * np.sin(turn)
     axes.plot(x_m, y_m, color="#999999", linewidth=0.6, linestyle="--")

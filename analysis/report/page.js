@@ -191,6 +191,7 @@ function showGroup(plot, quantity, zero) {
     traces.push(trainingLoss());
     traces[0].name = "test loss";
     plan.showlegend = true;
+    plan.yaxis.title.text = "loss (nat)";
   }
   Plotly.react(plot, traces, zero ? fromZero(plan) : plan, CONFIG);
 }

@@ -133,6 +133,30 @@ def test_the_map_shows_positions_and_participation(runs: analysis.Runs) -> None:
     np.testing.assert_allclose(track, [[100, 10], [100, 20], [100, 30], [100, 40]])
 
 
+@pytest.mark.parametrize(
+    ("center_m", "radius_m", "outlines"),
+    [([300.0, 0.0], 50.0, 1), ([0.0, 0.0, 9.0], 50.0, 0), ("ab", 50.0, 0), ([0.0, 0.0], [], 0)],
+)
+def test_a_disc_that_is_none_has_no_outline(
+    tmp_path: Path, center_m: Any, radius_m: Any, outlines: int
+) -> None:
+    placement = {"kind": "disc", "center_m": center_m, "radius_m": radius_m}
+    four_rounds(
+        tmp_path / "run",
+        {
+            "cell": {"position_m": [1, 2.0, 25.0]},
+            "devices": {**SCENARIO["devices"], "placement": placement},
+        },
+    )
+
+    drawn = draw("geometry", analysis.load_many(tmp_path)).axes[0].get_lines()
+
+    dashed = [entry for entry in drawn if entry.get_linestyle() == "--"]
+    server = [entry.get_xydata().tolist() for entry in drawn if entry.get_marker() == "^"]
+    assert len(dashed) == outlines
+    assert server == [[[1.0, 2.0]]]
+
+
 def test_five_maps_fit_a_column(tmp_path: Path) -> None:
     for policy in ("all_in", "algorithm1", "exact", "greedy", "aaba"):
         four_rounds(tmp_path / policy, scenario(policy, 1))
