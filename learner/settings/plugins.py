@@ -59,7 +59,7 @@ def load_class(
     if ":" not in kind:
         points = installed(group) if group is not None else {}
         if kind not in points:
-            raise ValueError(f"there is no {kind!r}")
+            raise ValueError(f"'{kind}' is not known")
         module, name = points[kind].module, points[kind].attr
     try:
         member = getattr(load(module), name)

@@ -62,9 +62,14 @@ def test_without_a_wall_time_its_summary_has_none(written: Path) -> None:
     assert analysis.summary(run)["wall_s"] is None
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "battery"])
 def test_every_figure_draws_it(name: str, written: Path) -> None:
     assert draw(name, analysis.Runs([in_memory(written)])).axes
+
+
+def test_the_figure_of_batteries_needs_a_run_with_batteries(written: Path) -> None:
+    with pytest.raises(analysis.TraceError, match="has no batteries"):
+        draw("battery", analysis.Runs([in_memory(written)]))
 
 
 def test_it_has_a_report_a_timeline_and_a_place_in_comparisons(written: Path) -> None:

@@ -80,14 +80,14 @@ def test_it_compares_with_a_run_of_schema_2(new: Path) -> None:
     runs = analysis.load_many([OLD, new])
 
     assert list(runs.keys) == ["policy", "seed"]
-    table = analysis.compare(runs, metrics=["delay_mean_s", "accuracy_last"])
+    table = analysis.compare(runs, metrics=["delay_median_s", "accuracy_last"])
     assert table.policy.tolist() == ["greedy", "greedy"]
     assert table.difference.tolist() == [0.0, 0.0]
     assert runs.table("transfers").leg.unique().tolist() == ["payload"]
     assert [len(runs) for runs in runs.groups("scheduler.csi.kind").values()] == [2]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [name for name in FIGURES if name != "battery"])
 def test_every_figure_shows_it_beside_a_run_of_schema_2(name: str, new: Path) -> None:
     figure = draw(name, analysis.load_many([OLD, new]))
 
