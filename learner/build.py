@@ -108,7 +108,10 @@ def _prepare_sets(
             prepare(labelled, processor, architecture, config=model.config) for labelled in sets
         ]
     tokenizer = load_tokenizer(settings.model, model.config.vocab_size)
-    return [tokenize(labelled, tokenizer, settings.max_tokens) for labelled in sets]
+    segments = getattr(model.config, "type_vocab_size", None)
+    return [
+        tokenize(labelled, tokenizer, settings.max_tokens, segments=segments) for labelled in sets
+    ]
 
 
 def _choose_attention(split: Split, samples: Dataset, token_budget: int) -> None:

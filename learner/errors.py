@@ -55,6 +55,6 @@ class StateError(ValueError):
     """A saved state is damaged, or it belongs to another learner."""
 
 
-def one_line(error: BaseException, limit: int = _LIMIT) -> str:
+def one_line(error: BaseException | str, limit: int = _LIMIT) -> str:
     """Return the text of an error on one line, at most ``limit`` characters of it."""
     return " ".join(str(error).split())[:limit]

@@ -189,6 +189,8 @@ class _Job:
             session.open()
             if saved is None and simulation.learner.partition is not None:
                 self.log(simulation.learner.partition.summary())
+                if simulation.learner.partition.files:
+                    self.log(simulation.learner.partition.files)
             if saved is not None:
                 memory.restore(saved.policy)
             every = simulation.scenario.trace.checkpoint_every

@@ -1,7 +1,9 @@
 """Samples from the Hugging Face hub or its local cache."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import final
 
@@ -90,25 +92,49 @@ def read_hub(name: str, hub_set: HubSet) -> RawTables:
 
 
 def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
-    import datasets
-
     problem = ""
     for split in splits:
         try:
-            loaded = datasets.load_dataset(
-                hub_set.repository,
-                hub_set.configuration,
-                split=split,
-                cache_dir=os.environ.get("HF_DATASETS_CACHE"),
-            )
+            return _load(hub_set, split)
         # Each format of a data set raises its own errors.
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = one_line(error, limit=150)
+        except Exception as error:
+            reason = one_line(_cause(error), limit=150)
             problem = (
                 problem
                 or f"'{name}' cannot be loaded ({reason}); learner.data.path takes a local copy"
             )
-            continue
-        # Images stay encoded: a decoded set would not fit into memory.
-        return loaded.with_format("arrow")[:].to_pandas()
-    raise LearnerInputError(KEY, problem)
+            if len(splits) == 1 or split == splits[-1]:
+                raise LearnerInputError(KEY, problem) from error
+    raise AssertionError("there is a split")
+
+
+def _load(hub_set: HubSet, split: str) -> pd.DataFrame:
+    """Return a split as a table; its images stay encoded, and come from files of their own, too."""
+    import datasets
+    from datasets.table import embed_table_storage
+
+    load = partial(
+        datasets.load_dataset,
+        hub_set.repository,
+        hub_set.configuration,
+        split=split,
+        cache_dir=os.environ.get("HF_DATASETS_CACHE"),
+    )
+    loaded = load()
+    if loaded.info.builder_name == "csv":
+        # Words stay words: "NA" is not missing, and 007 is not 7. A cache that was filled by others
+        # has the columns as they are guessed.
+        with suppress(Exception):
+            loaded = load(keep_default_na=False, dtype=str)
+    # Images stay encoded: a decoded set would not fit into memory.
+    table = loaded.with_format("arrow")[:]
+    if any(isinstance(feature, datasets.Image) for feature in loaded.features.values()):
+        table = embed_table_storage(table)
+    return table.to_pandas()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error from which a library's general one comes."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

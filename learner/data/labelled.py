@@ -1,9 +1,10 @@
 """Labelled texts or images from a table, with its columns checked."""
 
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from PIL import Image
 
 from learner.errors import LearnerInputError, one_line
 from learner.settings import Columns
+
+_NUMBER: Final = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 
 
 @final
@@ -26,6 +29,17 @@ class LabelledDataset:
     images: list[bytes] = field(default_factory=list)
     groups: Int[ndarray, " S"] | None = None
     """Group of each sample: the number of its value in the column of a natural partition."""
+    split: str = ""
+    """Name of the split, for texts of errors."""
+    rows: Int[ndarray, " S"] | None = None
+    """Row of each sample in its table; None where the samples are the table."""
+    files: str = ""
+    """One line about the files that were read, where a split has several."""
+
+    def place(self, sample: int) -> str:
+        """Return the place of a sample in its table, as a text."""
+        row = sample if self.rows is None else self.rows[sample]
+        return f"row {row} of the {self.split} split"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -37,6 +51,9 @@ class LabelledDataset:
             labels=self.labels[rows],
             images=[self.images[row] for row in rows] if self.images else [],
             groups=None if self.groups is None else self.groups[rows],
+            split=self.split,
+            rows=rows if self.rows is None else self.rows[rows],
+            files=self.files,
         )
 
 
@@ -56,6 +73,26 @@ def from_frame(
     Raises:
         LearnerInputError: a column is missing, or it holds something else than it should.
     """
+    require_columns(frame, columns, group, key=key, split=split)
+    if frame.empty:
+        raise LearnerInputError(key, f"the {split} split has no samples")
+    return LabelledDataset(
+        texts=tuple(_texts(frame[name], key, split) for name in columns.text or ()),
+        labels=_labels(frame[columns.label], columns.classes, classes, key=key, split=split),
+        images=[] if columns.image is None else _images(frame[columns.image], key, split),
+        groups=None if group is None else _groups(frame[group], key, split),
+        split=split,
+    )
+
+
+def require_columns(
+    frame: pd.DataFrame, columns: Columns, group: str | None, *, key: str, split: str
+) -> None:
+    """Refuse a table that lacks a column.
+
+    Raises:
+        LearnerInputError: the text names the first missing column.
+    """
     read = columns.text or (columns.image or "",)
     for name in (*read, columns.label, *([] if group is None else [group])):
         if name not in frame.columns:
@@ -63,46 +100,134 @@ def from_frame(
             raise LearnerInputError(
                 key, f"the {split} split has no column '{name}'; there are: {names}"
             )
-    if frame.empty:
-        raise LearnerInputError(key, f"the {split} split has no samples")
-    return LabelledDataset(
-        texts=tuple(_texts(frame[name], key, split) for name in columns.text or ()),
-        labels=_labels(frame[columns.label], columns.classes, classes, key=key, split=split),
-        images=[] if columns.image is None else _images(frame[columns.image], key, split),
-        groups=None if group is None else pd.factorize(frame[group].astype(str), sort=True)[0],
-    )
 
 
-def _texts(column: "pd.Series[str]", key: str, split: str) -> list[str]:
-    if not all(isinstance(text, str) for text in column):
-        raise LearnerInputError(key, f"column '{column.name}' of the {split} split is not all text")
-    return column.tolist()
+def _texts(column: "pd.Series[Any]", key: str, split: str) -> list[str]:
+    texts = column.tolist()
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            problem = "has no text" if _is_missing(text) else f"is {_shown(text)}, not text"
+            raise LearnerInputError(key, f"{_place(column, row, split)} {problem}")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            problem = f"{_place(column, row, split)} has half of a character (a lone surrogate)"
+            raise LearnerInputError(key, problem) from None
+    return texts
+
+
+def _groups(column: "pd.Series[Any]", key: str, split: str) -> Int[ndarray, " S"]:
+    values = [
+        "" if _is_missing(value) else str(value).strip() if isinstance(value, str) else str(value)
+        for value in column.tolist()
+    ]
+    without = [row for row, value in enumerate(values) if not value]
+    if without:
+        problem = (
+            f"column '{column.name}' of the {split} split has no value in {len(without)} of "
+            f"{len(values)} rows, the first is row {without[0]}; the rows of a device need one"
+        )
+        raise LearnerInputError(key, problem)
+    return pd.factorize(np.array(values, dtype=object), sort=True)[0]
 
 
 def _labels(
-    column: "pd.Series[int]", names: Sequence[str] | None, classes: int, key: str, split: str
+    column: "pd.Series[Any]", names: Sequence[str] | None, classes: int, key: str, split: str
 ) -> Int[ndarray, " S"]:
     if names is not None:
         numbers = {name: number for number, name in enumerate(names)}
-        for label in column.unique():
-            if label not in numbers:
-                problem = f"label '{label}' in the {split} split is not one of: {', '.join(names)}"
-                raise LearnerInputError(key, problem)
-        return column.map(numbers).to_numpy(np.int64)
-    labels = column.to_numpy()
-    if not np.issubdtype(labels.dtype, np.integer):
-        problem = (
-            f"column '{column.name}' of the {split} split holds no class numbers; "
-            "learner.data.columns.classes may name the classes"
+        return np.array(
+            [
+                _named_class(column, row, value, numbers=numbers, key=key, split=split)
+                for row, value in enumerate(column.tolist())
+            ],
+            dtype=np.int64,
         )
-        raise LearnerInputError(key, problem)
-    outside = labels[(labels < 0) | (labels >= classes)]
+    labels = class_numbers(column, key, split)
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
+        row = outside[0]
         problem = (
-            f"label {outside[0]} in the {split} split is not one of the classes 0 to {classes - 1}"
+            f"label {labels[row]} in row {row} of the {split} split is not one of the classes 0 to "
+            f"{classes - 1}"
         )
         raise LearnerInputError(key, problem)
-    return labels.astype(np.int64)
+    return labels
+
+
+def _named_class(
+    column: "pd.Series[Any]",
+    row: int,
+    value: object,
+    *,
+    numbers: Mapping[str, int],
+    key: str,
+    split: str,
+) -> int:
+    _require_label(column, row, value, key=key, split=split)
+    for text in _spellings(value):
+        if text in numbers:
+            return numbers[text]
+    names = ", ".join(numbers)
+    problem = f"label '{value}' in row {row} of the {split} split is not one of: {names}"
+    raise LearnerInputError(key, problem)
+
+
+def _spellings(value: object) -> list[str]:
+    """Return the texts that may stand for a label in the names of the classes."""
+    text = str(value)
+    if isinstance(value, bool):
+        return [text, text.lower()]
+    if isinstance(value, float):
+        return [text, text.removesuffix(".0")]
+    return [text, text.strip()]
+
+
+def class_numbers(column: "pd.Series[Any]", key: str, split: str) -> Int[ndarray, " S"]:
+    """Return a column of class numbers; those of a CSV file are texts.
+
+    Raises:
+        LearnerInputError: a label is missing or no whole number; the text names its row.
+    """
+    if pd.api.types.is_integer_dtype(column) and not column.hasnans:
+        return column.to_numpy(np.int64)
+    numbers = []
+    for row, value in enumerate(column.tolist()):
+        _require_label(column, row, value, key=key, split=split)
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole and not (isinstance(value, str) and _NUMBER.fullmatch(value)):
+            problem = (
+                f"{_place(column, row, split)} is {_shown(value)}, no class number; "
+                "learner.data.columns.classes may name the classes"
+            )
+            raise LearnerInputError(key, problem)
+        numbers.append(int(value))
+    return np.array(numbers, dtype=np.int64)
+
+
+def _require_label(
+    column: "pd.Series[Any]", row: int, value: object, *, key: str, split: str
+) -> None:
+    if _is_missing(value) or (isinstance(value, str) and not value.strip()):
+        raise LearnerInputError(key, f"{_place(column, row, split)} has no label")
+
+
+def _is_missing(value: object) -> bool:
+    return (
+        value is None
+        or value is pd.NA
+        or value is pd.NaT
+        or (isinstance(value, float) and value != value)
+    )
+
+
+def _place(column: "pd.Series[Any]", row: int, split: str) -> str:
+    return f"row {row} in column '{column.name}' of the {split} split"
+
+
+def _shown(value: object) -> str:
+    text = one_line(repr(value), limit=40)
+    return f"{text} ({type(value).__name__})"
 
 
 def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
@@ -110,23 +235,32 @@ def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
     for row, value in enumerate(column):
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
-            problem = (
-                f"row {row} in column '{column.name}' of the {split} split holds no bytes of an "
-                "image"
-            )
+            problem = f"{_place(column, row, split)} holds no bytes of an image"
             raise LearnerInputError(key, problem)
         try:
             decode(content)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+        # Damaged pictures raise anything, down to the errors of struct.
+        except Exception as error:
             reason = one_line(error, limit=80)
-            problem = (
-                f"row {row} in column '{column.name}' of the {split} split is no image: {reason}"
-            )
+            problem = f"{_place(column, row, split)} is no image that can be read: {reason}"
             raise LearnerInputError(key, problem) from error
         images.append(content)
     return images
 
 
 def decode(content: bytes) -> Image.Image:
-    """Return the pixels of an encoded image, in RGB."""
-    return Image.open(io.BytesIO(content)).convert("RGB")
+    """Return the pixels of an encoded image, in RGB of 8 bits each.
+
+    Raises:
+        ValueError: the mode of the picture has no fixed range, such as floats.
+        Exception: whatever a damaged picture makes Pillow raise.
+    """
+    image: Image.Image = Image.open(io.BytesIO(content))
+    if image.mode.startswith("I;16"):
+        # The high byte, which Pillow itself takes of colours of 16 bits; its grey would be cut off.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise ValueError(f"mode {image.mode} has no fixed range; take 8 or 16 bits per channel")
+    elif "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")

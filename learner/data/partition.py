@@ -51,6 +51,8 @@ class Partition(MinibatchSampler):
         load: Load = import_module,
     ) -> None:
         self._labels = labelled.labels
+        self.files = labelled.files
+        """One line about the files that were read, where a split has several; or empty."""
         self._batch_size = batch_size * local_batches
         self._rng = rng
         # None where shares overlap: each is drawn when it is used, so that K shares need no memory.

@@ -1,12 +1,12 @@
 """Raw tables of samples, before their columns are assigned."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, final
 
 import numpy as np
 import pandas as pd
 
-from learner.data.labelled import LabelledDataset, from_frame
+from learner.data.labelled import LabelledDataset, class_numbers, from_frame, require_columns
 from learner.errors import LearnerInputError
 from learner.settings import Columns
 
@@ -32,6 +32,10 @@ class RawTables:
     key: str
     train: pd.DataFrame
     test: pd.DataFrame
+    class_names: tuple[str, ...] | None = None
+    """Names of the classes, where the tables have them."""
+    files: str = ""
+    """One line about the files that were read, where a split has several."""
 
     def labelled(
         self, columns: Columns | None, group: str | None, classes: int | None = None
@@ -44,10 +48,14 @@ class RawTables:
             LearnerInputError: a column cannot be found or read.
         """
         columns = columns or self._usual_columns()
+        if columns.classes is None and self.class_names is not None:
+            columns = columns.model_copy(update={"classes": self.class_names})
+        require_columns(self.train, columns, group, key=self.key, split="train")
         if classes is None:
             classes = self._count_classes(columns)
+        train = from_frame(self.train, columns, classes, key=self.key, split="train", group=group)
         return (
-            from_frame(self.train, columns, classes, key=self.key, split="train", group=group),
+            replace(train, files=self.files),
             from_frame(self.test, columns, classes, key=self.key, split="test"),
             classes,
         )
@@ -62,18 +70,13 @@ class RawTables:
         raise LearnerInputError("learner.data.columns", problem)
 
     def _count_classes(self, columns: Columns) -> int:
-        """Return C, for classes numbered 0 to C - 1 without a gap.
-
-        Other faults of the column are found by ``from_frame``.
-        """
+        """Return C, for classes numbered 0 to C - 1 without a gap."""
         if columns.classes is not None:
+            if len(columns.classes) < 2:
+                problem = f"the only class is '{columns.classes[0]}'; two or more are needed"
+                raise LearnerInputError(self.key, problem)
             return len(columns.classes)
-        train = self.train
-        if columns.label not in train.columns or not pd.api.types.is_integer_dtype(
-            train[columns.label]
-        ):
-            return 0
-        present = np.unique(train[columns.label].to_numpy())
+        present = np.unique(class_numbers(self.train[columns.label], self.key, "train"))
         if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
             examples = ", ".join(map(str, present[:8]))
             problem = (

@@ -16,6 +16,7 @@ from typing_extensions import override
 from learner.data import cache
 from learner.data.labelled import LabelledDataset
 from learner.data.samples import Dataset, width_bit
+from learner.errors import LearnerInputError
 
 # Outputs of a tokenizer, one number per token.
 COLUMNS: Final = ("input_ids", "token_type_ids")
@@ -58,14 +59,40 @@ class TokenizedDataset(Dataset):
         return width_bit(self.columns["input_ids"])
 
 
-def tokenize(labelled: LabelledDataset, tokenizer: Any, max_tokens: int) -> TokenizedDataset:
-    """Return the samples as tokens, at most ``max_tokens`` each; equal texts come from a cache."""
+def tokenize(
+    labelled: LabelledDataset, tokenizer: Any, max_tokens: int, *, segments: int | None = None
+) -> TokenizedDataset:
+    """Return the samples as tokens, at most ``max_tokens`` each; equal texts come from a cache.
+
+    ``segments`` is the number of segment types of the model.
+
+    Raises:
+        LearnerInputError: no padding token, more segments than the model has, or a text that
+            becomes no token.
+    """
+    if tokenizer.pad_token_id is None:
+        problem = (
+            "its tokenizer has no padding token; name one as pad_token in tokenizer_config.json"
+        )
+        raise LearnerInputError("learner.model", problem)
     key = cache.key(tokenizer, max_tokens, labelled.texts)
     tokens = cache.read(key)
     if tokens is None:
         tokens = _tokens(labelled, tokenizer, max_tokens)
         cache.write(key, tokens)
     lengths = tokens[_LENGTHS]
+    empty = np.flatnonzero(lengths == 0)
+    if empty.size:
+        place = labelled.place(int(empty[0]))
+        problem = f"the text in {place} becomes no token: {_first_texts(labelled, int(empty[0]))}"
+        raise LearnerInputError("learner.data.columns.text", problem)
+    types = tokens.get("token_type_ids")
+    if segments is not None and types is not None and types.max(initial=0) >= segments:
+        problem = (
+            f"the tokenizer marks {types.max() + 1} segments, and the model knows {segments}; "
+            "name one column of texts, or take another model"
+        )
+        raise LearnerInputError("learner.data.columns.text", problem)
     return TokenizedDataset(
         columns={name: tokens[name].astype(np.int64) for name in COLUMNS if name in tokens},
         padding={"input_ids": tokenizer.pad_token_id, "token_type_ids": 0},
@@ -73,6 +100,10 @@ def tokenize(labelled: LabelledDataset, tokenizer: Any, max_tokens: int) -> Toke
         lengths=lengths,
         labels=labelled.labels,
     )
+
+
+def _first_texts(labelled: LabelledDataset, sample: int) -> str:
+    return ", ".join(f"{column[sample][:40]!r}" for column in labelled.texts)
 
 
 def _tokens(labelled: LabelledDataset, tokenizer: Any, max_tokens: int) -> dict[str, ndarray]:

@@ -26,9 +26,9 @@ class Columns(Settings):
     """
     label: Name = "label"
     """Column of the class numbers, 0 to C - 1, or of the names in `classes`."""
-    classes: Names | None = None
+    classes: Annotated[Names, Field(min_length=2)] | None = None
     """Names of the classes in the label column, in the order of their numbers; by default it holds
-    numbers.
+    numbers. Numbers and truth values match the names `1` and `True`.
     """
 
     @model_validator(mode="after")
@@ -36,6 +36,14 @@ class Columns(Settings):
         if (self.text is None) == (self.image is None):
             raise ValueError("needs text or image, one of the two")
         return self
+
+    @field_validator("classes")
+    @classmethod
+    def _different(cls, classes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in classes or ():
+            if classes is not None and classes.count(name) > 1:
+                raise ValueError(f"the class '{name}' is named twice")
+        return classes
 
 
 @final
@@ -135,7 +143,7 @@ class Data(Settings):
     """Configuration of a set given by its hub id; by default its only one."""
     path: Name | None = None
     """Local directory with `train*` and `validation*` (or, without that, `test*`) files in
-    Parquet, CSV or JSON. Excludes `name`.
+    Parquet, CSV or JSON, or with pictures as `train/CLASS/NAME.png`. Excludes `name`.
     """
     columns: Columns | None = None
     """Columns of a set given by its path or hub id; by default found by the names that GLUE and

@@ -1,0 +1,46 @@
+"""Image folder: a directory per split, with a directory of pictures per class."""
+
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from learner.errors import LearnerInputError
+
+
+def has_classes(folder: Path) -> bool:
+    """Return whether a folder holds a directory per class."""
+    return folder.is_dir() and bool(_classes(folder))
+
+
+def read_split(folder: Path, key: str) -> pd.DataFrame:
+    """Return the pictures of a split in the columns ``image`` (encoded) and ``label`` (class name).
+
+    Raises:
+        LearnerInputError: a picture cannot be read.
+    """
+    endings = Image.registered_extensions()
+    files = [
+        (file, name)
+        for name in _classes(folder)
+        for file in sorted((folder / name).rglob("*"))
+        if file.suffix.lower() in endings and not file.name.startswith(".")
+    ]
+    try:
+        images = [file.read_bytes() for file, _ in files]
+    except OSError as error:
+        raise LearnerInputError(key, f"a picture cannot be read: {error}") from error
+    return pd.DataFrame({"image": images, "label": [name for _, name in files]})
+
+
+def class_names(split: pd.DataFrame) -> tuple[str, ...]:
+    """Return the classes of a split that has pictures, in the order of their numbers."""
+    return tuple(sorted(set(split["label"])))
+
+
+def _classes(folder: Path) -> list[str]:
+    return sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".")
+    )

@@ -1,0 +1,127 @@
+"""Table files: samples in Parquet, CSV or JSON, whose texts stay the texts that are written."""
+
+import gzip
+import io
+import json
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from learner.errors import one_line
+
+_GZIP: Final = b"\x1f\x8b"
+_UNREADABLE: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    RecursionError,
+    zlib.error,
+    pa.ArrowException,
+)
+"""Errors of the readers of damaged files."""
+
+
+def read_table(file: Path) -> pd.DataFrame:
+    """Return the table of a file, which may be compressed with gzip; empty for an empty file.
+
+    Texts of CSV and JSON stay texts: ``007`` is not the number 7, and ``NA`` is not missing.
+
+    Raises:
+        ValueError: the file cannot be read; the text is one line without its name.
+    """
+    try:
+        content = file.read_bytes()
+        if content.startswith(_GZIP):
+            content = gzip.decompress(content)
+        ending = Path(file.name.removesuffix(".gz")).suffix
+        return _READERS[ending](content) if content else pd.DataFrame()
+    except _UNREADABLE as error:
+        raise ValueError(one_line(error, limit=150)) from error
+
+
+def _parquet(content: bytes) -> pd.DataFrame:
+    _require_different(pa.parquet.read_schema(io.BytesIO(content)).names)
+    return pd.read_parquet(io.BytesIO(content))
+
+
+def _csv(content: bytes) -> pd.DataFrame:
+    text = _text(content).encode()
+    if not text.strip():
+        return pd.DataFrame()
+    # The first row is read as data, like the others, because all columns are texts.
+    columns = text.partition(b"\n")[0].count(b",") + 1
+    table = pa.csv.read_csv(
+        io.BytesIO(text),
+        read_options=pa.csv.ReadOptions(autogenerate_column_names=True, block_size=len(text) + 1),
+        parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={f"f{n}": pa.string() for n in range(columns)}, strings_can_be_null=False
+        ),
+    )
+    names = [column[0].as_py().strip() for column in table.columns]
+    _require_different(names)
+    return table.slice(1).rename_columns(names).to_pandas()
+
+
+def _json(content: bytes) -> pd.DataFrame:
+    text = _text(content)
+    if text.lstrip().startswith("["):
+        records = json.loads(text, object_pairs_hook=_record)
+    else:
+        # No other line break ends a line: texts may contain them.
+        records = [
+            _parse_line(number, line)
+            for number, line in enumerate(text.split("\n"), 1)
+            if line.strip()
+        ]
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise ValueError(f"entry {number} is no object with names and values")
+    return pd.DataFrame(records)
+
+
+def _parse_line(number: int, line: str) -> Any:
+    try:
+        return json.loads(line, object_pairs_hook=_record)
+    except ValueError as error:
+        raise ValueError(f"line {number}: {error}") from error
+
+
+def _record(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    _require_different([name for name, _ in pairs])
+    return dict(pairs)
+
+
+def _text(content: bytes) -> str:
+    """Return UTF-8 text without a byte order mark."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise ValueError(f"is not UTF-8 text: line {line} has the byte 0x{byte:02x}") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"is not UTF-8 text: line {line} has a NUL")
+    return text
+
+
+def _require_different(names: Sequence[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValueError(f"has the column {name!r} {count} times")
+
+
+_READERS: Final = MappingProxyType[str, Callable[[bytes], pd.DataFrame]](
+    {".parquet": _parquet, ".csv": _csv, ".jsonl": _json, ".json": _json}
+)
+ENDINGS: Final = tuple(_READERS)
+"""Endings of the names of table files, without that of gzip."""
