@@ -103,13 +103,15 @@ def _named(targets: Sequence[str], linear: Sequence[str]) -> list[str]:
 
 
 def _of_layers(layers: Sequence[int], named: Sequence[str]) -> list[str]:
-    present = {_layer(name) for name in named}
+    """Return the modules of these layers, and those outside the numbered layers."""
+    present = {layer for layer in map(_layer, named) if layer is not None}
     for layer in layers:
         if layer not in present:
-            names = ", ".join(str(number) for number in sorted(present - {None}, key=str))
-            problem = f"layer {layer} has none of the targets; the layers {names} have them"
+            names = ", ".join(map(str, sorted(present)))
+            others = f"the layers {names} have them" if present else "no numbered layer has one"
+            problem = f"layer {layer} has none of the targets; {others}"
             raise LearnerInputError("learner.lora.layers", problem)
-    return [name for name in named if _layer(name) in layers]
+    return [name for name in named if _layer(name) is None or _layer(name) in layers]
 
 
 def _layer(module: str) -> int | None:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,14 @@ SET: Final = "--set"
 _BARE_WORD: Final = re.compile(r"[A-Za-z_./][\w./:\-]*")
 """A name, a hub id or a path."""
 _EXCLUSIVE_KEYS: Final = (
-    frozenset({"name", "path"}),
-    frozenset({"delay_budget_s", "delay_budget_s_per_bit"}),
+    ({"name"}, {"path"}),
+    ({"delay_budget_s"}, {"delay_budget_s_per_bit"}),
+    ({"gains"}, {"path_loss", "fading"}),
 )
-"""Keys of one table that exclude each other: a later one replaces the others."""
+"""Pairs of sides of one table that exclude each other; a later key displaces the other side."""
+_ARGUMENT_LENGTH: Final = 80
+"""Characters of an argument that a line of an error shows."""
+_WORD: Final = re.compile(r"\w+")
 _MODEL: Final = ("learner", "model")
 _LORA_START: Final = ("learner", "lora", "start")
 _RENAMED_KEYS: Final[dict[KeyPath, KeyPath]] = {
@@ -38,6 +42,8 @@ class ScenarioFile:
     """Folders with a user's own modules: that of the file, and the working directory."""
     imports_plugins: bool = True
     """Whether the code that the scenario names may be imported."""
+    _layers: list[Path | str] = field(default_factory=list)
+    """Origins in the order in which they were merged; each is laid over those before it."""
 
     def origin(self, path: KeyPath) -> Path | str:
         """Return the file (or ``--set``) that wrote a key, or the nearest table around it."""
@@ -47,8 +53,17 @@ class ScenarioFile:
         return self.path
 
     def line(self, path: KeyPath, text: str) -> str:
-        """Return the line that reports a fault of the key at ``path``."""
-        origin = self.origin(path)
+        """Return the line that reports a fault of the key at ``path``.
+
+        A fault of a table comes from the last layer that wrote one of the keys in the text.
+        """
+        words = set(_WORD.findall(text))
+        layers = [
+            origin
+            for key, origin in self.origins.items()
+            if len(key) > len(path) and key[: len(path)] == path and key[-1] in words
+        ]
+        origin = max(layers, key=self._layers.index, default=self.origin(path))
         return f"{self.path}: {text} (from {SET})" if origin == SET else f"{origin}: {text}"
 
     def merge(self, table: Mapping[str, Any], origin: Path | str, below: KeyPath = ()) -> None:
@@ -57,15 +72,14 @@ class ScenarioFile:
         A table whose ``kind`` changes is replaced. A key displaces the keys of other origin that
         exclude it: two in one file, or two ``--set``, are left for validation to refuse.
         """
+        if origin not in self._layers:
+            self._layers.append(origin)
         target = self.raw
         for part in below:
             target = target[str(part)]
         for key, value in table.items():
             path = (*below, key)
-            for excluded in _mutually_exclusive(key) & set(target):
-                if excluded not in table and self.origin((*below, excluded)) != origin:
-                    del target[excluded]
-                    self._forget((*below, excluded))
+            self._displace(path, target, origin, beside=table)
             old = target.get(key)
             if isinstance(value, Mapping):
                 if not isinstance(old, dict) or value.get("kind", old.get("kind")) != old.get(
@@ -95,6 +109,7 @@ class ScenarioFile:
         table = self.raw
         for index, part in enumerate(parts[:-1]):
             if part not in table and value is not None:
+                self._displace(tuple(parts[: index + 1]), table, SET)
                 table[part] = {}
                 self.origins[tuple(parts[: index + 1])] = SET
             inner = table.get(part)
@@ -133,11 +148,29 @@ class ScenarioFile:
             table = table[str(part)]
         value = table[str(path[-1])]
         origin = self.origin(path)
+        if isinstance(value, str) and "\0" in value:
+            text = f"{key_path(path)} = {_shortened(value)!r} has a NUL, which no name can have"
+            raise ScenarioError(self.line(path, text))
         if isinstance(value, str) and value:
             folder = Path.cwd() if isinstance(origin, str) else origin.parent
             resolved = (folder / value).resolve()
             if path != _MODEL or resolved.is_dir():
                 table[str(path[-1])] = str(resolved)
+
+    def _displace(
+        self,
+        path: KeyPath,
+        target: dict[str, Any],
+        origin: Path | str,
+        *,
+        beside: Collection[str] = (),
+    ) -> None:
+        """Remove the keys of lower layers that the key at ``path`` of ``target`` excludes."""
+        for excluded in _mutually_exclusive(str(path[-1])) & set(target):
+            place = (*path[:-1], excluded)
+            if excluded not in beside and self.origin(place) != origin:
+                del target[excluded]
+                self._forget(place)
 
     def _remove(self, parts: list[str], table: dict[str, Any]) -> None:
         """Remove a key from the table that holds it."""
@@ -154,7 +187,10 @@ class ScenarioFile:
 
 def _mutually_exclusive(key: str) -> frozenset[str]:
     """Return the keys that exclude a key of the same table."""
-    return next((keys - {key} for keys in _EXCLUSIVE_KEYS if key in keys), frozenset())
+    for one, other in _EXCLUSIVE_KEYS:
+        if key in one or key in other:
+            return frozenset(other if key in one else one)
+    return frozenset()
 
 
 def read(path: Path) -> ScenarioFile:
@@ -181,17 +217,40 @@ def parse_set(argument: str) -> tuple[str, object]:
     """
     key, equals, text = argument.partition("=")
     if not equals:
-        raise ScenarioError(f"{SET} {argument}: is not key=value")
+        raise ScenarioError(f"{SET} {_shortened(argument)}: is not key=value")
     if not text.strip():
         return key.strip(), None
     try:
-        table = tomllib.loads(f"value = {text}")
+        table = _loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):
         table = {"value": text.strip()} if _BARE_WORD.fullmatch(text.strip()) else {}
+    except ValueError as error:
+        raise ScenarioError(f"{SET} {_shortened(argument)}: {error}") from None
     # A line break in the text would bring in further keys.
     if list(table) != ["value"]:
-        raise ScenarioError(f"{SET} {argument}: {text!r} is neither a TOML value nor a bare word")
+        problem = f"{_shortened(text)!r} is neither a TOML value nor a bare word"
+        raise ScenarioError(f"{SET} {_shortened(argument)}: {problem}")
     return key.strip(), table["value"]
+
+
+def _loads(text: str) -> dict[str, Any]:
+    """Return a TOML table whose integers can be printed.
+
+    Raises:
+        ValueError: an integer has too many digits, in base ten or sixteen.
+    """
+    try:
+        table = tomllib.loads(text)
+        repr(table)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("an integer has more than 4,300 digits") from None
+    return table
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _ARGUMENT_LENGTH else text[: _ARGUMENT_LENGTH - 3] + "..."
 
 
 def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
@@ -216,11 +275,15 @@ def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 def _parse(path: Path, named_by: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return _loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"{path}: is not TOML: {error}") from None
+        hint = "; a path with backslashes stands between single quotes: 'C:\\...'"
+        escape = any(word in str(error) for word in ("hex value", "'\\'", "Unicode scalar"))
+        raise ScenarioError(f"{path}: is not TOML: {error}{hint if escape else ''}") from None
     except UnicodeDecodeError:
         raise ScenarioError(f"{path}: is not TOML: not UTF-8 text") from None
+    except ValueError as error:
+        raise ScenarioError(f"{path}: {error}") from None
     except OSError as error:
         by = f"{named_by}: " if named_by else ""
         raise ScenarioError(f"{by}{path}: cannot be read: {os_error_text(error)}") from None

@@ -113,6 +113,9 @@ def _load(hub_set: HubSet, split: str) -> pd.DataFrame:
     import datasets
     from datasets.table import embed_table_storage
 
+    # Bars and logs on stderr would stand before the one line of an error.
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     load = partial(
         datasets.load_dataset,
         hub_set.repository,

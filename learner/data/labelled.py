@@ -242,7 +242,7 @@ def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
         # Damaged pictures raise anything, down to the errors of struct.
         except Exception as error:
             reason = one_line(error, limit=80)
-            problem = f"{_place(column, row, split)} is no image that can be read: {reason}"
+            problem = f"{_place(column, row, split)} is no image: {reason}"
             raise LearnerInputError(key, problem) from error
         images.append(content)
     return images

@@ -33,7 +33,9 @@ class Lora(Settings):
     layers: (
         Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None
     ) = None
-    """Numbers of the encoder's layers that get LoRA, the first being 0; by default all."""
+    """Numbers of the encoder's layers that get LoRA, the first being 0; by default all. Targets
+    outside the numbered layers, such as `pooler.dense`, keep it.
+    """
     rslora: Annotated[bool, source("cited, Kalajdzievski 2023")] = False
     """Whether the product B A is multiplied by alpha / sqrt(rank) instead (Kalajdzievski, 2023)."""
     dropout: float = 0.0

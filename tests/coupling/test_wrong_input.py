@@ -436,10 +436,10 @@ LEARNING = {
     "learner.data.share=1.5": "learner.data.share = 1.5 is not at most 1.0 (from --set)",
     "learner.data.share=0.5": (
         "learner.data.share = 0.5 for each of devices.count = 4 devices exceeds the data; "
-        "at most 1 / count, or overlap = true"
+        "at most 1 / count, or overlap = true (from --set)"
     ),
     "learner.data={name='sst2',path='x'}": (
-        "learner.data: name and path exclude each other; keep one"
+        "learner.data: name and path exclude each other; keep one (from --set)"
     ),
 }
 

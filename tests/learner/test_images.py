@@ -147,7 +147,7 @@ def test_a_label_beyond_the_classes_is_refused(
 
     assert refused(make_settings, vit, tmp_path) == (
         "learner.data.path",
-        "label 2 in the test split is not one of the classes 0 to 1",
+        "label 2 in row 1 of the test split is not one of the classes 0 to 1",
     )
 
 

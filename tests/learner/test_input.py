@@ -373,7 +373,8 @@ def test_a_data_directory_that_does_not_hold_is_refused(
     refuse(
         settings,
         "learner.data.path",
-        f"'{tmp_path}' has no train* file; the endings read are: .parquet, .csv, .jsonl, .json",
+        f"'{tmp_path}' has no train* file; the endings read are: .parquet, .csv, .jsonl, .json; "
+        "pictures are read as train/CLASS/NAME.png",
     )
     write_parquet(tmp_path, "train.parquet", **good)
     refuse(
@@ -383,7 +384,7 @@ def test_a_data_directory_that_does_not_hold_is_refused(
     )
     (tmp_path / "validation.parquet").write_text("no Parquet")
     refuse(
-        settings, "learner.data.path", f"validation*.parquet in '{tmp_path}' cannot be read: ..."
+        settings, "learner.data.path", f"'{tmp_path / 'validation.parquet'}' cannot be read: ..."
     )
 
 
@@ -406,21 +407,20 @@ def test_a_data_directory_that_does_not_hold_is_refused(
             {"sentence": ["a", "b"], "label": ["no", "yes"]},
             {},
             "path",
-            "column 'label' of the train split holds no class numbers; "
-            "learner.data.columns.classes may name "
-            "the classes",
+            "row 0 in column 'label' of the train split is 'no' (str), no class number; "
+            "learner.data.columns.classes may name the classes",
         ),
         (
             {"sentence": ["a", None], "label": [0, 1]},
             {},
             "path",
-            "column 'sentence' of the train split is not all text",
+            "row 1 in column 'sentence' of the train split has no text",
         ),
         (
             {},
             {"sentence": ["a", "b"], "label": [0, -1]},
             "path",
-            "label -1 in the test split is not one of the classes 0 to 1",
+            "label -1 in row 1 of the test split is not one of the classes 0 to 1",
         ),
         (
             {},
@@ -428,7 +428,7 @@ def test_a_data_directory_that_does_not_hold_is_refused(
             "path",
             "the test split has no column 'sentence'; there are: text, label",
         ),
-        ({}, {"sentence": [], "label": []}, "path", "the test split has no samples"),
+        ({}, {"sentence": [], "label": []}, "path", "...validation.parquet' has no rows"),
     ],
 )
 def test_wrong_columns_and_labels_are_refused(

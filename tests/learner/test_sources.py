@@ -77,7 +77,7 @@ def test_a_class_that_has_no_name_is_refused(tmp_path: Path) -> None:
 
     assert refused(Data(path=str(tmp_path), columns=columns)) == (
         "learner.data.path",
-        "label 'good' in the train split is not one of: bad, fair",
+        "label 'good' in row 1 of the train split is not one of: bad, fair",
     )
 
 

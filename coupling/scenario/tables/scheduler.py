@@ -12,9 +12,12 @@ from coupling.scenario.errors import ScenarioError, unknown
 from coupling.scenario.tables.base import ScenarioTable
 from netsim import scheduling
 from netsim.channel.csi import AnyChannelState, PerfectCsi
-from netsim.parameters import NonNegative, Positive, Switch, source
+from netsim.parameters import NonNegative, Switch, source
 from netsim.plugin_import import foreign_code, installed
 from netsim.virtual_queue import QueueUpdate
+
+_Budget = Annotated[float, Field(gt=0, le=1e30, strict=True)]
+"""Seconds, or seconds per bit; the square of the queue, in budgets, stays a float."""
 
 
 def _add_policy_options(schema: dict[str, Any]) -> None:
@@ -56,11 +59,11 @@ class SchedulerTable(ScenarioTable):
     """Name of the policy: a built-in one, one that an installed package offers, or
     ``package.module:ClassName``, also from the working directory or the scenario's folder.
     """
-    delay_budget_s: Annotated[Positive | None, source("paper, (8)")] = None
+    delay_budget_s: Annotated[_Budget | None, source("paper, (8)")] = None
     """Maximum mean delay per round, constraint (8), in seconds; excludes
     ``delay_budget_s_per_bit``.
     """
-    delay_budget_s_per_bit: Annotated[Positive | None, source("paper, section V-A")] = None
+    delay_budget_s_per_bit: Annotated[_Budget | None, source("paper, section V-A")] = None
     """Maximum mean delay (8) per bit of payload, in s/bit; excludes ``delay_budget_s``."""
     zeta: Annotated[scheduling.AnyZeta, source("paper, (22)")] = scheduling.InverseSqrtZeta()
     """Control parameter zeta(t) of the objective (22), without unit."""

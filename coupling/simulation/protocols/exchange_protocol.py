@@ -244,7 +244,7 @@ class ExchangeProtocol(Protocol):
         return Outcome(
             arrived=np.array([participation.arrived for participation in participations]),
             uplink_bits=np.array([sum(attempt.bits for attempt in uplink) for uplink in uplinks]),
-            uplink_bps=np.divide(sent, uplink_s, out=np.zeros_like(sent), where=uplink_s > 0),
+            uplink_bps=np.divide(sent, uplink_s, out=np.zeros(len(sent)), where=uplink_s > 0),
             air_s=uplink_s + downlink_s,
             transmit_j=np.array([entry.spent_j(UPLINK) for entry in participations]),
             receive_j=np.array([entry.spent_j(DOWNLINK) for entry in participations]),
