@@ -11,6 +11,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
+from numpy import ndarray
+
 _BLIND: Final = {"all_in", "random", "round_robin", "proportional_fair"}
 """Policies that schedule devices of any gain; a proportional-fair device that has never sent comes
 first, however weak it is.
@@ -23,6 +26,9 @@ _QUEUE: Final = {"algorithm1", "exact", "knapsack_energy"}
 """Policies that weigh delay by the virtual queue: an empty queue takes every device, if the drift
 has no squared delay.
 """
+
+_TAIL_SHARE: Final = 0.05
+_MINIMUM_TAIL: Final = 20
 
 
 def mean_exists(scenario: Mapping[str, Any], *, always_all: bool = False) -> bool:
@@ -70,6 +76,20 @@ def tail_index(scenario: Mapping[str, Any], *, always_all: bool = False) -> floa
     devices = _weak_devices(scenario, always_all=always_all)
     order = gain_order(scenario)
     return math.inf if math.inf in (order, devices) else order * devices
+
+
+def hill(values: ndarray, share: float = _TAIL_SHARE) -> float | None:
+    """Return Hill's estimate (1975) of the tail index of the positive values.
+
+    The tail is their largest ``share``. A distribution with an index below 2 has no variance, below
+    1 no mean. The estimate is None if the tail has fewer than 20 values, or only equal ones.
+    """
+    positive = np.sort(values[values > 0])
+    tail = max(int(len(positive) * share), 0)
+    if tail < _MINIMUM_TAIL or tail >= len(positive):
+        return None
+    excess = np.log(positive[-tail:] / positive[-tail - 1]).mean()
+    return float(1 / excess) if excess > 0 else None
 
 
 def gain_order(scenario: Mapping[str, Any]) -> float:

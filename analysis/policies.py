@@ -1,129 +1,132 @@
 """Policy comparison table: one row per scheduling policy, with intervals over seeds."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from analysis.comparison import compare
-from analysis.heavy_tails import missing_mean, missing_variance
-from analysis.intervals import mean_interval
+from analysis.comparison import combinations_of, compare, heavy_tail, idle_share
+from analysis.heavy_tails import hill
+from analysis.intervals import Interval, metric_interval, quantile_interval
 from analysis.metrics import ROUNDING, summary
 from analysis.run import Run
 from analysis.runs import Runs
 
+__all__ = ["hill", "policy_table"]
+
 QUANTILES: Final = (0.5, 0.9, 0.99)
-_RESAMPLES: Final = 300
-_TAIL_SHARE: Final = 0.05
-_MINIMUM_TAIL: Final = 20
+_COLUMNS: Final = {
+    "scheduled_mean": ("scheduled", ""),
+    "delay_mean_s": ("delay_mean", "_s"),
+    "simulated_s": ("simulated", "_s"),
+    "air_time_s": ("air_time", "_s"),
+    "energy_j": ("energy", "_j"),
+    "virtual_queue_per_budget": ("virtual_queue_per_budget", ""),
+    "jain_fairness": ("jain_fairness", ""),
+    "accuracy_last": ("accuracy_last", ""),
+}
+"""Metrics of the table: the name and the unit in the columns of their limits."""
 
 
-def policy_table(runs: Runs, by: str = "policy") -> pd.DataFrame:
+def policy_table(runs: Runs, by: str = "policy", *, within: Sequence[str] = ()) -> pd.DataFrame:
     """Return one row per policy (or per value of another key), in the order of the first runs.
 
-    ``delay_pXX_s`` are quantiles over the rounds of all seeds, ``_low`` and ``_high`` their 95 %
-    bootstrap interval with whole seeds resampled. The mean delay is NaN if it does not exist, and
-    has no Student interval if the delay has no variance; ``delay_mean_note`` gives the reason, from
-    the law of the gain (``analysis.heavy_tails``) or from Hill's estimate of the tail index, and
-    the median stands in for the mean. ``energy_j`` and ``virtual_queue_per_budget``, Q(T) / (T
-    D_budget), are sums of delays: their means over the seeds are medians then. ``over_budget`` is
-    the share of rounds above the budget. ``scheduled_difference`` is the mean N minus that of the
-    first policy, paired over seeds, with its 95 % interval.
+    Each statistic has one value per seed, and five columns: the estimate over the seeds, its limits
+    (``_low``, ``_high``), its ``_kind`` and the ``_coverage`` of such an interval in the coverage
+    study. By kind, the estimate is the mean (``mean``; ``quantile``, of the quantiles of each seed)
+    or geometric mean (``log``) with Student's interval, or the median with that of the sign test.
+    An interval that would cover less than 93 % is not given.
+
+    The mean delay is NaN if it does not exist; ``delay_mean_note`` gives the reason, from the law
+    of the gain (``analysis.heavy_tails``) or from Hill's estimate of the tail index. Sums of delays
+    (the clocks, the energy, the queue Q(T) / (T D_budget)) then have medians, also if only the
+    variance does not exist. ``over_budget`` is the share of rounds above the budget.
+    ``scheduled_difference`` is the mean N minus that of the first policy, paired over seeds:
+    see ``compare`` for its columns. With ``within``, every combination of values of these keys has
+    rows of its own.
 
     Raises:
         TraceError: as ``compare``.
     """
-    groups = runs.groups(by)
-    rows = [{by: name} | _row(members) for name, members in groups.items()]
+    rows = [
+        {**dict(zip(within, values, strict=True)), by: name, **_row(group)}
+        for values, members in combinations_of(runs, within).items()
+        for name, group in members.groups(by).items()
+    ]
     table = pd.DataFrame(rows)
-    if len(groups) > 1:
-        paired = compare(runs, by, metrics=("scheduled_mean",)).set_index(by)
-        for column, ending in (("difference", ""), ("low", "_low"), ("high", "_high")):
-            # The first policy is not among the pairs: its difference from itself is 0.
-            differences = paired[column].reindex(table[by]).to_numpy(float, copy=True)
-            differences[0] = 0.0
-            table[f"scheduled_difference{ending}"] = differences
+    if len(runs.groups(by)) < 2:
+        return table
+    paired = compare(runs, by, metrics=("scheduled_mean",), within=within)
+    paired = paired.set_index([*within, by])[list(_PAIRED)].rename(columns=_PAIRED)
+    table = table.join(paired, on=[*within, by])
+    # The first policy is not among the pairs: its difference from itself is 0.
+    first = table["scheduled_difference_p"].isna()
+    table.loc[first, ["scheduled_difference", *_PAIRED_LIMITS]] = 0.0
     return table
 
 
-def hill(values: ndarray, share: float = _TAIL_SHARE) -> float | None:
-    """Return Hill's estimate (1975) of the tail index of the positive values.
-
-    The tail is their largest ``share``. A distribution with an index below 2 has no variance, below
-    1 no mean. The estimate is None if the tail has fewer than 20 values, or only equal ones.
-    """
-    positive = np.sort(values[values > 0])
-    tail = max(int(len(positive) * share), 0)
-    if tail < _MINIMUM_TAIL or tail >= len(positive):
-        return None
-    excess = np.log(positive[-tail:] / positive[-tail - 1]).mean()
-    return float(1 / excess) if excess > 0 else None
+_PAIRED: Final = {
+    "difference": "scheduled_difference",
+    "low": "scheduled_difference_low",
+    "high": "scheduled_difference_high",
+    "coverage": "scheduled_difference_coverage",
+    "p": "scheduled_difference_p",
+    "simultaneous_low": "scheduled_difference_simultaneous_low",
+    "simultaneous_high": "scheduled_difference_simultaneous_high",
+    "verdict": "scheduled_difference_verdict",
+}
+_PAIRED_LIMITS: Final = ("scheduled_difference_low", "scheduled_difference_high")
 
 
 def _row(runs: list[Run]) -> dict[str, Any]:
     delays = [run.arrays("rounds", "delay_s")["delay_s"] for run in runs]
     budgets = [run.arrays("rounds", "delay_budget_s")["delay_budget_s"] for run in runs]
-    numbers = pd.DataFrame([summary(run) for run in runs])
-    count = mean_interval(numbers.scheduled_mean.to_numpy())
-    mean = mean_interval(np.array([delay_s.mean() for delay_s in delays]))
-    no_mean, note = _heavy_tail(runs, np.concatenate(delays))
-    typical = np.nanmedian if no_mean else np.nanmean
-    row: dict[str, Any] = {
-        "seeds": len(runs),
-        "scheduled_mean": count.estimate,
-        "scheduled_low": count.low,
-        "scheduled_high": count.high,
-        "delay_mean_s": np.nan if no_mean else mean.estimate,
-        "delay_mean_low_s": np.nan if note else mean.low,
-        "delay_mean_high_s": np.nan if note else mean.high,
+    summaries = [summary(run) for run in runs]
+    no_mean, note = heavy_tail(runs)
+    idle = idle_share(summaries)
+    rounds = min(map(len, delays))
+    row: dict[str, Any] = {"seeds": len(runs)}
+    for metric, (stem, unit) in _COLUMNS.items():
+        values = np.array([entry[metric] for entry in summaries], float)
+        if metric == "delay_mean_s" and no_mean:
+            values = np.full(len(runs), np.nan)
+        interval = metric_interval(
+            metric, values, heavy_tail=note is not None, rounds=rounds, idle_share=idle
+        )
+        row |= _columns(metric, interval, stem, unit)
+    row |= {
         "delay_mean_note": note,
         "delay_budget_s": float(np.mean(np.concatenate(budgets))),
+        "over_budget": float(np.mean(_over_budget(delays, budgets))),
     }
-    for quantile, low, high, value in _quantiles(delays):
-        name = f"delay_p{quantile * 100:g}"
-        row |= {f"{name}_s": value, f"{name}_low_s": low, f"{name}_high_s": high}
-    over = [
-        (delay > budget * (1 + ROUNDING)).mean()
-        for delay, budget in zip(delays, budgets, strict=True)
+    for quantile in QUANTILES:
+        stem = f"delay_p{quantile * 100:g}"
+        interval = quantile_interval(
+            [float(np.quantile(delay_s, quantile)) for delay_s in delays],
+            quantile,
+            rounds=rounds,
+            idle_share=idle,
+        )
+        row |= _columns(f"{stem}_s", interval, stem, "_s")
+    return row
+
+
+def _columns(name: str, interval: Interval, stem: str, unit: str) -> dict[str, Any]:
+    """Return the five columns of an estimate."""
+    return {
+        name: interval.estimate,
+        f"{stem}_low{unit}": interval.low,
+        f"{stem}_high{unit}": interval.high,
+        f"{stem}_kind": interval.kind,
+        f"{stem}_coverage": interval.coverage,
+    }
+
+
+def _over_budget(delays: list[ndarray], budgets: list[ndarray]) -> list[float]:
+    """Return the share of the rounds of each run that took longer than the budget."""
+    return [
+        float((delay_s > budget_s * (1 + ROUNDING)).mean())
+        for delay_s, budget_s in zip(delays, budgets, strict=True)
     ]
-    return row | {
-        "over_budget": float(np.mean(over)),
-        "virtual_queue_per_budget": float(typical(numbers.virtual_queue_per_budget)),
-        "jain_fairness": float(numbers.jain_fairness.astype(float).mean()),
-        "energy_j": float(typical(numbers.energy_j)),
-    }
-
-
-def _heavy_tail(runs: list[Run], delay_s: ndarray) -> tuple[bool, str | None]:
-    """Return whether the mean delay is missing, and the reason why it or its interval is."""
-    always_all = all(
-        (run.arrays("rounds", "scheduled")["scheduled"] == run.device_count).all() for run in runs
-    )
-    for run in runs:
-        if reason := missing_mean(run.scenario, always_all=always_all):
-            return True, reason
-    for run in runs:
-        if reason := missing_variance(run.scenario, always_all=always_all):
-            return False, reason
-    index = hill(delay_s)
-    if index is None or index >= 2:
-        return False, None
-    return index <= 1, f"heavy tail: Hill's index is {index:.2f}, {1 if index <= 1 else 2} or less"
-
-
-def _quantiles(delays: list[ndarray]) -> list[tuple[float, float, float, float]]:
-    """Return each quantile with the bootstrap interval over seeds: quantile, low, high, value."""
-    count = len(delays)
-    random = np.random.Generator(np.random.Philox(0))
-    draws = random.integers(count, size=(_RESAMPLES if count > 1 else 0, count))
-    resampled = np.array(
-        [np.quantile(np.concatenate([delays[seed] for seed in draw]), QUANTILES) for draw in draws]
-    )
-    values = np.quantile(np.concatenate(delays), QUANTILES)
-    if not len(resampled):
-        return [
-            (q, np.nan, np.nan, float(value)) for q, value in zip(QUANTILES, values, strict=True)
-        ]
-    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
-    return [(q, float(low[i]), float(high[i]), float(values[i])) for i, q in enumerate(QUANTILES)]

@@ -39,7 +39,7 @@ WORLDS: Final[dict[str, tuple[str, dict[str, Any], tuple[str, ...], tuple[str, .
         "scenarios/paper/base.toml",
         _QUEUE | {"rounds": 500, "channel.fading": {"kind": "rician", "k_factor_db": 6.0}},
         ("algorithm1", "aaba"),
-        ("p50@40", "p90@200", "p90@500"),
+        ("p50@40", "p50@200", "p50@500", "p90@200", "p90@500"),
         False,
     ),
     "calibrated": (
@@ -53,7 +53,7 @@ WORLDS: Final[dict[str, tuple[str, dict[str, Any], tuple[str, ...], tuple[str, .
         "scenarios/paper/base.toml",
         _QUEUE | {"rounds": 2000},
         ("all_in", "algorithm1", "greedy", "aaba"),
-        ("p50@40", "p90@200", "p50@2000", "p90@2000", "p99@2000"),
+        ("p50@40", "p50@200", "p90@200", "p50@2000", "p90@2000", "p99@2000"),
         False,
     ),
 }
@@ -67,6 +67,7 @@ def statistics(run: Run, quantiles: tuple[str, ...]) -> dict[str, float | None]:
     budget_s = numbers["delay_budget_s"]
     row: dict[str, float | None] = {name: numbers[name] for name in (*_SUMMARY, "jain_fairness")}
     row["over_budget"] = float((delay_s > budget_s * (1 + 1e-9)).mean())
+    row["idle_share"] = float((delay_s == 0).mean())
     for name in quantiles:
         percent, rounds = name.removeprefix("p").split("@")
         row[name] = float(np.quantile(delay_s[: int(rounds)], int(percent) / 100))

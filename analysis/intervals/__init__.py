@@ -1,5 +1,7 @@
 """Confidence intervals over seeds, with the coverage that each reached in the coverage study."""
 
+from analysis.intervals.by_metric import metric_difference, metric_interval
+from analysis.intervals.family import Differences, Judgement, judge_family
 from analysis.intervals.interval import (
     ConfidenceBand,
     Interval,
@@ -13,11 +15,16 @@ from analysis.intervals.interval import (
 
 __all__ = [
     "ConfidenceBand",
+    "Differences",
     "Interval",
+    "Judgement",
+    "judge_family",
     "log_interval",
     "mean_band",
     "mean_interval",
     "median_interval",
+    "metric_difference",
+    "metric_interval",
     "paired_interval",
     "quantile_interval",
 ]

@@ -1,7 +1,8 @@
 """Confidence interval over seeds: one function per kind of statistic.
 
-Every function takes one value per seed, drops NaN, and returns an ``Interval``. It has limits only
-at numbers of seeds at which its kind covers at least 93 % in the coverage study.
+Every function takes one value per seed, drops NaN, and returns an ``Interval``. A kind is given
+only at numbers of seeds at which it covers at least 93 % in the coverage study; at others the
+median stands in, with the interval of the sign test, and below six seeds there is no interval.
 """
 
 from collections.abc import Sequence
@@ -66,16 +67,29 @@ def mean_interval(values: Values) -> Interval:
     return _student(values, "mean")
 
 
-def quantile_interval(values: Values, quantile: float, rounds: int) -> Interval:
+def quantile_interval(
+    values: Values, quantile: float, *, rounds: int, idle_share: float = 0.0
+) -> Interval:
     """Return the mean of per-seed quantiles over some rounds, with Student's interval.
 
-    With fewer than 20 rounds beyond the quantile, R (1 - q) < 20, it is their median with the
-    interval of the sign test.
+    Where the quantile is not smooth, it is their median with the interval of the sign test.
     """
-    # 2000 * (1 - 0.99) is 20.000000000000018, and 200 * (1 - 0.9) is 19.999999999999996.
-    if round(rounds * (1 - quantile), 9) < MINIMUM_TAIL_ROUNDS:
+    if not quantile_is_smooth(quantile, rounds=rounds, idle_share=idle_share):
         return median_interval(values)
     return _student(values, "quantile")
+
+
+def quantile_is_smooth(quantile: float, *, rounds: int, idle_share: float = 0.0) -> bool:
+    """Return whether a quantile of the delay over some rounds has about a normal law over seeds.
+
+    It needs 20 rounds beyond it, R (1 - q) >= 20. Rounds without devices have the delay 0, and
+    others a delay far above 0: the quantile may jump between the two if the share of the former is
+    within three standard errors of q.
+    """
+    # 200 * (1 - 0.9) is 19.999999999999996 in floating point.
+    if round(rounds * (1 - quantile), 9) < MINIMUM_TAIL_ROUNDS:
+        return False
+    return abs(quantile - idle_share) > 3 * (idle_share * (1 - idle_share) / rounds) ** 0.5
 
 
 def paired_interval(values: Values, baselines: Values | float = 0.0) -> Interval:
@@ -133,11 +147,14 @@ def _student(values: Values, kind: Kind) -> Interval:
 
 
 def _interval(known: ndarray, kind: Kind) -> Interval:
+    """Return the interval of its kind, or that of the median where the kind covers too little."""
     if not len(known):
         return Interval(np.nan, np.nan, np.nan, seeds=0, coverage=None, kind=kind)
+    coverage = reached(kind, len(known))
+    if coverage is None and limits.sign_test_place(len(known))[0]:
+        return median_interval(known)
     compute = limits.logarithmic if kind == "log" else limits.student
     estimate, low, high = map(float, compute(known))
-    coverage = reached(kind, len(known))
     if coverage is None:
         low = high = np.nan
     return Interval(estimate, low, high, seeds=len(known), coverage=coverage, kind=kind)

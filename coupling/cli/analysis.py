@@ -60,7 +60,7 @@ def figures(
     minimum_loss: Annotated[float, typer.Option(help="F(W*) for the figure bound.")] = 0.0,
 ) -> None:
     """Draw a figure of the runs as SVG, PNG or PDF."""
-    with _wrong_input():
+    with wrong_input():
         from analysis import TraceError, load_many
         from analysis.figures import FIGURES, draw, save
 
@@ -96,7 +96,7 @@ def report(
     clock: ClockOption = "simulated",
 ) -> None:
     """Write a report of the runs as one self-contained HTML file."""
-    with _wrong_input():
+    with wrong_input():
         from analysis import load_many
         from analysis.report import page
 
@@ -112,7 +112,7 @@ def timeline(
     out: Annotated[Path, typer.Option("--out", "-o", help="The JSON file.")] = Path("trace.json"),
 ) -> None:
     """Write rounds of a run in the Chrome trace format, for Perfetto."""
-    with _wrong_input():
+    with wrong_input():
         from analysis import load
         from analysis.timeline import timeline as trace
 
@@ -120,7 +120,7 @@ def timeline(
 
 
 @contextmanager
-def _wrong_input() -> Iterator[None]:
+def wrong_input() -> Iterator[None]:
     """Turn an error of the analysis that a user can cause into a ScenarioError."""
     from analysis import ConstantError, MissingExtraError, TraceError
 

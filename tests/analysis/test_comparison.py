@@ -11,6 +11,7 @@ from support.written_runs import SCENARIO, four_rounds
 
 import analysis
 from analysis.groups import groups
+from analysis.policies import policy_table
 
 
 def scenario(policy: str, seed: int, **scheduler: Any) -> dict[str, Any]:
@@ -91,6 +92,62 @@ def test_one_pair_has_no_interval(tmp_path: Path) -> None:
     assert row.difference == 2.0
     assert pd.isna(row.low)
     assert pd.isna(row.high)
+
+
+def test_runs_are_compared_within_each_value_of_another_key(tmp_path: Path) -> None:
+    for drift, gain in (("paper", 2.0), ("full", -3.0)):
+        for seed in (1, 2, 3):
+            made(tmp_path, "exact", seed, energy_j=10.0, drift=drift)
+            made(tmp_path, "greedy", seed, energy_j=10.0 + gain + 0.01 * seed, drift=drift)
+    runs = analysis.load_many(tmp_path)
+
+    result = analysis.compare(runs, metrics=["energy_j"], within=["scheduler.drift"])
+    table = policy_table(runs, within=["scheduler.drift"])
+
+    assert sorted(zip(result["scheduler.drift"], result.verdict, strict=True)) == [
+        ("full", "lower"),
+        ("paper", "higher"),
+    ]
+    assert sorted(result.difference) == pytest.approx([-2.98, 2.02])
+    assert len(table) == 4
+    with pytest.raises(analysis.TraceError, match=r"differ in scheduler\.drift|both 'exact'"):
+        analysis.compare(runs)
+
+
+def test_the_rows_of_a_comparison_are_one_family(tmp_path: Path) -> None:
+    for seed, energy_j in enumerate([11.0, 12.2, 13.1], start=1):
+        made(tmp_path, "exact", seed, energy_j=10.0)
+        made(tmp_path, "greedy", seed, energy_j=energy_j)
+    runs = analysis.load_many(tmp_path)
+
+    alone = analysis.compare(runs, metrics=["energy_j"]).iloc[0]
+    whole = analysis.compare(runs).set_index("metric")
+
+    # The other metrics are equal in all seeds: they count, and are undecided.
+    assert whole.loc["energy_j", "p"] == pytest.approx(len(whole) * alone.p, rel=1e-6)
+    assert whole.loc["energy_j", "verdict"] == "undecided"
+    assert whole.loc["energy_j", "simultaneous_low"] < alone.low
+
+
+def test_sums_of_delays_without_a_variance_have_medians(tmp_path: Path) -> None:
+    heavy = {
+        "channel": {"fading": {"kind": "rayleigh"}, "coherence": "round"},
+        "scheduler": {"kind": "all_in", "delay_budget_s_per_bit": 0.002},
+    }
+    light = heavy | {"scheduler": {"kind": "greedy", "delay_budget_s_per_bit": 0.002}}
+    for seed in range(7):
+        for name, tables in (("light", light), ("heavy", heavy)):
+            energy_j = [1.0 if name == "light" else 2.0 + seed**9, 0.0, 0.0, 0.0]
+            four_rounds(tmp_path / f"{name}-{seed}", tables | {"seed": seed}, energy_j=energy_j)
+
+    result = analysis.compare(analysis.load_many(tmp_path), baseline="greedy").set_index("metric")
+
+    assert "delay_mean_s" not in result.index
+    row = result.loc["energy_j"]
+    assert (row.kind, row.difference) == ("median", 1.0 + 3.0**9)
+    # The sign test of seven seeds: from the smallest to the largest difference, 1 - 2 / 128.
+    assert (row.low, row.high, row.coverage) == (1.0, 1.0 + 6.0**9, 1 - 2 / 128)
+    assert result.loc["scheduled_mean"].kind == "paired"
 
 
 def test_a_metric_without_pairs_is_left_out(tmp_path: Path) -> None:

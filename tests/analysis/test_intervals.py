@@ -66,8 +66,8 @@ def test_a_median_needs_six_seeds_for_an_interval() -> None:
 
 @pytest.mark.parametrize(("rounds", "kind"), [(200, "quantile"), (199, "median")])
 def test_a_quantile_needs_twenty_rounds_beyond_it(rounds: int, kind: str) -> None:
-    assert quantile_interval([1.0, 2.0, 3.0], 0.9, rounds).kind == kind
-    assert quantile_interval([1.0, 2.0, 3.0], 0.99, 10 * rounds).kind == kind
+    assert quantile_interval([1.0, 2.0, 3.0], 0.9, rounds=rounds).kind == kind
+    assert quantile_interval([1.0, 2.0, 3.0], 0.99, rounds=10 * rounds).kind == kind
 
 
 def test_a_band_has_the_interval_of_each_point() -> None:

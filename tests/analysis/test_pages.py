@@ -74,6 +74,18 @@ def test_every_block_about_theorem_1_runs(tree: Path, capsys: pytest.CaptureFixt
     assert "uniform selection" in capsys.readouterr().out
 
 
+def test_every_block_about_intervals_runs(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = ["run", "scenarios/paper/base.toml", "--no-learning", "--set", "rounds=30"]
+    for policy in ("greedy", "aaba"):
+        more = ["--set", f"scheduler.kind={policy}", "--out", f"runs/{policy}-1"]
+        assert main([*base, *more]) == 0
+
+    execute("statistics.md")
+
+    out = capsys.readouterr().out
+    assert "time on air (s)" in out
+
+
 def test_every_block_of_the_quickstart_runs(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     execute("quickstart.md")
 

@@ -81,6 +81,41 @@ def test_runs_are_kept_in_the_out_folder_and_a_rerun_uses_them(
     assert rerun == summaries
 
 
+def test_finished_runs_are_compared_without_being_run_anew(folder: Path, airtune: Airtune) -> None:
+    ran = rows(airtune, "--policies", "greedy,aaba", "--seeds", "0:3", "--out", "kept")
+    answer = airtune("compare", "kept", "--json")
+    table = airtune("compare", *map(str, sorted((folder / "kept").iterdir())), "--by", "policy")
+
+    assert ran["aaba"]["scheduled_difference_verdict"] == "lower"
+    assert {row["policy"]: row["scheduled_mean"] for row in json.loads(answer.out)} == {
+        policy: row["scheduled_mean"] for policy, row in ran.items()
+    }
+    assert table.status == 0
+    assert "time on air (s)" in table.out
+    assert "simulated time (s)" in table.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["network.toml"], "network.toml: is no directory of runs; with a scenario, name the"),
+        (["runs", "--seeds", "0:3"], "--seeds: is for runs to come; name their policies"),
+        (["network.toml", "--policies", "greedy", "--by", "seed"], "excludes --by and --within"),
+        (["runs", "--by", "seed"], "runs: is not a run directory, and holds none"),
+    ],
+)
+def test_a_comparison_of_runs_that_cannot_be_made_is_one_line(
+    arguments: list[str], line: str, folder: Path, airtune: Airtune
+) -> None:
+    (folder / "runs").mkdir(exist_ok=True)
+
+    answer = airtune("compare", *arguments)
+
+    assert (answer.status, answer.out) == (2, "")
+    assert line in answer.err
+    assert answer.err.count("\n") == 1
+
+
 def test_an_option_that_one_policy_has_does_not_stop_the_others(
     folder: Path, airtune: Airtune
 ) -> None:
