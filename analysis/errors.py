@@ -2,7 +2,9 @@
 
 import difflib
 from collections.abc import Iterable
-from typing import final
+from typing import Final, final
+
+_MAXIMUM_TEXT: Final = 200
 
 
 @final
@@ -24,8 +26,9 @@ class MissingExtraError(ImportError):
 
 
 def one_line(error: Exception) -> str:
-    """Return the text of an error on one line."""
-    return " ".join(str(error).split())
+    """Return the text of an error on one line of at most 200 characters."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _MAXIMUM_TEXT else f"{text[: _MAXIMUM_TEXT - 3]}..."
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

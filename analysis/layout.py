@@ -1,10 +1,12 @@
 """File names of a run directory."""
 
+import re
 from pathlib import Path
 from typing import Final
 
 SCENARIO: Final = "scenario.toml"
 PROVENANCE: Final = "provenance.json"
+_PART: Final = re.compile(r"part-[0-9]{6}\.parquet")
 
 
 def part_name(number: int) -> str:
@@ -13,5 +15,5 @@ def part_name(number: int) -> str:
 
 
 def part_paths(run: Path, table: str) -> list[Path]:
-    """Return the complete parts of a table in the order of their numbers."""
-    return sorted((run / table).glob("part-*.parquet"))
+    """Return the complete parts of a table in the order of their numbers; copies do not count."""
+    return sorted(path for path in (run / table).glob("part-*") if _PART.fullmatch(path.name))

@@ -1,6 +1,6 @@
 """Partitioned table of a run directory: its Parquet parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, final
 
@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from analysis.bounds import READABLE_SHARE, parquet_bytes, readable_bytes, require_regular
+from analysis.columns import checked, empty_columns, texts
 from analysis.errors import TraceError, one_line
 from analysis.layout import part_name, part_paths
 from analysis.schema_versions import (
@@ -31,11 +33,21 @@ class PartitionedTable:
     raises TraceError.
     """
 
-    def __init__(self, run: Path, table: str, expected: int | None = None) -> None:
+    def __init__(
+        self,
+        run: Path,
+        table: str,
+        limits: Mapping[str, int] | None = None,
+        expected: int | None = None,
+    ) -> None:
         self.table = table
         self._run = run
+        self._limits = limits or {}
         self._paths = part_paths(run, table)
         self._require_all(len(self._paths) if expected is None else expected)
+        if expected is not None:
+            # A later part is no part of the run: it was left by a process that was killed.
+            self._paths = self._paths[:expected]
 
     def __bool__(self) -> bool:
         return bool(self._paths)
@@ -49,7 +61,11 @@ class PartitionedTable:
             TraceError: a damaged part, one of an unreadable schema version, or no such column.
         """
         if not self._paths:
-            return empty_table(columns)
+            rows = empty_columns(self.table)
+            if columns is None or not set(columns) <= set(rows.column_names):
+                return rows if columns is None else empty_table(columns)
+            return rows.select(list(columns))
+        self._require_memory(columns)
         read = [self._part(path, columns, rounds) for path in self._paths]
         return read[0] if len(read) == 1 else pa.concat_tables(read)
 
@@ -60,27 +76,49 @@ class PartitionedTable:
             if (name := part_name(number)) not in present:
                 raise TraceError(f"{self._run / self.table}: {name} is missing")
 
+    def _require_memory(self, columns: Sequence[str] | None) -> None:
+        """Refuse columns that would need more than the share of memory, before they are read."""
+        needed = 0
+        for path in self._paths:
+            with self._open(path) as file:
+                names = file.schema_arrow.names
+                needed += parquet_bytes(file.metadata, names if columns is None else columns)
+        if needed > (limit := readable_bytes()):
+            raise TraceError(
+                f"{self._run / self.table}: needs up to {needed:,} bytes of memory, and {limit:,} "
+                f"are allowed, {READABLE_SHARE:.0%} of this machine's"
+            )
+
     def _part(self, path: Path, columns: Sequence[str] | None, rounds: Rounds | None) -> pa.Table:
         with self._open(path) as file:
             names = file.schema_arrow.names
             check_columns(f"{self._run}: {self.table}", names, columns)
             wanted = list(columns) if columns is not None else list(names)
+            chosen = rounds is not None and "round" in names
+            needed = list(dict.fromkeys([*wanted, "round"])) if chosen else wanted
             try:
-                if rounds is None or "round" not in names:
-                    rows = file.read(columns=wanted)
+                if rounds is None or not chosen:
+                    rows = file.read(columns=needed)
                 else:
-                    needed = list(dict.fromkeys([*wanted, "round"]))
                     rows = file.read_row_groups(_groups(file, rounds), columns=needed)
-                    rows = rows_of_rounds(rows, rounds).select(wanted)
-            except (OSError, pa.ArrowInvalid) as error:
+            except (OSError, pa.ArrowException) as error:
                 raise self._damaged(path, error) from None
+            rows = checked(path, self.table, rows, self._limits)
+            if rounds is not None and chosen:
+                rows = rows_of_rounds(rows, rounds).select(wanted)
         return rows if _version(file) == SCHEMA_VERSION else current_legs(rows)
 
     def _open(self, path: Path) -> pq.ParquetFile:
         try:
-            file = pq.ParquetFile(path)
-        except (OSError, pa.ArrowInvalid) as error:
+            require_regular(path)
+            # A path such as exp:1/rounds would be taken for a URI.
+            source = pa.OSFile(str(path))
+            file = pq.ParquetFile(source, read_dictionary=texts(self.table))
+            names = file.schema_arrow.names
+        except (OSError, pa.ArrowException, UnicodeError) as error:
             raise self._damaged(path, error) from None
+        if len(set(names)) < len(names):
+            raise TraceError(f"{path}: is damaged: two columns have one name")
         if (version := _version(file)) not in READABLE_VERSIONS:
             raise TraceError(f"{path}: {unreadable_version(version)}")
         return file
@@ -110,7 +148,7 @@ def rows_of_rounds(table: pa.Table, rounds: Rounds) -> pa.Table:
 
 def _version(file: pq.ParquetFile) -> str:
     """Return the schema version in the metadata of a part."""
-    return (file.schema_arrow.metadata or {}).get(_VERSION_KEY, b"none").decode()
+    return (file.schema_arrow.metadata or {}).get(_VERSION_KEY, b"none").decode("utf-8", "replace")
 
 
 def _groups(file: pq.ParquetFile, rounds: Rounds) -> list[int]:

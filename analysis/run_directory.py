@@ -1,12 +1,11 @@
 """Run directories: load one as a run, and find those below a folder."""
 
-import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.errors import TraceError, one_line
+from analysis.bounds import read_provenance, read_scenario
+from analysis.errors import TraceError
 from analysis.layout import PROVENANCE, SCENARIO
 from analysis.partitioned_table import Rounds
 from analysis.run import Run
@@ -31,7 +30,8 @@ def load(
     folder = Path(path)
     scenario = _scenario(folder)
     provenance = _provenance(folder)
-    tables = DirectoryTables(folder, provenance)
+    limits = {"round": scenario["rounds"], "device": scenario["devices"]["count"] - 1}
+    tables = DirectoryTables(folder, provenance, limits)
     return Run(tables, scenario, provenance, path=folder, columns=columns, rounds=rounds)
 
 
@@ -51,22 +51,16 @@ def run_directories(path: Path) -> list[Path]:
 
 def _scenario(folder: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads((folder / SCENARIO).read_text(encoding="utf-8"))
+        return read_scenario(folder / SCENARIO)
     except OSError:
         raise _unreadable(folder, SCENARIO) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TraceError(f"{folder}: {SCENARIO} is damaged: {one_line(error)}") from None
 
 
 def _provenance(folder: Path) -> dict[str, Any]:
     try:
-        document: Any = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        document = read_provenance(folder / PROVENANCE)
     except OSError:
         raise _unreadable(folder, PROVENANCE) from None
-    except ValueError as error:
-        raise TraceError(f"{folder}: {PROVENANCE} is damaged: {one_line(error)}") from None
-    if not isinstance(document, dict):
-        raise TraceError(f"{folder}: {PROVENANCE} is damaged: it is no JSON object")
     if document.get("schema") not in READABLE_VERSIONS:
         raise TraceError(f"{folder}: {unreadable_version(document.get('schema'))}")
     return document

@@ -37,8 +37,12 @@ class Tables(ABC):
 class DirectoryTables(Tables):
     """Tables that are read from a run directory when they are requested."""
 
-    def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, provenance: Mapping[str, Any], limits: Mapping[str, int]
+    ) -> None:
+        """Take a run directory; ``limits`` has the largest round and the largest device."""
         self._path = path
+        self._limits = limits
         # A run that is running, or was killed, has more parts than its provenance lists.
         running = provenance.get("state") == "running"
         self._parts: Mapping[str, int] | None = None if running else provenance.get("parts")
@@ -48,7 +52,7 @@ class DirectoryTables(Tables):
         self, name: str, columns: Sequence[str] | None = None, rounds: Rounds | None = None
     ) -> pa.Table:
         expected = None if self._parts is None else self._parts.get(name, 0)
-        return PartitionedTable(self._path, name, expected).read(columns, rounds)
+        return PartitionedTable(self._path, name, self._limits, expected).read(columns, rounds)
 
 
 @final

@@ -15,6 +15,17 @@ _ROUNDS: Final = 1
 _DEVICES: Final = 2
 _SERVER: Final = 3
 
+_ROUND: Final = (
+    "round",
+    "start_s",
+    "end_s",
+    "scheduled",
+    "arrived",
+    "delay_s",
+    "train_loss",
+    "virtual_queue_before_s",
+    "virtual_queue_s",
+)
 _LEG: Final = (
     "round",
     "device",
@@ -43,7 +54,7 @@ def timeline(run: Run, rounds: Rounds | None = None) -> dict[str, Any]:
     Raises:
         TraceError: the run has none of these rounds.
     """
-    table = run.table("rounds", rounds=rounds)
+    table = run.table("rounds", _ROUND, rounds)
     if table.empty:
         wanted = (
             "a complete round"
@@ -52,6 +63,7 @@ def timeline(run: Run, rounds: Rounds | None = None) -> dict[str, Any]:
         )
         raise TraceError(f"{run.name}: does not have {wanted}")
     transfers = run.table("transfers", [*_LEG, "start_s", "end_s"], rounds)
+    transfers = transfers[transfers["round"].isin(table["round"])]
     events = _names(transfers) + _rounds(table)
     starts = dict(zip(table["round"], table.start_s, strict=True))
     for _, legs in transfers.sort_values("start_s", kind="stable").groupby(["round", "device"]):

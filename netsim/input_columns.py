@@ -19,6 +19,9 @@ from numpy import ndarray
 
 from netsim.errors import NetworkInputError
 
+READABLE_SHARE: Final = 0.25
+"""Share of the machine's memory that one input file may need."""
+_WORD_BYTES: Final = 8
 _GZIP: Final = b"\x1f\x8b"
 """First bytes of every file that is compressed with gzip."""
 UNREADABLE: Final = (OSError, EOFError, zlib.error)
@@ -164,9 +167,11 @@ def open_file(path: str, key: str) -> BinaryIO:
 def _read(path: str, key: str) -> pa.Table:
     with open_file(path, key) as file:
         try:
-            content = file.read()
+            content = file.read(readable_bytes() // _WORD_BYTES + 1)
         except UNREADABLE as error:
             raise NetworkInputError(key, f"{path} cannot be read: {first_line(error)}") from error
+    # A number of two characters becomes one of eight bytes.
+    _require_memory(path, _WORD_BYTES * len(content), key)
     ending = Path(path.removesuffix(".gz")).suffix
     if ending not in (".csv", ".parquet"):
         raise NetworkInputError(key, f"{path} must end in .csv or .parquet")
@@ -174,9 +179,12 @@ def _read(path: str, key: str) -> pa.Table:
         _require_text(content, path, key)
     try:
         source = io.BytesIO(content)
-        table = (
-            pa.csv.read_csv(source) if ending == ".csv" else pa.parquet.ParquetFile(source).read()
-        )
+        if ending == ".csv":
+            table = pa.csv.read_csv(source)
+        else:
+            file_content = pa.parquet.ParquetFile(source)
+            _require_memory(path, parquet_bytes(file_content.metadata), key)
+            table = file_content.read()
     except (pa.ArrowException, OSError) as error:
         raise NetworkInputError(
             key, f"{path} cannot be read as {ending[1:]}: {first_line(error)}"
@@ -200,6 +208,40 @@ def _require_text(content: bytes, path: str, key: str) -> None:
         line = content.count(b"\n", 0, bad) + 1
         raise NetworkInputError(
             key, f"{path} is not UTF-8 text: line {line} has the byte 0x{content[bad]:02x}"
+        )
+
+
+def readable_bytes() -> int:
+    """Return the memory that one file may need when it is read: a quarter of the machine's."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(READABLE_SHARE * total)
+
+
+def parquet_bytes(
+    metadata: "pyarrow.parquet.FileMetaData", columns: Collection[str] | None = None
+) -> int:
+    """Return an upper bound of the memory of columns of a Parquet file, from its metadata alone.
+
+    A column needs eight bytes per value, or its uncompressed size if that is more. A text may be
+    as long as the uncompressed size of its column, which is stored once for all equal values.
+    """
+    total = 0
+    for group in range(metadata.num_row_groups):
+        chunks = metadata.row_group(group)
+        for place in range(metadata.num_columns):
+            chunk = chunks.column(place)
+            if columns is None or chunk.path_in_schema.split(".")[0] in columns:
+                total += max(_WORD_BYTES * chunk.num_values, chunk.total_uncompressed_size)
+    return total
+
+
+def _require_memory(path: str, needed: int, key: str) -> None:
+    """Refuse a file that would need more than the share of the machine's memory."""
+    if needed > (limit := readable_bytes()):
+        raise NetworkInputError(
+            key,
+            f"{path} needs up to {needed:,} bytes of memory; {limit:,} are allowed, "
+            f"{READABLE_SHARE:.0%} of this machine's",
         )
 
 

@@ -8,14 +8,13 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from coupling.cli import analysis, compare, export, sweep
-from coupling.cli.console import ProgressBar, summary_table
+from coupling.cli.console import ProgressBar, plain_console, summary_table
 from coupling.cli.tensorboard import TensorBoard, require_tensorboard
 from coupling.run_directory.directory import RunDirectory
 from coupling.run_directory.layout import TENSORBOARD
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError, key_path
+from coupling.scenario.errors import Interrupted, RunError, ScenarioError, key_path, shown
 from coupling.scenario.file import parse_set
 from coupling.scenario.json_schema import file_schema
 from coupling.scenario.plugins import listed
@@ -30,6 +29,8 @@ DONE: Final = 0
 FAILED: Final = 1
 WRONG_INPUT: Final = 2
 INTERRUPTED: Final = 130
+MAXIMUM_LINE: Final = 2000
+"""Number of characters of the longest line on stderr."""
 
 # Error of typer for a wrong command line; some versions of typer have their own copy of click.
 _UsageError: Any = typer.BadParameter.__mro__[1]
@@ -129,7 +130,7 @@ def _summarise(folder: Path, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(summary(finished), indent=2))
     else:
-        Console().print(summary_table(summary(finished)))
+        plain_console().print(summary_table(summary(finished)))
 
 
 @app.command()
@@ -179,6 +180,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Interrupted as interrupted:
         _stderr(str(interrupted))
         return INTERRUPTED
+    except MemoryError as error:
+        _stderr(f"out of memory: {error}")
+        return FAILED
     except (KeyboardInterrupt, typer.Abort):
         ended = INTERRUPTED
     # Typer returns this number for a KeyboardInterrupt; the commands themselves return None.
@@ -195,5 +199,5 @@ def _load(scenario: Path, settings: list[str] | None, *, imports_plugins: bool =
 
 
 def _stderr(line: str) -> None:
-    """Print one line on stderr, even if the name of a file contains a line break."""
-    print("\\n".join(line.splitlines()), file=sys.stderr)
+    """Print one line on stderr: control characters are escaped, and its length is bounded."""
+    print(shown(line.strip("\n"), MAXIMUM_LINE), file=sys.stderr)

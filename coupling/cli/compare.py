@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
 from coupling.cli.analysis import wrong_input
+from coupling.cli.console import plain_console
 from coupling.scenario.errors import ScenarioError
 from coupling.scenario.file import parse_set
 from coupling.sweeps.compare import compare as compare_policies
@@ -94,7 +94,7 @@ def compare(
     if as_json:
         typer.echo(json.dumps(records, indent=2))
     else:
-        Console().print(_table(records, [*(within or []), by or "policy"]))
+        plain_console().print(_table(records, [*(within or []), by or "policy"]))
 
 
 def policy_records(
@@ -112,7 +112,7 @@ def policy_records(
 def _run(scenario: Path, policies: list[str], seeds: list[int], **options: Any) -> Any:
     """Run the policies, print notes on stderr, and return the numbers of each policy."""
     notes: list[str] = []
-    with Status("", console=Console(stderr=True)) as status:
+    with Status("", console=plain_console(stderr=True)) as status:
         records = compare_policies(
             scenario,
             policies,

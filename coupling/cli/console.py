@@ -9,8 +9,14 @@ from rich.table import Table
 from typing_extensions import override
 
 from coupling.run_directory.writer import Tables
+from coupling.scenario.errors import shown
 from coupling.simulation.observers import RunObserver
 from netsim.scheduling import RoundRecord
+
+
+def plain_console(*, stderr: bool = False) -> Console:
+    """Return a console that prints every text as it is: names may look like markup or emoji."""
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 @final
@@ -24,7 +30,7 @@ class ProgressBar(RunObserver):
             progress.BarColumn(bar_width=20),
             progress.TextColumn("{task.fields[status]}"),
             progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=plain_console(stderr=True),
             transient=False,
         )
         self._started = False
@@ -95,7 +101,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
     ]
     table = Table(show_header=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(shown, row))
     return table
 
 

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final, final
 
 import typer
 from rich import progress
-from rich.console import Console
 from rich.table import Column, Table
 
+from coupling.cli.console import plain_console
+from coupling.files.urls import masked
 from coupling.run_directory import status
 from coupling.run_directory.layout import SWEEP_TABLE, WORLD
-from coupling.scenario.errors import Interrupted, ScenarioError, os_error_text
+from coupling.scenario.errors import Interrupted, ScenarioError, os_error_text, shown
 from coupling.scenario.file import parse_set
 from coupling.simulation.export_world import record
 from coupling.simulation.stop_signals import stop_requests
@@ -24,6 +25,8 @@ from coupling.sweeps.engines.local import cores
 from coupling.sweeps.sweep import Sweep, claim, place_of, write_table
 
 _SHOWN_ROWS: Final = 40
+_SHOWN_KEYS: Final = 6
+_MAXIMUM_LINE: Final = 2000
 _SHOWN_NUMBERS: Final = ("scheduled_mean", "delay_mean_s", "delay_median_s", "accuracy_last")
 
 
@@ -93,10 +96,20 @@ def sweep(
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        _print_rows(rows, list(runs[0].keys), f"{place}/{SWEEP_TABLE}")
+        _print_rows(rows, list(runs[0].keys), masked(f"{place}/{SWEEP_TABLE}"))
+    for path, count in unfinished.input_changes().items():
+        typer.echo(
+            f"warning: {shown(path)}: has changed since {count} of the finished runs; their "
+            "numbers are of the former content",
+            err=True,
+        )
     for run in unfinished.results:
-        if run.state == "failed":
-            typer.echo(f"{run.planned.task.path}: {run.error}", err=True)
+        if run.state in ("failed", "held"):
+            path = masked(run.planned.task.path)
+            line = str(run.error)
+            # Most errors begin with the run directory.
+            text = line if line.startswith(path) else f"{path}: {line}"
+            typer.echo(shown(text, _MAXIMUM_LINE), err=True)
     unfinished.raise_if_unfinished()
 
 
@@ -121,17 +134,23 @@ def list_runs(
 ) -> None:
     """List the run directories below a directory, with their states."""
     try:
-        rows = [status.row(path, folder) for path in status.run_directories(folder)]
+        rows = status.rows(folder)
     except OSError as error:
         raise ScenarioError(f"{folder}: cannot be read: {os_error_text(error)}") from None
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table(_run_column(), "state", "scenario", "seed", "round", "simulated", "wall time")
+    keys = list(dict.fromkeys(key for row in rows for key in row["keys"]))[:_SHOWN_KEYS]
+    progress_columns = ("round", "accuracy", "simulated", "wall time")
+    table = Table(_run_column(), "state", "scenario", "seed", *map(shown, keys), *progress_columns)
     for row in rows:
         state = row["state"] if row["error"] is None else f"{row['state']}: {row['error']}"
-        table.add_row(row["run"], state, row["scenario"], _text(row["seed"]), *_progress_cells(row))
-    Console().print(table)
+        table.add_row(
+            *map(_text, (row["run"], state, row["scenario"], row["seed"])),
+            *(_text(row["keys"].get(key)) for key in keys),
+            *_progress_cells(row),
+        )
+    plain_console().print(table)
 
 
 def record_world(
@@ -155,22 +174,25 @@ def record_world(
 
 def _run_column() -> Column:
     """Return the column of the run names, never cut off: they are arguments of other commands."""
-    return Column("run", no_wrap=True)
+    return Column("run", no_wrap=True, overflow="ignore")
 
 
-def _progress_cells(row: dict[str, Any]) -> tuple[str, str, str]:
-    """Return round, simulated time and wall time of a run as text."""
-    if row["rounds"] is None:
-        return "", "", ""
-    return (
-        f"{row['round']:,} of {row['rounds']:,}",
-        f"{row['simulated_s']:,.0f} s",
-        f"{row['wall_s']:,.0f} s",
-    )
+def _progress_cells(row: dict[str, Any]) -> list[str]:
+    """Return round, accuracy, simulated time and wall time of a run as text."""
+    templates = {
+        "round": f"{{:,}} of {row['rounds'] or 0:,}",
+        "accuracy": "{:.1%}",
+        "simulated_s": "{:,.0f} s",
+        "wall_s": "{:,.0f} s",
+    }
+    return [
+        "" if row[name] is None else template.format(row[name])
+        for name, template in templates.items()
+    ]
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else shown(value)
 
 
 def _engine(
@@ -206,10 +228,8 @@ def _print_rows(rows: Sequence[dict[str, Any]], keys: Sequence[str], place: str)
         table = Table(_run_column(), *keys, "seed", "state", *numbers)
         for row in rows:
             measured = (f"{row[name]:.4g}" if row.get(name) is not None else "" for name in numbers)
-            table.add_row(
-                row["run"], *(str(row[key]) for key in (*keys, "seed", "state")), *measured
-            )
-        Console().print(table)
+            table.add_row(*(_text(row[key]) for key in ("run", *keys, "seed", "state")), *measured)
+        plain_console().print(table)
     print(place)
 
 
@@ -225,7 +245,7 @@ class SweepProgress:
             progress.TextColumn("{task.fields[status]}"),
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=plain_console(stderr=True),
         )
         self._total = len(sweep.results)
         self._skipped = sum(run.state == "finished" for run in sweep.results)

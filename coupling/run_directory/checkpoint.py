@@ -6,15 +6,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Annotated, Any, Final, final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
+from pydantic import AllowInfNan, Field
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from coupling.run_directory import atomic
+from coupling.files import atomic, documents
 from coupling.run_directory.layout import (
     CHECKPOINT,
     CHECKPOINT_NEW,
@@ -25,8 +26,9 @@ from coupling.run_directory.layout import (
     STATE,
 )
 from coupling.run_directory.schema import SCHEMA_VERSION, TABLES
-from coupling.scenario.errors import RunError
+from coupling.scenario.errors import RunError, first_line, os_error_text, shown
 from learner.base import Learner
+from netsim import input_columns
 from netsim.scheduling import policy_state
 
 _POLICY: Final = "policy"
@@ -172,54 +174,72 @@ def load(folder: Path, digest: str, initial: RunState) -> SavedRun | None:
     return _read(current, digest, initial)
 
 
+@final
+class _StateDocument(documents.Document):
+    """Schema of the state file of a checkpoint."""
+
+    schema_version: str = Field(alias="schema")
+    scenario_sha256: str
+    round: Annotated[int, Field(ge=0, le=documents.MAXIMUM_ROUNDS)]
+    time_s: Annotated[float, Field(ge=0)]
+    virtual_queue_s: float
+    parts: dict[str, Annotated[int, Field(ge=0, le=documents.MAXIMUM_PARTS)]]
+    policy: dict[str, bool | int | Annotated[float, AllowInfNan()] | str | None]
+
+
 def _read(place: Path, digest: str, initial: RunState) -> SavedRun:
     try:
-        document = json.loads((place / STATE).read_text(encoding="utf-8"))
-        arrays = safetensors.load((place / DEVICE_ARRAYS).read_bytes())
-        policy_arrays = safetensors.load((place / POLICY_ARRAYS).read_bytes())
-    except (OSError, ValueError, SafetensorError) as error:
+        document = documents.read_document(place / STATE, _StateDocument)
+        arrays = _arrays(place / DEVICE_ARRAYS)
+        policy_arrays = _arrays(place / POLICY_ARRAYS)
+    except documents.DocumentError as error:
         raise _damaged(place, str(error)) from None
-    if not isinstance(document, dict):
-        raise _damaged(place, f"{STATE} is no table")
-    if document.pop("schema", None) != SCHEMA_VERSION:
+    if document.schema_version != SCHEMA_VERSION:
         raise RunError(
             f"{place}: was written with another schema version; this one is {SCHEMA_VERSION}"
         )
-    if document.pop("scenario_sha256", None) != digest:
+    if document.scenario_sha256 != digest:
         raise RunError(f"{place}: belongs to another scenario than the scenario.toml beside it")
-    policy_values = document.pop(_POLICY, None)
-    values = document | arrays
+    values = document.model_dump(include={"round", "time_s", "virtual_queue_s", "parts"}) | arrays
     expected = {entry.name for entry in fields(RunState)}
     if set(values) != expected:
-        wrong = ", ".join(sorted(expected ^ set(values)))
+        wrong = shown(", ".join(sorted(expected ^ set(values))))
         raise _damaged(place, f"{wrong} missing or unknown")
     for entry in fields(RunState):
         if not _alike(values[entry.name], getattr(initial, entry.name)):
             raise _damaged(place, f"{entry.name} is not what it should be")
-    if not isinstance(policy_values, dict):
-        raise _damaged(place, f"{_POLICY} is no table")
     try:
-        policy = policy_state.unpack(policy_arrays, policy_values)
+        policy = policy_state.unpack(policy_arrays, document.policy)
     except ValueError as error:
-        raise _damaged(place, f"{_POLICY}: {error}") from None
+        raise _damaged(place, f"{_POLICY}: {shown(error)}") from None
     return SavedRun(RunState(**values), policy, place / LEARNER)
+
+
+def _arrays(path: Path) -> dict[str, ndarray]:
+    """Return the arrays of a file, which must be smaller than the share of memory for a table."""
+    try:
+        return safetensors.load(documents.read_bytes(path, input_columns.readable_bytes()))
+    except OSError as error:
+        raise documents.DocumentError(f"{path.name}: {os_error_text(error)}") from None
+    except (ValueError, LookupError, TypeError, SafetensorError) as error:
+        raise documents.DocumentError(f"{path.name}: {shown(first_line(error))}") from None
 
 
 def _alike(value: Any, example: Any) -> bool:
     """Return whether a value that was read can stand where the example stands."""
     match example:
         case ndarray():
-            return isinstance(value, ndarray) and _per_device(value) == _per_device(example)
-        case dict():
+            # NaN means "never" in some arrays; those may also hold the loss of a run that diverged.
+            unknown = bool(np.isnan(example).any())
             return (
-                isinstance(value, dict)
-                and set(value) == set(TABLES)
-                and all(map(_is_count, value.values()))
+                isinstance(value, ndarray)
+                and _per_device(value) == _per_device(example)
+                and (unknown or bool((np.isfinite(value) & (value >= 0)).all()))
             )
-        case int():
-            return _is_count(value)
+        case dict():
+            return isinstance(value, dict) and set(value) == set(TABLES)
         case _:
-            return isinstance(value, float)
+            return isinstance(value, int | float)
 
 
 def _per_device(values: ndarray) -> tuple[int, int, np.dtype[Any]]:
@@ -228,10 +248,6 @@ def _per_device(values: ndarray) -> tuple[int, int, np.dtype[Any]]:
     The number of rounds may differ.
     """
     return values.ndim, values.shape[-1], values.dtype
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
 
 
 def _damaged(place: Path, reason: str) -> RunError:

@@ -3,19 +3,21 @@
 import contextlib
 import errno
 import itertools
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
+from coupling.files import documents, tables
+from coupling.files.paths import refuse_links
 from coupling.run_directory import checkpoint
 from coupling.run_directory.checkpoint import RunState, SavedRun
-from coupling.run_directory.layout import LOCK, PROVENANCE, SCENARIO
-from coupling.run_directory.lock import LockedError, locked
-from coupling.run_directory.provenance import Provenance, require_schema
+from coupling.run_directory.layout import LOCK, PROVENANCE, SCENARIO, START_FILES, part_paths
+from coupling.run_directory.lock import LockedError, is_locked, locked
+from coupling.run_directory.provenance import Provenance, read_facts, require_schema
+from coupling.run_directory.schema import TABLES
 from coupling.run_directory.session import RunSession
-from coupling.scenario.errors import RunError, ScenarioError, os_error_text
+from coupling.scenario.errors import RunError, ScenarioError, os_error_text, shown
 from coupling.scenario.scenario import Scenario
 from learner.base import Learner
 
@@ -104,19 +106,36 @@ class RunDirectory:
 
         Raises:
             LockedError: another process has the lock.
+            RunError: a link, a pipe or a device is in it.
             ScenarioError: the directory cannot be written.
         """
         with locked(self.path):
+            refuse_links(self.path)
             yield
 
     def require_free(self) -> None:
         """Make sure that a run may begin in the directory.
 
+        A directory that a run left before it wrote a table is as good as an empty one.
+
         Raises:
             ScenarioError: it is a file, not empty, or out of reach.
         """
+        if not str(self.path).isprintable() and "\0" in str(self.path):
+            raise ScenarioError(f"--out {shown(self.path)}: is no name of a directory")
         try:
-            if self.path.is_dir() and any(entry.name != LOCK for entry in self.path.iterdir()):
+            str(self.path).encode()
+        except UnicodeEncodeError:
+            raise ScenarioError(
+                f"--out {shown(self.path)}: is not UTF-8; use another name"
+            ) from None
+        try:
+            if self.path.is_symlink() and not self.path.exists():
+                raise ScenarioError(
+                    f"--out {self.path}: is a link to {shown(self.path.readlink())}, which does "
+                    "not exist; name a directory"
+                )
+            if self.path.is_dir() and not self._holds_no_round():
                 raise ScenarioError(f"--out {self.path}: is not empty; name a new directory")
             if self.path.exists() and not self.path.is_dir():
                 raise ScenarioError(f"--out {self.path}: is a file; name a new directory")
@@ -175,6 +194,10 @@ class RunDirectory:
         """
         require_schema(self.path)
         folder = self._scenario_folder()
+        try:
+            documents.require_bounded(self.path / SCENARIO)
+        except documents.DocumentError as error:
+            raise ScenarioError(f"{self.path / SCENARIO}: {error}") from None
         folders = () if folder is None else (folder,)
         return Scenario.load(self.path / SCENARIO, folders=folders, imports_plugins=imports_plugins)
 
@@ -187,6 +210,8 @@ class RunDirectory:
         provenance = Provenance.read(self.path)
         if provenance.facts["scenario_sha256"] != scenario.digest():
             raise RunError(f"{self.path / SCENARIO}: is not the scenario that this run began with")
+        if provenance.facts["state"] == "finished":
+            self._require_rounds(provenance.facts)
         return provenance
 
     def saved(self, scenario: Scenario, initial: RunState) -> SavedRun | None:
@@ -197,11 +222,34 @@ class RunDirectory:
         """
         return checkpoint.load(self.path, scenario.digest(), initial)
 
+    def _holds_no_round(self) -> bool:
+        """Return whether the directory has nothing but what a run writes before its first round."""
+        entries = {entry.name: entry for entry in self.path.iterdir()}
+        if not set(entries) <= {*START_FILES, *TABLES} or any(
+            map(Path.is_symlink, entries.values())
+        ):
+            return False
+        tables = [entry for name, entry in entries.items() if name in TABLES]
+        return not any(any(table.iterdir()) for table in tables) and (
+            SCENARIO not in entries or not is_locked(self.path)
+        )
+
+    def _require_rounds(self, facts: Mapping[str, Any]) -> None:
+        """Make sure that the tables of a finished run have the rounds that it names."""
+        try:
+            rows = sum(tables.row_count(part) for part in part_paths(self.path, "rounds"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path}/rounds: is damaged: {shown(error)}") from None
+        if rows != facts["round"]:
+            raise RunError(
+                f"{self.path}: is damaged: {PROVENANCE} says finished at round {facts['round']}, "
+                f"and the table rounds has {rows} rows"
+            )
+
     def _scenario_folder(self) -> Path | None:
         """Return the folder of the scenario file with which the run began; None if unknown."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            facts = json.loads((self.path / PROVENANCE).read_text(encoding="utf-8"))
-            return Path(facts["scenario_folder"])
+        with contextlib.suppress(RunError, KeyError, TypeError):
+            return Path(read_facts(self.path)["scenario_folder"])
         return None
 
     def _make_parents(self) -> None:

@@ -1,5 +1,7 @@
 """Layout of a run directory: every file name, spelled once."""
 
+import re
+from pathlib import Path
 from typing import Final
 
 SCENARIO: Final = "scenario.toml"
@@ -23,6 +25,10 @@ LEARNER: Final = "learner"
 ADAPTER: Final = "adapter"
 """Folder of the trained adapter and heads of a finished run."""
 ADAPTER_NEW: Final = "adapter.new"
+START_FILES: Final = frozenset(
+    {LOCK, SCENARIO, PROVENANCE, f"{SCENARIO}.partial", f"{PROVENANCE}.partial"}
+)
+"""Files that a run writes before its tables; without tables and checkpoint, nothing is lost."""
 WORLD: Final = "world"
 """Folder into which ``airtune record`` exports the world of the run."""
 TENSORBOARD: Final = "tensorboard"
@@ -31,10 +37,15 @@ MANIFESTS: Final = "manifests"
 """Folder of the manifests of a remote run directory."""
 SWEEP_TABLE: Final = "sweep.parquet"
 """Table of a sweep, in the directory of the sweep."""
-PARTS: Final = "part-*.parquet"
-"""Pattern of the parts of a table, within the folder that is named after the table."""
+PART: Final = re.compile(r"part-[0-9]{6}\.parquet")
+"""Names of the parts of a table, within the folder that is named after the table."""
 
 
 def part_name(number: int) -> str:
     """Return the file name of a part of a table; parts count from 0."""
     return f"part-{number:06d}.parquet"
+
+
+def part_paths(run: Path, table: str) -> list[Path]:
+    """Return the complete parts of a table in the order of their numbers; copies do not count."""
+    return sorted(path for path in (run / table).glob("part-*") if PART.fullmatch(path.name))

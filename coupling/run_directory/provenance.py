@@ -12,9 +12,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, Literal, Self, final
+from typing import Annotated, Any, Final, Literal, Self, final
 
-from coupling.run_directory import atomic
+from pydantic import ConfigDict, Field
+
+from coupling.files import atomic, documents
+from coupling.run_directory.input_files import InputFile, changed_files, input_files
 from coupling.run_directory.layout import PROVENANCE
 from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.scenario.errors import RunError
@@ -35,6 +38,58 @@ _PACKAGES: Final = (
 State = Literal["running", "finished", "interrupted", "failed"]
 
 
+_Text = Annotated[str, Field(max_length=4096)]
+_Count = Annotated[int, Field(ge=0, le=documents.MAXIMUM_ROUNDS)]
+_NotNegative = Annotated[float, Field(ge=0)]
+
+
+class Facts(documents.Document):
+    """Schema of ``provenance.json``: the facts that ``airtune ls`` and sweeps show."""
+
+    model_config = ConfigDict(extra="allow")
+
+    schema_version: _Text | None = Field(None, alias="schema")
+    state: State
+    wall_s: _NotNegative
+    scenario: _Text | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+    learning: bool | None = None
+    rounds: _Count | None = None
+    round: _Count | None = None
+    simulated_s: _NotNegative | None = None
+    accuracy: float | None = None
+    started: _Text | None = None
+    ended: _Text | None = None
+    commit: _Text | None = None
+    error: str | None = None
+    parts: dict[str, Annotated[int, Field(ge=0, le=documents.MAXIMUM_PARTS)]] | None = None
+
+
+@final
+class _ResumableFacts(Facts):
+    """Schema of the ``provenance.json`` of a run that is resumed."""
+
+    scenario_folder: _Text
+    scenario_sha256: _Text
+    policy: _Text | None
+    learning: bool
+    round: _Count
+    versions: dict[_Text, _Text]
+    commit: _Text | None
+    torch_threads: Annotated[int, Field(ge=1, le=4096)] | None
+    resumed: list[dict[str, Any]]
+    input_files: dict[_Text, InputFile] = Field(default_factory=dict)
+
+
+@final
+class _SchemaVersion(documents.Document):
+    """Schema of the version number in ``provenance.json``."""
+
+    model_config = ConfigDict(extra="ignore", strict=False, coerce_numbers_to_str=True)
+
+    schema_version: str = Field(SCHEMA_VERSION, alias="schema")
+
+
 @final
 @dataclass(frozen=True)
 class RunProgress:
@@ -49,6 +104,8 @@ class RunProgress:
     """Complete parts of each table."""
     error: str | None = None
     """Error line of a run that failed."""
+    accuracy: float | None = None
+    """Test accuracy of the last evaluation."""
 
 
 @final
@@ -80,6 +137,9 @@ class Provenance:
             "rounds": scenario.rounds,
             "learning": learning,
             "policy": policy,
+            "input_files": {
+                key: entry.model_dump() for key, entry in input_files(scenario).items()
+            },
             **_environment(learner, learning=learning),
             "started": _now(),
             "resumed": [],
@@ -93,10 +153,9 @@ class Provenance:
         Raises:
             RunError: the file cannot be read, is damaged, or has another schema version.
         """
-        facts = read_facts(folder)
-        if facts.get("schema") != SCHEMA_VERSION:
-            raise _other_schema(folder / PROVENANCE, facts.get("schema"))
-        return cls(facts, float(facts["wall_s"]))
+        require_schema(folder)
+        facts = _read(folder, _ResumableFacts)
+        return cls(facts, facts["wall_s"])
 
     def software_changes(self) -> str | None:
         """Return a line about commit and versions that have changed since the run started.
@@ -114,6 +173,13 @@ class Provenance:
             f"started with {before}, resuming with {after}: "
             "results may differ from an uninterrupted run"
         )
+
+    def input_changes(self, scenario: Scenario) -> list[str]:
+        """Return the files and directories, named by the scenario, that have changed since.
+
+        Runs that recorded no files have none.
+        """
+        return changed_files(scenario, self.facts.get("input_files", {}))
 
     def resumed(self, learner: Learner) -> "Provenance":
         """Return the facts of a run that is resumed now."""
@@ -136,13 +202,16 @@ def read_facts(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: the file cannot be read or is damaged.
     """
-    path = folder / PROVENANCE
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        float(facts["wall_s"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: cannot be read or is damaged: {error}") from None
-    return facts
+    return _read(folder, Facts)
+
+
+def parse_facts(content: str) -> dict[str, Any]:
+    """Return the content of a ``provenance.json`` that was read elsewhere.
+
+    Raises:
+        DocumentError: it is damaged.
+    """
+    return _plain(documents.parse_document(content, Facts))
 
 
 def require_schema(folder: Path) -> None:
@@ -152,10 +221,21 @@ def require_schema(folder: Path) -> None:
         RunError: it has another one.
     """
     path = folder / PROVENANCE
-    with contextlib.suppress(OSError, ValueError):
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(facts, dict) and facts.get("schema", SCHEMA_VERSION) != SCHEMA_VERSION:
-            raise _other_schema(path, facts["schema"])
+    with contextlib.suppress(documents.DocumentError):
+        facts = documents.read_document(path, _SchemaVersion)
+        if facts.schema_version != SCHEMA_VERSION:
+            raise _other_schema(path, facts.schema_version)
+
+
+def _read(folder: Path, model: type[Facts]) -> dict[str, Any]:
+    try:
+        return _plain(documents.read_document(folder / PROVENANCE, model))
+    except documents.DocumentError as error:
+        raise RunError(f"{folder / PROVENANCE}: cannot be read or is damaged: {error}") from None
+
+
+def _plain(facts: Facts) -> dict[str, Any]:
+    return facts.model_dump(by_alias=True, exclude_unset=True)
 
 
 def _other_schema(path: Path, schema: object) -> RunError:

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, final
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coupling.run_directory import atomic
-from coupling.run_directory.layout import part_name
-from coupling.run_directory.schema import TABLES
+from coupling.files import atomic, documents
+from coupling.files.paths import refuse_link
+from coupling.files.tables import require_schema
+from coupling.run_directory.layout import PART, part_name
+from coupling.run_directory.schema import TABLES, schema
 from coupling.run_directory.table_buffer import TableBuffer
-from coupling.scenario.errors import RunError, first_line
+from coupling.scenario.errors import RunError, os_error_text
 
 _ROWS_PER_PART: Final = 200_000
 
@@ -43,6 +44,10 @@ class TableWriter:
             table.keep_only_complete()
         self._waiting = 0
         self._writing = False
+
+    def complete_rows(self, name: str) -> int:
+        """Return the number of rows of a table in the parts with which it continued."""
+        return self._tables[name].rows
 
     def parts(self) -> dict[str, int]:
         """Return the number of complete parts of each table."""
@@ -88,20 +93,26 @@ class _TableParts:
         self.buffer = TableBuffer(name)
         self._synced = parts
         self._folder = folder
+        self._name = name
+        self.rows = 0
 
     def keep_only_complete(self) -> None:
-        """Check that the first parts can be read, and remove all other files."""
-        kept = [part_name(number) for number in range(self.parts)]
-        for name in kept:
+        """Check that the first parts have the columns of the table, and remove later parts."""
+        refuse_link(self._folder)
+        for number in range(self.parts):
+            path = self._folder / part_name(number)
             try:
-                pq.read_metadata(self._folder / name)
-            except (OSError, pa.ArrowInvalid) as error:
-                raise RunError(
-                    f"{self._folder / name}: is missing or damaged: {first_line(error)}"
-                ) from None
+                self.rows += require_schema(path, schema(self._name))
+            except OSError as error:
+                raise RunError(f"{path}: is missing or damaged: {os_error_text(error)}") from None
+            except documents.DocumentError as error:
+                raise RunError(f"{path}: is missing or damaged: {error}") from None
         self._folder.mkdir(parents=True, exist_ok=True)
-        for path in self._folder.iterdir():
-            if path.name not in kept:
+        for path in self._folder.glob("part-*"):
+            complete = path.with_suffix(".parquet").name
+            if PART.fullmatch(complete) and not (
+                path.name == complete and complete < part_name(self.parts)
+            ):
                 path.unlink()
 
     def flush(self) -> None:
@@ -114,9 +125,10 @@ class _TableParts:
         path = self._folder / part_name(self.parts)
         partial = path.with_suffix(".partial")
         try:
-            pq.write_table(self.buffer.table(), partial, compression="zstd")
+            with atomic.create(partial) as file:
+                pq.write_table(self.buffer.table(), file, compression="zstd")
         except OSError:
-            partial.unlink(missing_ok=True)
+            atomic.remove(partial)
             raise
         partial.replace(path)
         self.parts += 1

@@ -44,6 +44,17 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def shown(value: object, maximum: int = 200) -> str:
+    """Return a value as text of at most ``maximum`` characters, control characters escaped."""
+    text = str(value)
+    text = text if len(text) <= maximum else f"{text[: maximum - 3]}..."
+    return "".join(map(_printable, text))
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
+
+
 _BOUNDS: Final = {
     "greater_than": "is not greater than {gt}",
     "greater_than_equal": "is not at least {ge}",
@@ -80,7 +91,7 @@ def key_path(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            name = part if _BARE_KEY.fullmatch(part) else json.dumps(part)
+            name = shown(part if _BARE_KEY.fullmatch(part) else json.dumps(part))
             text += f".{name}" if text else name
     return text
 
@@ -215,7 +226,7 @@ def _show(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value) if isinstance(value, date | time) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return shown(text, 80)
 
 
 @final

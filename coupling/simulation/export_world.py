@@ -6,14 +6,16 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Float
 from numpy import ndarray
 
+from coupling.files import documents, tables
+from coupling.files.paths import refuse_link
 from coupling.run_directory.directory import RunDirectory
-from coupling.run_directory.layout import PARTS
+from coupling.run_directory.layout import part_paths
 from coupling.run_directory.lock import is_locked
 from coupling.run_directory.provenance import Provenance
+from coupling.run_directory.schema import schema
 from coupling.scenario.errors import RunError, ScenarioError, first_line, os_error_text
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.build import build_partition, build_world
@@ -61,12 +63,20 @@ def record(
             f"--until-s {until_s:g}: {run} has one channel block per round, not per time; "
             "leave --until-s out"
         )
-    facts = Provenance.read(run).facts
+    provenance = Provenance.read(run)
+    facts = provenance.facts
     if is_locked(run):
         raise RunError(f"{run}: another process is running in this directory; wait until it ends")
+    if changed := provenance.input_changes(scenario):
+        raise RunError(
+            f"{changed[0]}: has changed since {run} began: the world cannot be computed again; "
+            "restore the file"
+        )
     start_s, end_s = _times(run)
     world = build_world(scenario)
     longer_s = until_s or 0.0
+    if out.parent.resolve() == run.resolve():
+        refuse_link(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         written = [
@@ -93,19 +103,24 @@ def record(
 
 def _times(run: Path) -> tuple[_Times, _Times]:
     """Return the start times and the end times of the run's rounds."""
+    columns = schema("rounds")
     try:
         parts = [
-            pq.read_table(part, columns=["round", "start_s", "end_s"])
-            for part in sorted((run / "rounds").glob(PARTS))
+            tables.read(part, [columns.field(name) for name in ("round", "start_s", "end_s")])
+            for part in part_paths(run, "rounds")
         ]
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, documents.DocumentError) as error:
         raise RunError(f"{run}/rounds: is damaged: {first_line(error)}") from None
     if not parts:
         raise RunError(f"{run}: has no round yet")
     table = pa.concat_tables(parts)
     if table["round"].to_pylist() != list(range(1, table.num_rows + 1)):
         raise RunError(f"{run}/rounds: a part is missing")
-    return table["start_s"].to_numpy(), table["end_s"].to_numpy()
+    start_s, end_s = table["start_s"].to_numpy(), table["end_s"].to_numpy()
+    ordered = np.concatenate([[0.0], np.column_stack([start_s, end_s]).ravel()])
+    if not (np.isfinite(ordered).all() and (np.diff(ordered) >= 0).all()):
+        raise RunError(f"{run}/rounds: is damaged: start_s and end_s do not rise")
+    return start_s, end_s
 
 
 def _gains(
@@ -165,17 +180,6 @@ def _batches(scenario: Scenario, rounds: int) -> Iterator[pa.Table]:
         )
 
 
-def _write(path: Path, tables: Iterator[pa.Table]) -> Path:
-    """Write tables as consecutive parts of one file; the file appears when it is complete."""
-    partial = path.with_name(f"{path.name}.partial")
-    first = next(tables)
-    try:
-        with pq.ParquetWriter(partial, first.schema, compression="zstd") as writer:
-            writer.write_table(first)
-            for table in tables:
-                writer.write_table(table)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+def _write(path: Path, chunks: Iterator[pa.Table]) -> Path:
+    tables.write(path, chunks)
     return path

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typing_extensions import override
 
-from coupling.run_directory.layout import PARTS, PROVENANCE, SCENARIO
+from coupling.run_directory.layout import PROVENANCE, SCENARIO, part_paths
 from coupling.run_directory.schema import SCHEMA_VERSION, TABLES, schema
 from coupling.scenario.scenario import Scenario
 
@@ -133,5 +133,8 @@ class RunResult:
         if self._tables is not None:
             return self._tables[name]
         assert self.path is not None, "a result has a path or tables"
-        parts = [pq.read_table(part) for part in sorted((self.path / name).glob(PARTS))]
+        parts = []
+        for part in part_paths(self.path, name):
+            with pa.OSFile(str(part)) as file:
+                parts.append(pq.ParquetFile(file).read())
         return pa.concat_tables(parts) if parts else schema(name).empty_table()

@@ -129,6 +129,11 @@ def resume(
         _require_policy(directory.path, facts["policy"], policy)
         if line := provenance.software_changes():
             job.log(f"{directory.path}: {line}")
+        for path in provenance.input_changes(scenario):
+            job.log(
+                f"{path}: has changed since the run started: the rounds before and after differ in "
+                "their input"
+            )
         saved = directory.saved(scenario, initial_state(scenario))
         if saved is None:
             job.log(f"{directory.path}: has no checkpoint; the run begins again")

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Final, TypeVar, final
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from coupling.run_directory.layout import PARTS
+from coupling.files import tables
+from coupling.run_directory.layout import part_paths
+from coupling.run_directory.schema import schema
+from coupling.run_directory.status import state_of
 from coupling.scenario import file
 from coupling.scenario.errors import ScenarioError
 from coupling.scenario.scenario import Scenario
 from coupling.scenario.tables import SchedulerTable
 from coupling.scenario.tables.scheduler import options_of
-from coupling.simulation.run import run
+from coupling.simulation.run import resume, run
 from coupling.sweeps.grid import variant
 
 TOLERANCE: Final = 0.01
@@ -152,8 +154,14 @@ class Comparison:
             scenario = self.load(policy, {"seed": seed} | self._budget(policy, scale))
             folder = self.out / f"{policy.replace(':', '.')}-{seed}-x{scale:.6g}"
             self.on_run(f"{policy}, seed {seed}, budget x {scale:.4g}")
-            if not folder.exists():
-                run(scenario, folder, learning=self.learning)
+            learns = self.learning and scenario.learner is not None
+            match state_of(folder, scenario, learning=learns):
+                case "absent":
+                    run(scenario, folder, learning=self.learning)
+                case "finished":
+                    pass
+                case _:
+                    resume(folder)
             folders.append(folder)
         return folders
 
@@ -221,6 +229,7 @@ def _folder(out: str | Path | None) -> Iterator[Path]:
 
 def _mean_delay_s(folders: Sequence[Path]) -> float:
     """Return the mean delay over all rounds of some runs, in seconds."""
-    parts = [part for folder in folders for part in sorted((folder / "rounds").glob(PARTS))]
-    delays = [pq.read_table(part, columns=["delay_s"]).column(0).to_numpy() for part in parts]
+    column = schema("rounds").field("delay_s")
+    parts = [part for folder in folders for part in part_paths(folder, "rounds")]
+    delays = [tables.read(part, [column])["delay_s"].to_numpy() for part in parts]
     return float(np.concatenate(delays).mean())

@@ -3,22 +3,25 @@
 import io
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from coupling.run_directory import atomic
+from coupling.files import atomic
+from coupling.files.documents import require_regular
+from coupling.files.urls import file_system, is_url, masked, refuse_links_on, store_errors
+from coupling.run_directory.input_files import changed_files
 from coupling.run_directory.layout import SWEEP_TABLE
-from coupling.run_directory.remote import RemoteRunDirectory, is_url
+from coupling.run_directory.remote import RemoteRunDirectory
 from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.run_directory.status import run_status
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError, first_line, os_error_text
+from coupling.scenario.errors import Interrupted, RunError, ScenarioError, os_error_text, shown
 from coupling.scenario.scenario import Scenario
 from coupling.sweeps.engines import Engine, LocalEngine, TaskResult
 from coupling.sweeps.engines.base import Stop
@@ -37,7 +40,10 @@ read.
 @final
 @dataclass(frozen=True)
 class SweepRun:
-    """State of one run: ``finished``, ``failed``, ``interrupted`` or ``waiting``."""
+    """State of one run: ``finished``, ``failed``, ``interrupted``, ``held`` or ``waiting``.
+
+    A run that is ``held`` is executed by another process; the next sweep continues it.
+    """
 
     planned: PlannedRun
     state: str
@@ -77,13 +83,34 @@ class Sweep:
         states = [run.state for run in self._results.values()]
         finished = states.count("finished")
         failed = states.count("failed")
-        if finished + failed < len(states):
+        held = states.count("held")
+        if finished + failed + held < len(states):
             raise Interrupted(
                 f"interrupted: {finished} of {len(states)} runs are finished; "
                 "run the same command again to continue"
             )
+        lines = []
         if failed:
-            raise RunError(f"{failed} of {len(states)} runs failed; --retry runs them again")
+            lines.append(f"{failed} of {len(states)} runs failed; --retry runs them again")
+        if held:
+            lines.append(
+                f"{held} of {len(states)} runs are held by another process; "
+                "run the same command again to continue them"
+            )
+        if lines:
+            raise RunError("; ".join(lines))
+
+    def input_changes(self) -> dict[str, int]:
+        """Return the input files that have changed since finished runs met them.
+
+        The value is the number of those runs.
+        """
+        changed = Counter[str]()
+        for result in self._results.values():
+            if result.state == "finished":
+                recorded = run_status(result.planned.task.path).facts.get("input_files")
+                changed.update(changed_files(result.planned.task.scenario, recorded or {}))
+        return dict(changed)
 
 
 def sweep(
@@ -143,20 +170,29 @@ def claim(place: str) -> None:
             text = os_error_text(error)
             raise ScenarioError(f"--out {place}: cannot be written: {text}") from None
     try:
-        files, path = fsspec.core.url_to_fs(f"{place}/{SWEEP_TABLE}")
-    except (ImportError, ValueError) as error:
-        raise ScenarioError(f"--out {place}: cannot be used: {first_line(error)}") from None
-    try:
-        with files.open(path) as file:
-            metadata = pq.read_schema(file).metadata or {}
-    except (OSError, pa.ArrowInvalid):
+        metadata = _table_metadata(place)
+    except (OSError, ValueError, pa.ArrowException):
         return  # a table that is missing or damaged is written again at the end of the sweep
-    version = metadata.get(_SCHEMA.encode(), b"none").decode()
+    version = metadata.get(_SCHEMA.encode(), b"none").decode("utf-8", "replace")
     if version != SCHEMA_VERSION:
         raise ScenarioError(
-            f"--out {place}: has the runs of schema {version}, this version writes "
+            f"--out {masked(place)}: has the runs of schema {shown(version)}, this version writes "
             f"{SCHEMA_VERSION}; name a new directory"
         )
+
+
+def _table_metadata(place: str) -> dict[bytes, bytes]:
+    """Return the metadata of the table of an earlier sweep."""
+    if not is_url(place):
+        require_regular(Path(place) / SWEEP_TABLE)
+        with pa.OSFile(f"{place}/{SWEEP_TABLE}") as file:
+            return pq.read_schema(file).metadata or {}
+    files, path = file_system(f"{place}/{SWEEP_TABLE}")
+    with store_errors(place, "used"):
+        if not files.exists(path):
+            return {_SCHEMA.encode(): SCHEMA_VERSION.encode()}
+    with files.open(path) as file:
+        return pq.read_schema(file).metadata or {}
 
 
 def write_table(
@@ -175,13 +211,18 @@ def write_table(
     table = pa.table(columns).replace_schema_metadata({_SCHEMA: SCHEMA_VERSION})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
+    if is_url(place):
+        files, root = file_system(place)
+        with store_errors(f"{place}/{SWEEP_TABLE}", "written"):
+            refuse_links_on(files, root, SWEEP_TABLE)
+            files.makedirs(root, exist_ok=True)
+            files.pipe_file(f"{root}/{SWEEP_TABLE}", buffer.getvalue())
+        return rows
     try:
-        if is_url(place):
-            fsspec.core.url_to_fs(place)[0].pipe_file(f"{place}/{SWEEP_TABLE}", buffer.getvalue())
-        else:
-            atomic.write(Path(place) / SWEEP_TABLE, buffer.getvalue())
+        atomic.write(Path(place) / SWEEP_TABLE, buffer.getvalue())
     except OSError as error:
-        raise RunError(f"{place}/{SWEEP_TABLE}: cannot be written: {error}") from None
+        text = os_error_text(error)
+        raise RunError(f"{place}/{SWEEP_TABLE}: cannot be written: {text}") from None
     return rows
 
 

@@ -8,7 +8,7 @@ from typing import Literal, final
 from coupling.scenario.scenario import Scenario
 
 Stop = Callable[[], bool]
-TaskState = Literal["finished", "failed", "interrupted"]
+TaskState = Literal["finished", "failed", "interrupted", "held"]
 
 
 @final

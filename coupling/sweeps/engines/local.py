@@ -1,5 +1,6 @@
 """Local engine: processes of this machine, one per run."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -137,7 +138,9 @@ def _work(task: Task, threads: int, connection: Connection) -> None:
             result = execute(task, asked)
         except RunError as error:
             result = "failed", str(error)
-        connection.send(result)
+        # A parent that was killed reads no results; the run has saved its state.
+        with contextlib.suppress(BrokenPipeError):
+            connection.send(result)
 
 
 def _stop_without_parent(parent: BaseProcess) -> None:

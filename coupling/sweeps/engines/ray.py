@@ -12,7 +12,6 @@ from typing import Any, Final, final
 
 from typing_extensions import override
 
-from coupling.run_directory.lock import LockedError
 from coupling.scenario.errors import ScenarioError, first_line, os_error_text
 from coupling.simulation.stop_signals import stop_requests
 from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult, TaskState
@@ -118,13 +117,11 @@ def _work(task: Task) -> tuple[TaskState, str | None]:
     with stop_requests() as asked:
         deadline_s = time.monotonic() + _LOCK_TIMEOUT_S
         while True:
-            try:
-                return execute(task, asked)
-            except LockedError as error:
-                # The process of a lost node may take a moment to die.
-                if time.monotonic() > deadline_s:
-                    return "failed", str(error)
-                time.sleep(1.0)
+            state, line = execute(task, asked)
+            # The process of a lost node may take a moment to die.
+            if state != "held" or time.monotonic() > deadline_s:
+                return state, line
+            time.sleep(1.0)
 
 
 def _result(ray: Any, reference: Any, task: Task) -> TaskResult:

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from coupling.files.paths import refuse_link
 from coupling.run_directory.layout import SCENARIO
 from coupling.run_directory.lock import LockedError, is_locked
 from coupling.run_directory.remote import RemoteRunDirectory, is_url
@@ -16,13 +17,12 @@ from coupling.sweeps.engines.base import Stop, Task, TaskState
 def execute(task: Task, stop: Stop) -> tuple[TaskState, str | None]:
     """Execute a run; return its state at the end, with the line that reports a failure.
 
-    Raises:
-        LockedError: another process has the run directory.
+    A run that another process executes is ``held``.
     """
     try:
         _run_to_end(task, stop)
-    except LockedError:
-        raise
+    except LockedError as error:
+        return "held", str(error)
     except Interrupted:
         return "interrupted", None
     except (RunError, ScenarioError) as error:
@@ -52,6 +52,7 @@ def _run_to_end(task: Task, stop: Stop) -> None:
 def _start_or_resume(
     folder: Path, task: Task, stop: Stop, *, on_checkpoint: Callable[[Path], None]
 ) -> None:
+    refuse_link(folder)
     if (folder / SCENARIO).exists():
         resume(folder, stop=stop, on_checkpoint=on_checkpoint)
         return

@@ -1,0 +1,1 @@
+"""Files of run directories and stores: checked names, refused links, bounds, URLs."""

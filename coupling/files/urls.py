@@ -1,0 +1,91 @@
+"""URLs of stores: the file systems behind them, and their passwords, which no line shows."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import unquote
+
+import fsspec
+
+from coupling.scenario.errors import RunError, ScenarioError, first_line, os_error_text, shown
+
+_USER: Final = re.compile(r"(?<=://)(?:[^/@\s]*|[^/@:\s]*:[^@\s]*)@")
+_SECRET: Final = re.compile(
+    r"([?&][\w\-.]*(?:pass|pwd|secret|token|key|sig|cred)[\w\-.]*=)[^&#\s]+", re.IGNORECASE
+)
+_HIDDEN: Final = "***"
+
+
+def is_url(place: str) -> bool:
+    """Return whether a place is a URL and not a path of this machine."""
+    return "://" in place
+
+
+def masked(text: str) -> str:
+    """Return a text with the user names, passwords and keys of its URLs replaced by stars."""
+    return _SECRET.sub(rf"\g<1>{_HIDDEN}", _USER.sub(f"{_HIDDEN}@", text))
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Return the file system of a URL, and the path on it.
+
+    Raises:
+        ScenarioError: the protocol is unknown, its package is missing, or the server refuses.
+    """
+    try:
+        if url.startswith("://"):
+            raise ValueError("it has no protocol")
+        found: tuple[Any, str] = fsspec.core.url_to_fs(url)
+    except Exception as error:  # noqa: BLE001 (file systems raise errors of their own)
+        raise ScenarioError(f"{masked(url)}: cannot be used: {reason(error, url)}") from None
+    return found
+
+
+@contextmanager
+def store_errors(url: str, doing: str) -> Iterator[None]:
+    """Turn any error of a file system into a RunError without passwords: "URL: cannot be read".
+
+    Raises:
+        RunError: the file system failed, or an inner line about the store.
+    """
+    try:
+        yield
+    except RunError:
+        raise
+    except Exception as error:  # file systems raise errors of their own
+        raise RunError(f"{masked(url)}: cannot be {doing}: {reason(error, url)}") from error
+
+
+def reason(error: BaseException, url: str) -> str:
+    """Return the reason of a file system's error on one line, without the URL's password."""
+    text = os_error_text(error) if isinstance(error, OSError) else first_line(error)
+    for secret in _secrets(url):
+        text = text.replace(secret, _HIDDEN)
+    return shown(masked(text))
+
+
+def _secrets(url: str) -> list[str]:
+    """Return the password of a URL, as it stands there and decoded."""
+    found = [match.group().rstrip("@").partition(":")[2] for match in _USER.finditer(url)]
+    return [text for secret in found if secret for text in (secret, unquote(secret))]
+
+
+def refuse_links_on(files: Any, root: str, name: str = "") -> None:
+    """Refuse to write or delete through a link at or below the root of a run in a store.
+
+    Raises:
+        RunError: the text names the link.
+    """
+    path = root
+    for part in ("", *filter(None, name.split("/"))):
+        path = f"{path}/{part}" if part else path
+        try:
+            entry = files.info(path)
+        except FileNotFoundError:
+            return
+        if entry.get("islink") or entry.get("type") == "link":
+            raise RunError(
+                f"{masked(path)}: is a link, and airtune writes and deletes through none in a "
+                "store; put a copy in its place"
+            )
