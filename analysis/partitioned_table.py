@@ -8,8 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.bounds import READABLE_SHARE, parquet_bytes, readable_bytes, require_regular
-from analysis.columns import checked, empty_columns, texts
 from analysis.errors import TraceError, one_line
 from analysis.layout import part_name, part_paths
 from analysis.schema_versions import (
@@ -18,6 +16,8 @@ from analysis.schema_versions import (
     current_legs,
     unreadable_version,
 )
+from analysis.stored.bounds import READABLE_SHARE, parquet_bytes, readable_bytes, require_regular
+from analysis.stored.columns import checked, empty_columns, texts
 
 Rounds = tuple[int, int]
 """First and last round, both included."""

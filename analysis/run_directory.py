@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.bounds import read_provenance, read_scenario
 from analysis.errors import TraceError
 from analysis.layout import PROVENANCE, SCENARIO
 from analysis.partitioned_table import Rounds
 from analysis.run import Run
 from analysis.schema_versions import READABLE_VERSIONS, unreadable_version
+from analysis.stored.bounds import read_provenance, read_scenario
 from analysis.tables import DirectoryTables
 
 

@@ -27,7 +27,7 @@ _LOOPBACK = ("127.", "::1", "localhost")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandEnd:
     """End of a command: a status below 0 is a signal, ``None`` means that it had to be killed."""
 
     status: int | None
@@ -79,7 +79,7 @@ class ForkServer:
         environment: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
         stdin: str = YES,
-    ) -> Outcome:
+    ) -> CommandEnd:
         """Run a command and return its end."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -92,7 +92,7 @@ class ForkServer:
         }
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        return Outcome(**json.loads(self._process.stdout.readline()))
+        return CommandEnd(**json.loads(self._process.stdout.readline()))
 
 
 def _serve() -> None:

@@ -18,7 +18,7 @@ import tomli_w
 
 from coupling import Scenario, run
 from coupling.scenario.errors import Interrupted
-from support.fork_server import ForkServer, Outcome
+from support.fork_server import CommandEnd, ForkServer
 from support.small_runs import NETWORK, stop_after
 
 MAXIMUM_LINE = 2000
@@ -123,7 +123,7 @@ def make_template(folder: Path) -> None:
 
 
 def contents(folder: Path, without: str = "") -> dict[str, tuple[str, int, bytes]]:
-    """Return what may not change below a folder: kinds, modes and contents of all entries."""
+    """Return the entries below a folder that may not change: modes, links and contents."""
     found = {}
     for place, folders, files in os.walk(folder):
         if without in folders:
@@ -168,8 +168,8 @@ def check(case: Case, template: Path, root: Path, server: ForkServer) -> None:
     assert not problems, f"{case}: {problems}\nstdout: {outcome.out}\nstderr: {outcome.err}"
 
 
-def faults(outcome: Outcome, allowed: tuple[int, ...]) -> list[str]:
-    """Return what is wrong with the end of a command, whatever its input was."""
+def faults(outcome: CommandEnd, allowed: tuple[int, ...]) -> list[str]:
+    """Return the faults in the end of a command, whatever its input was."""
     problems = []
     lines = outcome.err.strip().splitlines()
     if outcome.status not in allowed:

@@ -7,8 +7,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.bounds import MAXIMUM_TEXT
 from analysis.errors import TraceError
+from analysis.stored.bounds import MAXIMUM_TEXT
 
 _COLUMNS: Final = {
     "rounds": (
