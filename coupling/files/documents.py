@@ -123,5 +123,7 @@ def parse_json(content: bytes | str) -> Any:
 def _fault(error: ValidationError) -> str:
     """Return the first fault of a document: its key and what is wrong."""
     detail = error.errors(include_url=False)[0]
-    key = ".".join(map(str, detail["loc"])) or "the document"
+    if not detail["loc"]:
+        return "is no table of keys"
+    key = ".".join(map(str, detail["loc"]))
     return f"{shown(key)}: {shown(detail['msg'])}"

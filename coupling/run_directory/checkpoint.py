@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, final
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
-from pydantic import AllowInfNan, Field
+from pydantic import AllowInfNan, ConfigDict, Field
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
@@ -178,10 +178,13 @@ def load(folder: Path, digest: str, initial: RunState) -> SavedRun | None:
 class _StateDocument(documents.Document):
     """Schema of the state file of a checkpoint."""
 
+    model_config = ConfigDict(extra="forbid")
+
     schema_version: str = Field(alias="schema")
     scenario_sha256: str
     round: Annotated[int, Field(ge=0, le=documents.MAXIMUM_ROUNDS)]
     time_s: Annotated[float, Field(ge=0)]
+    air_time_s: Annotated[float, Field(ge=0)]
     virtual_queue_s: float
     parts: dict[str, Annotated[int, Field(ge=0, le=documents.MAXIMUM_PARTS)]]
     policy: dict[str, bool | int | Annotated[float, AllowInfNan()] | str | None]
@@ -200,8 +203,8 @@ def _read(place: Path, digest: str, initial: RunState) -> SavedRun:
         )
     if document.scenario_sha256 != digest:
         raise RunError(f"{place}: belongs to another scenario than the scenario.toml beside it")
-    values = document.model_dump(include={"round", "time_s", "virtual_queue_s", "parts"}) | arrays
     expected = {entry.name for entry in fields(RunState)}
+    values = document.model_dump(include=expected) | arrays
     if set(values) != expected:
         wrong = shown(", ".join(sorted(expected ^ set(values))))
         raise _damaged(place, f"{wrong} missing or unknown")

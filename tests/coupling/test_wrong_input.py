@@ -594,7 +594,10 @@ def test_more_devices_than_memory_holds_are_refused(folder: Path, airtune: Airtu
         ("network.toml/out", "--out network.toml/out: cannot be written: not a directory"),
         ("network.toml/a/b", "--out network.toml/a/b: cannot be written: not a directory"),
         ("/proc/airtune", "--out /proc/airtune: cannot be written: no such file or directory"),
-        ("dangling", "--out dangling: cannot be written: file exists"),
+        (
+            "dangling",
+            "--out dangling: is a link to nowhere/at/all, which does not exist; name a directory",
+        ),
         ("a" * 300, f"--out {'a' * 300}: cannot be used: file name too long"),
     ],
 )

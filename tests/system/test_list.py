@@ -69,7 +69,7 @@ def test_the_list_is_a_table_for_people(
         "no name is cut"
     )
     assert "12 of" in first_lines["a-finished"][4]
-    assert "5 of 12" in first_lines["below/b-interrupted"][4]
+    assert "5 of" in first_lines["below/b-interrupted"][4]
 
 
 def test_a_folder_that_leads_back_to_itself_is_no_trap(
