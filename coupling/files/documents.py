@@ -123,7 +123,7 @@ def parse_json(content: bytes | str) -> Any:
 def _fault(error: ValidationError) -> str:
     """Return the first fault of a document: its key and what is wrong."""
     detail = error.errors(include_url=False)[0]
-    if not detail["loc"]:
+    if detail["type"] == "model_type":
         return "is no table of keys"
-    key = ".".join(map(str, detail["loc"]))
+    key = ".".join(map(str, detail["loc"])) or "the document"
     return f"{shown(key)}: {shown(detail['msg'])}"
