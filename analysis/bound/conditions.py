@@ -76,7 +76,9 @@ def of_printed(run: Run, constants: Constants, scheduled: ndarray) -> list[Condi
         ),
         plain_sgd(run),
         uniform_selection(run),
-        Condition("valid", False, "not a bound even if its conditions hold; see docs/theorem1.md"),
+        Condition(
+            "valid", False, "not a bound even if its conditions hold; see 'airtune docs theorem1'"
+        ),
     ]
 
 

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     commands: list[Callable[..., None]] = [figures, report, timeline]
     for command in commands:
-        app.command()(command)
+        app.command(command.__name__)(command)
 
 
 def figures(

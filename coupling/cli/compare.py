@@ -33,7 +33,7 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="SCENARIO|RUN...",
-            help="A scenario file with --policies; or finished runs, or folders that hold some.",
+            help="A scenario with --policies; or finished runs, or folders that hold some.",
         ),
     ],
     policies: Annotated[

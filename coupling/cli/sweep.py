@@ -11,6 +11,7 @@ from rich import progress
 from rich.table import Column, Table
 
 from coupling.cli.console import plain_console
+from coupling.cli.options import print_line
 from coupling.files.urls import masked
 from coupling.run_directory import status
 from coupling.run_directory.layout import SWEEP_TABLE, WORLD
@@ -26,7 +27,6 @@ from coupling.sweeps.sweep import Sweep, claim, place_of, write_table
 
 _SHOWN_ROWS: Final = 40
 _SHOWN_KEYS: Final = 6
-_MAXIMUM_LINE: Final = 2000
 _SHOWN_NUMBERS: Final = ("scheduled_mean", "delay_mean_s", "delay_median_s", "accuracy_last")
 
 
@@ -45,7 +45,9 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    scenario: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file (TOML).")],
+    scenario: Annotated[
+        Path, typer.Argument(metavar="SCENARIO", help="A scenario file or a bundled scenario.")
+    ],
     vary: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=A,B", help="Values of one key; all combinations are run."),
@@ -109,7 +111,7 @@ def sweep(
             line = str(run.error)
             # Most errors begin with the run directory.
             text = line if line.startswith(path) else f"{path}: {line}"
-            typer.echo(shown(text, _MAXIMUM_LINE), err=True)
+            print_line(text)
     unfinished.raise_if_unfinished()
 
 

@@ -1,5 +1,6 @@
 """Scenario files: TOML, ``extends``, overrides, and the origin of every key."""
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Collection, Mapping
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
 
+from coupling.scenario import bundled
 from coupling.scenario.errors import KeyPath, ScenarioError, key_path, os_error_text
 
 SET: Final = "--set"
@@ -196,10 +198,13 @@ def _mutually_exclusive(key: str) -> frozenset[str]:
 def read(path: Path) -> ScenarioFile:
     """Return a scenario file merged over the files that it extends.
 
+    A path that is no file may be the name of a bundled scenario, here and in ``extends``.
+
     Raises:
         ScenarioError: a file that cannot be read or is not TOML, or ``extends`` that is no file
             name or a loop.
     """
+    path = _bundled(path, str(path))
     source = ScenarioFile(path, plugin_folders=(path.absolute().parent, Path.cwd()))
     try:
         for file, table in reversed(_chain(path)):
@@ -270,7 +275,15 @@ def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
         named_by = f"{path}: extends = {extends!r}"
         if not isinstance(extends, str) or not extends or "\0" in extends:
             raise ScenarioError(f"{named_by} is not a file name")
-        path = path.parent / extends
+        path = _bundled(path.parent / extends, extends)
+
+
+def _bundled(path: Path, name: str) -> Path:
+    """Return a path if it is a file, or else that of the bundled scenario of a name."""
+    with contextlib.suppress(OSError, ValueError):  # reading such a path gives the reason
+        if not path.is_file():
+            return bundled.find(name) or path
+    return path
 
 
 def _parse(path: Path, named_by: str) -> dict[str, Any]:
@@ -286,4 +299,6 @@ def _parse(path: Path, named_by: str) -> dict[str, Any]:
         raise ScenarioError(f"{path}: {error}") from None
     except OSError as error:
         by = f"{named_by}: " if named_by else ""
-        raise ScenarioError(f"{by}{path}: cannot be read: {os_error_text(error)}") from None
+        hint = bundled.hint(str(path)) if isinstance(error, FileNotFoundError) else ""
+        text = f"{by}{path}: cannot be read: {os_error_text(error)}{hint}"
+        raise ScenarioError(text) from None

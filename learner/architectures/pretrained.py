@@ -86,8 +86,8 @@ def _find_architecture(model: str, config: Any, *, pooler: bool) -> SplitArchite
     if architecture is None:
         problem = (
             f"'{model}' is of the type {config.model_type}, for which "
-            f"learner/architectures has no file; known are: {', '.join(ARCHITECTURES)}; "
-            "docs/adding-a-model.md shows how to add one"
+            f"airtune has no architecture; known are: {', '.join(ARCHITECTURES)}; "
+            "'airtune docs adding-a-model' shows how to add one"
         )
         raise LearnerInputError(KEY, problem)
     if getattr(config, "is_decoder", False):

@@ -1,0 +1,63 @@
+"""Options that several commands have, the scenario that they name, and lines on stderr."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from coupling.cli import scenarios
+from coupling.cli.progress import Verbosity
+from coupling.scenario.errors import ScenarioError, shown
+from coupling.scenario.file import parse_set
+from coupling.scenario.scenario import Scenario
+
+MAXIMUM_LINE: Final = 2000
+"""Number of characters of the longest line on stderr."""
+
+ScenarioPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A scenario file (TOML), or the name of a bundled one.",
+        autocompletion=scenarios.complete,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the scenario."),
+]
+Seed = Annotated[int | None, typer.Option(help="Short form of --set seed=SEED.")]
+Rounds = Annotated[int | None, typer.Option(help="Short form of --set rounds=ROUNDS.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
+def load_scenario(
+    scenario: Path,
+    settings: list[str] | None,
+    *,
+    seed: int | None,
+    rounds: int | None,
+    imports_plugins: bool = True,
+) -> Scenario:
+    """Return the scenario of a file with the values of ``--set`` and of its short forms."""
+    overrides = dict(parse_set(argument) for argument in settings or [])
+    for key, value in (("seed", seed), ("rounds", rounds)):
+        if value is not None:
+            if key in overrides:
+                raise ScenarioError(f"--{key} and --set {key}=... exclude each other; keep one")
+            overrides[key] = value
+    return Scenario.load(scenario, overrides, imports_plugins=imports_plugins)
+
+
+def print_warnings(lines: Sequence[str], verbosity: Verbosity) -> None:
+    """Print warnings on stderr unless the user wants quiet."""
+    if verbosity is not Verbosity.QUIET:
+        for line in lines:
+            print_line(f"warning: {line}")
+
+
+def print_line(line: str) -> None:
+    """Print one line on stderr: control characters are escaped, and its length is bounded."""
+    print(shown(line.strip("\n"), MAXIMUM_LINE), file=sys.stderr)
