@@ -62,12 +62,12 @@ def template(path: Path, meanings: Mapping[KeyPath, str]) -> Template:
         if named is not None and named.is_file():
             files[named.name] = named
     lines = [*_Source.read(path).head]
-    for key, value in merged.raw.items():
+    for name, value in merged.raw.items():
         if not isinstance(value, Mapping):
-            lines += _entry((key,), merged, written, meanings=meanings)
-    for key, value in merged.raw.items():
+            lines += _entry((name,), merged, written, meanings=meanings)
+    for name, value in merged.raw.items():
         if isinstance(value, Mapping):
-            lines += _table((key,), value, merged, written=written, meanings=meanings)
+            lines += _table((name,), value, merged, written=written, meanings=meanings)
     return Template("\n".join(lines) + "\n", files)
 
 

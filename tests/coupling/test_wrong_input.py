@@ -665,7 +665,7 @@ def test_the_default_run_directory_must_be_possible_too(folder: Path, airtune: A
         (["run", "network.toml", "--set"], "airtune: Option '--set' requires an argument."),
         (["validate", "network.toml", "--out", "x"], "airtune: No such option: --out"),
         (["schema", "network.toml"], "airtune: Got unexpected extra argument(s) (network.toml)"),
-        (["--verbose"], "airtune: No such option: --verbose"),
+        (["--loud"], "airtune: No such option: --loud"),
     ],
     ids=" ".join,
 )

@@ -9,9 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.command_line import Answer
 from support.small_runs import ROOT
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Command = Callable[..., list[Answer]]
+COMMANDS = """
+import contextlib, io, json, shlex, sys
+from coupling.cli import main
+answers = []
+for line in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(shlex.split(line))
+    answers.append((status, out.getvalue(), err.getvalue()))
+print(json.dumps(answers))
+"""
 
 
 def execute(
@@ -55,71 +67,75 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def airtune(installed: Path, tmp_path: Path) -> Command:
-    """Return the command of the wheel, in an empty directory."""
-    env = os.environ | {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+    """Return the function that runs commands of the wheel in an empty directory, one after another.
 
-    def call(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return execute(installed / "bin" / "airtune", *arguments, cwd=tmp_path, env=env)
+    They share one process, for speed; it returns the status, stdout and stderr of each.
+    """
+
+    def call(*lines: str) -> list[Answer]:
+        env = os.environ | {"PYTHONPATH": str(installed), "OMP_NUM_THREADS": "1"}
+        process = execute(sys.executable, "-c", COMMANDS, *lines, cwd=tmp_path, env=env)
+        return [Answer(*fields) for fields in json.loads(done(process))]
 
     return call
 
 
 def test_the_packages_of_the_wheel_are_those_that_run(installed: Path, tmp_path: Path) -> None:
-    code = "import airtune, coupling, learner; print(coupling.__file__, airtune.__version__)"
+    code = "import airtune.packages, coupling; print(coupling.__file__)"
     env = os.environ | {"PYTHONPATH": str(installed)}
-    place, version = done(execute(sys.executable, "-c", code, cwd=tmp_path, env=env)).split()
+    place = done(execute(sys.executable, "-c", code, cwd=tmp_path, env=env)).strip()
+    version = done(execute(installed / "bin" / "airtune", "--version", cwd=tmp_path, env=env))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert Path(place).is_relative_to(installed)
-    assert version == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert version == f"airtune {project['version']}\n"
     assert not (installed / "scenarios").exists()
     assert not (installed / "docs").exists()
 
 
-def test_a_bundled_scenario_runs_and_is_reported(airtune: Command, tmp_path: Path) -> None:
-    done(airtune("run", "quickstart", "--no-learning", "--set", "rounds=3"))
-    done(airtune("run", "mobility/town", "--no-learning", "--rounds", "2", "--out", "town"))
-    done(airtune("report", "runs/quickstart-1"))
-    summary = json.loads(
-        done(airtune("run", "paper/base", "--no-learning", "--rounds", "4", "--json", "-q"))
+def test_bundled_scenarios_and_their_templates_run(airtune: Command, tmp_path: Path) -> None:
+    answers = airtune(
+        "run quickstart --no-learning --set rounds=3",
+        "run mobility/town --no-learning --rounds 2 --out from_name",
+        "report runs/quickstart-1",
+        "run paper/base --no-learning --rounds 4 --json -q",
+        "init",
+        "init town --scenario mobility/town",
+        "run scenario.toml --no-learning --rounds 2",
+        "run town/scenario.toml --no-learning --rounds 2 --out from_file",
     )
 
+    assert [(answer.status, answer.err if answer.status else "") for answer in answers] == [
+        (0, "")
+    ] * len(answers)
     assert "<html" in (tmp_path / "report.html").read_text()
-    assert summary["rounds"] == 4
-    assert (tmp_path / summary["run"]).samefile(tmp_path / "runs" / "base-1")
+    assert json.loads(answers[3].out)["rounds"] == 4
+    assert answers[3].err == ""
+    assert (tmp_path / "town" / "town.fcd.xml").is_file()
 
 
 def test_scenarios_and_pages_are_listed_and_an_error_leads_to_a_page(
     airtune: Command, tmp_path: Path
 ) -> None:
-    names = {entry["name"] for entry in json.loads(done(airtune("scenarios", "--json")))}
-    pages = done(airtune("docs"))
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text('{"model_type": "t5"}')
-    refused = airtune("run", "quickstart", "--set", "learner.model=./model")
+    listed, pages, refused, page = airtune(
+        "scenarios --json",
+        "docs",
+        "run quickstart --set learner.model=./model",
+        "docs adding-a-model",
+    )
 
+    names = {entry["name"] for entry in json.loads(listed.out)}
     assert names == {
         path.relative_to(ROOT / "scenarios").with_suffix("").as_posix()
         for path in (ROOT / "scenarios").rglob("*.toml")
     }
-    assert refused.returncode == 2
-    assert "'airtune docs adding-a-model' shows how to add one" in refused.stderr
-    assert refused.stderr.count("\n") == 1
-    assert "adding-a-model " in pages
-    assert done(airtune("docs", "adding-a-model")).startswith("# Adding a model")
-
-
-def test_init_writes_a_scenario_that_runs(airtune: Command, tmp_path: Path) -> None:
-    done(airtune("init"))
-    done(airtune("init", "town", "--scenario", "mobility/town"))
-    done(airtune("run", "scenario.toml", "--no-learning", "--rounds", "2"))
-    done(airtune("run", "town/scenario.toml", "--no-learning", "--rounds", "2", "--out", "out"))
-    before = (tmp_path / "scenario.toml").read_bytes()
-    again = airtune("init")
-
-    assert again.returncode == 2
-    assert "scenario.toml: is there already; name another folder" in again.stderr
-    assert (tmp_path / "scenario.toml").read_bytes() == before
-    assert (tmp_path / "town" / "town.fcd.xml").is_file()
+    assert refused.status == 2
+    assert "'airtune docs adding-a-model' shows how to add one" in refused.err
+    assert refused.err.count("\n") == 1
+    assert "adding-a-model " in pages.out
+    assert page.out.startswith("# Adding a model")
 
 
 @pytest.mark.slow
