@@ -6,7 +6,7 @@ WORKERS ?= 2
 # One torch thread per worker, no hub, no cache outside the test's own folder.
 TEST_ENV := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: quickstart reproduce test test-all check docs format bench clean
+.PHONY: quickstart reproduce test test-all fuzz check docs format bench clean
 
 quickstart: $(VENV)/quickstart.stamp
 	HF_HUB_OFFLINE=1 $(BIN)/airtune run scenarios/quickstart.toml
@@ -23,6 +23,13 @@ test: $(VENV)/dev.stamp
 
 test-all: $(VENV)/dev.stamp
 	$(TEST_ENV) $(BIN)/pytest -n $(WORKERS)
+
+# Mutated files of others for an hour on two processes; findings with what reproduces them lie in FUZZ_OUT.
+# FUZZ_SEED=N repeats a run; (cd tests && python -m support.fuzz_run again FINDING.json) repeats a finding.
+FUZZ_SECONDS ?= 3600
+FUZZ_OUT ?= fuzz
+fuzz: $(VENV)/dev.stamp
+	$(TEST_ENV) PYTHONPATH=.:tests $(BIN)/python -m support.fuzz_run $(FUZZ_SECONDS) $(FUZZ_OUT) $(FUZZ_SEED)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -54,4 +61,4 @@ $(VENV)/dev.stamp: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis fuzz

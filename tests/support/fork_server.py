@@ -19,10 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from support.outside import Outside
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 HELD_IN_MEMORY = 24 * 2**30
 """Address space that a command may have, in bytes; PyTorch alone reserves several GiB."""
 YES = "y\n" * 100
+_STREAMS = ("stdin", "stdout", "stderr", "sockets", "outside")
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -37,13 +40,19 @@ class CommandEnd:
     """Largest resident memory of the process."""
     sockets: list[str]
     """Addresses other than loopback that the process has bound."""
+    outside: list[str]
+    """Python calls that write or delete outside of the working directory, or begin a process."""
+    stopped: bool
+    """The command was asked to stop by SIGTERM."""
     wall_s: float = 0.0
 
 
 class ForkServer:
     """Server process that runs airtune commands; a context manager."""
 
-    def __init__(self, modules: Sequence[str] = ()) -> None:
+    def __init__(self, modules: Sequence[str] = (), memory: int = HELD_IN_MEMORY) -> None:
+        """Prepare a server with ``modules``; a command has ``memory`` bytes of address space."""
+        self._memory = memory
         self._modules = [
             "coupling.cli.app",
             "analysis.figures",
@@ -78,9 +87,15 @@ class ForkServer:
         cwd: Path,
         environment: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
+        stop_s: float | None = None,
+        forks: bool = False,
         stdin: str = YES,
     ) -> CommandEnd:
-        """Run a command and return its end."""
+        """Run a command and return its end.
+
+        After ``stop_s`` it is asked to stop, after ``timeout_s`` it is killed. With ``forks`` the
+        workers of a sweep are forked, too, which saves their imports.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         job = {
@@ -88,6 +103,9 @@ class ForkServer:
             "cwd": str(cwd),
             "environment": dict(environment or {}),
             "timeout_s": timeout_s,
+            "stop_s": stop_s,
+            "forks": forks,
+            "memory": self._memory,
             "stdin": stdin,
         }
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -107,14 +125,14 @@ def _serve() -> None:
 
 def _answer(job: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="fork-server-") as scratch:
-        streams = {name: Path(scratch) / name for name in ("stdin", "stdout", "stderr", "sockets")}
+        streams = {name: Path(scratch) / name for name in _STREAMS}
         streams["stdin"].write_text(job["stdin"])
-        for name in ("stdout", "stderr", "sockets"):
+        for name in _STREAMS[1:]:
             streams[name].touch()
         process = os.fork()
         if not process:
             _become(job, streams)
-        status, peak_bytes = _ended(process, job["timeout_s"])
+        status, peak_bytes, stopped = _ended(process, job["timeout_s"], job["stop_s"])
         texts = {name: path.read_text(errors="replace") for name, path in streams.items()}
     return {
         "status": status,
@@ -122,20 +140,30 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
         "err": texts["stderr"],
         "peak_bytes": peak_bytes,
         "sockets": texts["sockets"].splitlines(),
+        "outside": texts["outside"].splitlines(),
+        "stopped": stopped,
     }
 
 
-def _ended(process: int, timeout_s: float) -> tuple[int | None, int]:
-    """Return the exit status of a child, and its largest memory; kill its session at the end."""
+def _ended(process: int, timeout_s: float, stop_s: float | None) -> tuple[int | None, int, bool]:
+    """Return the exit status of a child, its largest memory, and whether it was asked to stop.
+
+    Its session is killed at the end.
+    """
     handle = os.pidfd_open(process)
-    in_time, _, _ = select.select([handle], [], [], timeout_s)
+    in_time, _, _ = select.select([handle], [], [], timeout_s if stop_s is None else stop_s)
+    stopped = not in_time and stop_s is not None
+    if stopped:
+        os.kill(process, signal.SIGTERM)
+        in_time, _, _ = select.select([handle], [], [], timeout_s - stop_s)
     os.close(handle)
     if not in_time:
         os.kill(process, signal.SIGKILL)
     _, status, usage = os.wait4(process, 0)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process, signal.SIGKILL)
-    return (os.waitstatus_to_exitcode(status) if in_time else None), usage.ru_maxrss * 1024
+    code = os.waitstatus_to_exitcode(status) if in_time else None
+    return code, usage.ru_maxrss * 1024, stopped
 
 
 def _become(job: dict[str, Any], streams: dict[str, Path]) -> None:
@@ -143,7 +171,7 @@ def _become(job: dict[str, Any], streams: dict[str, Path]) -> None:
     status = 70
     try:
         os.setsid()
-        resource.setrlimit(resource.RLIMIT_AS, (HELD_IN_MEMORY, HELD_IN_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for number, (name, flags) in enumerate(
             [
@@ -162,6 +190,11 @@ def _become(job: dict[str, Any], streams: dict[str, Path]) -> None:
         os.chdir(job["cwd"])
         sockets = os.open(streams["sockets"], os.O_WRONLY | os.O_APPEND)
         sys.addaudithook(lambda event, arguments: _note_socket(event, arguments, sockets))
+        outside = os.open(streams["outside"], os.O_WRONLY | os.O_APPEND)
+        tempfile.tempdir = str(streams["outside"].parent)
+        sys.addaudithook(Outside((job["cwd"], tempfile.tempdir), outside))
+        if job["forks"]:
+            _fork_workers()
         sys.argv = ["airtune", *job["arguments"]]
         from coupling.cli.app import main
 
@@ -178,6 +211,14 @@ def _become(job: dict[str, Any], streams: dict[str, Path]) -> None:
             sys.stderr.flush()
         finally:
             os._exit(status)
+
+
+def _fork_workers() -> None:
+    """Let multiprocessing fork this process, where airtune asks for a server of forks."""
+    import multiprocessing
+
+    forked = multiprocessing.get_context("fork")
+    multiprocessing.get_context = lambda method=None: forked  # type: ignore[assignment, misc]
 
 
 def _note_socket(event: str, arguments: tuple[Any, ...], sockets: int) -> None:

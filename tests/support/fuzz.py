@@ -1,0 +1,140 @@
+"""Fuzz trial: a mutated scene, one command, and the problems in its end.
+
+``python -m support.fuzz`` is the long run of ``make fuzz``; ``tests/system/test_fuzz.py`` the short
+one. Both draw from the mutations of ``fuzz_kinds``.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from support.fork_server import CommandEnd, ForkServer
+from support.fuzz_kinds import LEARNING_KINDS, Command
+from support.fuzz_scene import make_scene
+from support.hostile import Scene, contents, faults
+
+WATCHDOG_S = 30.0
+STOP_S = 10.0
+"""Time after which a command that computes is asked to stop; a mutant may ask for long runs."""
+MEMORY_BYTES = 8 * 2**30
+_COMPUTES = ("resume", "sweep", "record")
+_MAY_IMPORT = ("resume", "sweep", "validate")
+MODULES = ("learner.split_learner", "learner.adapter_files.merge", "coupling.sweeps.engines.worker")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Outcome of one mutant."""
+
+    kind: str
+    command: Command
+    end: CommandEnd
+    problems: tuple[str, ...]
+
+
+class Fuzzer:
+    """Scene with a copy to begin every trial from, and a server of commands; a context manager."""
+
+    def __init__(self, root: Path, *, learning: bool) -> None:
+        self._template = root / "template"
+        self.kept = root / "kept"
+        self.scene = Scene(root / "scene")
+        shutil.rmtree(root, ignore_errors=True)
+        make_scene(self.scene.root, learning=learning)
+        self.scene.root.rename(self._template)
+        self._server = ForkServer(MODULES if learning else MODULES[2:], MEMORY_BYTES)
+
+    def __enter__(self) -> "Fuzzer":
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.__exit__(None, None, None)
+
+    def trial(self, kind: str, random: Random) -> Trial:
+        """Mutate a new copy of the scene, run a command in it, and return its problems."""
+        command = self.mutate(kind, random)
+        return self.run(kind, command)
+
+    def mutate(self, kind: str, random: Random) -> Command:
+        """Mutate a new copy of the scene; return the command to run in it."""
+        shutil.rmtree(self.scene.root, ignore_errors=True)
+        shutil.copytree(self._template, self.scene.root, symlinks=True)
+        commands = LEARNING_KINDS[kind](random, self.scene)
+        return random.choice(list(commands))
+
+    def keep(self) -> None:
+        """Copy the scene as it is now to ``kept``."""
+        shutil.rmtree(self.kept, ignore_errors=True)
+        shutil.copytree(self.scene.root, self.kept, symlinks=True)
+
+    def run(self, kind: str, command: Command) -> Trial:
+        """Run a command in the scene as it is, and return its problems."""
+        arguments = tuple(word.format(folder=self.scene.folder) for word in command)
+        marker = self.scene.root / "marker"
+        before = _entries(self.scene)
+        end = self._server.airtune(
+            *arguments,
+            cwd=self.scene.folder,
+            environment={
+                "AIRTUNE_TEST_MARKER": str(marker),
+                "HOME": str(self.scene.root),
+                "COLUMNS": "400",
+            },
+            timeout_s=WATCHDOG_S,
+            stop_s=STOP_S if command[0] in _COMPUTES else None,
+            forks=True,
+        )
+        problems = faults(end, allowed=(0, 1, 2, 130) if end.stopped else (0, 1, 2))
+        problems += [f"outside: {line}" for line in end.outside[:3]]
+        if marker.exists():
+            marker.unlink()
+            if command[0] not in _MAY_IMPORT or "--no-plugins" in command:
+                problems.append("foreign code ran")
+        problems += _changes(before, _entries(self.scene), command)
+        return Trial(kind, command, end, tuple(problems))
+
+
+def _entries(scene: Scene) -> dict[str, tuple[str, bytes]]:
+    """Return modes and contents of all entries of a scene; a hard link may lose its twin."""
+    return {
+        name: (mode, content)
+        for name, (mode, _, content) in contents(scene.root).items()
+        if "__pycache__" not in name
+    }
+
+
+def _changes(
+    before: dict[str, tuple[str, bytes]], after: dict[str, tuple[str, bytes]], command: Command
+) -> list[str]:
+    """Return a problem if anything changed outside of the place that a command may write to."""
+    place = _output(command)
+    changed = sorted(
+        name
+        for name in before.keys() | after.keys()
+        if before.get(name) != after.get(name)
+        and not (place and f"{name}/".startswith(f"place/{place}"))
+        and not _is_parent(name, place)
+    )
+    return [f"changed {changed[0]!r} and {len(changed) - 1} others"] if changed else []
+
+
+def _is_parent(name: str, place: str) -> bool:
+    return bool(place) and f"place/{place}".startswith(f"{name}/")
+
+
+def _output(command: Command) -> str:
+    """Return the file or folder in the working directory that a command may write to."""
+    name, *rest = command
+    if "--out" in rest:
+        return rest[rest.index("--out") + 1].removeprefix("file://{folder}/") + "/"
+    places = {
+        "resume": f"{rest[0]}/",
+        "record": f"{rest[0]}/world/",
+        "report": "report.html/",
+        "timeline": "trace.json/",
+        "figures": "figures/",
+        "export": f"{rest[1] if len(rest) > 1 else ''}/",
+    }
+    return places.get(name, "")
