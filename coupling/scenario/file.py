@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from copy import deepcopy
@@ -23,6 +24,10 @@ _EXCLUSIVE_KEYS: Final = (
 """Pairs of sides of one table that exclude each other; a later key displaces the other side."""
 _ARGUMENT_LENGTH: Final = 80
 """Characters of an argument that a line of an error shows."""
+_MAXIMUM_BYTES: Final = 8 * 2**20
+"""Size of the largest scenario file."""
+_MAXIMUM_KEYS: Final = 10_000
+"""Number of keys of the largest scenario file."""
 _WORD: Final = re.compile(r"\w+")
 _MODEL: Final = ("learner", "model")
 _LORA_START: Final = ("learner", "lora", "start")
@@ -93,7 +98,8 @@ class ScenarioFile:
                 self.merge(value, origin, path)
             else:
                 target[key] = deepcopy(value)
-                self._forget(path)
+                if old is not None:
+                    self._forget(path)
                 self.origins[path] = origin
 
     def override(self, key: str, value: object) -> None:
@@ -168,9 +174,9 @@ class ScenarioFile:
         beside: Collection[str] = (),
     ) -> None:
         """Remove the keys of lower layers that the key at ``path`` of ``target`` excludes."""
-        for excluded in _mutually_exclusive(str(path[-1])) & set(target):
+        for excluded in _mutually_exclusive(str(path[-1])):
             place = (*path[:-1], excluded)
-            if excluded not in beside and self.origin(place) != origin:
+            if excluded in target and excluded not in beside and self.origin(place) != origin:
                 del target[excluded]
                 self._forget(place)
 
@@ -208,6 +214,8 @@ def read(path: Path) -> ScenarioFile:
     source = ScenarioFile(path, plugin_folders=(path.absolute().parent, Path.cwd()))
     try:
         for file, table in reversed(_chain(path)):
+            if (count := _key_count(table)) > _MAXIMUM_KEYS:
+                raise ScenarioError(f"{file}: has {count:,} keys, more than {_MAXIMUM_KEYS:,}")
             source.merge(table, file)
     except RecursionError:
         raise ScenarioError(f"{path}: is nested too deeply") from None
@@ -278,6 +286,12 @@ def _chain(path: Path) -> list[tuple[Path, dict[str, Any]]]:
         path = _bundled(path.parent / extends, extends)
 
 
+def _key_count(table: Mapping[str, Any]) -> int:
+    """Return the number of keys of a table and of all tables below it, lists aside."""
+    inner = [value for value in table.values() if isinstance(value, Mapping)]
+    return len(table) + sum(map(_key_count, inner))
+
+
 def _bundled(path: Path, name: str) -> Path:
     """Return a path if it is a file, or else that of the bundled scenario of a name."""
     with contextlib.suppress(OSError, ValueError):  # reading such a path gives the reason
@@ -286,9 +300,19 @@ def _bundled(path: Path, name: str) -> Path:
     return path
 
 
+def _text(path: Path) -> str:
+    """Return the text of a file of bounded size; a pipe or a device is not waited for."""
+    status = path.stat()
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
+        raise ValueError("is no regular file")
+    if status.st_size > _MAXIMUM_BYTES:
+        raise ValueError(f"has {status.st_size:,} bytes, more than {_MAXIMUM_BYTES:,}")
+    return path.read_text(encoding="utf-8-sig")
+
+
 def _parse(path: Path, named_by: str) -> dict[str, Any]:
     try:
-        return _loads(path.read_text(encoding="utf-8-sig"))
+        return _loads(_text(path))
     except tomllib.TOMLDecodeError as error:
         hint = "; a path with backslashes stands between single quotes: 'C:\\...'"
         escape = any(word in str(error) for word in ("hex value", "'\\'", "Unicode scalar"))

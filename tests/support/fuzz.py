@@ -38,7 +38,6 @@ class Fuzzer:
 
     def __init__(self, root: Path, *, learning: bool) -> None:
         self._template = root / "template"
-        self.kept = root / "kept"
         self.scene = Scene(root / "scene")
         shutil.rmtree(root, ignore_errors=True)
         make_scene(self.scene.root, learning=learning)
@@ -63,11 +62,6 @@ class Fuzzer:
         shutil.copytree(self._template, self.scene.root, symlinks=True)
         commands = LEARNING_KINDS[kind](random, self.scene)
         return random.choice(list(commands))
-
-    def keep(self) -> None:
-        """Copy the scene as it is now to ``kept``."""
-        shutil.rmtree(self.kept, ignore_errors=True)
-        shutil.copytree(self.scene.root, self.kept, symlinks=True)
 
     def run(self, kind: str, command: Command) -> Trial:
         """Run a command in the scene as it is, and return its problems."""

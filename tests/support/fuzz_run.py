@@ -103,14 +103,14 @@ def _scratch() -> Path:
 def _trial(
     fuzzer: Fuzzer, kind: str, name: str, *, folder: Path, counts: dict[str, Counter[str]]
 ) -> Trial:
-    """Carry out a trial; store its scene as it was before the command if there is a problem."""
+    """Carry out a trial; store the scene before the command if there is a problem."""
     command = fuzzer.mutate(kind, Random(name))
-    fuzzer.keep()
     trial = fuzzer.run(kind, command)
     if trial.problems:
         signature = _signature(trial)
         counts["signatures"][signature] += 1
         if counts["signatures"][signature] <= _KEPT:
+            fuzzer.mutate(kind, Random(name))
             _store(fuzzer, trial, name, folder / "findings", signature=signature)
     return trial
 
@@ -119,7 +119,7 @@ def _store(fuzzer: Fuzzer, trial: Trial, name: str, folder: Path, *, signature: 
     """Write the files that reproduce a finding."""
     stem = re.sub(r"[^a-z0-9]+", "-", name)
     with tarfile.open(folder / f"{stem}.tar.gz", "w:gz") as archive:
-        archive.add(fuzzer.kept, arcname=".")
+        archive.add(fuzzer.scene.root, arcname=".")
     document: dict[str, Any] = {
         "signature": signature,
         "kind": trial.kind,

@@ -83,7 +83,8 @@ def _write_inputs(folder: Path) -> None:
     available = {"availability": {"kind": "trace", "path": "availability.csv"}}
     cars = {"mobility": {"kind": "sumo", "path": "town.fcd.xml"}}
     _write(
-        folder / "replay.toml", {"rounds": 4, "channel": gains, "devices": {**devices, **recorded}}
+        folder / "replay.toml",
+        {**MOVING, "rounds": 4, "channel": gains, "devices": {**devices, **recorded}},
     )
     _write(folder / "town.toml", {"rounds": 4, "devices": {**devices, **cars}})
     _write(

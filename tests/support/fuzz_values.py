@@ -22,6 +22,7 @@ TEXTS = (
     *("\x1b[2J\x1b[31m", "\x00", "\r", "\n\n", "\u202e", "\u2028", "\xa0", "\ud800", "\U0001f600"),
     *("nothing://u:secret@host/x", "file://victim", "http://127.0.0.1:9/x", "//host/share"),
     *(LONG, RICH, "<script>alert(1)</script>", "<!--<script>", "%s %d {0} {x}", "$x^2$"),
+    *("extends", "kind", "path", "model", "small.toml", "moving.toml", "rounds/../rounds"),
     *("evil:Policy", "evil", ".evil:P", "os:system", "idlelib.idle:x", "a.b.c:D", "unittest:x"),
 )
 VALUES: tuple[Any, ...] = (
