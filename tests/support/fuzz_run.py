@@ -137,7 +137,7 @@ def _store(fuzzer: Fuzzer, trial: Trial, name: str, folder: Path, *, signature: 
 
 
 def _signature(trial: Trial) -> str:
-    """Return what findings with one cause have in common."""
+    """Return the text that findings of one cause share."""
     frames = re.findall(r'File "[^"]*/([^"/]+/[^"/]+)", line (\d+)', trial.end.err)
     last = (trial.end.err.strip().splitlines() or [""])[-1]
     text = f"{':'.join(frames[-1])} {last[:60]}" if frames else re.sub(r"\d+", "N", last)[:80]
