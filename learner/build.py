@@ -12,7 +12,8 @@ from learner.architectures.attention_probe import faster_attention
 from learner.architectures.packing import PLAIN
 from learner.architectures.pretrained import load_image_processor, load_model, load_tokenizer
 from learner.codec import build_link
-from learner.data import Dataset, LabelledDataset, Partition, load, prepare, tokenize
+from learner.data import Dataset, LabelledDataset, Panel, Partition, load, prepare, tokenize
+from learner.data.panel import MAXIMUM_SAMPLES
 from learner.errors import LearnerInputError
 from learner.executor import LearnerComponents
 from learner.heads import HeadBank
@@ -79,6 +80,7 @@ def build_components(
         bank=_bank(settings, split, classes, precision=precision, rng=rng),
         samples=samples,
         partition=partition,
+        panel=Panel.drawn(partition, min(len(test), MAXIMUM_SAMPLES), rng),
         lora_optimizer=_optimizer(settings, matrices),
         lora_rule=settings.optimizer,
         micro_batch_tokens=settings.micro_batch_tokens,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Final, final
@@ -137,7 +138,7 @@ class CentralisedLearner(Learner):
 
     @override
     def evaluate(self) -> Evaluation:
-        """Return loss and accuracy of the one head on the test set."""
+        """Return loss and accuracy of the one head on the test set, and its loss on the panel."""
         return self._server.evaluate()
 
     @override
@@ -187,6 +188,7 @@ def build(
         LearnerInputError: the model or the data cannot be loaded.
     """
     parts, partition, test = build_components(settings, device_count, rng, load_module=load)
+    parts = replace(parts, panel=parts.panel.of_one_head())
     uploaded = UploadedData(partition, settings.batch_size, rng)
     executor = BatchedExecutor(parts) if settings.executor == "batched" else EagerExecutor(parts)
     server = SplitLearner(executor, settings, parts, sampler=uploaded, test=test)

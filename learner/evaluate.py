@@ -35,6 +35,8 @@ class Evaluation:
     """Accuracy of the best device."""
     heads_trained: int
     """Number of devices whose head has trained."""
+    panel_loss: float | None = None
+    """Cross entropy in nat on the panel of training samples; None if it was not computed."""
 
 
 def evaluate(
@@ -70,6 +72,30 @@ def evaluate(
         accuracy_max=float(scores[:, 1].max()),
         heads_trained=len(trained),
     )
+
+
+@torch.no_grad()
+def mean_loss_of_owners(
+    bank: HeadBank,
+    owners: Int[ndarray, " P"],
+    pooled: Float[Tensor, "P H"],
+    labels: Int[Tensor, " P"],
+) -> float:
+    """Return the mean cross entropy in nat of samples, each under the head of its owner.
+
+    Raises:
+        DivergedError: the loss of a head is not finite.
+    """
+    total = 0.0
+    for device in np.unique(owners).tolist():
+        own = torch.from_numpy(np.flatnonzero(owners == device))
+        logits = bank.stack([device]).logits(pooled[own][None])[0].double()
+        expected = labels[own].to(logits.device)
+        loss = float(functional.cross_entropy(logits, expected, reduction="sum"))
+        if not np.isfinite(loss):
+            raise DivergedError(device, loss)
+        total += loss
+    return total / len(owners)
 
 
 def _chunks(bank: HeadBank, devices: Sequence[int], samples: int) -> Iterator[Sequence[int]]:

@@ -12,6 +12,7 @@ Equal names and indices give equal numbers, in any order of calls. The learner h
 of random numbers. Names, with their indices: ``lora`` (matrix), ``head`` (device; no index where
 all heads start equal), ``split``, ``sizes``, ``partition`` (device, for Dirichlet shares and shares
 that overlap; no index for the other partitions), ``partition_pools`` and ``partition_order``,
-``minibatch`` (device, round), ``server_minibatch`` (round), ``test``. A missing index counts as 0,
+``minibatch`` (device, round), ``server_minibatch`` (round), ``test``, ``panel_devices``, ``panel``
+(device). A missing index counts as 0,
 so no name is used with and without one in the same run.
 """

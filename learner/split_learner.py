@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from numpy import ndarray
+from torch import Tensor
 from typing_extensions import override
 
 from learner import checkpoint
@@ -19,7 +21,7 @@ from learner.aggregation import Aggregator
 from learner.base import Learner
 from learner.build import build_components
 from learner.data import Dataset, MinibatchSampler, Partition
-from learner.evaluate import Evaluation, evaluate
+from learner.evaluate import Evaluation, evaluate, mean_loss_of_owners
 from learner.executor import (
     BatchedExecutor,
     EagerExecutor,
@@ -109,18 +111,33 @@ class DeviceLearner(Learner):
     @override
     @torch.no_grad()
     def evaluate(self) -> Evaluation:
-        """Return loss and accuracy of all devices' heads on the test set.
+        """Return loss and accuracy of all devices' heads on the test set, and the panel's loss.
 
-        The test set passes the encoder once; its samples cross the link as in training.
+        Test set and panel pass the encoder once; their samples cross the link as in training.
         """
         positions = np.arange(len(self.test))
-        budget = self.settings.micro_batch_tokens
         with self._execution():
-            features = micro_batches.encode(
-                self.parts.split, self.parts.link, self.test, rows=positions, token_budget=budget
-            )
+            features = self._features(self.test, positions)
             labels = self.test.labels_of(positions)
-            return evaluate(self.parts.bank, self.device_count, features, labels=labels)
+            evaluation = evaluate(self.parts.bank, self.device_count, features, labels=labels)
+            return replace(evaluation, panel_loss=self._panel_loss())
+
+    def _panel_loss(self) -> float:
+        panel = self.parts.panel
+        samples = self.parts.samples
+        features = self._features(samples, panel.rows)
+        labels = samples.labels_of(panel.rows)
+        return mean_loss_of_owners(self.parts.bank, panel.owners, features, labels=labels)
+
+    def _features(self, samples: Dataset, rows: Int64[ndarray, " S"]) -> Float[Tensor, "S H"]:
+        """Return the features of samples as devices read them, in the order of ``rows``."""
+        return micro_batches.encode(
+            self.parts.split,
+            self.parts.link,
+            samples,
+            rows=rows,
+            token_budget=self.settings.micro_batch_tokens,
+        )
 
     @override
     def restore_point(self) -> Callable[[], None]:

@@ -7,6 +7,7 @@ from typing import Final, Literal, final
 import numpy as np
 from numpy import ndarray
 
+from analysis.errors import TraceError
 from analysis.run import Run
 
 Statistic = Literal["mean", "median"]
@@ -56,6 +57,14 @@ def _column(table: Literal["rounds", "evaluations"], column: str) -> Callable[[R
     return values
 
 
+def _panel_loss(run: Run) -> ndarray:
+    """Return the loss on the panel; NaN in runs of earlier versions, which lack the column."""
+    try:
+        return _column("rounds", "panel_loss")(run)
+    except TraceError:
+        return np.full(len(run.arrays("rounds", "round")["round"]), np.nan)
+
+
 def _queue_s(run: Run) -> ndarray:
     rows = run.arrays("rounds", "virtual_queue_s", "delay_budget_s")
     return without_rounding(rows["virtual_queue_s"], float(rows["delay_budget_s"].max(initial=0.0)))
@@ -99,6 +108,7 @@ QUANTITIES: Final = {
     "accuracy": Quantity("test accuracy (%)", "evaluations", _accuracy_percent, maximum=100.0),
     "test_loss": Quantity("test loss (nat)", "evaluations", _column("evaluations", "loss")),
     "loss": Quantity("training loss (nat)", "rounds", _column("rounds", "train_loss"), noisy=True),
+    "panel_loss": Quantity("training loss on the panel (nat)", "rounds", _panel_loss),
     "scheduled": Quantity(
         "devices scheduled", "rounds", _column("rounds", "scheduled"), noisy=True
     ),

@@ -8,7 +8,15 @@ from analysis.groups import QUANTITIES, Axis, Curve, Group, curve, window_of
 from analysis.report.downsampling import evenly_spaced, numbers
 from analysis.runs import Runs
 
-SHOWN: Final = ("accuracy", "test_loss", "scheduled", "arrived_share", "queue", "energy")
+SHOWN: Final = (
+    "accuracy",
+    "test_loss",
+    "panel_loss",
+    "scheduled",
+    "arrived_share",
+    "queue",
+    "energy",
+)
 """Quantities of ``analysis.groups`` that the page draws."""
 
 _AXES: Final[tuple[Axis, ...]] = ("round", "simulated", "air")

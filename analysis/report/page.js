@@ -216,10 +216,13 @@ function showGroups() {
   showLegend();
   const learned = data.groups.groups.some((group) => group.curves.accuracy);
   $("no-learning").hidden = learned;
-  $("accuracy").hidden = $("loss").hidden = !learned;
+  $("accuracy").hidden = $("loss").hidden = $("panel-loss").hidden = !learned;
   if (learned) {
     showGroup("accuracy", "accuracy", false);
     showGroup("loss", "test_loss", false);
+    const known = data.groups.groups.some((group) => group.curves.panel_loss);
+    $("panel-loss").hidden = !known;
+    if (known) showGroup("panel-loss", "panel_loss", false);
   }
   if (data.runs.length < 2) return;
   showGroup("group-scheduled", "scheduled", true);

@@ -12,9 +12,10 @@ from analysis.stored.bounds import MAXIMUM_TEXT
 
 _COLUMNS: Final = {
     "rounds": (
-        "round:int start_s:real end_s:real scheduled:int arrived:int delay_predicted_s:any "
-        "delay_s:real delay_budget_s:real virtual_queue_before_s:real virtual_queue_s:real "
-        "objective:any train_loss:any energy_j:real policy_wall_s:real learner_wall_s:real"
+        "round:int start_s:real end_s:real air_time_s:real scheduled:int arrived:int "
+        "delay_predicted_s:any delay_s:real delay_budget_s:real virtual_queue_before_s:real "
+        "virtual_queue_s:real objective:any train_loss:any panel_loss:any energy_j:real "
+        "policy_wall_s:real learner_wall_s:real"
     ),
     "decisions": (
         "round:int scheduled:int objective_predicted:any objective:any penalty:any drift:any "
@@ -34,8 +35,8 @@ _COLUMNS: Final = {
     ),
     "shares": "device:int label:int? samples:int",
     "evaluations": (
-        "round:int time_s:real loss:any accuracy:real accuracy_trained:any accuracy_min:real "
-        "accuracy_max:real heads_trained:int"
+        "round:int time_s:real air_time_s:real loss:any accuracy:real accuracy_trained:any "
+        "accuracy_min:real accuracy_max:real heads_trained:int"
     ),
 }
 

@@ -70,6 +70,13 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
             "Mean loss of the devices that trained; null if none did.",
             True,
         ),
+        Column(
+            "panel_loss",
+            _REAL,
+            "nat",
+            "Loss on the panel of training samples after the round; null without an evaluation.",
+            True,
+        ),
         Column("energy_j", _REAL, "J", "Energy of all devices: sending, receiving, computing."),
         Column("policy_wall_s", _REAL, "s", "Wall-clock time of the policy's decision."),
         Column(

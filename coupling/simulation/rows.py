@@ -77,12 +77,17 @@ def round_record(
     outcome: Outcome,
     tables: dict[str, list[Rows]],
     *,
-    evaluation: Mapping[str, float | None] | None,
+    evaluation: "Evaluation | None",
 ) -> RoundRecord:
     """Return the record of a round whose rows are ``tables``; an evaluation gets its row, too."""
     row = cast(dict[str, Any], tables["rounds"][0][1])
+    row["panel_loss"] = None if evaluation is None else evaluation.panel_loss
+    evaluated = None
     if evaluation is not None:
-        tables["evaluations"] = [(1, evaluation)]
+        evaluated = evaluation_row(
+            evaluation, row["round"], row["end_s"], air_time_s=row["air_time_s"]
+        )
+        tables["evaluations"] = [(1, evaluated)]
     return RoundRecord(
         round=row["round"],
         time_s=row["end_s"],
@@ -94,7 +99,7 @@ def round_record(
         virtual_queue_s=row["virtual_queue_s"],
         energy_j=row["energy_j"],
         train_loss=row["train_loss"],
-        evaluation=evaluation,
+        evaluation=evaluated,
         tables=tables,
     )
 

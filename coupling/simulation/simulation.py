@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from time import perf_counter
-from typing import Any, cast, final
+from typing import TYPE_CHECKING, Any, cast, final
 
 import numpy as np
 import simpy
@@ -35,6 +35,9 @@ from coupling.simulation.world import Snapshot
 from learner.base import Learner, NoLearner
 from netsim.clock import wait
 from netsim.scheduling import Allocation, RoundRecord, RoundState, validated
+
+if TYPE_CHECKING:
+    from learner.evaluate import Evaluation
 
 
 @final
@@ -140,7 +143,10 @@ class Simulation:
         with RoundErrors(lambda: 0):
             evaluation = self._evaluate(0)
         if evaluation is not None:
-            tables["evaluations"] = [(1, evaluation)]
+            row = rows.evaluation_row(
+                evaluation, 0, self.state.time_s, air_time_s=self.state.air_time_s
+            )
+            tables["evaluations"] = [(1, row)]
         return tables
 
     def observe(self) -> RoundState | None:
@@ -307,15 +313,11 @@ class Simulation:
         self.learner.wall_s = 0.0
         return spent_s
 
-    def _evaluate(self, number: int) -> dict[str, float | None] | None:
-        """Return the row of the evaluation after a round; None if none is due."""
+    def _evaluate(self, number: int) -> "Evaluation | None":
+        """Return the evaluation after a round; None if none is due."""
         settings = self.scenario.learner
         if settings is None or (
             number % settings.evaluate_every and number != self.scenario.rounds
         ):
             return None
-        result = self.learner.evaluate()
-        if result is None:
-            return None
-        now_s = float(self._env.now)
-        return rows.evaluation_row(result, number, now_s, air_time_s=self.state.air_time_s)
+        return self.learner.evaluate()

@@ -2,6 +2,7 @@
 
 from learner.data.images import ImageDataset, prepare
 from learner.data.labelled import LabelledDataset
+from learner.data.panel import Panel
 from learner.data.partition import Partition
 from learner.data.sampler import MinibatchSampler
 from learner.data.samples import Dataset
@@ -13,6 +14,7 @@ __all__ = [
     "ImageDataset",
     "LabelledDataset",
     "MinibatchSampler",
+    "Panel",
     "Partition",
     "TokenizedDataset",
     "load",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from learner import optimizers
 from learner.aggregation import Aggregator
 from learner.codec import SplitLink
-from learner.data import Dataset, Partition
+from learner.data import Dataset, Panel, Partition
 from learner.errors import DivergedError
 from learner.heads import HeadBank
 from learner.job import Job, RoundLosses
@@ -31,6 +31,8 @@ class LearnerComponents:
     samples: Dataset
     partition: Partition
     """Partition of the samples over the devices."""
+    panel: Panel
+    """Training samples whose loss is logged at evaluations."""
     lora_optimizer: torch.optim.Optimizer | None
     """Optimizer of the LoRA matrices; None where LoRA is frozen."""
     lora_rule: Sgd | AdamW

@@ -92,7 +92,7 @@ def _groups(
 def encode(
     split: Split, link: SplitLink, samples: Dataset, rows: Int[ndarray, " S"], token_budget: int
 ) -> Float[Tensor, "S H"]:
-    """Return the features of test samples as devices read them, in the order of ``rows``."""
+    """Return the features of samples as devices read them, in the order of ``rows``."""
     batches = list(micro_batches(split, samples.lengths[rows], token_budget))
     received = (link.embedding(split.embed(samples.batch(rows[batch])), None) for batch in batches)
     features = torch.cat([link.feature(split.encode(embedded), None) for embedded in received])

@@ -116,6 +116,29 @@ def test_every_curve_follows_the_chosen_clock(browser: Browser, runs: analysis.R
     assert opened.messages == []
 
 
+def test_the_panel_loss_has_a_curve_where_runs_have_it(
+    browser: Browser, runs: analysis.Runs, tmp_path: Path
+) -> None:
+    for seed, loss in ((1, 0.9), (2, 0.7)):
+        path = tmp_path / "panel" / str(seed)
+        four_rounds(path, scenario("exact", seed, 3), panel_loss=[None, loss, None, loss / 2])
+    path = tmp_path / "panel.html"
+    path.write_text(page(analysis.load_many(tmp_path / "panel")), encoding="utf-8")
+
+    opened = Watched(browser, path, (1280, 900), scheme="light")
+
+    assert opened.drawn("panel-loss", "trace.x")[-1] == [2, 4]
+    assert opened.drawn("panel-loss", "trace.y")[-1] == pytest.approx([0.8, 0.4])
+    assert opened.messages == []
+    without = tmp_path / "without.html"
+    without.write_text(page(runs), encoding="utf-8")
+    assert (
+        Watched(browser, without, (1280, 900), scheme="light")
+        .page.locator("#panel-loss")
+        .is_hidden()
+    )
+
+
 def test_a_click_on_a_run_shows_its_details(browser: Browser, report: Path) -> None:
     opened = Watched(browser, report, (1280, 900), scheme="light")
 

@@ -9,6 +9,7 @@ import pytest
 
 import analysis
 import coupling
+from analysis.stored.columns import KINDS
 from coupling.run_directory.schema import SCHEMA_VERSION, TABLES
 
 BASE = Path(__file__).resolve().parents[2] / "scenarios" / "paper" / "base.toml"
@@ -50,6 +51,12 @@ def test_a_run_directory_loads_with_tables_scenario_and_provenance(written: Path
     assert run.provenance["seed"] == 4
     assert run.provenance["schema"] == SCHEMA_VERSION
     assert run.path == written
+
+
+def test_every_column_of_a_run_directory_has_a_kind_that_is_checked() -> None:
+    assert {table: set(kinds) for table, kinds in KINDS.items()} == {
+        table: {column.name for column in columns} for table, columns in TABLES.items()
+    }
 
 
 def test_nulls_of_the_files_are_nan_in_the_tables(written: Path) -> None:

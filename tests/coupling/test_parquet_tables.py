@@ -88,7 +88,7 @@ def test_the_tables_of_the_design_have_at_least_its_columns() -> None:
     assert {
         "round", "start_s", "end_s", "air_time_s", "scheduled", "arrived", "delay_predicted_s",
         "delay_s", "delay_budget_s", "virtual_queue_before_s", "virtual_queue_s", "objective",
-        "train_loss", "energy_j", "policy_wall_s", "learner_wall_s",
+        "train_loss", "panel_loss", "energy_j", "policy_wall_s", "learner_wall_s",
     } <= set(schema("rounds").names)  # fmt: skip
     assert {
         "round", "device", "x_m", "y_m", "distance_m", "gain", "scheduled", "bandwidth_hz",

@@ -125,8 +125,9 @@ def test_only_unscheduled_devices_have_nulls(run: Any) -> None:
     assert idle[of_scheduled].isna().all(axis=None)
     assert scheduled(run)[of_scheduled].notna().all(axis=None)
     assert run.devices.loss.isna().all()
-    assert run.rounds.train_loss.isna().all()
-    assert run.rounds.drop(columns="train_loss").notna().all(axis=None)
+    losses = ["train_loss", "panel_loss"]
+    assert run.rounds[losses].isna().all(axis=None)
+    assert run.rounds.drop(columns=losses).notna().all(axis=None)
 
 
 def test_every_table_counts_the_same_devices(run: Any) -> None:
