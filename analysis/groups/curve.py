@@ -53,9 +53,9 @@ def curve(
     """Return the curve of a quantity over runs that differ only in the seed; None without values.
 
     Over rounds the curve has the rounds that all runs have. Over time or energy it has ``points``
-    places from the first value that all runs have to the last; values are linear between the rows
-    of a run. The value of a round is the mean of that round and the ``window - 1`` rounds before
-    it, if the quantity is noisy.
+    places from where all runs have a value up to the end of the run that ends first; values are
+    linear between the rows of a run. The value of a round is the mean of that round and the
+    ``window - 1`` rounds before it, if the quantity is noisy.
     """
     rows = [
         (
@@ -71,9 +71,8 @@ def curve(
         columns = [pd.Series(values, index=x) for x, values in rows]
         table = pd.concat(columns, axis=1, join="inner").dropna(how="all")
         return _over_seeds(table.index.to_numpy(), table.to_numpy(float), quantity)
-    known = [x[~np.isnan(values)] for x, values in rows]
-    first = max(x[0] for x in known)
-    grid = np.linspace(first, max(first, min(x[-1] for x in known)), points)
+    first = max(x[~np.isnan(values)][0] for x, values in rows)
+    grid = np.linspace(first, max(first, min(x[-1] for x, _ in rows)), points)
     values = np.column_stack([_between(grid, *row) for row in rows])
     return _over_seeds(grid, values, quantity)
 

@@ -3,8 +3,7 @@
 from learner.data.images import ImageDataset, prepare
 from learner.data.labelled import LabelledDataset
 from learner.data.panel import Panel
-from learner.data.partition import Partition
-from learner.data.sampler import MinibatchSampler
+from learner.data.partition import MinibatchSampler, Partition
 from learner.data.samples import Dataset
 from learner.data.sources import load
 from learner.data.texts import TokenizedDataset, tokenize

@@ -1,5 +1,6 @@
 """Partition of the training samples over the devices, and minibatches from its shares."""
 
+from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import TypedDict, final
 
@@ -11,7 +12,6 @@ from typing_extensions import override
 from learner.data import partitioners
 from learner.data.labelled import LabelledDataset
 from learner.data.plugin_partition import plugin_shares
-from learner.data.sampler import MinibatchSampler
 from learner.errors import LearnerInputError
 from learner.rng import RngFactory
 from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
@@ -26,6 +26,17 @@ class ClassCounts(TypedDict):
     label: Int[ndarray, " rows"] | None
     """None where shares may overlap: they are IID draws from all samples."""
     samples: Int[ndarray, " rows"]
+
+
+class MinibatchSampler(ABC):
+    """Minibatch sampler of K devices."""
+
+    sizes: Int[ndarray, " K"]
+    """Number of samples per device."""
+
+    @abstractmethod
+    def minibatch(self, device: int, round_number: int) -> Int[ndarray, " B"]:
+        """Return the rows of the device's samples in this round."""
 
 
 @final

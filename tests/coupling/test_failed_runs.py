@@ -50,7 +50,14 @@ class Diverging(Learner):
 
     def evaluate(self) -> Any:
         self.evaluated += 1
-        names = ["loss", "accuracy", "accuracy_trained", "accuracy_min", "accuracy_max"]
+        names = [
+            "loss",
+            "accuracy",
+            "accuracy_trained",
+            "accuracy_min",
+            "accuracy_max",
+            "panel_loss",
+        ]
         return SimpleNamespace(**dict.fromkeys(names, 0.5), heads_trained=4)
 
     def save(self, folder: Path) -> None: ...
