@@ -56,5 +56,6 @@ class StateError(ValueError):
 
 
 def one_line(error: BaseException | str, limit: int = _LIMIT) -> str:
-    """Return the text of an error on one line, at most ``limit`` characters of it."""
-    return " ".join(str(error).split())[:limit]
+    """Return the text of an error on one line, at most ``limit`` printable characters of it."""
+    text = " ".join(str(error).split())[:limit]
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

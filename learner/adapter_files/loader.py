@@ -25,10 +25,11 @@ INPUTS = {names}
 
 def load(device=0, base=BASE):
     """Return a function of {samples} that returns the logits of a device's head."""
-    encoder = AutoModel.from_pretrained(base, dtype=torch.{dtype})
+    safe = {{"trust_remote_code": False}}
+    encoder = AutoModel.from_pretrained(base, dtype=torch.{dtype}, use_safetensors=True, **safe)
     model = PeftModel.from_pretrained(encoder, HERE).eval()
     heads = load_file(HERE / "heads.safetensors")
-    processor = {processor}.from_pretrained(base{processor_options})
+    processor = {processor}.from_pretrained(base{processor_options}, **safe)
 
     @torch.no_grad()
     def logits(*samples):

@@ -1,4 +1,7 @@
-"""Loading of a pre-trained encoder and its tokenizer, from an alias, a directory or the hub."""
+"""Loading of a pre-trained encoder and its tokenizer, from an alias, a directory or the hub.
+
+A model is data: its own code is never executed (``trust_remote_code``), and no question is asked.
+"""
 
 import importlib
 from collections.abc import Iterator
@@ -9,17 +12,23 @@ from typing import Any
 
 import torch
 from huggingface_hub.utils import logging as hub_logging
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 from transformers.utils import is_flash_attn_2_available, logging
 
 from learner.architectures import ARCHITECTURES, SplitArchitecture, TextArchitecture
+from learner.architectures.model_files import (
+    KEY,
+    read_config,
+    require_processor_files,
+    require_weights,
+)
 from learner.architectures.packing import PLAIN
 from learner.errors import LearnerInputError, one_line
 from learner.precision import Precision
 from learner.settings import LearnerSettings
 
-KEY = "learner.model"
+_UNUSED = ("position_ids", "token_type_ids", "mask_token")
+"""Ends of weights that checkpoints may have beside those of the forward pass."""
 
 
 def locate(model: str) -> str:
@@ -42,8 +51,8 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
 
     Raises:
         LearnerInputError: the model cannot be loaded, its architecture is not known, it lacks a
-            weight of the forward pass (which would be random), or it has fewer positions than
-            ``max_tokens``.
+            weight of the forward pass (which would be random) or has one that the forward pass
+            does not use, or it has fewer positions than ``max_tokens``.
     """
     model = settings.model
     pooler = settings.pooling == "pooler"
@@ -55,6 +64,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
         if settings.max_tokens > positions:
             problem = f"{settings.max_tokens} is more than the {positions} positions of '{model}'"
             raise LearnerInputError("learner.max_tokens", problem)
+    require_weights(model, source, config, precision.dtype.itemsize)
     attention = _attention(architecture, settings)
     # Weights that the checkpoint lacks are drawn from torch's global generator, and refused below.
     with quiet(), torch.random.fork_rng(devices=[]):
@@ -62,15 +72,20 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
             encoder, report = AutoModel.from_pretrained(
                 source,
                 dtype=precision.dtype,
+                config=config,
                 attn_implementation=attention,
                 output_loading_info=True,
+                trust_remote_code=False,
+                use_safetensors=True,
                 **architecture.from_pretrained_kwargs(pooler=pooler),
             )
-        except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
+        # Faulty files raise anything.
+        except Exception as error:
             raise LearnerInputError(
                 KEY, f"the weights of '{model}' cannot be loaded: {one_line(error)}"
             ) from error
     _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
+    _refuse_unused(model, architecture, sorted(report["unexpected_keys"]))
     encoder.requires_grad_(requires_grad=False)
     try:
         return architecture, encoder.eval().to(precision.device)
@@ -82,14 +97,7 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
 
 
 def _find_architecture(model: str, config: Any, *, pooler: bool) -> SplitArchitecture:
-    architecture = ARCHITECTURES.get(config.model_type)
-    if architecture is None:
-        problem = (
-            f"'{model}' is of the type {config.model_type}, for which "
-            f"airtune has no architecture; known are: {', '.join(ARCHITECTURES)}; "
-            "'airtune docs adding-a-model' shows how to add one"
-        )
-        raise LearnerInputError(KEY, problem)
+    architecture = ARCHITECTURES[config.model_type]
     if getattr(config, "is_decoder", False):
         raise LearnerInputError(
             KEY, f"'{model}' is a decoder; an encoder, whose tokens see each other, is needed"
@@ -124,8 +132,12 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
         LearnerInputError: it is missing, or it belongs to another model.
     """
     try:
+        source = locate(model)
+        require_processor_files(model, source)
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(locate(model))
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except LearnerInputError:
+        raise
     # Faulty files raise anything, down to a bare Exception of the Rust library.
     except Exception as error:
         raise LearnerInputError(
@@ -149,8 +161,14 @@ def load_image_processor(model: str) -> Any:
         LearnerInputError: it is missing.
     """
     try:
+        source = locate(model)
+        require_processor_files(model, source)
         with quiet():
-            return AutoImageProcessor.from_pretrained(locate(model), backend="pil")
+            return AutoImageProcessor.from_pretrained(
+                source, backend="pil", trust_remote_code=False
+            )
+    except LearnerInputError:
+        raise
     # As with the tokenizer, faulty files raise anything.
     except Exception as error:
         problem = f"'{model}' has no image processor that can be loaded: {one_line(error)}"
@@ -167,10 +185,11 @@ def _minilm() -> str:
 
 
 def _load_config(model: str, source: str) -> Any:
+    """Return the configuration of a model whose type is known."""
     unreadable = f"the config.json of '{model}' cannot be read"
     try:
         with quiet():
-            return AutoConfig.from_pretrained(source)
+            document = read_config(model, source)
     except OSError as error:
         if Path(source).is_dir():
             raise LearnerInputError(KEY, f"{unreadable}: {one_line(error)}") from error
@@ -179,7 +198,18 @@ def _load_config(model: str, source: str) -> Any:
             "returns; 'minilm' needs no download"
         )
         raise LearnerInputError(KEY, problem) from error
-    except ValueError as error:
+    if document["model_type"] not in ARCHITECTURES:
+        problem = (
+            f"'{model}' is of the type {one_line(document['model_type'], 80)}, for which "
+            f"airtune has no architecture; known are: {', '.join(ARCHITECTURES)}; "
+            "'airtune docs adding-a-model' shows how to add one"
+        )
+        raise LearnerInputError(KEY, problem)
+    try:
+        with quiet():
+            return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    # Keys of other types raise anything.
+    except Exception as error:
         raise LearnerInputError(KEY, f"{unreadable}: {one_line(error)}") from error
 
 
@@ -192,6 +222,26 @@ def _refuse_missing(model: str, missing: list[str], *, pooler: bool) -> None:
         raise LearnerInputError(
             KEY, f"'{model}' lacks {len(missing)} weights, the first is {missing[0]}"
         )
+
+
+def _refuse_unused(model: str, architecture: SplitArchitecture, unused: list[str]) -> None:
+    """Refuse a checkpoint whose encoder has weights that the forward pass would not use.
+
+    Heads of the pre-training and an unused pooler are no part of the encoder.
+    """
+    left = [
+        name
+        for name in unused
+        if (name.startswith("embeddings.") or architecture.is_server_module(name))
+        and not name.startswith("pooler.")
+        and not name.endswith(_UNUSED)
+    ]
+    if left:
+        problem = (
+            f"'{model}' has {len(left)} weights that its type does not use, the first is "
+            f"{one_line(left[0], 80)}; without them it would compute something else"
+        )
+        raise LearnerInputError(KEY, problem)
 
 
 @contextmanager
