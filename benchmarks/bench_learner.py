@@ -155,9 +155,9 @@ class BarePeft:
         self.like = like
         self.settings = settings
         self.device = like.parts.split.precision.device
-        base = AutoModel.from_pretrained(locate(settings.model), add_pooling_layer=False).to(
-            self.device
-        )
+        base = AutoModel.from_pretrained(
+            locate(settings.model), add_pooling_layer=False, trust_remote_code=False
+        ).to(self.device)
         config = LoraConfig(r=8, lora_alpha=16, target_modules=TARGETS, lora_dropout=0.0)
         self.model = get_peft_model(base, config).eval()
         self.head = nn.Linear(base.config.hidden_size, like.parts.bank.classes).to(self.device)

@@ -21,15 +21,21 @@ PIXELS = 84
 
 def resize(model: str, folder: Path, pixels: int = PIXELS) -> None:
     """Write a copy of a ViT for square images of ``pixels`` pixels, a multiple of its patch."""
-    whole = ViTModel.from_pretrained(model, add_pooling_layer=False, dtype=torch.float32)
-    config = ViTConfig.from_pretrained(model, image_size=pixels)
+    whole = ViTModel.from_pretrained(
+        model,
+        add_pooling_layer=False,
+        dtype=torch.float32,
+        trust_remote_code=False,
+        use_safetensors=True,
+    )
+    config = ViTConfig.from_pretrained(model, image_size=pixels, trust_remote_code=False)
     small = ViTModel(config, add_pooling_layer=False)
     weights = whole.state_dict()
     name = "embeddings.position_embeddings"
     weights[name] = resample(weights[name], pixels // config.patch_size)
     small.load_state_dict(weights)
     small.save_pretrained(folder)
-    processor = AutoImageProcessor.from_pretrained(model)
+    processor = AutoImageProcessor.from_pretrained(model, trust_remote_code=False)
     processor.size = {"height": pixels, "width": pixels}
     processor.save_pretrained(folder)
 

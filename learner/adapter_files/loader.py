@@ -25,11 +25,12 @@ INPUTS = {names}
 
 def load(device=0, base=BASE):
     """Return a function of {samples} that returns the logits of a device's head."""
-    safe = {{"trust_remote_code": False}}
-    encoder = AutoModel.from_pretrained(base, dtype=torch.{dtype}, use_safetensors=True, **safe)
+    encoder = AutoModel.from_pretrained(
+        base, dtype=torch.{dtype}, trust_remote_code=False, use_safetensors=True
+    )
     model = PeftModel.from_pretrained(encoder, HERE).eval()
     heads = load_file(HERE / "heads.safetensors")
-    processor = {processor}.from_pretrained(base{processor_options}, **safe)
+    processor = {processor}.from_pretrained(base, trust_remote_code=False{processor_options})
 
     @torch.no_grad()
     def logits(*samples):

@@ -1,7 +1,8 @@
 """Model files, checked before transformers opens them: a model may be another person's.
 
-A model is data. No code of it is executed, no pickle is opened, and no name in it leads to a file
-outside its directory. Links in the directory are followed: those of the hub's cache are links.
+A model is data. No code of it is executed, weights are read from safetensors alone, and no name in
+it leads to a file outside its directory. Links in the directory are followed: those of the hub's
+cache are links.
 """
 
 import json
@@ -25,6 +26,7 @@ PROCESSOR_FILES: Final = (
     "tokenizer.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    "chat_template.jinja",
     "vocab.txt",
     "vocab.json",
     "merges.txt",
@@ -47,6 +49,7 @@ _REFUSED: Final = {
     "transformers_weights": f"airtune reads {WEIGHTS} or the files of {INDEX}",
 }
 """Keys that lead transformers to other files or other packages, and the reason against them."""
+_CHAT_TEMPLATES: Final = "additional_chat_templates"
 _ADAPTER: Final = "adapter_config.json"
 
 
@@ -69,7 +72,8 @@ def read_config(model: str, source: str) -> dict[str, Any]:
         most = _MAXIMA.get(key, _MAXIMUM_WHOLE)
         if isinstance(value, int | float) and not -_MAXIMUM_WHOLE <= value <= most:
             shown = one_line(repr(value), 40)
-            raise _unreadable(model, CONFIG, f"{one_line(key, 80)} = {shown} exceeds {most}")
+            problem = f"{one_line(key, 80)} = {shown} is not from {-_MAXIMUM_WHOLE} to {most}"
+            raise _unreadable(model, CONFIG, problem)
     if _optional(source, _ADAPTER) is not None:
         raise LearnerInputError(
             KEY, f"'{model}' holds an adapter ({_ADAPTER}); merge it into its model first"
@@ -105,9 +109,15 @@ def require_weights(model: str, source: str, config: Any, itemsize: int) -> None
 def require_processor_files(model: str, source: str) -> None:
     """Check that the files of tokenizer and image processor are regular and not too large.
 
+    No entry of the directory may be a pipe or a device, for which a reader would wait.
+
     Raises:
         LearnerInputError: one of them is not.
     """
+    for folder in (Path(source), Path(source) / _CHAT_TEMPLATES):
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.exists() and not entry.is_dir():
+                _size(model, entry)
     for name in PROCESSOR_FILES:
         path = _optional(source, name)
         if path is not None:
@@ -122,20 +132,29 @@ def _minimum_weights(model: str, config: Any) -> int:
     """
     try:
         hidden = int(config.hidden_size)
-        feed_forward = getattr(config, "intermediate_size", None)
-        if feed_forward is None:
-            feed_forward = int(config.mlp_ratio * hidden)
-        layers = int(config.num_hidden_layers) * (4 * hidden**2 + 2 * hidden * int(feed_forward))
+        feed_forward = int(_feed_forward_size(config, hidden))
+        layers = int(config.num_hidden_layers) * (4 * hidden**2 + 2 * hidden * feed_forward)
         if hasattr(config, "vocab_size"):
             rows = int(config.vocab_size) + int(config.max_position_embeddings)
+            rows += int(getattr(config, "type_vocab_size", 0))
             embedding = rows * int(getattr(config, "embedding_size", hidden))
         else:
             sizes = [pair(config.image_size), pair(config.patch_size)]
             patches = math.prod(image // patch for image, patch in zip(*sizes, strict=True))
-            embedding = patches * hidden
+            embedding = (patches + math.prod(sizes[1]) * int(config.num_channels)) * hidden
+        if min(hidden, feed_forward, embedding, int(config.num_attention_heads)) < 1:
+            raise ValueError("a size is not positive")
     except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise _unreadable(model, CONFIG, f"its sizes do not fit: {one_line(error)}") from error
     return layers + embedding
+
+
+def _feed_forward_size(config: Any, hidden: int) -> float:
+    """Return the width of the feed-forward network, for which architectures have three keys."""
+    for key in ("intermediate_size", "hidden_dim"):
+        if hasattr(config, key):
+            return float(getattr(config, key))
+    return float(config.mlp_ratio) * hidden
 
 
 def _weight_files(model: str, source: str) -> Sequence[Path]:

@@ -85,7 +85,9 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
                 KEY, f"the weights of '{model}' cannot be loaded: {one_line(error)}"
             ) from error
     _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
-    _refuse_unused(model, architecture, sorted(report["unexpected_keys"]))
+    prefix = f"{encoder.base_model_prefix}."
+    unused = [name.removeprefix(prefix) for name in sorted(report["unexpected_keys"])]
+    _refuse_unused(model, architecture, unused)
     encoder.requires_grad_(requires_grad=False)
     try:
         return architecture, encoder.eval().to(precision.device)

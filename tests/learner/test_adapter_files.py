@@ -35,14 +35,16 @@ def test_peft_loads_an_adapter_whose_ranks_and_scales_differ(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     updates = {QUERY: update(2, 2.0, 1), VALUE: update(3, 2.0, 2), POOLER: update(2, 0.7, 3)}
-    expected = AutoModel.from_pretrained(tiny_model).eval()
+    expected = AutoModel.from_pretrained(tiny_model, trust_remote_code=False).eval()
     for name, pair in updates.items():
         with torch.no_grad():
             expected.get_submodule(name).weight += pair.scale * pair.up @ pair.down
     ids = torch.arange(5, 15)[None]
 
     write_adapter(tmp_path, updates, str(tiny_model))
-    loaded = PeftModel.from_pretrained(AutoModel.from_pretrained(tiny_model), tmp_path).eval()
+    loaded = PeftModel.from_pretrained(
+        AutoModel.from_pretrained(tiny_model, trust_remote_code=False), tmp_path
+    ).eval()
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     again = read_adapter(tmp_path)
 
@@ -61,7 +63,7 @@ def test_training_begins_from_an_adapter_that_peft_wrote(
     tiny_model: Path, make_settings: Make, rng: PhiloxStreams, tmp_path: Path, rslora: bool
 ) -> None:
     """The adapter is one of a model with a head, whose modules have a prefix."""
-    model = AutoModelForSequenceClassification.from_pretrained(tiny_model)
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_model, trust_remote_code=False)
     config = LoraConfig(
         r=2, lora_alpha=4, use_rslora=rslora, target_modules=["query"], init_lora_weights=False
     )

@@ -192,7 +192,9 @@ def test_a_half_precision_checkpoint_is_loaded_in_full_precision(
     tmp_path: Path, make_of: MakeOf
 ) -> None:
     folder = save_model(tmp_path, "vit")
-    AutoModel.from_pretrained(folder, dtype=torch.float16).save_pretrained(folder)
+    AutoModel.from_pretrained(folder, dtype=torch.float16, trust_remote_code=False).save_pretrained(
+        folder
+    )
 
     subject = build(make_of("vit", model=str(folder), precision="float32"), 6, PhiloxStreams(1))
 

@@ -110,7 +110,7 @@ def test_the_papers_mrpc_trains_on_two_splits() -> None:
 
 
 def test_batches_are_those_of_the_tokenizer(tiny_model: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model, trust_remote_code=False)
     texts = ["word1 word2", "word3", "word1 " * 30, "word4 word5 word6 nothing"]
     samples = tokenize(LabelledDataset((texts,), np.array([0, 1, 1, 0])), tokenizer, 10)
 

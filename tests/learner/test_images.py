@@ -54,7 +54,9 @@ def test_a_batch_is_that_of_the_models_processor(
     random = np.random.Generator(np.random.Philox(8))
     files = [picture(random, n % CLASSES)["bytes"] for n in range(12)]
     images = [Image.open(io.BytesIO(files[row])) for row in (5, 0)]
-    expected = AutoImageProcessor.from_pretrained(model, backend="pil")(images, return_tensors="pt")
+    expected = AutoImageProcessor.from_pretrained(model, backend="pil", trust_remote_code=False)(
+        images, return_tensors="pt"
+    )
     assert torch.equal(pixels, expected["pixel_values"])
     assert pixels.shape == (2, 3, 12, 12)
 

@@ -12,8 +12,9 @@ import pytest
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from support.tiny_learner import Make, PhiloxStreams, write_parquet
-from transformers import AutoConfig, BertTokenizerFast
+from transformers import BertTokenizerFast
 
+from learner.architectures import model_files
 from learner.errors import LearnerInputError
 from learner.settings import Columns, Data, LearnerSettings, Lora
 from learner.split_learner import build
@@ -182,11 +183,11 @@ def test_a_missing_model_is_refused(make_settings: Make, tmp_path: Path) -> None
 def test_a_hub_that_does_not_answer_is_reported_in_one_line(
     make_settings: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def unreachable(_: str) -> None:
+    def unreachable(_: str, __: str) -> None:
         logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
         raise OSError("no answer")
 
-    monkeypatch.setattr(AutoConfig, "from_pretrained", unreachable)
+    monkeypatch.setattr(model_files, "cached_file", unreachable)
 
     with pytest.raises(LearnerInputError):
         build(make_settings(model="missing/nothing"), 6, PhiloxStreams(1))
@@ -207,7 +208,7 @@ def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: 
     refuse(
         make_settings(model=str(tmp_path)),
         "learner.model",
-        f"the config.json of '{tmp_path}' cannot be read: ...",
+        f"the config.json of '{tmp_path}' cannot be read: it has no model_type, which is a text",
     )
     (tmp_path / "config.json").write_text("{no JSON")
     refuse(
@@ -260,7 +261,7 @@ def test_a_model_that_lacks_weights_is_refused(
     refuse(
         make_settings(model=str(folder)),
         "learner.model",
-        f"the weights of '{folder}' cannot be loaded: ...",
+        f"'{folder}' has no model.safetensors; ...",
     )
 
 

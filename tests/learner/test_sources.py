@@ -180,10 +180,14 @@ def test_texts_are_tokenised_once(
     texts = ["word1 word2", "word3 " * 20, "word4 word5"]
     labelled = LabelledDataset((texts, texts[::-1]), np.array([0, 1, 1]))
 
-    first = tokenize(labelled, AutoTokenizer.from_pretrained(tiny_model), 12)
+    first = tokenize(
+        labelled, AutoTokenizer.from_pretrained(tiny_model, trust_remote_code=False), 12
+    )
     (file,) = (tmp_path / "airtune-tokens").iterdir()
     written = file.stat().st_mtime_ns
-    again = tokenize(labelled, AutoTokenizer.from_pretrained(tiny_model), 12)
+    again = tokenize(
+        labelled, AutoTokenizer.from_pretrained(tiny_model, trust_remote_code=False), 12
+    )
 
     for rows in (np.array([0]), np.array([2, 1])):
         for name, values in first.batch(rows).items():
@@ -198,7 +202,7 @@ def test_other_texts_or_rules_are_tokenised_anew(
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     monkeypatch.setattr(cache, "MIN_TEXTS", 1)
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model, trust_remote_code=False)
     labels = np.array([0, 1])
 
     def lengths(texts: tuple[list[str], ...], max_tokens: int = 12) -> list[int]:
@@ -217,7 +221,7 @@ def test_a_damaged_or_unwritable_cache_is_no_harm(
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     monkeypatch.setattr(cache, "MIN_TEXTS", 1)
     labelled = LabelledDataset((["word1 word2", "word3"],), np.array([0, 1]))
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model, trust_remote_code=False)
     tokenize(labelled, tokenizer, 12)
     (file,) = (tmp_path / "airtune-tokens").iterdir()
     file.write_bytes(b"damaged")

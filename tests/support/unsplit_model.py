@@ -20,11 +20,14 @@ class Unsplit:
     def __init__(
         self, subject: SplitLearner, settings: LearnerSettings, devices: Sequence[int]
     ) -> None:
-        kind = AutoConfig.from_pretrained(settings.model).model_type
+        kind = AutoConfig.from_pretrained(settings.model, trust_remote_code=False).model_type
         # The plain attention of transformers takes ViT's softmax in float32.
         attention = "sdpa" if kind in ("vit", "deit") else "eager"
         self.model = AutoModel.from_pretrained(
-            settings.model, dtype=torch.float64, attn_implementation=attention
+            settings.model,
+            dtype=torch.float64,
+            attn_implementation=attention,
+            trust_remote_code=False,
         )
         self.model.eval().requires_grad_(requires_grad=False)
         self.pooling = settings.pooling
