@@ -199,9 +199,9 @@ def test_a_model_that_cannot_be_split_is_refused(make_settings: Make, tmp_path: 
     refuse(
         make_settings(model=str(tmp_path)),
         "learner.model",
-        f"'{tmp_path}' is of the type t5, for which learner/architectures has no file; known are: "
+        f"'{tmp_path}' is of the type t5, for which airtune has no architecture; known are: "
         "bert, roberta, "
-        "distilbert, electra, mpnet, vit, deit, dinov2; docs/adding-a-model.md shows how to "
+        "distilbert, electra, mpnet, vit, deit, dinov2; 'airtune docs adding-a-model' shows how to "
         "add one",
     )
     (tmp_path / "config.json").write_text("{}")

@@ -45,11 +45,8 @@ def yes(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 
 
 def built(make_settings: Make, folder: Path) -> SplitLearner:
-    return build(
-        make_settings(**({"model": str(folder), "pooling": "mean", "lora": LORA} | changes)),
-        6,
-        PhiloxStreams(1),
-    )
+    settings = make_settings(model=str(folder), pooling="mean", lora=LORA)
+    return build(settings, 6, PhiloxStreams(1))
 
 
 def config(**changes: object) -> Callable[[Path], object]:
@@ -171,7 +168,7 @@ def test_code_of_a_model_never_runs(kind: str, make_settings: Make, folder: Path
     if kind == "bert":
         assert built(make_settings, folder).evaluate().accuracy
     else:
-        known = "known are: bert, .*; docs/adding-a-model.md shows how to add one"
+        known = "known are: bert, .*; 'airtune docs adding-a-model' shows how to add one"
         with pytest.raises(LearnerInputError, match=known):
             built(make_settings, folder)
 
