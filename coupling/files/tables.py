@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from coupling.files import atomic
@@ -64,6 +63,9 @@ def read(path: Path, fields: Sequence[pa.Field]) -> pa.Table:
                 "this machine's"
             )
         table = file.read(columns=wanted)
+    # Imported at first use: it has hundreds of functions, each made when it is imported.
+    import pyarrow.compute as pc
+
     for name in wanted:
         if pc.any(pc.is_null(table[name], nan_is_null=True)).as_py():
             raise DocumentError(f"column {name} has a missing value")

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from coupling.scenario import file, plugins
 from coupling.scenario.errors import KeyPath, ScenarioError, explain
+from coupling.scenario.json_schema import DescribedJsonSchema
 from coupling.scenario.tables import (
     CellTable,
     ChannelTable,
@@ -293,7 +294,7 @@ class Scenario(ScenarioTable):
 @cache
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a scenario that extends no other."""
-    return Scenario.model_json_schema()
+    return Scenario.model_json_schema(schema_generator=DescribedJsonSchema)
 
 
 def _digest(tables: Mapping[str, Any]) -> str:

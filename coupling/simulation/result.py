@@ -5,9 +5,8 @@ import tomllib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from typing_extensions import override
@@ -15,6 +14,9 @@ from typing_extensions import override
 from coupling.run_directory.layout import PROVENANCE, SCENARIO, part_paths
 from coupling.run_directory.schema import SCHEMA_VERSION, TABLES, schema
 from coupling.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @final
@@ -67,32 +69,32 @@ class RunResult:
         return Path(self) / name
 
     @cached_property
-    def rounds(self) -> pd.DataFrame:
+    def rounds(self) -> "pd.DataFrame":
         """Table ``rounds``: one row per round."""
         return self.table("rounds")
 
     @cached_property
-    def decisions(self) -> pd.DataFrame:
+    def decisions(self) -> "pd.DataFrame":
         """Table ``decisions``: one row per round."""
         return self.table("decisions")
 
     @cached_property
-    def devices(self) -> pd.DataFrame:
+    def devices(self) -> "pd.DataFrame":
         """Table ``devices``: one row per round and device."""
         return self.table("devices")
 
     @cached_property
-    def transfers(self) -> pd.DataFrame:
+    def transfers(self) -> "pd.DataFrame":
         """Table ``transfers``: one row per transfer."""
         return self.table("transfers")
 
     @cached_property
-    def shares(self) -> pd.DataFrame:
+    def shares(self) -> "pd.DataFrame":
         """Table ``shares``: one row per device and class."""
         return self.table("shares")
 
     @cached_property
-    def evaluations(self) -> pd.DataFrame:
+    def evaluations(self) -> "pd.DataFrame":
         """Table ``evaluations``: one row per evaluation; round 0 is before training."""
         return self.table("evaluations")
 
@@ -113,7 +115,7 @@ class RunResult:
         document: dict[str, Any] = json.loads((self.path / PROVENANCE).read_text(encoding="utf-8"))
         return document
 
-    def table(self, name: str) -> pd.DataFrame:
+    def table(self, name: str) -> "pd.DataFrame":
         """Return a table as pandas.
 
         Raises:

@@ -307,6 +307,19 @@ def test_no_default_changes_without_a_new_digest_version() -> None:
     assert changed == {}
 
 
+def test_every_key_is_described() -> None:
+    tables = json_schema()["$defs"] | {"Scenario": json_schema()}
+
+    bare = [
+        f"{table}.{key}"
+        for table, content in tables.items()
+        for key, entry in content.get("properties", {}).items()
+        if key != "kind" and not entry.get("description")
+    ]
+
+    assert bare == []
+
+
 OLD_CSI = "scheduler.knowledge has been renamed; write scheduler.csi instead"
 
 

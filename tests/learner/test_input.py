@@ -16,7 +16,7 @@ from transformers import BertTokenizerFast
 
 from learner.architectures import model_files
 from learner.errors import LearnerInputError
-from learner.settings import Columns, Data, LearnerSettings, Lora
+from learner.settings import Data, LearnerSettings
 from learner.split_learner import build
 
 PAPER = {
@@ -153,11 +153,6 @@ def test_a_wrong_data_table_is_refused(data: dict[str, object], problem: str) ->
 def test_a_wrong_learner_table_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         LearnerSettings.model_validate(PAPER | change)
-
-
-def test_every_setting_has_a_description() -> None:
-    for table in (LearnerSettings, Lora, Data, Columns):
-        assert all(field.description for field in table.model_fields.values())
 
 
 def test_a_missing_model_is_refused(make_settings: Make, tmp_path: Path) -> None:

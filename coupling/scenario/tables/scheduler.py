@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, final
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from coupling.scenario.errors import ScenarioError, unknown
+from coupling.scenario.json_schema import DescribedJsonSchema
 from coupling.scenario.tables.base import ScenarioTable
 from netsim import scheduling
 from netsim.channel.csi import AnyChannelState, PerfectCsi
@@ -23,7 +24,7 @@ _Budget = Annotated[float, Field(gt=0, le=1e30, strict=True)]
 def _add_policy_options(schema: dict[str, Any]) -> None:
     """Add the options of the built-in policies, and the names of their policies, to a schema."""
     for kind, policy in scheduling.POLICIES.items():
-        own = TypeAdapter(policy).json_schema()
+        own = TypeAdapter(policy).json_schema(schema_generator=DescribedJsonSchema)
         for name, option in own["properties"].items():
             if name == "objective":  # made of the table's zeta and drift
                 continue

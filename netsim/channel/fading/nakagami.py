@@ -7,7 +7,6 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from scipy.special import gammaincinv
 from typing_extensions import override
 
 from netsim.channel.fading.base import DiffuseComponent, Fading
@@ -37,6 +36,9 @@ class Nakagami(Fading):
     @override
     def power_gain(self, diffuse: DiffuseComponent) -> Float[ndarray, "n T"]:
         level = -np.expm1(-diffuse.power())
+        # Imported at first use: it doubles the start-up of a run.
+        from scipy.special import gammaincinv
+
         return np.asarray(gammaincinv(self.m, level)) / self.m
 
     @override

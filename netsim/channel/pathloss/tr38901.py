@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
-from scipy.special import ndtr
 from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
@@ -177,6 +176,9 @@ class Tr38901(PathLoss):
         field = gaussian_random_field(
             position_m, limits.los_correlation_m, streams, name="line of sight"
         )
+        # Imported at first use: it doubles the start-up of a run.
+        from scipy.special import ndtr
+
         return ndtr(field) < link.los_probability
 
     def _site(self) -> CellSite:
