@@ -61,10 +61,7 @@ class PartitionedTable:
             TraceError: a damaged part, one of an unreadable schema version, or no such column.
         """
         if not self._paths:
-            rows = empty_columns(self.table)
-            if columns is None or not set(columns) <= set(rows.column_names):
-                return rows if columns is None else empty_table(columns)
-            return rows.select(list(columns))
+            return empty_columns(self.table, columns)
         self._require_memory(columns)
         read = [self._part(path, columns, rounds) for path in self._paths]
         return read[0] if len(read) == 1 else pa.concat_tables(read)
@@ -125,11 +122,6 @@ class PartitionedTable:
 
     def _damaged(self, path: Path, error: Exception) -> TraceError:
         return TraceError(f"{path}: is damaged: {one_line(error)}")
-
-
-def empty_table(columns: Sequence[str] | None) -> pa.Table:
-    """Return a table with these columns and without rows."""
-    return pa.table({name: pa.array([], pa.float64()) for name in columns or ()})
 
 
 def check_columns(name: str, present: Sequence[str], columns: Sequence[str] | None) -> None:

@@ -8,13 +8,8 @@ from typing import Any, final
 import pyarrow as pa
 from typing_extensions import override
 
-from analysis.partitioned_table import (
-    PartitionedTable,
-    Rounds,
-    check_columns,
-    empty_table,
-    rows_of_rounds,
-)
+from analysis.partitioned_table import PartitionedTable, Rounds, check_columns, rows_of_rounds
+from analysis.stored.columns import empty_columns
 
 
 class Tables(ABC):
@@ -66,9 +61,10 @@ class MemoryTables(Tables):
     def read(
         self, name: str, columns: Sequence[str] | None = None, rounds: Rounds | None = None
     ) -> pa.Table:
-        if name not in self._tables:
-            return empty_table(columns)
-        table = self._tables[name]
+        table = self._tables.get(name)
+        # A folder without parts is read as a table without columns.
+        if table is None or not table.column_names:
+            return empty_columns(name, columns)
         check_columns(name, table.column_names, columns)
         if rounds is not None and "round" in table.column_names:
             table = rows_of_rounds(table, rounds)

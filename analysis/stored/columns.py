@@ -1,6 +1,6 @@
 """Columns of the tables of a run: the types that analysis relies on, checked when they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -62,14 +62,14 @@ _IS_TYPE: Final = {
 }
 
 
-def empty_columns(table: str) -> pa.Table:
-    """Return a table of a run without rows, with all its columns."""
-    return pa.table(
-        {
-            name: pa.array([], _TYPES[kind.rstrip("?")])
-            for name, kind in KINDS.get(table, {}).items()
-        }
-    )
+def empty_columns(table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return a table of a run without rows, with some or all of its columns.
+
+    A column that the table does not have is one of real numbers.
+    """
+    types = {name: _TYPES[kind.rstrip("?")] for name, kind in KINDS.get(table, {}).items()}
+    names = types if columns is None else columns
+    return pa.table({name: pa.array([], types.get(name, pa.float64())) for name in names})
 
 
 def texts(table: str) -> list[str]:

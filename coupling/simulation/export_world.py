@@ -75,7 +75,7 @@ def record(
     start_s, end_s = _times(run)
     world = build_world(scenario)
     longer_s = until_s or 0.0
-    if out.parent.resolve() == run.resolve():
+    if out.parent.resolve() == Path(run).resolve():
         refuse_link(out)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -148,13 +148,23 @@ def sweep(
 
 
 def place_of(base: Scenario | Path, out: str | None) -> str:
-    """Return the directory of a sweep: an absolute path, or a URL."""
+    """Return the directory of a sweep: an absolute path, or a URL.
+
+    Raises:
+        ScenarioError: it is a URL whose file system cannot be used.
+    """
     if out is None:
         name = base.name if isinstance(base, Scenario) else base.stem
         out = f"sweeps/{name}"
     place = out.rstrip("/")
     # Workers have working directories of their own.
-    return place if is_url(place) else str(Path(place).resolve())
+    if not is_url(place):
+        return str(Path(place).resolve())
+    try:
+        file_system(place)
+    except ScenarioError as error:
+        raise ScenarioError(f"--out {error}") from None
+    return place
 
 
 def claim(place: str) -> None:

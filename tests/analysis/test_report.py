@@ -186,7 +186,8 @@ def long_run(folder: Path, rounds: int = 5000, devices: int = 20) -> Path:
             "accuracy": rng.random(rounds // 50 + 1),
         },
     }
-    return write_run(folder, tables, {"devices": {**SCENARIO["devices"], "count": devices}})
+    changes = {"rounds": rounds, "devices": {**SCENARIO["devices"], "count": devices}}
+    return write_run(folder, tables, changes)
 
 
 def test_a_long_run_fits_and_lists_its_downsampling(tmp_path: Path) -> None:

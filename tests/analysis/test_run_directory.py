@@ -104,8 +104,7 @@ WRONG = {
     ),
     "no schema version": (
         lambda run: rewrite(run / "provenance.json", schema=None),
-        "{run}: has schema None, this version reads 1 and 2; "
-        "read it with the version in its provenance.json",
+        "{run}: provenance.json is damaged: schema: ...",
     ),
 }
 

@@ -30,7 +30,7 @@ def naive_scores(subject: SplitLearner) -> tuple[list[float], list[float]]:
                 for row in range(len(samples))
             ]
         )
-        labels = torch.from_numpy(samples.labels)
+        labels = torch.tensor(samples.labels)
         losses.append(functional.cross_entropy(logits, labels).item())
         accuracies.append((logits.argmax(1) == labels).double().mean().item())
     return losses, accuracies

@@ -145,9 +145,7 @@ def test_failed_runs_are_told_at_the_end_and_tried_again_only_on_request(
 
     message = capsys.readouterr().err.strip().splitlines()
     assert message[-1] == "1 of 2 runs failed; --retry runs them again"
-    assert message[-2].startswith(
-        f"{folder}: {folder}/rounds/part-000000.parquet: is missing or damaged"
-    )
+    assert message[-2].startswith(f"{folder}/rounds/part-000000.parquet: is missing or damaged")
     assert sorted(row["state"] for row in rows(tmp_path)) == ["failed", "finished"]
     (folder / "checkpoint").rename(tmp_path / "away")
     assert swept(tmp_path, *arguments) == 1, "not without --retry"
