@@ -64,7 +64,12 @@ class PartitionedTable:
             return empty_columns(self.table, columns)
         self._require_memory(columns)
         read = [self._part(path, columns, rounds) for path in self._paths]
-        return read[0] if len(read) == 1 else pa.concat_tables(read)
+        try:
+            return pa.concat_tables(read)
+        except pa.ArrowException:
+            raise TraceError(
+                f"{self._run / self.table}: is damaged: its parts have different columns"
+            ) from None
 
     def _require_all(self, count: int) -> None:
         """Refuse a table with a missing part: its rows would be missing without a trace."""
@@ -112,6 +117,9 @@ class PartitionedTable:
             source = pa.OSFile(str(path))
             file = pq.ParquetFile(source, read_dictionary=texts(self.table))
             names = file.schema_arrow.names
+        except KeyError as error:  # of a column of text
+            name = error.args[0].decode()
+            raise TraceError(f"{path}: is damaged: it has no column {name}") from None
         except (OSError, pa.ArrowException, UnicodeError) as error:
             raise self._damaged(path, error) from None
         if len(set(names)) < len(names):

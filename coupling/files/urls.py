@@ -72,10 +72,10 @@ def _secrets(url: str) -> list[str]:
 
 
 def refuse_links_on(files: Any, root: str, name: str = "") -> None:
-    """Refuse to write or delete through a link at or below the root of a run in a store.
+    """Refuse to write or delete through a link or pipe at or below the root of a run in a store.
 
     Raises:
-        RunError: the text names the link.
+        RunError: the text names the entry.
     """
     path = root
     for part in ("", *filter(None, name.split("/"))):
@@ -89,3 +89,5 @@ def refuse_links_on(files: Any, root: str, name: str = "") -> None:
                 f"{masked(path)}: is a link, and airtune writes and deletes through none in a "
                 "store; put a copy in its place"
             )
+        if entry.get("type") == "other":
+            raise RunError(f"{masked(path)}: is neither a file nor a folder; remove it")
