@@ -201,6 +201,7 @@ def _table_metadata(place: str) -> dict[bytes, bytes]:
     with store_errors(place, "used"):
         if not files.exists(path):
             return {_SCHEMA.encode(): SCHEMA_VERSION.encode()}
+        refuse_links_on(files, path.removesuffix(f"/{SWEEP_TABLE}"), SWEEP_TABLE)
     with files.open(path) as file:
         return pq.read_schema(file).metadata or {}
 

@@ -105,6 +105,7 @@ def table(random: Random, scene: Scene) -> Sequence[Command]:
     folder, commands = _a_run(random, scene)
     for _ in range(random.choice((1, 1, 2))):
         parts = sorted(folder.glob("*/part-*.parquet"))
+        parts += sorted(folder.parent.glob("sweep.parquet")) * 4
         if parts:
             path = random.choice(parts)
             random.choice((_mutated_part,) * 6 + (_moved_part, _copied_part))(random, path)
@@ -135,6 +136,7 @@ def manifest(random: Random, scene: Scene) -> Sequence[Command]:
     folder = _only(scene.folder / name)
     manifests = sorted((folder / "manifests").iterdir())
     files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files.append(folder.parent / "sweep.parquet")
     path = random.choice([*manifests * len(files), *files])
     _change(path, _mutation_of(path), random)
     return [sweep(name)]
@@ -199,7 +201,8 @@ def entry(random: Random, scene: Scene) -> Sequence[Command]:
     extra = [
         folder / name for name in (".lock", "world", "checkpoint.new", "scenario.toml.partial")
     ]
-    path = random.choice([*entries, *extra, folder / "rounds/part-000009.parquet"])
+    extra += [folder / "rounds/part-000009.parquet", folder.parent / "sweep.parquet"]
+    path = random.choice([*entries, *extra])
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

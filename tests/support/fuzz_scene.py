@@ -50,6 +50,10 @@ def make_scene(root: Path, *, learning: bool) -> Scene:
         else:
             (folder / name).mkdir()
             shutil.copytree(folder / source, task.path)
+    with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+        assert main(["sweep", str(scene.scenario), "--out", str(folder / "ended")]) == 0
+    for name in (SWEEPS[0], *STORES):
+        shutil.copy(folder / "ended/sweep.parquet", folder / name)
     if learning:
         table = learner_table(folder)
         _write(folder / "learner.toml", {"rounds": 4, "learner": table})
