@@ -51,7 +51,8 @@ def read_bytes(path: Path, maximum: int = MAXIMUM_BYTES) -> bytes:
             raise DocumentError("is no regular file")
         if status.st_size > maximum:
             raise DocumentError(f"has {status.st_size:,} bytes, more than {maximum:,}")
-        return file.read(maximum + 1)
+        # Reading allocates the number of bytes that it is asked for.
+        return file.read(status.st_size)
 
 
 def require_bounded(path: Path) -> None:

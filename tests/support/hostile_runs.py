@@ -92,6 +92,15 @@ def _store_with_link(inner: str, target: str) -> Build:
     return build
 
 
+def _pipe_in_store(inner: str) -> Build:
+    def build(scene: Scene) -> None:
+        path = store(scene) / inner
+        path.unlink()
+        os.mkfifo(path)
+
+    return build
+
+
 STORES = (
     *sweep_store(
         "a name that leads out", renamed("../../../canary/victim.txt"), "no name of a file"
@@ -111,6 +120,17 @@ STORES = (
     *sweep_store("no documents", lambda document, scene: {"files": {}}, "Field required"),
     *sweep_store("a negative size", entry(bytes=-1), "greater than or equal"),
     *sweep_store("a hash of another kind", entry(sha256="../victim"), "String should match"),
+    Case(
+        1, "an object that is a pipe", _pipe_in_store("provenance.json"), SWEEP_STORE, 1, "neither"
+    ),
+    Case(
+        1,
+        "a table of the sweep that is a pipe",
+        lambda scene: os.mkfifo(store(scene).parent / "sweep.parquet"),
+        SWEEP_STORE,
+        1,
+        "neither",
+    ),
     Case(1, "a size beyond the disk", manifest(entry(bytes=10**18)), SWEEP_STORE, 1, "free here"),
 )
 
@@ -374,6 +394,11 @@ def _many_columns(rows: pa.Table) -> pa.Table:
     return rows
 
 
+def _nullable(rows: pa.Table) -> pa.Table:
+    fields = [field.with_nullable(True) for field in rows.schema]
+    return rows.cast(pa.schema(fields, rows.schema.metadata))
+
+
 BAD_TABLES: tuple[tuple[str, Build, str], ...] = (
     (
         "no Parquet",
@@ -393,6 +418,12 @@ BAD_TABLES: tuple[tuple[str, Build, str], ...] = (
         "one name",
     ),
     ("lists for rounds", table("rounds", column("round", lambda rows: [[1]] * rows)), "round"),
+    ("no names of legs", table("transfers", lambda rows: rows.drop_columns(["leg"])), "leg"),
+    (
+        "parts with missing values allowed in one",
+        table("transfers", _nullable),
+        "different columns",
+    ),
     ("rounds beyond all", table("rounds", column("round", lambda rows: [2**62] * rows)), "round"),
 )
 LAZY = (
@@ -501,6 +532,25 @@ BROKEN = (
         document("scenario.toml", "x" * 150_000 + " = 1"),
         RESUME,
         2,
+    ),
+    Case(
+        6,
+        "a scenario of 20,000 keys",
+        document(
+            "scenario.toml",
+            "[devices.availability]\n" + "\n".join(f"k{n} = 1" for n in range(20_000)),
+        ),
+        RESUME,
+        2,
+        "20,002 keys",
+    ),
+    Case(
+        6,
+        "a scenario that extends an endless device",
+        lambda scene: (scene.folder / "hostile.toml").write_text("extends = '/dev/zero'"),
+        ("validate", "hostile.toml"),
+        2,
+        "no regular file",
     ),
     Case(6, "a scenario that is a pipe", pipe("scenario.toml"), RESUME, 2, "no regular file"),
     Case(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coupling.files.paths import refuse_link
+from coupling.files.urls import masked
 from coupling.run_directory.layout import SCENARIO
 from coupling.run_directory.lock import LockedError, is_locked
 from coupling.run_directory.remote import RemoteRunDirectory, is_url
@@ -27,6 +28,8 @@ def execute(task: Task, stop: Stop) -> tuple[TaskState, str | None]:
         return "interrupted", None
     except (RunError, ScenarioError) as error:
         return "failed", str(error)
+    except MemoryError as error:
+        return "failed", f"{masked(task.path)}: out of memory: {error}"
     return "finished", None
 
 
