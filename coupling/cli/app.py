@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from coupling.cli import analysis, compare, docs, export, scenarios, sweep
+from coupling.cli.analysis import wrong_input
 from coupling.cli.console import plain_console, summary_table
 from coupling.cli.options import (
     AsJson,
@@ -196,12 +197,14 @@ def _summarise(folder: Path, verbosity: Verbosity, *, as_json: bool) -> None:
     from analysis import load
     from analysis.metrics import summary, warnings
 
-    finished = load(folder)
-    print_warnings(warnings(finished), verbosity)
+    with wrong_input():
+        finished = load(folder)
+        print_warnings(warnings(finished), verbosity)
+        numbers = summary(finished)
     if as_json:
-        print(json.dumps(summary(finished), indent=2))
+        print(json.dumps(numbers, indent=2))
     else:
-        plain_console().print(summary_table(summary(finished)))
+        plain_console().print(summary_table(numbers))
 
 
 @app.command("validate")

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from support.small_runs import scenario_file
 
 from coupling.files.documents import read_bytes
 from coupling.sweeps.engines import worker
 from coupling.sweeps.grid import plan
-from support.small_runs import scenario_file
 
 
 def test_a_small_file_is_read_under_any_bound(tmp_path: Path) -> None:

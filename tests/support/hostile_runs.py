@@ -570,6 +570,14 @@ BROKEN = (
     ),
     Case(
         6,
+        "a finished run without a part, resume",
+        lambda scene: (scene.finished / "devices/part-000001.parquet").unlink(),
+        ("resume", "finished"),
+        2,
+        "is missing",
+    ),
+    Case(
+        6,
         "a finished run with rounds missing",
         lambda scene: edit_json(scene.run / PROVENANCE, state="finished", round=12),
         RESUME,
