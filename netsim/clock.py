@@ -8,7 +8,7 @@ import simpy
 from netsim.errors import StalledError
 
 _MAX_EVENTS: Final = 100_000
-"""Number of events of a device in one step of simulated time beyond which the step is endless."""
+"""Number of events of a device in one round beyond which the round is endless."""
 _ESTIMATE_EVERY: Final = 1_000
 """Events after which their total number in the step is estimated."""
 
@@ -27,17 +27,20 @@ def wait(env: simpy.Environment, delay_s: float) -> simpy.Timeout:
 
 @final
 class EventBound:
-    """Bound on the events of the devices, such as turns, in one step of simulated time.
+    """Bound on the events of the devices, such as turns, in one round.
 
-    The total number is estimated early, so that an endless step ends at once.
+    The total number is estimated early, so that an endless round ends at once.
     """
 
-    def __init__(self, event: str, remedy: str) -> None:
-        """Begin a step; ``event`` and ``remedy`` are for the text of the error."""
-        self._text = (
-            f"{event} more than {_MAX_EVENTS:,} times within one step of simulated time; {remedy}"
-        )
+    def __init__(self, event: str, remedy: str, maximum: int | None = None) -> None:
+        """Begin to count; ``event`` and ``remedy`` are for the text of the error."""
+        self._maximum = _MAX_EVENTS if maximum is None else maximum
+        self._text = f"{event} more than {self._maximum:,} times within one round; {remedy}"
         self._count = 0
+        self.begin_step()
+
+    def begin_step(self) -> None:
+        """Begin another step of simulated time, perhaps of other devices; the count continues."""
         self._row = -1
         self._row_s = 0.0
 
@@ -51,10 +54,10 @@ class EventBound:
         phase = self._count % _ESTIMATE_EVERY
         if phase == _ESTIMATE_EVERY // 2:
             self._row, self._row_s = row, now_s
-        endless = self._count > _MAX_EVENTS
+        endless = self._count > self._maximum
         if phase == 0 and row == self._row:
             # Share of the remaining time that the last events took.
             share = (now_s - self._row_s) / max(end_s - now_s, math.ulp(0.0))
-            endless |= share * _MAX_EVENTS < _ESTIMATE_EVERY // 2
+            endless |= share * self._maximum < _ESTIMATE_EVERY // 2
         if endless:
             raise StalledError(self._text)

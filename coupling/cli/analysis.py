@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from coupling.cli.options import print_line
 from coupling.scenario.errors import ScenarioError, os_error_text
 
 RunPaths = Annotated[
@@ -84,7 +85,7 @@ def figures(
             except TraceError as error:
                 if name != "all":
                     raise
-                typer.echo(f"{kind}: left out: {error}", err=True)
+                print_line(f"{kind}: left out: {error}")
                 continue
             for path in _saved(save, figure, out, name=kind, look=style, formats=endings):
                 print(path)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from coupling.cli.analysis import wrong_input
 from coupling.cli.console import plain_console
+from coupling.cli.options import print_line
 from coupling.scenario.errors import ScenarioError
 from coupling.scenario.file import parse_set
 from coupling.sweeps.compare import compare as compare_policies
@@ -123,7 +124,7 @@ def _run(scenario: Path, policies: list[str], seeds: list[int], **options: Any) 
             **options,
         )
     for note in notes:
-        typer.echo(f"warning: {note}", err=True)
+        print_line(f"warning: {note}")
     return records
 
 

@@ -1,5 +1,6 @@
 """Options that several commands have, the scenario that they name, and lines on stderr."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from coupling.scenario.scenario import Scenario
 
 MAXIMUM_LINE: Final = 2000
 """Number of characters of the longest line on stderr."""
+_LONG_WORD: Final = re.compile(r"\S{401,}")
+"""A path, or another word, that a line shows in 200 characters."""
 
 ScenarioPath = Annotated[
     Path,
@@ -60,4 +63,5 @@ def print_warnings(lines: Sequence[str], verbosity: Verbosity) -> None:
 
 def print_line(line: str) -> None:
     """Print one line on stderr: control characters are escaped, and its length is bounded."""
-    print(shown(line.strip("\n"), MAXIMUM_LINE), file=sys.stderr)
+    short = _LONG_WORD.sub(lambda word: f"{word[0][:140]}...{word[0][-57:]}", line.strip("\n"))
+    print(shown(short, MAXIMUM_LINE), file=sys.stderr)

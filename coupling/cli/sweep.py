@@ -100,10 +100,9 @@ def sweep(
     else:
         _print_rows(rows, list(runs[0].keys), masked(f"{place}/{SWEEP_TABLE}"))
     for path, count in unfinished.input_changes().items():
-        typer.echo(
-            f"warning: {shown(path)}: has changed since {count} of the finished runs; their "
-            "numbers are of the former content",
-            err=True,
+        _warn(
+            f"{shown(path)}: has changed since {count} of the finished runs; their numbers are of "
+            "the former content"
         )
     for run in unfinished.results:
         if run.state in ("failed", "held"):
@@ -113,6 +112,11 @@ def sweep(
             text = line if line.startswith(path) else f"{path}: {line}"
             print_line(text)
     unfinished.raise_if_unfinished()
+
+
+def _warn(line: str) -> None:
+    """Print a warning on stderr."""
+    print_line(f"warning: {line}")
 
 
 def _execute(unfinished: Sweep, engine: Engine, place: str) -> list[dict[str, Any]]:
@@ -203,7 +207,7 @@ def _engine(
     if name is EngineName.RAY:
         from coupling.sweeps.engines.ray import RayEngine
 
-        return RayEngine(address, gpus_per_run, jobs)
+        return RayEngine(address, gpus_per_run, jobs, log=_warn)
     if address is not None or gpus_per_run:
         raise ScenarioError("--address and --gpus-per-run need --engine ray")
     return LocalEngine(jobs or cores())

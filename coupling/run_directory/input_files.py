@@ -10,6 +10,8 @@ from coupling.files import documents
 from coupling.scenario.scenario import Scenario
 
 _CHUNK_BYTES: Final = 2**20
+_DIRECTORY_OR_NAME: Final = ("learner.model", "learner.lora.start")
+"""Keys whose value may be a directory or a name of the hub."""
 
 
 @final
@@ -46,13 +48,13 @@ def changed_files(scenario: Scenario, recorded: Mapping[str, Mapping[str, Any]])
 
 
 def _named_paths(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Yield key and value of every path in a resolved scenario; a model counts if it is one."""
+    """Yield key and value of every path in a scenario; a model or adapter counts if it is one."""
     for name, value in table.items():
         key = f"{above}{name}"
         if isinstance(value, Mapping):
             yield from _named_paths(value, f"{key}.")
         elif isinstance(value, str) and (
-            name == "path" or (key == "learner.model" and Path(value).is_dir())
+            name == "path" or (key in _DIRECTORY_OR_NAME and Path(value).is_dir())
         ):
             yield key, value
 

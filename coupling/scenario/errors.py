@@ -44,6 +44,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def flat(error: BaseException, maximum: int = 500) -> str:
+    """Return the text of an error on one line, its line breaks and indents as single blanks."""
+    return shown(" ".join(str(error).split()) or type(error).__name__, maximum)
+
+
 def shown(value: object, maximum: int = 200) -> str:
     """Return a value as text of at most ``maximum`` characters, control characters escaped."""
     text = str(value)

@@ -300,8 +300,8 @@ def _require_policy(folder: Path, former: str | None, policy: Policy | None) -> 
 
 def _bound(simulation: Simulation, policy: Policy | None) -> Policy:
     """Return the policy of a run: a given object, or the one of the scenario."""
-    if policy is not None:
-        simulation.policy_name = type(policy).__name__
+    kind = simulation.scenario.scheduler.kind
+    simulation.policy_name = kind if policy is None else type(policy).__name__
     return fit_oracle(policy or simulation.scenario.policy(), simulation)
 
 

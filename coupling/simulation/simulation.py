@@ -76,8 +76,8 @@ class Simulation:
         self.scenario = scenario
         self.learning = learner is not None or (learning and scenario.learner is not None)
         """Whether a model is trained."""
-        self.policy_name = scenario.scheduler.kind
-        """Name of the policy in the texts of errors."""
+        self.policy_name = ""
+        """Name of the policy in the texts of errors; empty where ``step`` is called directly."""
         self.world = build_world(scenario)
         built = learner or build_learner(scenario, learning=learning, numerics=numerics)
         self.learner = built if isinstance(built, NoLearner) else TimedLearner(built)

@@ -84,6 +84,7 @@ class ScenarioWorld:
 
     def at(self, time_s: float, round_number: int) -> Snapshot:
         """Return the snapshot of the world at the start of a round that starts at ``time_s``."""
+        self._world.begin_round()
         world_s = self._world_s(time_s, round_number)
         block, begins_s = round_number, world_s
         if self._blocks is not None:
@@ -164,6 +165,7 @@ class ScenarioWorld:
         device = np.arange(self._count)
         for first in range(0, len(blocks), _CHUNK):
             chunk = slice(first, first + _CHUNK)
+            self._world.begin_round()
             yield blocks[chunk], self._world.gains(device, blocks[chunk], begin_s[chunk])
 
     def _rounds_s(self, start_s: Float[ndarray, " T"]) -> Float[ndarray, " T"]:

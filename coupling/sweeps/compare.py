@@ -10,7 +10,9 @@ from typing import Final, TypeVar, final
 import numpy as np
 
 from coupling.files import tables
+from coupling.run_directory.input_files import changed_files
 from coupling.run_directory.layout import part_paths
+from coupling.run_directory.provenance import read_facts
 from coupling.run_directory.schema import schema
 from coupling.run_directory.status import state_of
 from coupling.scenario import file
@@ -19,7 +21,7 @@ from coupling.scenario.scenario import Scenario
 from coupling.scenario.tables import SchedulerTable
 from coupling.scenario.tables.scheduler import options_of
 from coupling.simulation.run import resume, run
-from coupling.sweeps.grid import variant
+from coupling.sweeps.grid import named_options, variant
 
 TOLERANCE: Final = 0.01
 """Maximum relative difference between realised mean delays that count as equal."""
@@ -66,7 +68,8 @@ def compare(
     own = _settings_per_policy(base, policies, settings or {})
 
     def load(policy: str, overrides: Mapping[str, object]) -> Scenario:
-        return variant(base, {**own[policy], "scheduler.kind": policy, **overrides})
+        with named_options({"--policies": ["scheduler.kind"], "--seeds": ["seed"]}):
+            return variant(base, {**own[policy], "scheduler.kind": policy, **overrides})
 
     for policy in policies:
         load(policy, {})
@@ -101,6 +104,9 @@ class Comparison:
 
     def at_equal_budget(self, policies: Sequence[str]) -> list[Path]:
         """Run all policies with the scenario's budget."""
+        for policy in policies:
+            for seed in self.seeds:
+                self._planned(policy, seed, 1.0)  # refused before any run begins
         return [folder for policy in policies for folder in self._runs(policy, 1.0)]
 
     def at_equal_delay(self, policies: Sequence[str]) -> list[Path]:
@@ -149,21 +155,36 @@ class Comparison:
 
     def _runs(self, policy: str, scale: float) -> list[Path]:
         """Return the run directories of a policy, one per seed, with its budget scaled."""
-        folders = []
-        for seed in self.seeds:
-            scenario = self.load(policy, {"seed": seed} | self._budget(policy, scale))
-            folder = self.out / f"{policy.replace(':', '.')}-{seed}-x{scale:.6g}"
-            self.on_run(f"{policy}, seed {seed}, budget x {scale:.4g}")
-            learns = self.learning and scenario.learner is not None
-            match state_of(folder, scenario, learning=learns):
+        planned = [self._planned(policy, seed, scale) for seed in self.seeds]
+        for scenario, folder, state in planned:
+            self.on_run(f"{policy}, seed {scenario.seed}, budget x {scale:.4g}")
+            match state:
                 case "absent":
                     run(scenario, folder, learning=self.learning)
                 case "finished":
-                    pass
+                    self._note_changes(scenario, folder)
                 case _:
+                    self._note_changes(scenario, folder)
                     resume(folder)
-            folders.append(folder)
-        return folders
+        return [folder for _, folder, _ in planned]
+
+    def _planned(self, policy: str, seed: int, scale: float) -> tuple[Scenario, Path, str]:
+        """Return the scenario of a run, its directory, and the state of the run there.
+
+        Raises:
+            ScenarioError: another run is there.
+        """
+        scenario = self.load(policy, {"seed": seed} | self._budget(policy, scale))
+        folder = self.out / f"{policy.replace(':', '.')}-{seed}-x{scale:.6g}"
+        learns = self.learning and scenario.learner is not None
+        return scenario, folder, state_of(folder, scenario, learning=learns)
+
+    def _note_changes(self, scenario: Scenario, folder: Path) -> None:
+        """Note the input files that have changed since a run met them."""
+        for path in changed_files(scenario, read_facts(folder).get("input_files") or {}):
+            note = f"{path}: has changed since runs in {self.out} met it"
+            if note not in self.notes:
+                self.notes.append(note)
 
     def _budget(self, policy: str, scale: float) -> dict[str, object]:
         if scale == 1.0:
@@ -205,7 +226,10 @@ def _settings_per_policy(
         ScenarioError: a policy is unknown, or the file cannot be read.
     """
     source = base.source if isinstance(base, Scenario) else file.read(base)
-    options = {policy: options_of(policy, source.plugin_folders) for policy in policies}
+    try:
+        options = {policy: options_of(policy, source.plugin_folders) for policy in policies}
+    except ScenarioError as error:
+        raise ScenarioError(f"--policies: {error}") from None
     own_keys = set().union(*options.values()) - set(SchedulerTable.model_fields)
     written: Collection[str] = source.raw.get("scheduler", {})
     result = {}

@@ -3,13 +3,14 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
 from coupling.scenario.errors import ScenarioError
-from coupling.scenario.file import parse_set
+from coupling.scenario.file import SET, parse_set
 from coupling.scenario.scenario import Scenario
 from coupling.sweeps.engines.base import Task
 
@@ -46,7 +47,8 @@ def plan(
         keys = dict(zip(vary, values, strict=True))
         for seed in (None,) if seeds is None else seeds:
             own = {} if seed is None else {"seed": seed}
-            scenario = variant(base, {**settings, **keys, **own})
+            with named_options({"--vary": keys, "--seeds": own}):
+                scenario = variant(base, {**settings, **keys, **own})
             learns = learning and scenario.learner is not None
             task = Task(run_name(scenario, learning=learns), place, scenario, learning=learns)
             if task.name in planned:
@@ -66,6 +68,26 @@ def variant(base: Scenario | Path, overrides: Mapping[str, object]) -> Scenario:
     if isinstance(base, Scenario):
         return base.with_overrides(overrides)
     return Scenario.load(base, overrides)
+
+
+@contextmanager
+def named_options(options: Mapping[str, Collection[str]]) -> Iterator[None]:
+    """Name the option that gave a key in the errors about it, in place of ``--set``.
+
+    ``options`` has the keys of every option.
+
+    Raises:
+        ScenarioError: the same, with the name.
+    """
+    try:
+        yield
+    except ScenarioError as error:
+        line = str(error)
+        for option, keys in options.items():
+            if any(f": {key}" in line or line.startswith(f"{SET} {key}:") for key in keys):
+                line = line.replace(f"(from {SET})", f"(from {option})")
+                line = option + line.removeprefix(SET) if line.startswith(f"{SET} ") else line
+        raise ScenarioError(line) from None
 
 
 def run_name(scenario: Scenario, *, learning: bool) -> str:

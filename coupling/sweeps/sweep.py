@@ -29,6 +29,8 @@ from coupling.sweeps.engines.local import cores
 from coupling.sweeps.grid import PlannedRun, plan
 
 _SCHEMA: Final = "airtune.schema"
+_LARGEST: Final = 2**63 - 1
+"""Largest whole number of a column."""
 _SUMMARISED: Final = ("rounds", "evaluations")
 
 Summarise = Callable[[Path], Mapping[str, Any]]
@@ -285,9 +287,13 @@ def _local(place: str) -> Iterator[Path]:
 
 
 def _column(values: list[Any]) -> pa.Array:
-    """Return a column of one type; values of several types, and tables, become JSON."""
+    """Return a column of one type.
+
+    Values of several types, tables, and whole numbers that no column can hold become JSON.
+    """
     kinds = {_kind(value) for value in values if value is not None}
-    if kinds - {"flag", "number", "text"} or len(kinds) > 1:
+    too_large = any(isinstance(value, int) and abs(value) > _LARGEST for value in values)
+    if too_large or kinds - {"flag", "number", "text"} or len(kinds) > 1:
         values = [None if value is None else json.dumps(value) for value in values]
     elif kinds == {"number"} and any(isinstance(value, float) for value in values):
         values = [None if value is None else float(value) for value in values]

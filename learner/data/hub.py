@@ -1,11 +1,13 @@
 """Samples from the Hugging Face hub or its local cache."""
 
 import os
-from contextlib import suppress
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import final
+from typing import Final, final
 
 import pandas as pd
 
@@ -14,6 +16,12 @@ from learner.errors import LearnerInputError, one_line
 from learner.settings import Columns, Data
 
 KEY = "learner.data.name"
+_NO_SPLIT: Final = re.compile("unknown split|bad split|corresponds to no data", re.IGNORECASE)
+"""Texts of the errors of ``datasets`` about a split that a set does not have."""
+_GUESSED: Final = (
+    "the types of the columns are guesses of the cache: 'NA' counts as missing, and 007 is 7; "
+    "learner.data.path takes the files as they are"
+)
 
 
 @final
@@ -88,34 +96,40 @@ def read_hub(name: str, hub_set: HubSet) -> RawTables:
     Raises:
         LearnerInputError: neither has them.
     """
-    return RawTables(KEY, _read(name, hub_set, hub_set.train), _read(name, hub_set, *hub_set.tests))
+    (train, guessed), (test, guessed_test) = (
+        _read(name, hub_set, splits) for splits in ((hub_set.train,), hub_set.tests)
+    )
+    return RawTables(KEY, train, test, files=_GUESSED if guessed or guessed_test else "")
 
 
-def _read(name: str, hub_set: HubSet, *splits: str) -> pd.DataFrame:
+def _read(name: str, hub_set: HubSet, splits: Sequence[str]) -> tuple[pd.DataFrame, bool]:
+    """Return the table of the first split that the set has, and whether its types are guesses."""
     problem = ""
     for split in splits:
         try:
             return _load(hub_set, split)
         # Each format of a data set raises its own errors.
         except Exception as error:
-            reason = one_line(_cause(error), limit=150)
+            cause = _cause(error)
+            reason = one_line(cause, limit=150)
             problem = (
                 problem
                 or f"'{name}' cannot be loaded ({reason}); learner.data.path takes a local copy"
             )
-            if len(splits) == 1 or split == splits[-1]:
+            # A split that is there and cannot be loaded is not replaced by another one.
+            if split == splits[-1] or not _NO_SPLIT.search(str(cause)):
                 raise LearnerInputError(KEY, problem) from error
     raise AssertionError("there is a split")
 
 
-def _load(hub_set: HubSet, split: str) -> pd.DataFrame:
-    """Return a split as a table; its images stay encoded, and come from files of their own, too."""
+def _load(hub_set: HubSet, split: str) -> tuple[pd.DataFrame, bool]:
+    """Return a split as a table, and whether the types of its columns are guesses of the cache.
+
+    Images stay encoded, and come from files of their own, too.
+    """
     import datasets
     from datasets.table import embed_table_storage
 
-    # Bars and logs on stderr would stand before the one line of an error.
-    datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     load = partial(
         datasets.load_dataset,
         hub_set.repository,
@@ -123,17 +137,39 @@ def _load(hub_set: HubSet, split: str) -> pd.DataFrame:
         split=split,
         cache_dir=os.environ.get("HF_DATASETS_CACHE"),
     )
-    loaded = load()
-    if loaded.info.builder_name == "csv":
-        # Words stay words: "NA" is not missing, and 007 is not 7. A cache that was filled by others
-        # has the columns as they are guessed.
-        with suppress(Exception):
-            loaded = load(keep_default_na=False, dtype=str)
-    # Images stay encoded: a decoded set would not fit into memory.
-    table = loaded.with_format("arrow")[:]
-    if any(isinstance(feature, datasets.Image) for feature in loaded.features.values()):
-        table = embed_table_storage(table)
-    return table.to_pandas()
+    guessed = False
+    with _quiet():
+        loaded = load()
+        if loaded.info.builder_name == "csv":
+            # Words stay words: "NA" is not missing, and 007 is not 7. A cache that was filled by
+            # others has the columns as they were guessed, and their files may be out of reach.
+            try:
+                loaded = load(keep_default_na=False, dtype=str)
+            except Exception:  # noqa: BLE001  # whatever the files of a cache make it raise
+                guessed = True
+        # Images stay encoded: a decoded set would not fit into memory.
+        table = loaded.with_format("arrow")[:]
+        if any(isinstance(feature, datasets.Image) for feature in loaded.features.values()):
+            table = embed_table_storage(table)
+    return table.to_pandas(), guessed
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep bars and logs of ``datasets`` off stderr, where they would stand before an error."""
+    import datasets
+    from datasets.utils import are_progress_bars_disabled
+
+    verbosity, bars = datasets.logging.get_verbosity(), not are_progress_bars_disabled()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+    if bars:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(verbosity)
+        if bars:
+            datasets.enable_progress_bars()
 
 
 def _cause(error: BaseException) -> BaseException:

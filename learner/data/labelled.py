@@ -257,8 +257,9 @@ def decode(content: bytes) -> Image.Image:
     """
     image: Image.Image = Image.open(io.BytesIO(content))
     if image.mode.startswith("I;16"):
-        # The high byte, which Pillow itself takes of colours of 16 bits; its grey would be cut off.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        # The nearest of 256 levels: 65,535 / 255 = 257. Pillow itself would cut off at 255.
+        levels = (np.asarray(image).astype(np.uint32) + 128) // 257
+        image = Image.fromarray(levels.astype(np.uint8))
     elif image.mode in ("I", "F"):
         raise ValueError(f"mode {image.mode} has no fixed range; take 8 or 16 bits per channel")
     elif "transparency" in image.info:

@@ -58,6 +58,10 @@ class RadioEnvironment:
         """Coverages of the files of positions and gains, where there are files."""
         return [part for part in (self._motion.coverage, self._gains.coverage) if part]
 
+    def begin_round(self) -> None:
+        """Begin a round, whose turns of the devices are counted."""
+        self._motion.begin_round()
+
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
         """Return x and y of all devices in metres."""
         if self._last is None or self._last[0] != time_s:

@@ -22,6 +22,9 @@ class Trajectories(ABC):
     movement.
     """
 
+    def begin_round(self) -> None:  # noqa: B027 (optional)
+        """Begin a round, for trajectories that bound the turns of a round; nothing by default."""
+
     @abstractmethod
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
         """Return x and y of all devices in metres."""

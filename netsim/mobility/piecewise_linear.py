@@ -19,6 +19,8 @@ _TOO_FAST: Final = (
     "lower its speed, lengthen its steps, or move devices.placement nearer to the server, which "
     "shortens the rounds",
 )
+_MAX_TURNS_SINCE_START: Final = 500_000
+"""Number of legs from time 0 to a time before the cached legs beyond which it is out of reach."""
 
 
 @final
@@ -95,6 +97,11 @@ class PiecewiseLinearMotion(Trajectories):
         self._sequence = sequence
         self._legs = Legs.empty(count)
         self._before = Legs.empty(count)
+        self.begin_round()
+
+    @override
+    def begin_round(self) -> None:
+        self._turns = EventBound(*_TOO_FAST)
 
     @override
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:
@@ -117,9 +124,9 @@ class PiecewiseLinearMotion(Trajectories):
         legs, before = self._legs.select(device), self._before.select(device)
         x_m, y_m = np.empty((2, len(times_s), len(device)))
         first = 0
-        events = EventBound(*_TOO_FAST)
+        self._turns.begin_step()
         while first < len(times_s):
-            back = self._advance(device, legs, before, time_s=times_s[first], events=events)
+            back = self._advance(device, legs, before, time_s=times_s[first], events=self._turns)
             legs.put(back, before.select(back))
             # No device changes its leg before this time, which is later than the present one.
             end = int(np.searchsorted(times_s, legs.until_s.min(initial=np.inf), side="left"))
@@ -146,13 +153,15 @@ class PiecewiseLinearMotion(Trajectories):
         later = np.flatnonzero(legs.depart_s > time_s)
         cached = before.depart_s[later] <= time_s
         restarted = later[~cached]
+        # A resumed run may have to advance further than any bound in its first call.
+        bounded = not np.isinf(legs.depart_s[restarted]).any()
         if restarted.size:
+            events = EventBound(*_TOO_FAST, maximum=_MAX_TURNS_SINCE_START)
             legs.put(restarted, self._sequence.first(device[restarted]))
         # Devices whose present leg is over: one leg further until none is left.
         due = np.flatnonzero(legs.until_s <= time_s)
         while due.size:
-            # A resumed run may have to advance further than the bound in its first call.
-            if not restarted.size:
+            if bounded:
                 events.add(int(due[0]), float(legs.depart_s[due[0]]), float(time_s))
             finished = legs.select(due)
             following = self._sequence.following(device[due], finished)

@@ -1,6 +1,7 @@
 """Policy call: run a policy, and validate its allocation before anything is sent."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import Final
@@ -72,7 +73,9 @@ def _own_error(
 
 
 def validated(allocation: object, state: RoundState, policy: str) -> Allocation:
-    """Return the allocation of a policy if it keeps every rule of ``Allocation``.
+    """Return the allocation of a policy, in float64, if it keeps every rule of ``Allocation``.
+
+    ``policy`` is its name, empty for an allocation that was given to ``Simulation.step`` directly.
 
     Raises:
         AllocationError: it breaks a rule.
@@ -80,10 +83,22 @@ def validated(allocation: object, state: RoundState, policy: str) -> Allocation:
     if isinstance(allocation, Allocation):
         problem = _problem(allocation, state)
         if problem is None:
-            return allocation
+            return _in_float64(allocation)
     else:
-        problem = f"schedule() must return an Allocation, not {type(allocation).__name__}"
-    raise AllocationError(f"policy {policy!r}, round {state.round}: {problem}")
+        source = "schedule() must return" if policy else "the argument must be"
+        problem = f"{source} an Allocation, not {type(allocation).__name__}"
+    name = f"policy {policy!r}" if policy else "step()"
+    raise AllocationError(f"{name}, round {state.round}: {problem}")
+
+
+def _in_float64(allocation: Allocation) -> Allocation:
+    if allocation.bandwidth_hz.dtype == np.float64 and isinstance(allocation.delay_s, float):
+        return allocation
+    return replace(
+        allocation,
+        bandwidth_hz=allocation.bandwidth_hz.astype(np.float64),
+        delay_s=float(allocation.delay_s),
+    )
 
 
 def _problem(allocation: Allocation, state: RoundState) -> str | None:
@@ -129,8 +144,10 @@ def _band_problem(allocation: Allocation, state: RoundState) -> str | None:
             f"bandwidth {band_hz[wrong][0]} Hz of device {devices[wrong][0]} "
             "is not positive and finite"
         )
-    total_hz = float(band_hz.sum())
-    if total_hz > state.bandwidth_hz * (1.0 + _ROUNDING):
+    total_hz = float(band_hz.sum(dtype=np.float64))
+    # Shares of single precision are rounded by more.
+    rounding = max(_ROUNDING, float(np.finfo(np.float32).eps) if band_hz.itemsize < 8 else 0.0)
+    if total_hz > state.bandwidth_hz * (1.0 + rounding):
         return (
             f"bandwidths sum to {total_hz:.9g} Hz, more than the band of "
             f"{state.bandwidth_hz:.9g} Hz"
@@ -140,7 +157,7 @@ def _band_problem(allocation: Allocation, state: RoundState) -> str | None:
 
 def _delay_problem(allocation: Allocation) -> str | None:
     delay_s: object = allocation.delay_s
-    if isinstance(delay_s, (int, float)) and 0 <= delay_s < math.inf:
+    if isinstance(delay_s, int | float | np.integer | np.floating) and 0 <= delay_s < math.inf:
         return None
     return f"delay_s = {delay_s!r} is not a finite number of seconds from 0 on"
 

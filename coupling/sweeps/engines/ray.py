@@ -6,13 +6,13 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
 from typing_extensions import override
 
-from coupling.scenario.errors import ScenarioError, first_line, os_error_text
+from coupling.scenario.errors import ScenarioError, flat, os_error_text
 from coupling.simulation.stop_signals import stop_requests
 from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult, TaskState
 from coupling.sweeps.engines.worker import execute
@@ -21,6 +21,10 @@ _POLL_INTERVAL_S: Final = 0.5
 _CONNECT_TIMEOUT_S: Final = 5.0
 _MAX_LOST_WORKERS: Final = 5
 _LOCK_TIMEOUT_S: Final = 60.0
+
+
+def _ignore(line: str) -> None:
+    """Ignore a line about the cluster."""
 
 
 @final
@@ -36,6 +40,8 @@ class RayEngine(Engine):
     """Address of a running cluster; None starts one on this machine."""
     gpus_per_run: float
     jobs: int | None
+    log: Callable[[str], None] = _ignore
+    """Called with a line about runs that wait for a node."""
 
     @override
     def work(self, tasks: Sequence[Task], stop: Stop) -> Iterator[TaskResult]:
@@ -77,18 +83,27 @@ class RayEngine(Engine):
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             place = "this machine" if self.address is None else f"--address {self.address}"
-            raise ScenarioError(f"{place}: no Ray cluster answers: {first_line(error)}") from None
+            raise ScenarioError(f"{place}: no Ray cluster answers: {flat(error)}") from None
         finally:
             # Ray installs its own handlers.
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-        # A running cluster may grow; a local one cannot, and its runs would wait for ever.
-        gpus = ray.cluster_resources().get("GPU", 0)
-        if self.address is None and self.gpus_per_run > gpus:
+        self._require_gpus(ray)
+
+    def _require_gpus(self, ray: Any) -> None:
+        """Refuse runs that no node can take, or report them where the cluster may grow."""
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        gpus = max((resources.get("GPU", 0.0) for resources in alive), default=0.0)
+        if self.gpus_per_run <= gpus:
+            return
+        option = f"--gpus-per-run {self.gpus_per_run:g}"
+        if self.address is None:
             ray.shutdown()
-            raise ScenarioError(
-                f"--gpus-per-run {self.gpus_per_run:g}: this machine has {gpus:g} GPUs"
-            )
+            raise ScenarioError(f"{option}: this machine has {gpus:g} GPUs")
+        self.log(
+            f"{option}: the nodes of the cluster have at most {gpus:g} GPUs each; the runs wait "
+            "for a node that has as many"
+        )
 
 
 def _require_answer(address: str) -> None:
@@ -131,5 +146,7 @@ def _result(ray: Any, reference: Any, task: Task) -> TaskResult:
     except ray.exceptions.TaskCancelledError:
         return TaskResult(task, "interrupted")
     except ray.exceptions.RayError as error:
-        return TaskResult(task, "failed", f"{type(error).__name__}: {first_line(error)}")
+        # The cause of an error in a task is the exception that the task raised.
+        cause = getattr(error, "cause", None) or error
+        return TaskResult(task, "failed", f"{type(cause).__name__}: {flat(cause)}")
     return TaskResult(task, state, line)

@@ -123,7 +123,7 @@ def test_a_process_that_changes_too_fast_is_refused(monkeypatch: pytest.MonkeyPa
     presence.at(0.0)
 
     with pytest.raises(
-        StalledError, match=r"comes or goes more than 2,000 times within one step of .*; raise"
+        StalledError, match=r"comes or goes more than 2,000 times within one round; raise"
     ):
         presence.at(10.0)
     # The first call, as after a resume, may advance any number of sojourns.

@@ -191,9 +191,9 @@ def test_an_endless_number_of_turns_ends_in_an_error_at_once(name: str, end_s: f
 
     motion._sequence.following = counted
 
-    with pytest.raises(StalledError, match="turns more than 100,000 times within one step"):
+    with pytest.raises(StalledError, match="turns more than 100,000 times within one round"):
         motion.positions(end_s)
-    with pytest.raises(StalledError, match="turns more than 100,000 times within one step"):
+    with pytest.raises(StalledError, match="turns more than 100,000 times within one round"):
         motion.paths(np.arange(3), np.array([0.0, end_s]))
     assert legs <= 2000
     # The first call, as after a resume, may advance any number of legs.
@@ -208,6 +208,35 @@ def test_turns_of_many_blocks_are_counted_together(monkeypatch: pytest.MonkeyPat
     assert motion.paths(np.arange(2), np.arange(0.0, 500.0, 1.0)).shape == (2, 500, 2)
     with pytest.raises(StalledError, match="more than 300 times"):
         motion.paths(np.arange(2), np.arange(0.0, 520.0, 1.0))
+
+
+def test_turns_are_counted_together_over_the_calls_of_a_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("netsim.clock._MAX_EVENTS", 300)
+    motion = MODELS["gauss_markov"](2, Streams(1))
+    motion.positions(0.0)
+    block = np.arange(0.0, 200.0)
+
+    for _ in range(5):
+        motion.begin_round()
+        motion.paths(np.arange(2), block)
+    motion.begin_round()
+    motion.paths(np.arange(2), block)
+    motion.paths(np.arange(2), block)
+    with pytest.raises(StalledError, match="more than 300 times within one round"):
+        motion.paths(np.arange(2), block)
+
+
+def test_a_step_back_over_too_many_legs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netsim.mobility.piecewise_linear._MAX_TURNS_SINCE_START", 300)
+    motion = MODELS["gauss_markov"](2, Streams(1))
+
+    assert np.isfinite(motion.positions(700.0)).all(), "the first call is that of a resumed run"
+    assert np.isfinite(motion.positions(500.0)).all()
+    motion.positions(700.0)
+    with pytest.raises(StalledError, match="more than 300 times"):
+        motion.positions(600.0)
 
 
 @pytest.mark.parametrize("radius_m", [1e-12, 1e-8])

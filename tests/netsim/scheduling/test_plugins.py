@@ -385,3 +385,28 @@ def test_a_valid_allocation_passes_unchanged() -> None:
 
     for answer in (GOOD, Allocation.empty(), replace(GOOD, delay_s=np.float64(3.0))):
         assert validated(answer, state, "ours") is answer
+
+
+def test_an_allocation_in_single_precision_becomes_float64() -> None:
+    state = replace(paper_state(np.full(3, 1e-6)), device=np.array([0, 2, 4]))
+    share_hz = (state.bandwidth_hz * np.array([1 / 7, 6 / 7])).astype(np.float32)
+    answer = Allocation(np.array([4, 2]), share_hz, np.float32(0.25))
+
+    valid = validated(answer, state, "ours")
+
+    assert share_hz.sum(dtype=np.float64) > state.bandwidth_hz * (1 + 1e-9), "rounded upwards"
+    assert valid.bandwidth_hz.dtype == np.float64
+    assert (type(valid.delay_s), valid.delay_s) == (float, 0.25)
+    assert validated(replace(answer, delay_s=np.int64(2)), state, "ours").delay_s == 2.0
+    for delay_s in (np.float32(np.nan), np.float32(-1.0), "1", None):
+        with pytest.raises(AllocationError, match="is not a finite number of seconds from 0 on"):
+            validated(replace(answer, delay_s=delay_s), state, "ours")
+
+
+def test_an_allocation_without_a_policy_is_that_of_step() -> None:
+    state = replace(paper_state(np.full(3, 1e-6)), device=np.array([0, 2, 4]))
+
+    with pytest.raises(AllocationError, match=r"^step\(\), round 1: device 1 is not among those"):
+        validated(replace(GOOD, devices=np.array([1, 2])), state, "")
+    with pytest.raises(AllocationError, match=r"^step\(\), round 1: the argument must be an"):
+        validated(None, state, "")
