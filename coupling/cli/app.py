@@ -1,8 +1,6 @@
 """Command line: ``run``, ``resume`` and ``validate``, the options of all commands, exit status."""
 
-import errno
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -26,10 +24,11 @@ from coupling.cli.options import (
     load_scenario,
     print_line,
     print_warnings,
+    report_full_output,
 )
 from coupling.cli.progress import Verbosity, run_progress
 from coupling.run_directory.directory import RunDirectory
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError, key_path, os_error_text
+from coupling.scenario.errors import Interrupted, RunError, ScenarioError, key_path
 from coupling.scenario.plugins import listed
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.build import build_world
@@ -49,8 +48,6 @@ ORDER: Final = (
     *("record", "link", "schema", "docs"),
 )
 """Commands in the order of use, which is their order in the help."""
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
-"""Errors of writing to a disk that is full or broken, or to a pipe that was closed."""
 _ANYWHERE: Final = frozenset({"--debug", "-v", "--verbose", "-q", "--quiet"})
 """Options of all commands, which may stand anywhere in a command line."""
 
@@ -264,12 +261,8 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         return _report(error)
     except OSError as error:
-        # The commands report the files that they name; what is left is standard output.
-        if error.filename is not None or error.errno not in _NO_ROOM:
+        if not report_full_output(error):
             raise
-        _drop_output()
-        if error.errno != errno.EPIPE:
-            print_line(f"the output cannot be written: {os_error_text(error)}")
         return FAILED
     except (KeyboardInterrupt, typer.Abort):
         ended = INTERRUPTED
@@ -278,14 +271,6 @@ def main(arguments: list[str] | None = None) -> int:
         print_line("interrupted at once; the tables are readable up to the last complete round")
         return INTERRUPTED
     return DONE
-
-
-def _drop_output() -> None:
-    """Drop the rest of standard output, which Python would write again at its end."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(error: Exception) -> int:

@@ -1,5 +1,7 @@
 """Options that several commands have, the scenario that they name, and lines on stderr."""
 
+import errno
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -10,12 +12,14 @@ import typer
 
 from coupling.cli import scenarios
 from coupling.cli.progress import Verbosity
-from coupling.scenario.errors import ScenarioError, shown
+from coupling.scenario.errors import ScenarioError, os_error_text, shown
 from coupling.scenario.file import parse_set
 from coupling.scenario.scenario import Scenario
 
 MAXIMUM_LINE: Final = 2000
 """Number of characters of the longest line on stderr."""
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+"""Errors of writing to a disk that is full or broken, or to a pipe that was closed."""
 _LONG_WORD: Final = re.compile(r"\S{401,}")
 """A path, or another word, that a line shows in 200 characters."""
 
@@ -65,3 +69,21 @@ def print_line(line: str) -> None:
     """Print one line on stderr: control characters are escaped, and its length is bounded."""
     short = _LONG_WORD.sub(lambda word: f"{word[0][:140]}...{word[0][-57:]}", line.strip("\n"))
     print(shown(short, MAXIMUM_LINE), file=sys.stderr)
+
+
+def report_full_output(error: OSError) -> bool:
+    """Report that standard output cannot be written; return False for an error of another kind.
+
+    The commands report the files that they name, and what is left is standard output. A reader
+    that has closed a pipe is not reported.
+    """
+    if error.filename is not None or error.errno not in _NO_ROOM:
+        return False
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Python would write the rest again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno != errno.EPIPE:
+        print_line(f"the output cannot be written: {os_error_text(error)}")
+    return True
