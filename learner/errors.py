@@ -1,5 +1,6 @@
 """Exceptions of the learner; each text is one line that a user can act on."""
 
+import sys
 from typing import Final, final
 
 _LIMIT: Final = 200
@@ -53,6 +54,20 @@ class OutOfMemoryError(MemoryError):
 @final
 class StateError(ValueError):
     """A saved state is damaged, or it belongs to another learner."""
+
+
+def require_docstrings() -> None:
+    """Make sure that Python keeps docstrings, from which transformers builds its classes.
+
+    Raises:
+        LearnerInputError: it does not.
+    """
+    if sys.flags.optimize > 1:
+        problem = (
+            "transformers cannot be imported without docstrings, which PYTHONOPTIMIZE=2 (or "
+            "python -OO) removes; unset it"
+        )
+        raise LearnerInputError("learner", problem)
 
 
 def one_line(error: BaseException | str, limit: int = _LIMIT) -> str:

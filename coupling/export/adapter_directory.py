@@ -14,7 +14,7 @@ from coupling.run_directory.layout import ADAPTER, PROVENANCE, SCENARIO
 from coupling.run_directory.provenance import read_facts
 from coupling.scenario.errors import RunError, ScenarioError, os_error_text
 from coupling.simulation.result import RunResult
-from learner.errors import LearnerInputError, StateError
+from learner.errors import LearnerInputError, StateError, require_docstrings
 from learner.settings import LearnerSettings
 
 MERGED: Final = "merged"
@@ -73,6 +73,10 @@ def _write(
     merge: bool,
 ) -> None:
     """Write all files of the export of a run into ``place``."""
+    try:
+        require_docstrings()
+    except LearnerInputError as error:
+        raise ScenarioError(f"{run / SCENARIO}: {error}") from None
     from learner.adapter_files import read_adapter, read_heads, write_adapter
     from learner.adapter_files.head_file import write_all_heads
     from learner.adapter_files.loader import LOADER, loader

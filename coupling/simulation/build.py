@@ -32,7 +32,7 @@ from learner.aggregation.base import Aggregator
 from learner.aggregation.mean import MeanAggregator
 from learner.aggregation.registry import build_aggregator as aggregator_of
 from learner.base import Learner, NoLearner
-from learner.errors import LearnerInputError
+from learner.errors import LearnerInputError, require_docstrings
 from learner.settings.plugins import Load
 from netsim.cell import Cell
 from netsim.errors import NetworkInputError
@@ -208,6 +208,8 @@ def build_partition(scenario: Scenario) -> "Partition | None":
 
 
 def _trained_learner(scenario: Scenario, numerics: Mapping[str, str]) -> Learner:
+    with _input_errors(scenario):
+        require_docstrings()
     from learner import centralised, fedavg_learner, split_learner
 
     assert scenario.learner is not None, "a learner is built from its table"

@@ -1,11 +1,14 @@
 """Sweeps on a Ray cluster: two real nodes on this machine, one of which is lost."""
 
+import contextlib
 import json
 import os
 import signal
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
 import pytest
 from support.small_runs import (
     ENDLESS,
@@ -130,6 +133,34 @@ def test_a_signal_ends_the_runs_of_a_cluster_with_their_states_saved(tmp_path: P
     assert sorted(states.values()) == ["interrupted", "waiting"]
     begun = next(name for name, state in states.items() if state == "interrupted")
     assert run_status(str(tmp_path / "sweep" / begun)).state == "interrupted"
+
+
+def listening(process: psutil.Process) -> dict[str, set[str]]:
+    """Return the addresses at which a process and those below it listen, by their names."""
+    addresses: dict[str, set[str]] = {}
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            for socket in one.net_connections(kind="inet"):
+                if socket.status == psutil.CONN_LISTEN:
+                    addresses.setdefault(one.name(), set()).add(socket.laddr.ip)
+    return addresses
+
+
+def test_a_cluster_of_this_machine_listens_on_loopback_only(tmp_path: Path) -> None:
+    network(tmp_path, rounds=ENDLESS)
+    process = start(
+        "sweep", "small.toml", "--engine", "ray", "--jobs", "1", "--out", "sweep", cwd=tmp_path
+    )
+    wait_until(lambda: list((tmp_path / "sweep").glob("*/rounds")), process)
+
+    addresses = listening(psutil.Process(process.pid))
+
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.communicate() is not None
+    assert process.returncode == 130
+    assert {"gcs_server", "raylet"} <= set(addresses)
+    found = {ip_address(text.removeprefix("::ffff:")) for one in addresses.values() for text in one}
+    assert all(address.is_loopback for address in found), addresses
 
 
 def test_what_nodes_print_does_not_stand_in_the_answer(tmp_path: Path) -> None:

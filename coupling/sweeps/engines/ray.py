@@ -7,7 +7,9 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final, final
 
 from typing_extensions import override
@@ -21,6 +23,8 @@ _POLL_INTERVAL_S: Final = 0.5
 _CONNECT_TIMEOUT_S: Final = 5.0
 _MAX_LOST_WORKERS: Final = 5
 _LOCK_TIMEOUT_S: Final = 60.0
+_OPEN_TO_OTHERS: Final = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Variable with which Ray decides between the loopback interface and all interfaces."""
 
 
 def _ignore(line: str) -> None:
@@ -37,7 +41,7 @@ class RayEngine(Engine):
     """
 
     address: str | None
-    """Address of a running cluster; None starts one on this machine."""
+    """Address of a running cluster; None starts one that listens on the loopback interface."""
     gpus_per_run: float
     jobs: int | None
     log: Callable[[str], None] = _ignore
@@ -78,9 +82,13 @@ class RayEngine(Engine):
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             # The output of the nodes would appear on stdout, which is for the results.
-            ray.init(
-                address=self.address or "local", logging_level="ERROR", log_to_driver=False, **own
-            )
+            with _loopback_only(ray) if self.address is None else nullcontext():
+                ray.init(
+                    address=self.address or "local",
+                    logging_level="ERROR",
+                    log_to_driver=False,
+                    **own,
+                )
         except (ConnectionError, ValueError, RuntimeError) as error:
             place = "this machine" if self.address is None else f"--address {self.address}"
             raise ScenarioError(f"{place}: no Ray cluster answers: {flat(error)}") from None
@@ -88,6 +96,8 @@ class RayEngine(Engine):
             # Ray installs its own handlers.
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+        if self.address is None:
+            _require_loopback(ray)
         self._require_gpus(ray)
 
     def _require_gpus(self, ray: Any) -> None:
@@ -103,6 +113,38 @@ class RayEngine(Engine):
         self.log(
             f"{option}: the nodes of the cluster have at most {gpus:g} GPUs each; the runs wait "
             "for a node that has as many"
+        )
+
+
+@contextmanager
+def _loopback_only(ray: Any) -> Iterator[None]:
+    """Let a cluster that starts here listen on the loopback interface, as on macOS.
+
+    Ray listens on all interfaces of Linux, and carries out what anybody sends it.
+    """
+    constants = ray._private.ray_constants
+    before = os.environ.get(_OPEN_TO_OTHERS), constants.ENABLE_RAY_CLUSTER
+    # The first is for the processes of the cluster, the second for this one, which imported Ray.
+    os.environ[_OPEN_TO_OTHERS] = "0"
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before[1]
+        if before[0] is None:
+            del os.environ[_OPEN_TO_OTHERS]
+        else:
+            os.environ[_OPEN_TO_OTHERS] = before[0]
+
+
+def _require_loopback(ray: Any) -> None:
+    """End a cluster that a version of Ray has opened to other machines nevertheless."""
+    addresses = [node["NodeManagerAddress"] for node in ray.nodes()]
+    if not all(ip_address(address).is_loopback for address in addresses):
+        ray.shutdown()
+        raise ScenarioError(
+            f"--engine ray: this version of Ray listens at {', '.join(addresses)}, not on the "
+            "loopback interface alone; start a cluster yourself and give its --address"
         )
 
 
