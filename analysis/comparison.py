@@ -15,6 +15,8 @@ from analysis.runs import Runs, flatten, scenario_value
 
 METRICS: Final = (
     "scheduled_mean",
+    "arrived_mean",
+    "arrived_share",
     "delay_mean_s",
     "delay_median_s",
     "virtual_queue_per_budget",

@@ -10,7 +10,16 @@ from analysis.heavy_tails import mean_exists
 from analysis.run import Run
 from analysis.runs import Runs, no_round
 
-_ROUNDS = ("scheduled", "delay_s", "delay_budget_s", "virtual_queue_s", "energy_j", "end_s")
+_ROUNDS = (
+    "scheduled",
+    "arrived",
+    "delay_s",
+    "delay_budget_s",
+    "virtual_queue_s",
+    "energy_j",
+    "start_s",
+    "end_s",
+)
 
 ROUNDING = 1e-9
 """Relative tolerance of the delay budget, for the rounding of policies that aim at the budget."""
@@ -21,8 +30,10 @@ def summary(run: Run) -> dict[str, Any]:
 
     ``virtual_queue_per_budget`` is Q(T) / (T D_budget): it falls towards 0 if the mean delay meets
     the budget. ``jain_fairness`` is Jain's index of the times that each device was scheduled.
-    ``air_time_s`` is the time on air, the sum of the delays D(t): a round without devices adds 0 to
-    it, and the time until its end to ``simulated_s``.
+    ``arrived_mean`` is the mean number of devices per round whose update arrived in time, and
+    ``arrived_share`` their share of all scheduled ones. ``air_time_s`` is the time on air, the sum
+    of the delays D(t): a round without devices adds 0 to it and to the mean delay, and the time
+    until its end to ``simulated_s`` and ``time_without_devices_s``.
     ``delay_mean_s`` is ``None`` if the delay has no finite mean (``analysis.heavy_tails``).
 
     Raises:
@@ -30,7 +41,9 @@ def summary(run: Run) -> dict[str, Any]:
     """
     rounds = _rounds(run, *_ROUNDS)
     accuracy = run.arrays("evaluations", "accuracy")["accuracy"]
-    scheduled = rounds["scheduled"]
+    scheduled, arrived = rounds["scheduled"], rounds["arrived"]
+    total = int(scheduled.sum())
+    idle = scheduled == 0
     delay_s = rounds["delay_s"]
     queue_s = rounds["virtual_queue_s"]
     count = len(scheduled)
@@ -40,7 +53,10 @@ def summary(run: Run) -> dict[str, Any]:
         "rounds": count,
         "scheduled_mean": float(scheduled.mean()),
         "scheduled_median": float(np.median(scheduled)),
-        "rounds_without_devices": int((scheduled == 0).sum()),
+        "arrived_mean": float(arrived.mean()),
+        "arrived_share": float(arrived.sum()) / total if total else None,
+        "rounds_without_devices": int(idle.sum()),
+        "time_without_devices_s": float((rounds["end_s"] - rounds["start_s"])[idle].sum()),
         "delay_mean_s": float(delay_s.mean()) if _has_mean(run, scheduled) else None,
         "delay_median_s": float(np.median(delay_s)),
         "delay_budget_s": budget_s,
@@ -62,22 +78,6 @@ def summaries(runs: Runs) -> pd.DataFrame:
     numbers = pd.DataFrame([summary(run) for run in runs])
     numbers = numbers.drop(columns=list(runs.keys.columns), errors="ignore")
     return pd.concat([runs.keys, numbers], axis=1)
-
-
-def warnings(run: Run) -> list[str]:
-    """Return the warnings about a run that a reader of its summary needs, one line each."""
-    rounds = _rounds(run, "round", "scheduled", "delay_s", "delay_budget_s")
-    idle = float((rounds["scheduled"] == 0).mean())
-    # Centralised training schedules no device once all data is on the server.
-    if idle <= 0.5 or run.scenario.get("protocol", {}).get("kind") == "centralised":
-        return []
-    worst = int(rounds["delay_s"].argmax())
-    budgets = rounds["delay_s"][worst] / rounds["delay_budget_s"][worst]
-    return [
-        f"{idle:.1%} of the rounds scheduled no device: the delay of round "
-        f"{rounds['round'][worst]:.0f} was {budgets:.0f} budgets, and the virtual queue had to "
-        "drain; see scheduler.drift = 'full' and scheduler.queue_initial_budgets"
-    ]
 
 
 def delay_statistics(run: Run) -> dict[str, float | None]:

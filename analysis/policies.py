@@ -19,6 +19,8 @@ __all__ = ["hill", "policy_table"]
 QUANTILES: Final = (0.5, 0.9, 0.99)
 _COLUMNS: Final = {
     "scheduled_mean": ("scheduled", ""),
+    "arrived_mean": ("arrived", ""),
+    "arrived_share": ("arrived_share", ""),
     "delay_mean_s": ("delay_mean", "_s"),
     "simulated_s": ("simulated", "_s"),
     "air_time_s": ("air_time", "_s"),

@@ -18,6 +18,7 @@ from analysis.intervals.interval import (
 
 KINDS: Final[dict[str, Kind]] = {
     "scheduled_mean": "mean",
+    "arrived_mean": "mean",
     "scheduled_log": "mean",
     "accuracy": "mean",
     "accuracy_last": "mean",
@@ -43,8 +44,8 @@ DELAY_SUMS: Final = (
     "virtual_queue_per_budget",
 )
 """Metrics that are sums of delays: without a variance of the delay they have none either."""
-TIED: Final = ("virtual_queue_s", "virtual_queue_per_budget")
-"""Metrics whose differences have medians, too: a queue that is empty in some seeds only."""
+TIED: Final = ("arrived_share", "virtual_queue_s", "virtual_queue_per_budget")
+"""Metrics whose differences have medians, too: losses, or a queue, in some seeds only."""
 
 
 def metric_interval(

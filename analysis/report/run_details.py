@@ -7,10 +7,11 @@ import pandas as pd
 import tomli_w
 
 from analysis.groups import air_time_s, display, energy_of_devices, without_home, without_rounding
-from analysis.metrics import participation, warnings
+from analysis.metrics import participation
 from analysis.report.downsampling import SizeBudget, block_stats, evenly_spaced, number, numbers
 from analysis.report.runs_table import SUMMARY, run_numbers
 from analysis.run import Run
+from analysis.warnings import warnings
 
 _SERIES: Final = {
     "scheduled": "scheduled",

@@ -26,6 +26,7 @@ SUMMARY: Final = {
     "arrived_mean": SummaryNumber("devices arrived, mean"),
     "arrived_share": SummaryNumber("arrived, of the scheduled", "%", 100.0),
     "rounds_without_devices": SummaryNumber("rounds without devices"),
+    "time_without_devices_s": SummaryNumber("time without devices", "s"),
     "delay_mean_s": SummaryNumber("round delay, mean", "s"),
     "delay_median_s": SummaryNumber("round delay, median", "s"),
     "delay_budget_s": SummaryNumber("delay budget", "s"),
@@ -43,7 +44,7 @@ SUMMARY: Final = {
 
 def run_numbers(run: Run) -> dict[str, float | None]:
     """Return the numbers of a run by the names of ``SUMMARY``; None if it has no such number."""
-    values = {**_arrived(run), **summary(run)}
+    values = summary(run)
     ratio = values["virtual_queue_per_budget"]
     values["virtual_queue_per_budget"] = float(without_rounding(ratio, 1.0))
     return {
@@ -65,15 +66,6 @@ def runs_table(runs: Runs) -> dict[str, Any]:
     missing = sum(row["delay_mean_s"] is None for row in numbers)
     note = f"The delay of {missing} of the runs has no finite mean; see the median." * (missing > 0)
     return {"columns": columns, "rows": rows, "note": note}
-
-
-def _arrived(run: Run) -> dict[str, float | None]:
-    rounds = run.arrays("rounds", "scheduled", "arrived")
-    scheduled = float(rounds["scheduled"].sum())
-    return {
-        "arrived_mean": float(rounds["arrived"].mean()) if len(rounds["arrived"]) else None,
-        "arrived_share": float(rounds["arrived"].sum()) / scheduled if scheduled else None,
-    }
 
 
 def _key_label(key: str) -> str:

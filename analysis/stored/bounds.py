@@ -38,13 +38,6 @@ class _Recorded(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
 
-class _RecordedDevices(_Recorded):
-    """Schema of ``[devices]``."""
-
-    count: Annotated[int, Field(ge=1, le=MAXIMUM_DEVICES)]
-    placement: dict[str, Any] | None = None
-
-
 class _RecordedCell(_Recorded):
     """Schema of ``[cell]``."""
 
@@ -57,10 +50,26 @@ class _RecordedKind(_Recorded):
     kind: _Name | None = None
 
 
+class _RecordedBattery(_Recorded):
+    """Schema of ``[devices.battery]``."""
+
+    capacity_j: Annotated[float, Field(gt=0)]
+
+
+class _RecordedDevices(_Recorded):
+    """Schema of ``[devices]``."""
+
+    count: Annotated[int, Field(ge=1, le=MAXIMUM_DEVICES)]
+    placement: dict[str, Any] | None = None
+    availability: _RecordedKind | None = None
+    battery: _RecordedBattery | None = None
+
+
 class _RecordedChannel(_Recorded):
     """Schema of ``[channel]``."""
 
     fading: _RecordedKind | None = None
+    gains: dict[str, Any] | None = None
 
 
 class _RecordedOptimizer(_RecordedKind):
@@ -81,6 +90,8 @@ class _RecordedScheduler(_RecordedKind):
 
     delay_budget_s: float | None = None
     delay_budget_s_per_bit: float | None = None
+    drift: _Name | None = None
+    queue_initial_budgets: float = 0.0
 
 
 class RecordedScenario(_Recorded):

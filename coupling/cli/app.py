@@ -196,7 +196,8 @@ def _log(verbosity: Verbosity) -> Callable[[str], None]:
 def _summarise(folder: Path, verbosity: Verbosity, *, as_json: bool) -> None:
     """Print the warnings and the summary of a finished run."""
     from analysis import load
-    from analysis.metrics import summary, warnings
+    from analysis.metrics import summary
+    from analysis.warnings import warnings
 
     with wrong_input():
         finished = load(folder)

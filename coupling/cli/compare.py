@@ -188,6 +188,8 @@ _ROWS: dict[str, Callable[[dict[str, Any]], str]] = {
     "devices scheduled": _estimate("scheduled_mean", "scheduled"),
     "minus the first policy's": _estimate("scheduled_difference", "scheduled_difference"),
     "  all differences at once (Holm)": _all_at_once,
+    "devices arrived": _estimate("arrived_mean", "arrived"),
+    "  of the scheduled, share": _estimate("arrived_share", "arrived_share"),
     "delay, mean (s)": _estimate("delay_mean_s", "delay_mean", "_s"),
     "reason for no mean or interval": lambda r: r["delay_mean_note"] or "",
     "delay, 50 % (s)": _estimate("delay_p50_s", "delay_p50", "_s"),

@@ -78,6 +78,7 @@ def summary_table(summary: dict[str, Any]) -> Table:
             "devices scheduled",
             f"mean {summary['scheduled_mean']:.2f}, median {summary['scheduled_median']:g}",
         ),
+        ("devices arrived", _arrived_text(summary)),
         (
             "delay per round",
             f"{_mean_text(summary['delay_mean_s'])}, median {summary['delay_median_s']:.4g} s, "
@@ -90,6 +91,11 @@ def summary_table(summary: dict[str, Any]) -> Table:
         ),
         ("energy", f"{summary['energy_j']:.4g} J"),
     ]
+    if idle := summary["rounds_without_devices"]:
+        mean_s = summary["time_without_devices_s"] / idle
+        share = idle / summary["rounds"]
+        text = f"{idle:,} ({share:.1%}), {mean_s:.4g} s each, delay 0 in the mean"
+        rows.insert(3, ("rounds without devices", text))
     if summary["accuracy_last"] is not None:
         first, last = summary["accuracy_first"], summary["accuracy_last"]
         rows.append(("test accuracy", f"first {first:.1%}, last {last:.1%}"))
@@ -103,6 +109,12 @@ def summary_table(summary: dict[str, Any]) -> Table:
     for row in rows:
         table.add_row(*map(shown, row))
     return table
+
+
+def _arrived_text(summary: dict[str, Any]) -> str:
+    share = summary["arrived_share"]
+    mean = f"mean {summary['arrived_mean']:.2f}"
+    return mean if share is None else f"{mean}, {share:.1%} of the scheduled"
 
 
 def _mean_text(mean_s: float | None) -> str:

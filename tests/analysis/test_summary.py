@@ -4,13 +4,13 @@ import pytest
 from support.written_runs import write_run
 
 import analysis
-from analysis.metrics import warnings
 
 ROUNDS = {
     "round": [1, 2, 3, 4],
     "start_s": [0.0, 9.0, 11.0, 14.0],
     "end_s": [9.0, 11.0, 14.0, 18.5],
     "scheduled": [3, 0, 1, 1],
+    "arrived": [2, 0, 1, 0],
     "delay_s": [9.0, 0.0, 3.0, 4.5],
     "delay_budget_s": [2.0] * 4,
     "virtual_queue_s": [7.0, 5.0, 6.0, 8.5],
@@ -37,7 +37,10 @@ def test_the_summary_of_four_rounds_by_hand(tmp_path: Path) -> None:
         "rounds": 4,
         "scheduled_mean": 5 / 4,
         "scheduled_median": 1.0,
+        "arrived_mean": 3 / 4,
+        "arrived_share": 3 / 5,
         "rounds_without_devices": 1,
+        "time_without_devices_s": 11.0 - 9.0,
         "delay_mean_s": 16.5 / 4,
         "delay_median_s": 3.75,
         "delay_budget_s": 2.0,
@@ -63,23 +66,3 @@ def test_without_a_learner_there_is_no_accuracy(tmp_path: Path) -> None:
 
     assert summary["accuracy_first"] is None
     assert summary["accuracy_last"] is None
-
-
-@pytest.mark.parametrize(
-    ("scheduled", "warned"), [([3, 0, 1, 2], 0), ([3, 0, 0, 2], 0), ([3, 0, 0, 0], 1)]
-)
-def test_more_than_half_of_the_rounds_without_devices_is_a_warning(
-    scheduled: list[int], warned: int, tmp_path: Path
-) -> None:
-    path = write_run(
-        tmp_path / "run", {"rounds": ROUNDS | {"scheduled": scheduled}, "devices": DEVICES}
-    )
-
-    lines = warnings(analysis.load(path))
-
-    assert len(lines) == warned
-    # Round 1 took 9 s, and the budget is 2 s.
-    assert all(
-        "75.0% of the rounds scheduled no device: the delay of round 1 was 4 budgets" in line
-        for line in lines
-    )
