@@ -69,7 +69,6 @@ class _RecordedChannel(_Recorded):
     """Schema of ``[channel]``."""
 
     fading: _RecordedKind | None = None
-    gains: dict[str, Any] | None = None
 
 
 class _RecordedOptimizer(_RecordedKind):

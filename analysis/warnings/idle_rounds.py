@@ -33,23 +33,29 @@ def idle_warning(run: Run) -> str | None:
     centralised = run.scenario.get("protocol", {}).get("kind") == "centralised"
     if centralised or not len(idle) or idle.mean() <= _TOLERATED:
         return None
-    reasons = idle_reasons(run)
-    texts = {
-        "unavailable": lambda: _unavailable(run.scenario),
-        "unheard": lambda: "the gains of all available devices were 0",
-        "unrecorded": lambda: (
-            "the devices that were available are not recorded (trace.devices = 'all' records them)"
-        ),
-        "queue": lambda: _queue(run, rounds),
-        "budget": lambda: "the policy found no set of the available devices within its budget",
-    }
-    shares = {name: float((reasons == name).sum()) / len(idle) for name in texts}
-    present = sorted((name for name in shares if shares[name]), key=lambda name: -shares[name])
-    parts = [
-        texts[name]() if len(present) == 1 else f"in {shares[name]:.1%} {texts[name]()}"
-        for name in present
-    ]
+    reasons, counts = np.unique(idle_reasons(run), return_counts=True)
+    parts = []
+    for place in np.argsort(-counts, kind="stable"):
+        share = f"in {counts[place] / len(idle):.1%} " if len(reasons) > 1 else ""
+        parts.append(share + _text(run, str(reasons[place]), rounds))
     return f"{idle.mean():.1%} of the rounds scheduled no device: {'; '.join(parts)}"
+
+
+def _text(run: Run, reason: str, rounds: Mapping[str, ndarray]) -> str:
+    match reason:
+        case "unavailable":
+            return _unavailable(run.scenario)
+        case "unheard":
+            return "the gains of all available devices were 0"
+        case "unrecorded":
+            return (
+                "the devices that were available are not recorded (trace.devices = 'all' records "
+                "them)"
+            )
+        case "queue":
+            return _queue(run, rounds)
+        case _:
+            return "the policy found no set of the available devices within its budget"
 
 
 def idle_reasons(run: Run) -> ndarray:

@@ -183,7 +183,7 @@ def _observers(
     stack: ExitStack, scenario: Scenario, verbosity: Verbosity, trackers: Sequence[Tracker]
 ) -> list[RunObserver]:
     """Return the observers of a run, which the stack closes."""
-    progress = stack.enter_context(run_progress(scenario.rounds, verbosity))
+    progress = stack.enter_context(run_progress(scenario.ending, verbosity))
     opened = [stack.enter_context(tracker) for tracker in trackers]
     return [*([] if progress is None else [progress]), *opened]
 

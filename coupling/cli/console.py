@@ -9,6 +9,7 @@ from rich.table import Table
 from typing_extensions import override
 
 from coupling.run_directory.writer import Tables
+from coupling.scenario.ending import Ending
 from coupling.scenario.errors import shown
 from coupling.simulation.observers import RunObserver
 from netsim.scheduling import RoundRecord
@@ -23,10 +24,10 @@ def plain_console(*, stderr: bool = False) -> Console:
 class ProgressBar(RunObserver):
     """Progress bar of a run on stderr: round, devices, simulated time, loss, accuracy."""
 
-    def __init__(self, rounds: int) -> None:
+    def __init__(self, ending: Ending) -> None:
+        self._ending = ending
         self._bar = progress.Progress(
-            progress.TextColumn("round"),
-            progress.MofNCompleteColumn(),
+            progress.TextColumn("round {task.fields[rounds]}"),
             progress.BarColumn(bar_width=20),
             progress.TextColumn("{task.fields[status]}"),
             progress.TimeRemainingColumn(),
@@ -35,7 +36,7 @@ class ProgressBar(RunObserver):
         )
         self._started = False
         self._accuracy: float | None = None
-        self._task = self._bar.add_task("", total=rounds, status="starting")
+        self._task = self._bar.add_task("", total=1.0, rounds=self._rounds(0), status="starting")
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +68,13 @@ class ProgressBar(RunObserver):
             status += f"  loss {record.train_loss:.3f}"
         if self._accuracy is not None:
             status += f"  accuracy {self._accuracy:.1%}"
-        self._bar.update(self._task, completed=record.round, status=status)
+        done = self._ending.progress(record.round, record.time_s)
+        rounds = self._rounds(record.round)
+        self._bar.update(self._task, completed=done, rounds=rounds, status=status)
+
+    def _rounds(self, number: int) -> str:
+        """Return the number of a round and of all rounds; the bar may be nearer to its end."""
+        return f"{number:>{len(str(self._ending.rounds))}}/{self._ending.rounds}"
 
 
 def summary_table(summary: dict[str, Any]) -> Table:

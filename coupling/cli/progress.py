@@ -12,13 +12,15 @@ from typing_extensions import override
 
 from coupling.cli.console import ProgressBar
 from coupling.run_directory.writer import Tables
+from coupling.scenario.ending import Ending
 from coupling.simulation.observers import RunObserver
 from netsim.scheduling import RoundRecord
 
 INTERVAL_S: Final = 30.0
 """Seconds of wall time after which a line is written."""
 STEP: Final = 0.05
-"""Share of the rounds after which a line is written."""
+"""Share of the run after which a line is written."""
+_ROUNDING: Final = 1e-9
 
 
 class Verbosity(IntEnum):
@@ -33,22 +35,22 @@ class Verbosity(IntEnum):
 
 @final
 class ProgressLines(RunObserver):
-    """Progress of a run as lines: every 30 seconds, every 5 % of the rounds, and at the end."""
+    """Progress of a run as lines: every 30 seconds, every 5 % of the run, and at the end."""
 
     def __init__(
         self,
-        rounds: int,
+        ending: Ending,
         *,
         every_round: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rounds = rounds
+        self._ending = ending
         self._every_round = every_round
         self._clock = clock
         self._start_s = clock()
         self._line_s = self._start_s
-        self._line_round = 0
-        self._first_round: int | None = None
+        self._line_share = 0.0
+        self._first_share: float | None = None
         self._accuracy: float | None = None
 
     def __enter__(self) -> Self:
@@ -69,26 +71,30 @@ class ProgressLines(RunObserver):
 
     @override
     def on_round(self, record: RoundRecord) -> None:
-        if self._first_round is None:
-            self._first_round = record.round
-            self._line_round = record.round - 1
+        if self._first_share is None:
+            # A resumed run is at the time of its first round already.
+            before_s = 0.0 if record.round == 1 else record.time_s
+            self._first_share = self._ending.progress(record.round - 1, before_s)
+            self._line_share = self._first_share
+        share = self._ending.progress(record.round, record.time_s)
         if record.evaluation is not None:
             self._accuracy = record.evaluation["accuracy"]
+            share = 1.0 if self._ending.is_accurate(self._accuracy) else share
         now_s = self._clock()
         if (
             self._every_round
-            or record.round == self._rounds
+            or share >= 1
             or now_s - self._line_s >= INTERVAL_S
-            or record.round - self._line_round >= STEP * self._rounds
+            or share - self._line_share >= STEP * (1 - _ROUNDING)
         ):
-            print(self._line(record, now_s), file=sys.stderr, flush=True)
+            print(self._line(record, share, now_s), file=sys.stderr, flush=True)
             self._line_s = now_s
-            self._line_round = record.round
+            self._line_share = share
 
-    def _line(self, record: RoundRecord, now_s: float) -> str:
-        assert self._first_round is not None, "a line follows a round"
+    def _line(self, record: RoundRecord, share: float, now_s: float) -> str:
+        assert self._first_share is not None, "a line follows a round"
         parts = [
-            f"round {record.round}/{self._rounds} ({record.round / self._rounds:.0%})",
+            f"round {record.round}/{self._ending.rounds} ({share:.0%})",
             f"devices {len(record.scheduled)}",
             f"simulated {record.time_s:,.0f} s",
         ]
@@ -97,17 +103,18 @@ class ProgressLines(RunObserver):
         if self._accuracy is not None:
             parts.append(f"accuracy {self._accuracy:.1%}")
         elapsed_s = now_s - self._start_s
-        done = record.round - self._first_round + 1
-        left_s = elapsed_s / done * (self._rounds - record.round)
-        return ", ".join([*parts, f"wall {elapsed_s:,.0f} s", f"left {left_s:,.0f} s"])
+        parts.append(f"wall {elapsed_s:,.0f} s")
+        if (done := share - self._first_share) > 0:
+            parts.append(f"left {elapsed_s / done * (1 - share):,.0f} s")
+        return ", ".join(parts)
 
 
 def run_progress(
-    rounds: int, verbosity: Verbosity
+    ending: Ending, verbosity: Verbosity
 ) -> AbstractContextManager[ProgressBar | ProgressLines | None]:
     """Return the observer that shows the progress of a run; None in the context if it is quiet."""
     if verbosity is Verbosity.QUIET:
         return nullcontext()
     if verbosity is Verbosity.VERBOSE or not sys.stderr.isatty():
-        return ProgressLines(rounds, every_round=verbosity is Verbosity.VERBOSE)
-    return ProgressBar(rounds)
+        return ProgressLines(ending, every_round=verbosity is Verbosity.VERBOSE)
+    return ProgressBar(ending)

@@ -186,7 +186,7 @@ def _run_column() -> Column:
 def _progress_cells(row: dict[str, Any]) -> list[str]:
     """Return round, accuracy, simulated time and wall time of a run as text."""
     templates = {
-        "round": f"{{:,}} of {row['rounds'] or 0:,}",
+        "round": "{:,}" if row["state"] == "finished" else f"{{:,}} of {row['rounds'] or 0:,}",
         "accuracy": "{:.1%}",
         "simulated_s": "{:,.0f} s",
         "wall_s": "{:,.0f} s",

@@ -75,6 +75,8 @@ class RunState:
     """Whether each battery has run empty and is not recharged yet; empty where there is none."""
     parts: dict[str, int] = field(default_factory=dict)
     """Complete parts of each table."""
+    accurate: bool = False
+    """Whether an evaluation has reached the accuracy that ends the run."""
 
     @staticmethod
     def initial(
@@ -187,6 +189,7 @@ class _StateDocument(documents.Document):
     air_time_s: Annotated[float, Field(ge=0)]
     virtual_queue_s: float
     parts: dict[str, Annotated[int, Field(ge=0, le=documents.MAXIMUM_PARTS)]]
+    accurate: bool = False
     policy: dict[str, bool | int | Annotated[float, AllowInfNan()] | str | None]
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from typing_extensions import override
 
 from coupling.scenario import file, plugins
+from coupling.scenario.ending import Ending
 from coupling.scenario.errors import KeyPath, ScenarioError, explain
 from coupling.scenario.json_schema import DescribedJsonSchema
 from coupling.scenario.tables import (
@@ -38,7 +39,16 @@ class Scenario(ScenarioTable):
     seed: Annotated[int, Field(ge=0, strict=True)]
     """Seed of every random number of the run."""
     rounds: Annotated[Count, source("paper, section V-A")]
-    """Number of rounds T."""
+    """Number of rounds T; with ``until_s`` or ``until_accuracy`` the maximum number."""
+    until_s: Positive | None = None
+    """Simulated time at which the run ends, if that is before ``rounds``: the round that reaches it
+    is the last, and is evaluated.
+    """
+    until_accuracy: Annotated[float, Field(gt=0, le=1, strict=True)] | None = None
+    """Test accuracy at which the run ends, if that is before ``rounds`` and ``until_s``: the round
+    whose evaluation reaches it is the last. Evaluations come every ``learner.evaluate_every``
+    rounds; without learning the run never reaches it. Needs ``[learner]``.
+    """
     world_clock: Literal["time", "round"] = "time"
     """Clock of positions and channel: simulated time, or the round number; with ``round``, rounds
     of any length meet the same world under every policy.
@@ -81,6 +91,12 @@ class Scenario(ScenarioTable):
     def _one_clock(self) -> Self:
         if (self.world_clock == "round") != (self.round_period_s is not None):
             raise ValueError("world_clock = 'round' and round_period_s need each other")
+        return self
+
+    @model_validator(mode="after")
+    def _accuracy_is_measured(self) -> Self:
+        if self.until_accuracy is not None and self.learner is None:
+            raise ValueError("until_accuracy needs a [learner], which is evaluated")
         return self
 
     @model_validator(mode="after")
@@ -189,7 +205,8 @@ class Scenario(ScenarioTable):
             text = (
                 f"scheduler.{unfitted[0]} is missing: the best one is known beforehand only if the "
                 "gains depend on the round alone (channel.coherence = 'round'; devices at rest or "
-                "world_clock = 'round') and all devices are always available; "
+                "world_clock = 'round'), all devices are always available, and nothing ends the "
+                "run before `rounds`; "
                 f"set scheduler.{unfitted[0]}"
             )
             raise ScenarioError(self._source.line(("scheduler", "kind"), text))
@@ -214,7 +231,8 @@ class Scenario(ScenarioTable):
             correlation_model and correlation_model.scatterer_speed_mps
         )
         always = devices.availability.kind == "always" and devices.battery is None
-        return always and channel.coherence == "round" and (still or self.world_clock == "round")
+        fixed = self.ending.is_fixed and (still or self.world_clock == "round")
+        return always and channel.coherence == "round" and fixed
 
     def problem(self, key: str, text: str) -> ScenarioError:
         """Return the error that reports a fault of a key's value."""
@@ -239,6 +257,11 @@ class Scenario(ScenarioTable):
     def folder(self) -> Path:
         """Folder of the scenario file, in which plug-ins are found."""
         return self._source.plugin_folders[0]
+
+    @property
+    def ending(self) -> Ending:
+        """Goals of which the first ends the run."""
+        return Ending(self.rounds, self.until_s, self.until_accuracy)
 
     @property
     def delay_budget_s(self) -> float:

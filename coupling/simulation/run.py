@@ -74,9 +74,8 @@ def run(
         job.observers.insert(0, memory)
         job.warn(simulation)
         job.finish(simulation, _bound(simulation, policy))
-        finished = simulation.state.round == scenario.rounds
         return RunResult.in_memory(
-            scenario, memory.tables(), learning=simulation.learning, finished=finished
+            scenario, memory.tables(), learning=simulation.learning, finished=simulation.ended
         )
     directory = out if isinstance(out, RunDirectory) else RunDirectory(out)
     with directory.claimed():
@@ -237,7 +236,7 @@ class _Job:
                     return False
         if self.stop():
             return False
-        for line in simulation.world.file_warnings(simulation.state.time_s):
+        for line in simulation.world.file_warnings(simulation.state.time_s, simulation.state.round):
             self.log(f"warning: {line}")
         return True
 
@@ -271,7 +270,7 @@ class _Job:
             raise Interrupted(line) from None
 
     def _require_end(self, simulation: Simulation, folder: Path) -> None:
-        if simulation.state.round < simulation.scenario.rounds:
+        if not simulation.ended:
             raise Interrupted(
                 f"interrupted after round {simulation.state.round}; {_how_to_continue(folder)}"
             )

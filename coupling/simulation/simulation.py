@@ -129,6 +129,12 @@ class Simulation:
                 raise RunError(str(error)) from None
         self._begin(saved.state)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the last round is over."""
+        state = self.state
+        return state.accurate or self.scenario.ending.is_last(state.round, state.time_s)
+
     def initial_tables(self) -> Tables:
         """Return the rows from before the first round: shares of the data, and an evaluation.
 
@@ -159,11 +165,10 @@ class Simulation:
             RunError: a number is no longer finite; names the round.
         """
         if self._open is None:
-            number = self.state.round + 1
-            if number > self.scenario.rounds:
+            if self.ended:
                 return None
             with self.errors:
-                self._open = self._open_round(number)
+                self._open = self._open_round(self.state.round + 1)
         self._observed_s = perf_counter()
         return self._open.offered
 
@@ -213,6 +218,8 @@ class Simulation:
         self._open = None
         self.state.round = number
         self.state.time_s = float(self._env.now)
+        if evaluation is not None:
+            self.state.accurate = self.scenario.ending.is_accurate(evaluation.accuracy)
         return rows.round_record(answer, outcome, tables, evaluation=evaluation)
 
     def _open_round(self, number: int) -> OpenRound:
@@ -316,8 +323,9 @@ class Simulation:
     def _evaluate(self, number: int) -> "Evaluation | None":
         """Return the evaluation after a round; None if none is due."""
         settings = self.scenario.learner
+        now_s = float(self._env.now)
         if settings is None or (
-            number % settings.evaluate_every and number != self.scenario.rounds
+            number % settings.evaluate_every and not self.scenario.ending.is_last(number, now_s)
         ):
             return None
         return self.learner.evaluate()

@@ -51,35 +51,37 @@ class ScenarioWorld:
         self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else CoherenceBlocks(coherence)
         self._round_period_s = scenario.round_period_s
-        self._rounds = scenario.rounds
+        self._rounds = scenario.rounds if scenario.ending.is_fixed else None
 
-    def file_warnings(self, end_s: float | None = None) -> list[str]:
+    def file_warnings(self, end_s: float | None = None, rounds: int | None = None) -> list[str]:
         """Return a warning per file of the world that does not cover the run.
 
         Before the run: files that begin after its start, or end before it where the end is known.
-        Given the simulated time ``end_s`` at which the run has ended: the other files that end
-        before it.
+        Given the simulated time ``end_s`` at which the run has ended, and its number of rounds: the
+        other files that end before it.
         """
         present = self._presence.coverage
         lines = []
         for coverage in [*self._world.coverages, *([present] if present else [])]:
             by_round = coverage.blocks and self._blocks is None
-            planned = self._last_start(by_round=by_round, blocks=coverage.blocks)
+            planned = self._last_start(self._rounds, by_round=by_round, blocks=coverage.blocks)
             if end_s is None:
                 lines.append(coverage.late(1 if by_round else 0))
                 lines.append(None if planned is None else coverage.short(planned))
             elif planned is None:
-                ends = self._blocks.at(end_s) if coverage.blocks and self._blocks else end_s
+                ends = self._last_start(rounds, by_round=by_round, blocks=coverage.blocks)
+                if ends is None:
+                    ends = self._blocks.at(end_s) if coverage.blocks and self._blocks else end_s
                 lines.append(coverage.short(ends))
         return [line for line in lines if line]
 
-    def _last_start(self, *, by_round: bool, blocks: bool) -> float | None:
+    def _last_start(self, rounds: int | None, *, by_round: bool, blocks: bool) -> float | None:
         """Return the start of the last round, in seconds or as a block; None if not yet known."""
         if by_round:
-            return self._rounds
-        if self._round_period_s is None:
+            return rounds
+        if self._round_period_s is None or rounds is None:
             return None
-        start_s = self._world_s(0.0, self._rounds)
+        start_s = self._world_s(0.0, rounds)
         return self._blocks.at(start_s) if blocks and self._blocks else start_s
 
     def at(self, time_s: float, round_number: int) -> Snapshot:

@@ -109,7 +109,7 @@ def test_curves_are_the_tables(browser: Browser, report: Path) -> None:
     assert opened.drawn("accuracy", "trace.y")[-1] == [50, 70, 80]
     assert opened.drawn("queue", "trace.y") == [[0, 1, 1, 0]]
     assert opened.drawn("map", "trace.marker && trace.marker.color")[-2] == [75, 25, 0]
-    assert opened.page.locator("#comparison tr").count() == 10  # a heading and the metrics
+    assert opened.page.locator("#comparison tr").count() == 12  # a heading and the metrics
     row = (
         opened.page.locator("#comparison tr", has_text="energy (J)").locator("td").all_inner_texts()
     )
