@@ -10,7 +10,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from learner.aggregation.base import Aggregator
-from learner.job import Job, RoundLosses
+from learner.job import Job, LearningCost, RoundLosses
 
 if TYPE_CHECKING:
     from learner.data import Partition
@@ -83,6 +83,17 @@ class Learner(ABC):
             CodecError: a number cannot cross the link.
             OutOfMemoryError: the device has no room for a micro-batch.
         """
+
+    def measure(self, devices: int) -> LearningCost | None:
+        """Return the cost of rounds with that many devices; None if nothing is learned.
+
+        Forward and backward pass of micro-batches of the first round are timed; no weight changes.
+
+        Raises:
+            OutOfMemoryError: the device has no room for a micro-batch.
+            CodecError: a number cannot cross the link.
+        """
+        return None
 
     def restore_point(self) -> Callable[[], None] | None:
         """Return the function that undoes the training from here on; None if there is no undo.

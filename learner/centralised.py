@@ -19,7 +19,7 @@ from learner.data import MinibatchSampler, Partition
 from learner.errors import StateError
 from learner.evaluate import Evaluation
 from learner.executor import BatchedExecutor, EagerExecutor
-from learner.job import Job, RoundLosses
+from learner.job import Job, LearningCost, RoundLosses
 from learner.rng import RngFactory
 from learner.settings import LearnerSettings
 from learner.settings.plugins import Load
@@ -140,6 +140,16 @@ class CentralisedLearner(Learner):
     def evaluate(self) -> Evaluation:
         """Return loss and accuracy of the one head on the test set, and its loss on the panel."""
         return self._server.evaluate()
+
+    @override
+    def measure(self, devices: int) -> LearningCost:
+        """Return the cost of the server's own step; that of the data of all devices."""
+        forget = self._uploaded.restore_point()
+        for device in range(len(self._partition.sizes)):
+            self._uploaded.receive(device)
+        cost = self._server.measure(1)
+        forget()
+        return cost
 
     @override
     def restore_point(self) -> Callable[[], None]:

@@ -1,10 +1,12 @@
 """FedAvg of the LoRA matrices: the whole model is on the devices, only adapters are sent."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from importlib import import_module
 from typing import final
 
+from jaxtyping import Int64
+from numpy import ndarray
 from typing_extensions import override
 
 from learner.build import build_components
@@ -34,6 +36,13 @@ class FedAvgLearner(DeviceLearner):
     def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
         """Return the bits of the LoRA matrices; heads stay on their devices."""
         return {"adapter": self.trainable_parameters * BITS_PER_NUMBER}
+
+    @override
+    def _passes(
+        self, rows: Int64[ndarray, "N local_batches B"]
+    ) -> Iterator[Int64[ndarray, "... B"]]:
+        """Yield the samples of each pass: devices have matrices of their own."""
+        yield from rows.reshape(-1, rows.shape[-1])
 
     @override
     def computed(self, job: Job | None, step: str) -> None:

@@ -1,4 +1,4 @@
-"""Job of one device in one round, and the losses of a round's jobs."""
+"""Job of one device in one round; losses and cost of a round's jobs."""
 
 import statistics
 from collections.abc import Mapping
@@ -44,3 +44,14 @@ class RoundLosses:
     def train_loss(self) -> float | None:
         """Mean loss of the devices, or else the server's loss; None if there is neither."""
         return statistics.fmean(self.losses.values()) if self.losses else self.server
+
+
+@final
+@dataclass(frozen=True)
+class LearningCost:
+    """Wall-clock cost of learning on this machine, estimated from one or two micro-batches."""
+
+    round_s: float
+    """Seconds of a round's steps."""
+    evaluation_s: float
+    """Seconds of an evaluation."""

@@ -1,6 +1,6 @@
 """Split fine-tuning: devices compute embeddings and heads, the server encodes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from enum import IntEnum
@@ -28,8 +28,9 @@ from learner.executor import (
     Executor,
     LearnerComponents,
     micro_batches,
+    step_cost,
 )
-from learner.job import Job, RoundLosses
+from learner.job import Job, LearningCost, RoundLosses
 from learner.rng import RngFactory
 from learner.settings import LearnerSettings
 from learner.settings.plugins import Load
@@ -138,6 +139,24 @@ class DeviceLearner(Learner):
             rows=rows,
             token_budget=self.settings.micro_batch_tokens,
         )
+
+    @override
+    def measure(self, devices: int) -> LearningCost:
+        minibatches = [
+            self._sampler.minibatch(device, 1) for device in range(min(devices, self.device_count))
+        ]
+        local_batches = np.stack(minibatches).reshape(
+            len(minibatches), self.parts.local_batches, -1
+        )
+        passes = [rows.ravel() for rows in self._passes(local_batches)]
+        with self._execution():
+            return step_cost.measure(self.parts, passes, self.test)
+
+    def _passes(
+        self, rows: Int64[ndarray, "N local_batches B"]
+    ) -> Iterator[Int64[ndarray, "... B"]]:
+        """Yield the samples of each pass through the encoder; all devices pass it together."""
+        yield from rows.swapaxes(0, 1)
 
     @override
     def restore_point(self) -> Callable[[], None]:

@@ -10,7 +10,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from learner.base import Learner
-from learner.job import Job, RoundLosses
+from learner.job import Job, LearningCost, RoundLosses
 
 if TYPE_CHECKING:
     from learner.aggregation.base import Aggregator
@@ -80,6 +80,10 @@ class TimedLearner(Learner):
     @override
     def evaluate(self) -> "Evaluation | None":
         return self._learner.evaluate()
+
+    @override
+    def measure(self, devices: int) -> LearningCost | None:
+        return self._learner.measure(devices)
 
     @override
     def restore_point(self) -> Callable[[], None] | None:

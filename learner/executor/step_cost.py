@@ -1,0 +1,55 @@
+"""Cost of a step: forward and backward pass of micro-batches, timed without a step."""
+
+from collections.abc import Sequence
+from time import perf_counter
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from numpy import ndarray
+
+from learner.data import Dataset
+from learner.executor import micro_batches
+from learner.executor.base import LearnerComponents
+from learner.job import LearningCost
+
+
+def measure(
+    parts: LearnerComponents, passes: Sequence[Int[ndarray, " S"]], test: Dataset
+) -> LearningCost:
+    """Return the cost of a round whose ``passes`` each take samples through the encoder together.
+
+    Timed are the longest micro-batch of the first pass, which needs most memory, as a warm-up, and
+    then the middle one. Other samples cost as much per token.
+    """
+    lengths = parts.samples.lengths
+    rows = passes[0]
+    budget = parts.micro_batch_tokens
+    batches = list(micro_batches.micro_batches(parts.split, lengths[rows], budget))
+    learns = parts.lora_optimizer is not None
+    _step(parts, rows[batches[-1]], learns=learns)
+    chosen = rows[batches[len(batches) // 2]]
+    step_s = _step(parts, chosen, learns=learns)
+    forward_s = _step(parts, chosen, learns=False)
+    tokens = float(lengths[chosen].sum())
+    round_tokens = float(sum(lengths[taken].sum() for taken in passes))
+    return LearningCost(
+        round_s=step_s / tokens * round_tokens,
+        evaluation_s=forward_s / tokens * float(test.lengths.sum()),
+    )
+
+
+def _step(parts: LearnerComponents, rows: Int[ndarray, " M"], *, learns: bool) -> float:
+    """Return the seconds of a forward pass, and of a backward pass if LoRA learns."""
+    start_s = perf_counter()
+    nobody = np.zeros(len(rows), np.int64)
+    with torch.set_grad_enabled(learns):
+        sent = parts.split.embed(parts.samples.batch(rows))
+        total = parts.split.encode(parts.link.embedding(sent, nobody)).sum()
+        if learns:
+            torch.autograd.backward(total)
+    # Reading a number waits for the accelerator.
+    float(total)
+    seconds = perf_counter() - start_s
+    parts.take_gradients()
+    return seconds
