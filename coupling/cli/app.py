@@ -1,4 +1,4 @@
-"""Command line: ``run``, ``resume`` and ``validate``, the options of all commands, exit status."""
+"""Command line: ``run`` and ``resume``, the options of all commands, and the exit status."""
 
 import json
 import sys
@@ -9,10 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import numpy as np
 import typer
 
-from coupling.cli import analysis, compare, docs, export, scenarios, sweep
+from coupling.cli import analysis, compare, docs, export, scenarios, sweep, validate
 from coupling.cli.analysis import wrong_input
 from coupling.cli.console import plain_console, summary_table
 from coupling.cli.options import (
@@ -28,11 +27,9 @@ from coupling.cli.options import (
 )
 from coupling.cli.progress import Verbosity, run_progress
 from coupling.run_directory.directory import RunDirectory
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError, key_path
+from coupling.scenario.errors import Interrupted, RunError, ScenarioError
 from coupling.scenario.plugins import listed
 from coupling.scenario.scenario import Scenario
-from coupling.simulation.build import build_world
-from coupling.simulation.feasibility import warnings as feasibility_warnings
 from coupling.simulation.observers import RunObserver
 from coupling.simulation.run import resume, run
 from coupling.simulation.stop_signals import stop_requests
@@ -209,35 +206,7 @@ def _summarise(folder: Path, verbosity: Verbosity, *, as_json: bool) -> None:
         plain_console().print(summary_table(numbers))
 
 
-@app.command("validate")
-def validate(
-    context: typer.Context,
-    scenario: ScenarioPath,
-    settings: Settings = None,
-    seed: Seed = None,
-    rounds: Rounds = None,
-    no_plugins: Annotated[
-        bool,
-        typer.Option("--no-plugins", help="List the code that it names, without importing it."),
-    ] = False,
-) -> None:
-    """Check a scenario file, and warn about settings that are probably mistakes."""
-    loaded = load_scenario(
-        scenario, settings, seed=seed, rounds=rounds, imports_plugins=not no_plugins
-    )
-    for path, name in loaded.plugins() if no_plugins else []:
-        print(f"{scenario}: {key_path(path)} = {name!r} names code, which was not imported")
-    if no_plugins and loaded.plugins():
-        print(f"{scenario}: valid apart from that code and its options")
-        return
-    # Unphysical numbers overflow here; a run with such numbers ends with an error.
-    with np.errstate(all="ignore"):
-        lines = [*loaded.warnings(), *build_world(loaded).file_warnings()]
-    print_warnings([*lines, *feasibility_warnings(loaded)], context.obj)
-    print(f"{scenario}: valid")
-
-
-for _module in (analysis, compare, docs, export, scenarios, sweep):
+for _module in (analysis, compare, docs, export, scenarios, sweep, validate):
     _module.register(app)
 app.registered_commands.sort(
     key=lambda command: (*ORDER, command.name).index(command.name)  # a command without a place

@@ -100,3 +100,62 @@ class TimedLearner(Learner):
     @override
     def load(self, folder: Path) -> None:
         self._learner.load(folder)
+
+
+@final
+class UntrainedLearner(Learner):
+    """Learner that gives the data, the sizes and the cost of another one, and trains nothing."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+
+    @property
+    @override
+    def partition(self) -> "Partition | None":
+        return self._learner.partition
+
+    @property
+    @override
+    def device(self) -> str | None:
+        return self._learner.device
+
+    @property
+    @override
+    def samples(self) -> Float[ndarray, " K"] | None:
+        return self._learner.samples
+
+    @override
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        return self._learner.leg_bits(device, round_number)
+
+    @override
+    def measure(self, devices: int) -> LearningCost | None:
+        return self._learner.measure(devices)
+
+    @override
+    def start(self, device: int, round_number: int) -> None:
+        return None
+
+    @override
+    def computed(self, job: Job | None, step: str) -> None:
+        pass
+
+    @override
+    def delivered(self, job: Job | None, leg: str) -> None:
+        pass
+
+    @override
+    def aggregate(self, aggregator: "Aggregator", round_number: int) -> RoundLosses:
+        return RoundLosses({}, {})
+
+    @override
+    def evaluate(self) -> None:
+        return None
+
+    @override
+    def save(self, folder: Path) -> None:
+        raise AssertionError("a learner without training has no state")
+
+    @override
+    def load(self, folder: Path) -> None:
+        raise AssertionError("a learner without training has no state")

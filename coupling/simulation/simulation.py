@@ -21,7 +21,7 @@ from coupling.simulation.build import (
     build_protocol,
     build_world,
 )
-from coupling.simulation.learners import TimedLearner
+from coupling.simulation.learners import TimedLearner, UntrainedLearner
 from coupling.simulation.protocols import Outcome, Protocol, RoundPlan
 from coupling.simulation.round_states import (
     OpenRound,
@@ -64,14 +64,16 @@ class Simulation:
         scenario: Scenario,
         *,
         learning: bool = True,
+        training: bool = True,
         learner: Learner | None = None,
         numerics: Mapping[str, str] | None = None,
     ) -> None:
         """Build the run of a scenario before its first round.
 
-        Without ``learning``, or without a ``[learner]`` table, the network runs alone. ``learner``
-        takes the place of the learner of the scenario. ``numerics`` takes the place of a choice
-        that the scenario leaves to this machine.
+        Without ``learning``, or without a ``[learner]`` table, the network runs alone. Without
+        ``training`` the learner is built, and makes no step and no evaluation. ``learner`` takes
+        the place of the learner of the scenario. ``numerics`` takes the place of a choice that the
+        scenario leaves to this machine.
         """
         self.scenario = scenario
         self.learning = learner is not None or (learning and scenario.learner is not None)
@@ -80,7 +82,9 @@ class Simulation:
         """Name of the policy in the texts of errors; empty where ``step`` is called directly."""
         self.world = build_world(scenario)
         built = learner or build_learner(scenario, learning=learning, numerics=numerics)
-        self.learner = built if isinstance(built, NoLearner) else TimedLearner(built)
+        if not isinstance(built, NoLearner):
+            built = TimedLearner(built if training else UntrainedLearner(built))
+        self.learner = built
         self.aggregator = build_aggregator(scenario)
         """Rule that combines the updates of a round."""
         self._observed_s = 0.0

@@ -19,15 +19,17 @@ def measure(
 ) -> LearningCost:
     """Return the cost of a round whose ``passes`` each take samples through the encoder together.
 
-    Timed are the longest micro-batch of the first pass, which needs most memory, as a warm-up, and
-    then the middle one. Other samples cost as much per token.
+    The longest samples of all, as many as one micro-batch may hold, come first: they need the
+    maximum of memory. Timed is then the middle micro-batch of the first pass; other samples cost
+    as much per token.
     """
     lengths = parts.samples.lengths
     rows = passes[0]
-    budget = parts.micro_batch_tokens
-    batches = list(micro_batches.micro_batches(parts.split, lengths[rows], budget))
     learns = parts.lora_optimizer is not None
-    _step(parts, rows[batches[-1]], learns=learns)
+    _step(parts, _longest(lengths, parts.micro_batch_tokens, len(rows)), learns=learns)
+    batches = list(
+        micro_batches.micro_batches(parts.split, lengths[rows], parts.micro_batch_tokens)
+    )
     chosen = rows[batches[len(batches) // 2]]
     step_s = _step(parts, chosen, learns=learns)
     forward_s = _step(parts, chosen, learns=False)
@@ -37,6 +39,12 @@ def measure(
         round_s=step_s / tokens * round_tokens,
         evaluation_s=forward_s / tokens * float(test.lengths.sum()),
     )
+
+
+def _longest(lengths: Int[ndarray, " S"], budget: int, count: int) -> Int[ndarray, " M"]:
+    """Return the longest samples that one micro-batch of up to ``count`` samples may hold."""
+    order = np.argsort(-lengths, kind="stable")[:count]
+    return order[: max(1, budget // int(lengths[order[0]]))]
 
 
 def _step(parts: LearnerComponents, rows: Int[ndarray, " M"], *, learns: bool) -> float:
@@ -49,7 +57,7 @@ def _step(parts: LearnerComponents, rows: Int[ndarray, " M"], *, learns: bool) -
         if learns:
             torch.autograd.backward(total)
     # Reading a number waits for the accelerator.
-    float(total)
+    float(total.detach())
     seconds = perf_counter() - start_s
     parts.take_gradients()
     return seconds

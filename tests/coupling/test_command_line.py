@@ -106,9 +106,10 @@ def test_no_learning_runs_a_scenario_with_a_learner_as_the_network_alone(
 def test_validate_reports_valid_and_writes_nothing(folder: Path, airtune: Airtune) -> None:
     files = sorted(folder.rglob("*"))
 
-    answer = airtune("validate", "learning.toml", "--set", AMPLE)
+    answer = airtune("validate", "learning.toml", "--no-learning", "--set", AMPLE)
 
-    assert (answer.status, answer.out, answer.err) == (0, "learning.toml: valid\n", "")
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out.startswith("learning.toml: valid\n")
     assert sorted(folder.rglob("*")) == files
 
 
@@ -119,7 +120,7 @@ def test_validate_warns_of_the_update_that_misses_the_mean_delay(
         "validate", "network.toml", "--set", "scheduler.queue_update=algorithm1", "--set", AMPLE
     )
 
-    assert (answer.status, answer.out) == (0, "network.toml: valid\n")
+    assert (answer.status, answer.out.splitlines()[0]) == (0, "network.toml: valid")
     assert answer.err == (
         "warning: scheduler.queue_update = 'algorithm1' does not keep the mean delay (8) "
         "if zeta decreases; use 'eq18'\n"
@@ -184,7 +185,7 @@ def test_help_is_not_an_error(arguments: list[str], airtune: Airtune) -> None:
     "arguments",
     [
         ["run", "learning.toml", "--no-learning", "--out", "out", "--json"],
-        ["validate", "learning.toml"],
+        ["validate", "learning.toml", "--no-learning"],
         ["schema"],
         ["run", "learning.toml", "--out", "out", "--set", "learner.batch_size=0"],
     ],

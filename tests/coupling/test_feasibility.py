@@ -82,7 +82,7 @@ def test_gains_of_a_trace_count_without_a_path_loss(folder: Path) -> None:
 def test_validate_warns_in_one_line_and_accepts_the_file(folder: Path, airtune: Airtune) -> None:
     answer = airtune("validate", "network.toml")
 
-    assert (answer.status, answer.out) == (0, "network.toml: valid\n")
+    assert (answer.status, answer.out.splitlines()[0]) == (0, "network.toml: valid")
     assert answer.err.count("\n") == 1
     assert answer.err.startswith("warning: the median device needs 5")
     assert "the delay budget is 51.9 s" in answer.err

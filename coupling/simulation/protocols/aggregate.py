@@ -7,7 +7,7 @@ import numpy as np
 import simpy
 from typing_extensions import override
 
-from coupling.simulation.payloads import PayloadModel
+from coupling.simulation.payloads import LegSizes, PayloadModel
 from coupling.simulation.protocols.base import Outcome, Payload, Protocol, RoundPlan, Transfers
 from learner.base import Learner
 from netsim.cell import UPLINK
@@ -39,6 +39,10 @@ class Aggregate(Protocol):
         for size in others:
             total = total + size
         return Payload(total)
+
+    @override
+    def leg_bits(self, round_number: int) -> LegSizes:
+        return {LEG: self.payload(round_number).uplink_bits}
 
     @override
     def exchange(self, plan: RoundPlan) -> Generator[simpy.Event, Any, Outcome]:

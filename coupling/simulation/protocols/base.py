@@ -10,6 +10,7 @@ import simpy
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from coupling.simulation.payloads import LegSizes
 from netsim.channel.channel import Channel
 from netsim.scheduling import Allocation, RoundState
 
@@ -128,6 +129,10 @@ class Protocol(ABC):
 
         Nothing is computed for it.
         """
+
+    def leg_bits(self, round_number: int) -> LegSizes:
+        """Return the bits of each leg per device, for reports; by default no leg is known."""
+        return {}
 
     @abstractmethod
     def exchange(self, plan: RoundPlan) -> Generator[simpy.Event, Any, Outcome]:

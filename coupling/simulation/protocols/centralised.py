@@ -9,6 +9,7 @@ from jaxtyping import Int
 from numpy import ndarray
 from typing_extensions import override
 
+from coupling.simulation.payloads import LegSizes
 from coupling.simulation.protocols.base import Outcome, Payload, Protocol, RoundPlan
 from coupling.simulation.protocols.exchange import Exchange, Send
 from coupling.simulation.protocols.exchange_protocol import ExchangeProtocol
@@ -45,6 +46,10 @@ class Centralised(Protocol):
     @override
     def payload(self, round_number: int) -> Payload:
         return self._upload.payload(round_number)
+
+    @override
+    def leg_bits(self, round_number: int) -> LegSizes:
+        return self._upload.leg_bits(round_number)
 
     @override
     def exchange(self, plan: RoundPlan) -> Generator[simpy.Event, Any, Outcome]:

@@ -98,6 +98,10 @@ class ExchangeProtocol(Protocol):
         return self._latest[1]
 
     @override
+    def leg_bits(self, round_number: int) -> LegSizes:
+        return self._sizes.bits(round_number)
+
+    @override
     def exchange(self, plan: RoundPlan) -> Generator[simpy.Event, Any, Outcome]:
         chosen = plan.allocation.devices.tolist()
         share_hz = dict(zip(chosen, plan.allocation.bandwidth_hz.tolist(), strict=True))
