@@ -1,0 +1,94 @@
+"""Cost of a step: what it measures, and that it changes nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.tiny_learner import Make, PhiloxStreams
+
+from learner import centralised, fedavg_learner, split_learner
+from learner.base import Learner
+from learner.executor import step_cost
+
+
+def build(kind: str, make_settings: Make, rng: PhiloxStreams) -> Learner:
+    settings = make_settings()
+    match kind:
+        case "split":
+            return split_learner.build(settings, 6, rng)
+        case "federated":
+            return fedavg_learner.build(settings, 6, rng, local_steps=2)
+        case _:
+            return centralised.build(settings, 6, rng)
+
+
+def state(learner: Learner, folder: Path) -> dict[str, bytes]:
+    learner.save(folder)
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("kind", ["split", "federated", "centralised"])
+def test_measuring_the_cost_changes_no_state(
+    kind: str, make_settings: Make, rng: PhiloxStreams, tmp_path: Path
+) -> None:
+    learner = build(kind, make_settings, rng)
+    before = state(learner, tmp_path / "before")
+
+    cost = learner.measure(3)
+
+    assert cost is not None
+    assert cost.round_s > 0 < cost.evaluation_s
+    assert state(learner, tmp_path / "after") == before
+    assert all(parameter.grad is None for parameter in learner.parts.matrices)
+
+
+@pytest.mark.parametrize(("devices", "passes"), [(1, 1), (3, 3)])
+def test_federated_devices_pass_the_encoder_one_by_one(
+    devices: int, passes: int, make_settings: Make, rng: PhiloxStreams
+) -> None:
+    learner = fedavg_learner.build(make_settings(), 6, rng, local_steps=2)
+    rows = np.arange(devices * 8).reshape(devices, 2, 4)
+
+    assert len(list(learner._passes(rows))) == 2 * passes
+    split = split_learner.build(make_settings(), 6, rng)
+    assert [len(taken.ravel()) for taken in split._passes(rows)] == [4 * devices] * 2
+
+
+def test_a_round_costs_in_proportion_to_its_tokens(
+    make_settings: Make, rng: PhiloxStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = split_learner.build(make_settings(), 6, rng)
+    lengths = learner.parts.samples.lengths
+    seen: list[int] = []
+
+    def step(parts: object, rows: np.ndarray, *, learns: bool) -> float:
+        seen.append(int(lengths[rows].sum()))
+        return (2.0 if learns else 0.5) * seen[-1]
+
+    monkeypatch.setattr(step_cost, "_step", step)
+    cost = learner.measure(3)
+
+    rows = np.concatenate([learner.parts.partition.minibatch(device, 1) for device in range(3)])
+    assert cost.round_s == pytest.approx(2.0 * lengths[rows].sum())
+    assert cost.evaluation_s == pytest.approx(0.5 * learner.test.lengths.sum())
+    # The first samples are the longest, and need the maximum of memory.
+    budget = learner.parts.micro_batch_tokens // lengths.max()
+    assert seen[0] == np.sort(lengths)[::-1][: min(len(rows), budget)].sum()
+
+
+def test_a_step_is_a_forward_and_a_backward_pass(make_settings: Make, rng: PhiloxStreams) -> None:
+    learner = split_learner.build(make_settings(), 6, rng)
+    calls: list[str] = []
+    hook = torch.nn.modules.module.register_module_full_backward_hook(
+        lambda module, *_: calls.append(type(module).__name__)
+    )
+    try:
+        step_cost._step(learner.parts, np.arange(4), learns=True)
+        backward = len(calls)
+        step_cost._step(learner.parts, np.arange(4), learns=False)
+    finally:
+        hook.remove()
+
+    assert backward > 0
+    assert len(calls) == backward
