@@ -66,7 +66,9 @@ def build_world(scenario: Scenario) -> ScenarioWorld:
         ScenarioError: a file that it names cannot be used, or its devices do not fit into memory.
     """
     try:
-        return ScenarioWorld(scenario)
+        # Unphysical numbers overflow here; the first round with such numbers ends with an error.
+        with np.errstate(all="ignore"):
+            return ScenarioWorld(scenario)
     except NetworkInputError as error:
         raise scenario.problem(error.key, error.problem) from None
     except MemoryError:
