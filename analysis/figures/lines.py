@@ -1,5 +1,6 @@
 """Lines of figures: the curve of each group with its band, and the axes of a panel."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from analysis.figures.style import Options, legend, line_style, shown
@@ -25,6 +26,11 @@ _BAND_NAMES: Final = {
 }
 WIDE: Final = 20.0
 """Ratio of the ends of the curves on an axis from which on the axis is logarithmic."""
+
+
+def scale_of(values: Iterable[float]) -> str:
+    """Return the scale of an axis: logarithmic, or linear where no value is above 0."""
+    return "log" if any(value > 0 for value in values) else "linear"
 
 
 def panel(

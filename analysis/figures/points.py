@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from analysis.figures.lines import scale_of
 from analysis.figures.style import Options, line_style, marker, shown
 from analysis.groups import Group, groups
 from analysis.intervals import Interval, mean_interval
@@ -52,7 +53,8 @@ def budget_axis(axes: "Axes", runs: Runs) -> None:
     """Label the horizontal axis with the delay budgets of the runs, on a logarithmic scale."""
     budgets = sorted({budget_of(run, per_bit=per_bit(runs)) for run in runs})
     axes.set(
-        xscale="log", xlabel="delay budget (ms per bit)" if per_bit(runs) else "delay budget (s)"
+        xscale=scale_of(budgets),
+        xlabel="delay budget (ms per bit)" if per_bit(runs) else "delay budget (s)",
     )
     axes.set_xticks(budgets, [f"{entry:.4g}" for entry in budgets])
     axes.minorticks_off()

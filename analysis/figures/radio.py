@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.figures.lines import WIDE, legend_of_groups, legend_of_points, panel
+from analysis.figures.lines import WIDE, legend_of_groups, legend_of_points, panel, scale_of
 from analysis.figures.points import (
     BUDGETS,
     bars,
@@ -35,12 +35,15 @@ def run_times(runs: Runs, options: Options) -> "Figure":
     axes = rows[0][0]
     lines = groups(runs, BUDGETS, options.order)
     budgets = sorted({budget_of(run, per_bit=per_bit(runs)) for run in runs})
+    medians: list[float] = []
     for place, group in enumerate(lines):
         width = 0.8 / len(lines)
         offset = (place - (len(lines) - 1) / 2) * width
         members = by_budget(group, runs)
         positions = [budgets.index(budget) + offset for budget in members]
-        _boxes(axes, group, list(members.values()), positions=positions, width=0.8 * width)
+        medians += _boxes(
+            axes, group, list(members.values()), positions=positions, width=0.8 * width
+        )
         axes.lines[-1].set_label("")
         axes.patches[-1].set_label(shown(group.name, options))
     axes.set(
@@ -48,7 +51,7 @@ def run_times(runs: Runs, options: Options) -> "Figure":
         xticklabels=[f"{entry:.4g}" for entry in budgets],
         xlabel="delay budget (ms per bit)" if per_bit(runs) else "delay budget (s)",
         ylabel="wall time of a decision (ms)",
-        yscale="log",
+        yscale=scale_of(medians),
     )
     legend(figure, options)
     return figure
@@ -115,7 +118,8 @@ def _pair(runs: Runs, options: Options, left: str, right: str) -> "Figure":
 
 def _boxes(
     axes: "Axes", group: Group, runs: list[list[Run]], *, positions: list[float], width: float
-) -> None:
+) -> list[float]:
+    """Draw a box per list of runs; return the medians, in ms."""
     times = [
         np.concatenate([run.arrays("rounds", "policy_wall_s")["policy_wall_s"] for run in entry])
         for entry in runs
@@ -131,3 +135,4 @@ def _boxes(
         boxprops={"facecolor": line_style(group)["color"], "alpha": 0.5},
         medianprops={"color": "black"},
     )
+    return [1e3 * float(np.median(entry)) for entry in times if len(entry)]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from analysis.bound import Bound, Constants, measured_gap, of_run
 from analysis.errors import TraceError
+from analysis.figures.lines import scale_of
 from analysis.figures.style import Options, panels
 from analysis.run import Run
 
@@ -52,7 +53,11 @@ def bound(
         colors=["#0072B2", "#56B4E9", "#E69F00", "#009E73"],
         alpha=0.7,
     )
-    axes.set(yscale="log", xlabel="round", ylabel="optimality gap (nat)")
+    axes.set(
+        yscale=scale_of([*measured.gap, *corrected.table.gap]),
+        xlabel="round",
+        ylabel="optimality gap (nat)",
+    )
     parts.set(xlabel="round", ylabel="corrected bound in parts (nat)")
     axes.legend()
     parts.legend()

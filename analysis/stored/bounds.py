@@ -87,8 +87,8 @@ class _RecordedLearner(_Recorded):
 class _RecordedScheduler(_RecordedKind):
     """Schema of ``[scheduler]``."""
 
-    delay_budget_s: float | None = None
-    delay_budget_s_per_bit: float | None = None
+    delay_budget_s: Annotated[float, Field(gt=0)] | None = None
+    delay_budget_s_per_bit: Annotated[float, Field(gt=0)] | None = None
     drift: _Name | None = None
     queue_initial_budgets: float = 0.0
 

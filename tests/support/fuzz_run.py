@@ -61,11 +61,15 @@ def again(path: Path) -> int:
     """Run the command of a finding in its scene once more."""
     finding = json.loads(path.read_text())
     root = Path(finding["root"])
+    if root.parent.exists():
+        print(f"{root.parent}: exists; a fuzz run works there, or another one has left it")
+        return 2
     with Fuzzer(root.parent, learning=finding["learning"]) as fuzzer:
         shutil.rmtree(root, ignore_errors=True)
         with tarfile.open(path.with_suffix(".tar.gz")) as archive:
             archive.extractall(root, filter="fully_trusted")
         trial = fuzzer.run(finding["kind"], tuple(finding["command"]))
+    shutil.rmtree(root.parent)
     print(trial.end.out, trial.end.err, sep="\n")
     print(f"{' '.join(trial.command)}: status {trial.end.status}, problems: {trial.problems}")
     return 1 if trial.problems else 0
