@@ -123,6 +123,15 @@ def test_boxes_are_those_of_the_run_times(runs: analysis.Runs) -> None:
     assert 0.25 in heights  # of 0.1, 0.2, 0.3 and 0.4 ms
 
 
+def test_run_times_of_zero_have_a_linear_axis(tmp_path: Path) -> None:
+    run = four_rounds(tmp_path / "run", policy_wall_s=[0.0] * 4)
+
+    figure = draw("runtime", analysis.load_many([run]))
+
+    assert figure.axes[0].get_yscale() == "linear"
+    assert save(figure, tmp_path, "runtime")
+
+
 def test_the_map_shows_positions_and_participation(runs: analysis.Runs) -> None:
     figure = draw("geometry", runs)
 
