@@ -44,6 +44,8 @@ class CommandEnd:
     """Python calls that write or delete outside of the working directory, or begin a process."""
     stopped: bool
     """The command was asked to stop by SIGTERM."""
+    cpu_s: float
+    """Processor time of the process and of its children that have ended."""
     wall_s: float = 0.0
 
 
@@ -88,12 +90,14 @@ class ForkServer:
         environment: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
         stop_s: float | None = None,
+        cpu_s: int | None = None,
         forks: bool = False,
         stdin: str = YES,
     ) -> CommandEnd:
         """Run a command and return its end.
 
-        After ``stop_s`` it is asked to stop, after ``timeout_s`` it is killed. With ``forks`` the
+        After ``stop_s`` it is asked to stop, after ``timeout_s`` or ``cpu_s`` of processor time it
+        is killed. With ``forks`` the
         workers of a sweep are forked, too, which saves their imports.
         """
         assert self._process.stdin is not None
@@ -105,6 +109,7 @@ class ForkServer:
             "timeout_s": timeout_s,
             "stop_s": stop_s,
             "forks": forks,
+            "cpu_s": cpu_s,
             "memory": self._memory,
             "stdin": stdin,
         }
@@ -132,21 +137,24 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
         process = os.fork()
         if not process:
             _become(job, streams)
-        status, peak_bytes, stopped = _ended(process, job["timeout_s"], job["stop_s"])
+        status, usage, stopped = _ended(process, job["timeout_s"], job["stop_s"])
         texts = {name: path.read_text(errors="replace") for name, path in streams.items()}
     return {
         "status": status,
         "out": texts["stdout"],
         "err": texts["stderr"],
-        "peak_bytes": peak_bytes,
+        "peak_bytes": usage.ru_maxrss * 1024,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
         "sockets": texts["sockets"].splitlines(),
         "outside": texts["outside"].splitlines(),
         "stopped": stopped,
     }
 
 
-def _ended(process: int, timeout_s: float, stop_s: float | None) -> tuple[int | None, int, bool]:
-    """Return the exit status of a child, its largest memory, and whether it was asked to stop.
+def _ended(
+    process: int, timeout_s: float, stop_s: float | None
+) -> tuple[int | None, resource.struct_rusage, bool]:
+    """Return the exit status of a child, its resources, and whether it was asked to stop.
 
     Its session is killed at the end.
     """
@@ -163,7 +171,7 @@ def _ended(process: int, timeout_s: float, stop_s: float | None) -> tuple[int | 
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(status) if in_time else None
-    return code, usage.ru_maxrss * 1024, stopped
+    return code, usage, stopped
 
 
 def _become(job: dict[str, Any], streams: dict[str, Path]) -> None:
@@ -173,6 +181,8 @@ def _become(job: dict[str, Any], streams: dict[str, Path]) -> None:
         os.setsid()
         resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if job["cpu_s"] is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (job["cpu_s"], job["cpu_s"] + 1))
         for number, (name, flags) in enumerate(
             [
                 ("stdin", os.O_RDONLY),

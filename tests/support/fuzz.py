@@ -5,6 +5,7 @@ one. Both draw from the mutations of ``fuzz_kinds``.
 """
 
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -14,11 +15,14 @@ from support.fuzz_kinds import LEARNING_KINDS, Command
 from support.fuzz_scene import make_scene
 from support.hostile import Scene, contents, faults
 
-WATCHDOG_S = 30.0
-STOP_S = 10.0
-"""Time after which a command that computes is asked to stop; a mutant may ask for long runs."""
+WATCHDOG_CPU_S = 30
+"""Processor time of a command; a busy machine makes it no longer."""
+WATCHDOG_S = 120.0
+"""Time of a command, which may wait for something that never comes."""
+STOP_S = 20.0
+"""Time after which a run is asked to stop: a mutant may ask for a billion rounds."""
 MEMORY_BYTES = 8 * 2**30
-_COMPUTES = ("resume", "sweep", "record")
+_RUNS = ("resume", "sweep")
 _MAY_IMPORT = ("resume", "sweep", "validate")
 MODULES = ("learner.split_learner", "learner.adapter_files.merge", "coupling.sweeps.engines.worker")
 
@@ -77,10 +81,11 @@ class Fuzzer:
                 "COLUMNS": "400",
             },
             timeout_s=WATCHDOG_S,
-            stop_s=STOP_S if command[0] in _COMPUTES else None,
+            stop_s=STOP_S if command[0] in _RUNS else None,
+            cpu_s=WATCHDOG_CPU_S,
             forks=True,
         )
-        problems = faults(end, allowed=(0, 1, 2, 130) if end.stopped else (0, 1, 2))
+        problems = faults(end, allowed=(0, 1, 2, *_stopped(end)))
         problems += [f"outside: {line}" for line in end.outside[:3]]
         if marker.exists():
             marker.unlink()
@@ -88,6 +93,16 @@ class Fuzzer:
                 problems.append("foreign code ran")
         problems += _changes(before, _entries(self.scene), command)
         return Trial(kind, command, end, tuple(problems))
+
+
+def _stopped(end: CommandEnd) -> tuple[int, ...]:
+    """Return the further statuses of a command that was asked to stop.
+
+    On a busy machine the request may come before the run has begun to listen.
+    """
+    if not end.stopped:
+        return ()
+    return (130, -signal.SIGTERM) if end.cpu_s < STOP_S / 2 else (130,)
 
 
 def _entries(scene: Scene) -> dict[str, tuple[str, bytes]]:

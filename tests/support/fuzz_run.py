@@ -93,8 +93,8 @@ def _work(folder: Path, number: int, seed: int, deadline: float) -> None:
                 counts["mutants"][f"{kind} | {trial.command[0]}"] += 1
                 stopped = " after a request to stop" if trial.end.stopped else ""
                 counts["statuses"][f"{trial.command[0]} | {trial.end.status}{stopped}"] += 1
+                (folder / f"counts-{number}.json").write_text(json.dumps(counts))
             index += PROCESSES
-            (folder / f"counts-{number}.json").write_text(json.dumps(counts))
     shutil.rmtree(place, ignore_errors=True)
 
 

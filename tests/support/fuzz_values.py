@@ -43,7 +43,7 @@ def document(random: Random, tables: Any) -> Any:
 
 def json_text(random: Random, content: bytes) -> bytes:
     """Return a JSON text with edits of its values, and rarely of its bytes."""
-    if random.random() < 0.2:
+    if random.random() < 0.3:
         return raw(random, content)
     changed = document(random, json.loads(content))
     text = json.dumps(changed, ensure_ascii=random.random() < 0.5)
@@ -199,5 +199,18 @@ def _other(random: Random, content: bytes) -> bytes:
 
 
 _RAW: tuple[Callable[[Random, bytes], bytes], ...] = (
-    *(_flip, _flip, _truncate, _cut, _insert, _insert, _twice, _integer, _deep, _digits, _other),
+    *(
+        _flip,
+        _flip,
+        _truncate,
+        _cut,
+        _insert,
+        _insert,
+        _twice,
+        _integer,
+        _deep,
+        _deep,
+        _digits,
+        _other,
+    ),
 )
