@@ -54,6 +54,8 @@ def main(arguments: list[str]) -> int:
     total["exit_codes"] = [process.exitcode for process in processes]
     (folder / "summary.json").write_text(json.dumps(total, indent=2))
     print(_summary(total, folder))
+    if any(total["exit_codes"]):
+        print(f"the processes ended with {total['exit_codes']}")
     return 1 if total["signatures"] or any(total["exit_codes"]) else 0
 
 

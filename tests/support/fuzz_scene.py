@@ -1,6 +1,7 @@
 """Scene of the fuzz tests: runs, stores, scenarios, a model and data, which a mutation changes."""
 
 import contextlib
+import io
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,8 +40,7 @@ def make_scene(root: Path, *, learning: bool) -> Scene:
     _write(folder / "moving.toml", MOVING | {"rounds": 6})
     _run(folder / "moving.toml", folder / "moved")
     _run(folder / "moving.toml", folder / "stopped", until=4)
-    with contextlib.redirect_stdout(None):
-        assert main(["record", str(folder / "moved")]) == 0
+    _airtune("record", folder / "moved")
     _write_inputs(folder)
     for name, source in zip((*STORES, *SWEEPS), ("run", "finished") * 2, strict=True):
         place = f"file://{folder}/{name}" if name in STORES else str(folder / name)
@@ -50,8 +50,7 @@ def make_scene(root: Path, *, learning: bool) -> Scene:
         else:
             (folder / name).mkdir()
             shutil.copytree(folder / source, task.path)
-    with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
-        assert main(["sweep", str(scene.scenario), "--out", str(folder / "ended")]) == 0
+    _airtune("sweep", scene.scenario, "--out", folder / "ended")
     for name in (SWEEPS[0], *STORES):
         shutil.copy(folder / "ended/sweep.parquet", folder / name)
     if learning:
@@ -60,6 +59,11 @@ def make_scene(root: Path, *, learning: bool) -> Scene:
         _run(folder / "learner.toml", folder / "learned")
         _run(folder / "learner.toml", folder / "learning", until=2)
     return scene
+
+
+def _airtune(*arguments: object) -> None:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert main(list(map(str, arguments))) == 0
 
 
 def _write(path: Path, tables: Mapping[str, Any]) -> None:
