@@ -13,7 +13,9 @@ from coupling.cli.options import (
     load_scenario,
     print_warnings,
 )
-from coupling.scenario.errors import RunError, ScenarioError, key_path, shown
+from coupling.scenario.errors import Interrupted, RunError, ScenarioError, key_path, shown
+from coupling.scenario.scenario import Scenario
+from coupling.simulation.stop_signals import Stopped, act_at_once, stop_requests
 from coupling.validation import LegRange, Validation
 from coupling.validation import validate as validate_scenario
 
@@ -53,7 +55,7 @@ def validate(
         if named:
             print(f"{scenario}: valid apart from that code and its options")
             return
-        result = validate_scenario(loaded, learning=not no_learning)
+        result = _validated(loaded, learning=not no_learning)
     except (ScenarioError, RunError, MemoryError) as error:
         if as_json:
             nothing: dict[str, Any] = dict.fromkeys(_KEYS)
@@ -67,6 +69,20 @@ def validate(
     print(f"{scenario}: valid")
     for line in _lines(result):
         print(line)
+
+
+def _validated(scenario: Scenario, *, learning: bool) -> Validation:
+    """Return the result of the validation.
+
+    Raises:
+        Interrupted: a signal has arrived.
+    """
+    with stop_requests() as stop:
+        try:
+            with act_at_once(stop):
+                return validate_scenario(scenario, learning=learning)
+        except Stopped:
+            raise Interrupted("interrupted; nothing was written") from None
 
 
 def _lines(result: Validation) -> list[str]:

@@ -1,6 +1,7 @@
 """Validation: it refuses what a run refuses, and foresees legs, delay and time of the run."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from support.small_runs import MOVING, learner_table, network
 
 import coupling
 from coupling import Scenario, ScenarioError
+from coupling.cli import validate as command
 from coupling.scenario.ending import Ending
 from coupling.validation import LegRange, validate
 from coupling.validation.sample import MAXIMUM_ROUNDS, Sample
@@ -202,6 +204,21 @@ def test_a_round_that_fails_fails_the_validation(folder: Path, airtune: Airtune)
 
     assert (ran.status, checked.status) == (1, 1)
     assert checked.err.splitlines()[-1] == ran.err.splitlines()[-1]
+
+
+def test_a_signal_ends_the_validation_in_one_line(
+    folder: Path, airtune: Airtune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("the signal did not act")
+
+    monkeypatch.setattr(command, "validate_scenario", interrupted)
+
+    answer = airtune("validate", "network.toml")
+
+    assert (answer.status, answer.out) == (130, "")
+    assert answer.err == "interrupted; nothing was written\n"
 
 
 def test_lines_for_people_name_every_number(folder: Path, airtune: Airtune) -> None:
