@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, defer_build=True)
 """Configuration of a model that is built from a scenario table: no unknown key, NaN or infinity.
 
 Strictness belongs to the numbers below and not here, because a strict dataclass refuses the table

@@ -22,13 +22,6 @@ ClockOption = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    commands: list[Callable[..., None]] = [figures, report, timeline]
-    for command in commands:
-        app.command(command.__name__)(command)
-
-
 def figures(
     name: Annotated[
         str,

@@ -1,57 +1,121 @@
-"""Command line: ``run`` and ``resume``, the options of all commands, and the exit status."""
+"""Command line: the list of commands, the options of all commands, and the exit status.
 
-import json
+A command's module is imported when the command is called, so that the help appears at once.
+"""
+
+import gc
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated, Any, Final
+from types import MappingProxyType, ModuleType
+from typing import Annotated, Any, Final, final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typing_extensions import override
 
-from coupling.cli import analysis, compare, docs, export, scenarios, sweep, validate
-from coupling.cli.analysis import wrong_input
-from coupling.cli.console import plain_console, summary_table
-from coupling.cli.options import (
-    AsJson,
-    Rounds,
-    ScenarioPath,
-    Seed,
-    Settings,
-    load_scenario,
-    print_line,
-    print_warnings,
-    report_full_output,
-)
-from coupling.cli.progress import Verbosity, run_progress
-from coupling.run_directory.directory import RunDirectory
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError
-from coupling.scenario.plugins import listed
-from coupling.scenario.scenario import Scenario
-from coupling.simulation.observers import RunObserver
-from coupling.simulation.run import resume, run
-from coupling.simulation.stop_signals import stop_requests
-from coupling.trackers import TRACKERS, Tracker, tracker_class
+from coupling.cli.verbosity import Verbosity
 
 DONE: Final = 0
 FAILED: Final = 1
 WRONG_INPUT: Final = 2
 INTERRUPTED: Final = 130
-ORDER: Final = (
-    *("init", "scenarios", "validate", "run", "resume", "ls"),
-    *("report", "figures", "timeline", "compare", "sweep", "export"),
-    *("record", "link", "schema", "docs"),
+COMMANDS: Final = MappingProxyType(
+    {
+        "init": (
+            "scenarios:init",
+            "Write DIR/scenario.toml, a commented copy of a bundled scenario, to be changed.",
+        ),
+        "scenarios": (
+            "scenarios:scenarios",
+            "List the bundled scenarios; 'airtune run NAME' runs one.",
+        ),
+        "validate": (
+            "validate:validate",
+            "Check all that a run would refuse, without training, and estimate what the run needs.",
+        ),
+        "run": ("run:run_command", "Run a scenario, and write a run directory."),
+        "resume": (
+            "run:resume_command",
+            "Continue an interrupted run from its checkpoint; imports code that it names.",
+        ),
+        "ls": ("sweep:list_runs", "List the run directories below a directory, with their states."),
+        "report": (
+            "analysis:report",
+            "Write a report of the runs as one self-contained HTML file.",
+        ),
+        "figures": ("analysis:figures", "Draw a figure of the runs as SVG, PNG or PDF."),
+        "timeline": (
+            "analysis:timeline",
+            "Write rounds of a run in the Chrome trace format, for Perfetto.",
+        ),
+        "compare": (
+            "compare:compare",
+            "Compare policies in the same worlds: run them, or take finished runs.",
+        ),
+        "sweep": (
+            "sweep:sweep",
+            "Run every combination of values and seeds, skip finished runs, and write one table.",
+        ),
+        "export": ("export:export", "Export the adapter and heads of a run in peft's format."),
+        "record": (
+            "sweep:record_world",
+            "Export gains, positions and availability of a run, for replays by other runs.",
+        ),
+        "schema": ("scenarios:schema", "Print the JSON Schema of scenario files."),
+        "docs": ("docs:docs", "Print a page of the documentation, or the list of pages."),
+    }
 )
-"""Commands in the order of use, which is their order in the help."""
+"""Commands in the order of use: module and function, and the first line of its docstring."""
 _ANYWHERE: Final = frozenset({"--debug", "-v", "--verbose", "-q", "--quiet"})
 """Options of all commands, which may stand anywhere in a command line."""
 
 # Error of typer for a wrong command line; some versions of typer have their own copy of click.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 
+
+@final
+class Commands(TyperGroup):
+    """The commands by name; in their list, each is a stand-in with its line of help alone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = {
+            name: TyperCommand(name, help=line) for name, (_, line) in COMMANDS.items()
+        }
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else _imported(name), rest
+
+
+def _imported(name: str) -> Any:
+    """Return the command of a name, with its options."""
+    module, _, function = COMMANDS[name][0].partition(":")
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(_module(f"coupling.cli.{module}"), function))
+    return typer.main.get_command(alone)
+
+
+def _module(name: str) -> ModuleType:
+    """Import a module without the garbage collector.
+
+    An import leaves next to nothing to collect, and the search takes a sixth of its time.
+    """
+    if name not in sys.modules:
+        gc.disable()
+        try:
+            import_module(name)
+            gc.freeze()
+        finally:
+            gc.enable()
+    return sys.modules[name]
+
+
 app = typer.Typer(
+    cls=Commands,
     help=(
         "Split federated fine-tuning with a simulated wireless network inside every training step."
     ),
@@ -59,14 +123,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-Track = Annotated[
-    list[str] | None,
-    typer.Option("--track", metavar="NAME", help=f"Follow the run in {', '.join(TRACKERS)}."),
-]
-TensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Short form of --track tensorboard.")
-]
 
 
 def _show_version(value: bool) -> None:  # the interface of typer
@@ -94,123 +150,9 @@ def options(
 ) -> None:
     """Take in the options of all commands."""
     if verbose and quiet:
-        raise ScenarioError("--verbose and --quiet exclude each other; keep one")
+        raise typer.BadParameter("--verbose and --quiet exclude each other; keep one")
     level = Verbosity.VERBOSE if verbose else Verbosity.NORMAL
     context.obj = Verbosity.QUIET if quiet else level
-
-
-@app.command("run")
-def run_command(
-    context: typer.Context,
-    scenario: ScenarioPath,
-    settings: Settings = None,
-    seed: Seed = None,
-    rounds: Rounds = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Run directory (default: the next free runs/NAME-N).")
-    ] = None,
-    no_learning: Annotated[
-        bool, typer.Option("--no-learning", help="Run the network without the learner.")
-    ] = False,
-    track: Track = None,
-    tensorboard: TensorBoard = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run a scenario, and write a run directory."""
-    loaded = load_scenario(scenario, settings, seed=seed, rounds=rounds)
-    trackers = _trackers(track, tensorboard=tensorboard)
-    if out is not None:
-        RunDirectory(out).require_free()
-    verbosity: Verbosity = context.obj
-    directory = (
-        RunDirectory.next_free(Path("runs"), loaded.name) if out is None else RunDirectory(out)
-    )
-    with ExitStack() as stack:
-        observers = _observers(
-            stack, loaded, verbosity, [t(directory.path, loaded) for t in trackers]
-        )
-        stop = stack.enter_context(stop_requests())
-        run(
-            loaded,
-            directory,
-            learning=not no_learning,
-            observers=observers,
-            stop=stop,
-            log=_log(verbosity),
-        )
-    _summarise(directory.path, verbosity, as_json=as_json)
-
-
-@app.command("resume")
-def resume_command(
-    context: typer.Context,
-    folder: Annotated[
-        Path, typer.Argument(metavar="RUN_DIR", help="A run directory with a checkpoint.")
-    ],
-    no_plugins: Annotated[
-        bool,
-        typer.Option("--no-plugins", help="Refuse a run whose scenario names code of its own."),
-    ] = False,
-    track: Track = None,
-    tensorboard: TensorBoard = False,
-    as_json: AsJson = False,
-) -> None:
-    """Continue an interrupted run from its checkpoint; imports the code that its scenario names."""
-    scenario = RunDirectory(folder).scenario(imports_plugins=False)
-    if no_plugins and scenario.plugins():
-        raise ScenarioError(
-            f"{folder}: names code, which --no-plugins refuses: {listed(scenario.plugins())}"
-        )
-    trackers = _trackers(track, tensorboard=tensorboard)
-    verbosity: Verbosity = context.obj
-    with ExitStack() as stack:
-        observers = _observers(stack, scenario, verbosity, [t(folder, scenario) for t in trackers])
-        stop = stack.enter_context(stop_requests())
-        resume(folder, observers=observers, stop=stop, log=_log(verbosity))
-    _summarise(folder, verbosity, as_json=as_json)
-
-
-def _trackers(names: list[str] | None, *, tensorboard: bool) -> list[type[Tracker]]:
-    """Return the classes of the trackers that are named, each once."""
-    named = [*(names or []), *(["tensorboard"] if tensorboard else [])]
-    return [tracker_class(name) for name in dict.fromkeys(named)]
-
-
-def _observers(
-    stack: ExitStack, scenario: Scenario, verbosity: Verbosity, trackers: Sequence[Tracker]
-) -> list[RunObserver]:
-    """Return the observers of a run, which the stack closes."""
-    progress = stack.enter_context(run_progress(scenario.ending, verbosity))
-    opened = [stack.enter_context(tracker) for tracker in trackers]
-    return [*([] if progress is None else [progress]), *opened]
-
-
-def _log(verbosity: Verbosity) -> Callable[[str], None]:
-    """Return the function that shows a line of a run to the user."""
-    return (lambda _: None) if verbosity is Verbosity.QUIET else print_line
-
-
-def _summarise(folder: Path, verbosity: Verbosity, *, as_json: bool) -> None:
-    """Print the warnings and the summary of a finished run."""
-    from analysis import load
-    from analysis.metrics import summary
-    from analysis.warnings import warnings
-
-    with wrong_input():
-        finished = load(folder)
-        print_warnings(warnings(finished), verbosity)
-        numbers = summary(finished)
-    if as_json:
-        print(json.dumps(numbers, indent=2))
-    else:
-        plain_console().print(summary_table(numbers))
-
-
-for _module in (analysis, compare, docs, export, scenarios, sweep, validate):
-    _module.register(app)
-app.registered_commands.sort(
-    key=lambda command: (*ORDER, command.name).index(command.name)  # a command without a place
-)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -221,36 +163,50 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         ended = app([*first, *rest] or ["--help"], prog_name="airtune", standalone_mode=False)
         sys.stdout.flush()
-    except _UsageError as error:
-        if "--debug" in first:
-            traceback.print_exc()
-        print_line(f"airtune: {' '.join(str(error.format_message()).split())}")
-        return WRONG_INPUT
-    except (ScenarioError, RunError, Interrupted, MemoryError) as error:
-        if "--debug" in first:
-            traceback.print_exc()
-        return _report(error)
-    except OSError as error:
-        if not report_full_output(error):
-            raise
-        return FAILED
     except (KeyboardInterrupt, typer.Abort):
         ended = INTERRUPTED
+    except Exception as error:
+        status = _report(error)
+        if status is None:
+            raise
+        if "--debug" in first:
+            traceback.print_exc()
+        return status
     # Typer returns this number for a KeyboardInterrupt; the commands themselves return None.
     if ended == INTERRUPTED:
-        print_line("interrupted at once; the tables are readable up to the last complete round")
+        _print_line("interrupted at once; the tables are readable up to the last complete round")
         return INTERRUPTED
     return DONE
 
 
-def _report(error: Exception) -> int:
-    """Print the line of an error, and return the exit status."""
+def _report(error: Exception) -> int | None:
+    """Print the line of an error that a user can cause, and return the exit status."""
+    from coupling.cli.options import report_full_output
+    from coupling.scenario.errors import Interrupted, RunError, ScenarioError
+
+    line = str(error)
     match error:
+        case _UsageError():
+            line = f"airtune: {' '.join(str(error.format_message()).split())}"
+            status = WRONG_INPUT
         case ScenarioError():
             status = WRONG_INPUT
-        case RunError() | MemoryError():
+        case RunError():
             status = FAILED
-        case _:
+        case MemoryError():
+            line = f"out of memory: {error}"
+            status = FAILED
+        case Interrupted():
             status = INTERRUPTED
-    print_line(f"out of memory: {error}" if isinstance(error, MemoryError) else str(error))
+        case OSError():
+            return FAILED if report_full_output(error) else None
+        case _:
+            return None
+    _print_line(line)
     return status
+
+
+def _print_line(line: str) -> None:
+    from coupling.cli.options import print_line
+
+    print_line(line)

@@ -24,11 +24,6 @@ _CAPTION: Final = (
 )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("compare")(compare)
-
-
 def compare(
     paths: Annotated[
         list[Path],

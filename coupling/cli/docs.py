@@ -15,11 +15,6 @@ _FOR_DEVELOPERS: Final = ("faults", "files", "log")
 """Pages that only matter with the source tree."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("docs")(docs)
-
-
 def docs(
     page: Annotated[str | None, typer.Argument(metavar="[PAGE]", help="Name of a page.")] = None,
 ) -> None:

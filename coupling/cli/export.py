@@ -11,11 +11,6 @@ from coupling.export.hub import push as push_folder
 from coupling.export.hub import require_repository_name
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("export")(export)
-
-
 def export(
     run: Annotated[
         Path, typer.Argument(metavar="RUN_DIR", help="The directory of a finished run.")

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from coupling.cli import scenarios
-from coupling.cli.progress import Verbosity
+from coupling.cli.verbosity import Verbosity
 from coupling.scenario.errors import ScenarioError, os_error_text, shown
 from coupling.scenario.file import parse_set
 from coupling.scenario.scenario import Scenario

@@ -4,13 +4,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from enum import IntEnum
 from types import TracebackType
 from typing import Final, Self, cast, final
 
 from typing_extensions import override
 
 from coupling.cli.console import ProgressBar
+from coupling.cli.verbosity import Verbosity
 from coupling.run_directory.writer import Tables
 from coupling.scenario.ending import Ending
 from coupling.simulation.observers import RunObserver
@@ -21,16 +21,6 @@ INTERVAL_S: Final = 30.0
 STEP: Final = 0.05
 """Share of the run after which a line is written."""
 _ROUNDING: Final = 1e-9
-
-
-class Verbosity(IntEnum):
-    """Amount of output on stderr."""
-
-    QUIET = 0
-    """Errors only."""
-    NORMAL = 1
-    VERBOSE = 2
-    """A line per round."""
 
 
 @final

@@ -16,13 +16,6 @@ from coupling.scenario.template import Template, meanings_of, template
 _FILE: Final = "scenario.toml"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command("init")(init)
-    app.command("scenarios")(scenarios)
-    app.command("schema")(schema)
-
-
 def complete(text: str) -> list[str]:
     """Return the names of bundled scenarios that begin with a text, for completion."""
     return [name for name in bundled.names() if name.startswith(text)]
@@ -37,7 +30,7 @@ def init(
         ),
     ] = bundled.FIRST,
 ) -> None:
-    """Write DIR/scenario.toml, a commented copy of a bundled scenario, to change as you like."""
+    """Write DIR/scenario.toml, a commented copy of a bundled scenario, to be changed."""
     source = bundled.find(scenario)
     if source is None:
         known = bundled.hint(scenario).lstrip("; ")

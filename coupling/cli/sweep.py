@@ -37,13 +37,6 @@ class EngineName(StrEnum):
     RAY = "ray"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command("sweep")(sweep)
-    app.command("ls")(list_runs)
-    app.command("record")(record_world)
-
-
 def sweep(
     scenario: Annotated[
         Path, typer.Argument(metavar="SCENARIO", help="A scenario file or a bundled scenario.")
@@ -172,7 +165,7 @@ def record_world(
         bool, typer.Option("--plugins", help="Import the code that the run's scenario names.")
     ] = False,
 ) -> None:
-    """Export gains, positions and availability of a run, so that another run can replay them."""
+    """Export gains, positions and availability of a run, for replays by other runs."""
     folder = run / WORLD if out is None else out
     for path in record(run, folder, until_s, imports_plugins=plugins):
         print(path)

@@ -22,11 +22,6 @@ from coupling.validation import validate as validate_scenario
 _KEYS: Final = ("leg_bits", "memory_bytes", "median_delay_s", "sampled_rounds", "wall_time_s")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("validate")(validate)
-
-
 def validate(
     context: typer.Context,
     scenario: ScenarioPath,

@@ -27,4 +27,6 @@ def source(text: str) -> FieldInfo:
 class Settings(BaseModel):
     """A table of a scenario file: unknown keys, wrong types and non-finite numbers are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True
+    )

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from support.command_line import LEARNER, NETWORK, Airtune
 
 import analysis
 from coupling import Scenario
+from coupling.cli.app import COMMANDS
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 RUN = ("run", "network.toml", "--no-learning")
@@ -179,6 +181,30 @@ def test_help_is_not_an_error(arguments: list[str], airtune: Airtune) -> None:
 
     assert (answer.status, answer.err) == (0, "")
     assert "SCENARIO" in answer.out or "validate" in answer.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_the_same_line_of_help_in_the_list(name: str) -> None:
+    place, line = COMMANDS[name]
+    module, _, function = place.partition(":")
+
+    command = getattr(import_module(f"coupling.cli.{module}"), function)
+
+    assert (command.__doc__ or "").splitlines()[0] == line
+
+
+def test_the_list_of_commands_imports_no_command() -> None:
+    code = (
+        "import sys; from coupling.cli import main; main(['--help']); "
+        "heavy = {'numpy', 'pydantic', 'pandas', 'pyarrow', 'simpy'} & set(sys.modules); "
+        "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)"
+    )
+
+    process = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+    )
+
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.parametrize(

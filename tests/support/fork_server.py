@@ -57,6 +57,7 @@ class ForkServer:
         self._memory = memory
         self._modules = [
             "coupling.cli.app",
+            *(f"coupling.cli.{name}" for name in ("analysis", "compare", "export", "run", "sweep")),
             "analysis.figures",
             "analysis.report",
             "matplotlib.pyplot",
