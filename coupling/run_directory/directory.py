@@ -87,7 +87,7 @@ class RunDirectory:
         try:
             with locked(self.path):
                 try:
-                    self.require_free()
+                    self._require_free(held=True)
                     yield
                 except BaseException:
                     if not self._begun:
@@ -121,6 +121,9 @@ class RunDirectory:
         Raises:
             ScenarioError: it is a file, not empty, or out of reach.
         """
+        self._require_free(held=False)
+
+    def _require_free(self, *, held: bool) -> None:
         if not str(self.path).isprintable() and "\0" in str(self.path):
             raise ScenarioError(f"--out {shown(self.path)}: is no name of a directory")
         try:
@@ -135,7 +138,7 @@ class RunDirectory:
                     f"--out {self.path}: is a link to {shown(self.path.readlink())}, which does "
                     "not exist; name a directory"
                 )
-            if self.path.is_dir() and not self._holds_no_round():
+            if self.path.is_dir() and not self._holds_no_round(held=held):
                 raise ScenarioError(f"--out {self.path}: is not empty; name a new directory")
             if self.path.exists() and not self.path.is_dir():
                 raise ScenarioError(f"--out {self.path}: is a file; name a new directory")
@@ -159,6 +162,9 @@ class RunDirectory:
         ``policy`` names a policy object that takes the place of the scenario's.
         """
         self._begun = True
+        # Files of a run that was killed before its first round; its scenario may be another one.
+        for name in START_FILES - {LOCK}:
+            (self.path / name).unlink(missing_ok=True)
         provenance = Provenance.begin(scenario, learner, learning=learning, policy=policy)
         return RunSession(
             self.path, state, provenance, scenario=scenario, on_checkpoint=on_checkpoint
@@ -222,16 +228,21 @@ class RunDirectory:
         """
         return checkpoint.load(self.path, scenario.digest(), initial)
 
-    def _holds_no_round(self) -> bool:
-        """Return whether the directory has nothing but what a run writes before its first round."""
+    def _holds_no_round(self, *, held: bool) -> bool:
+        """Return whether the directory has nothing but what a run writes before its first round.
+
+        Unless this process has the lock (``held``), another run may be about to write a round.
+        """
         entries = {entry.name: entry for entry in self.path.iterdir()}
         if not set(entries) <= {*START_FILES, *TABLES} or any(
             map(Path.is_symlink, entries.values())
         ):
             return False
         tables = [entry for name, entry in entries.items() if name in TABLES]
+        if not all(entry.is_file() for name, entry in entries.items() if name in START_FILES):
+            return False
         return not any(any(table.iterdir()) for table in tables) and (
-            SCENARIO not in entries or not is_locked(self.path)
+            held or SCENARIO not in entries or not is_locked(self.path)
         )
 
     def _require_rounds(self, facts: Mapping[str, Any]) -> None:

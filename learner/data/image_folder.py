@@ -17,7 +17,7 @@ def read_split(folder: Path, key: str) -> pd.DataFrame:
     """Return the pictures of a split in the columns ``image`` (encoded) and ``label`` (class name).
 
     Raises:
-        LearnerInputError: a picture cannot be read.
+        LearnerInputError: there is none, or a picture cannot be read.
     """
     endings = Image.registered_extensions()
     files = [
@@ -26,6 +26,8 @@ def read_split(folder: Path, key: str) -> pd.DataFrame:
         for file in sorted((folder / name).rglob("*"))
         if file.suffix.lower() in endings and not file.name.startswith(".")
     ]
+    if not files:
+        raise LearnerInputError(key, f"'{folder}' has no pictures in its folders of classes")
     try:
         images = [file.read_bytes() for file, _ in files]
     except OSError as error:

@@ -191,9 +191,12 @@ def class_numbers(column: "pd.Series[Any]", key: str, split: str) -> Int[ndarray
     """
     if pd.api.types.is_integer_dtype(column) and not column.hasnans:
         return column.to_numpy(np.int64)
-    numbers = []
-    for row, value in enumerate(column.tolist()):
+    values = column.tolist()
+    # First the labels that are missing, beside which pandas makes floats of integers.
+    for row, value in enumerate(values):
         _require_label(column, row, value, key=key, split=split)
+    numbers = []
+    for row, value in enumerate(values):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole and not (isinstance(value, str) and _NUMBER.fullmatch(value)):
             problem = (

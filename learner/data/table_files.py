@@ -85,7 +85,20 @@ def _json(content: bytes) -> pd.DataFrame:
     for number, record in enumerate(records):
         if not isinstance(record, dict):
             raise ValueError(f"entry {number} is no object with names and values")
-    return pd.DataFrame(records)
+    try:
+        return pd.DataFrame(records)
+    except UnicodeEncodeError:
+        number = next(number for number, record in enumerate(records) if not _is_utf8(record))
+        problem = f"entry {number} has half of a character (a lone surrogate)"
+        raise ValueError(problem) from None
+
+
+def _is_utf8(record: dict[str, Any]) -> bool:
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parse_line(number: int, line: str) -> Any:
