@@ -21,6 +21,7 @@ from netsim.errors import NetworkInputError
 
 READABLE_SHARE: Final = 0.25
 """Share of the machine's memory that one input file may need."""
+_MAXIMUM_COLUMNS: Final = 1_000
 _WORD_BYTES: Final = 8
 _GZIP: Final = b"\x1f\x8b"
 """First bytes of every file that is compressed with gzip."""
@@ -183,6 +184,10 @@ def _read(path: str, key: str) -> pa.Table:
             table = pa.csv.read_csv(source)
         else:
             file_content = pa.parquet.ParquetFile(source)
+            if (count := file_content.metadata.num_columns) > _MAXIMUM_COLUMNS:
+                raise NetworkInputError(
+                    key, f"{path} has {count:,} columns, more than {_MAXIMUM_COLUMNS:,}"
+                )
             _require_memory(path, parquet_bytes(file_content.metadata), key)
             table = file_content.read()
     except (pa.ArrowException, OSError) as error:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,6 +28,12 @@ _UNREADABLE: Final = (
     pa.ArrowException,
 )
 """Errors of the readers of damaged files."""
+_MAXIMUM_COLUMNS: Final = 1_000
+_READABLE_SHARE: Final = 0.25
+"""Share of the machine's memory that one file may need."""
+_WORD_BYTES: Final = 8
+_CHUNK_BYTES: Final = 2**14
+"""Memory of a column of a row group beside its values."""
 
 
 def read_table(file: Path) -> pd.DataFrame:
@@ -38,17 +45,57 @@ def read_table(file: Path) -> pd.DataFrame:
         ValueError: the file cannot be read; the text is one line without its name.
     """
     try:
-        content = file.read_bytes()
-        if content.startswith(_GZIP):
-            content = gzip.decompress(content)
+        content = _content(file)
         ending = Path(file.name.removesuffix(".gz")).suffix
         return _READERS[ending](content) if content else pd.DataFrame()
     except _UNREADABLE as error:
         raise ValueError(one_line(error, limit=150)) from error
 
 
+def readable_bytes() -> int:
+    """Return the memory that one file may need: a quarter of the machine's, in bytes."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(_READABLE_SHARE * total)
+
+
+def _content(file: Path) -> bytes:
+    """Return the bytes of a file, unpacked if they are compressed with gzip."""
+    _require_memory(file.stat().st_size)
+    content = file.read_bytes()
+    if content.startswith(_GZIP):
+        with gzip.open(io.BytesIO(content)) as unpacked:
+            content = unpacked.read(readable_bytes() + 1)
+        _require_memory(len(content))
+    return content
+
+
+def _require_memory(needed: int) -> None:
+    """Refuse a file that would need more than the share of the machine's memory."""
+    if needed > (limit := readable_bytes()):
+        raise ValueError(
+            f"needs up to {needed:,} bytes of memory; {limit:,} are allowed, "
+            f"{_READABLE_SHARE:.0%} of this machine's"
+        )
+
+
 def _parquet(content: bytes) -> pd.DataFrame:
-    _require_different(pa.parquet.read_schema(io.BytesIO(content)).names)
+    """Return the table of a Parquet file, whose footer is checked before it is read."""
+    file = pa.parquet.ParquetFile(io.BytesIO(content))
+    metadata = file.metadata
+    if metadata.num_columns > _MAXIMUM_COLUMNS:
+        raise ValueError(f"has {metadata.num_columns:,} columns, more than {_MAXIMUM_COLUMNS:,}")
+    _require_different(file.schema_arrow.names)
+    chunks = [
+        metadata.row_group(group).column(place)
+        for group in range(metadata.num_row_groups)
+        for place in range(metadata.num_columns)
+    ]
+    _require_memory(
+        sum(
+            _CHUNK_BYTES + max(_WORD_BYTES * chunk.num_values, chunk.total_uncompressed_size)
+            for chunk in chunks
+        )
+    )
     return pd.read_parquet(io.BytesIO(content))
 
 

@@ -131,6 +131,14 @@ def test_compressed_tables_and_blanks_in_a_header_are_read(tmp_path: Path) -> No
         assert columns["x_m"].tolist() == [1.5, 2.0]
 
 
+def test_a_table_of_many_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({f"c{number}": [1] for number in range(1_001)}), path)
+
+    with pytest.raises(NetworkInputError, match="has 1,001 columns, more than 1,000"):
+        read_columns(str(path), ("c1",), KEY)
+
+
 @pytest.mark.parametrize("bad", ["-1", "0.5", "1e300"])
 def test_a_device_number_is_whole_and_not_negative(tmp_path: Path, bad: str) -> None:
     path = write(tmp_path, f"device\n0\n{bad}\n")
