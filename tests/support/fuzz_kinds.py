@@ -30,6 +30,7 @@ def run_commands(name: str) -> list[Command]:
         ("ls", ".", "--json"),
         ("report", name, "finished"),
         ("timeline", name),
+        ("compare", name, "finished"),
         ("figures", "all", name, "--format", "svg"),
         ("record", name, "--out", "recorded"),
         ("record", name),
