@@ -28,7 +28,7 @@ def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzer]:
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(random=st.randoms(use_true_random=False))
+@given(random=st.randoms(use_true_random=True))
 def test_a_mutant_ends_in_one_line(kind: str, fuzzer: Fuzzer, random: Random) -> None:
     trial = fuzzer.trial(kind, random)
 
