@@ -91,3 +91,21 @@ def refuse_links_on(files: Any, root: str, name: str = "") -> None:
             )
         if entry.get("type") == "other":
             raise RunError(f"{masked(path)}: is neither a file nor a folder; remove it")
+
+
+def clear_place(files: Any, root: str, name: str) -> None:
+    """Make a place in a store ready for writing: no link, and no file that has a second name.
+
+    Writing in place would change the content under the other name, too.
+
+    Raises:
+        RunError: as ``refuse_links_on``.
+    """
+    refuse_links_on(files, root, name)
+    path = f"{root}/{name}"
+    try:
+        entry = files.info(path)
+    except FileNotFoundError:
+        return
+    if entry.get("type") == "file" and entry.get("nlink", 1) > 1:
+        files.rm_file(path)

@@ -15,7 +15,14 @@ from pydantic import Field, model_validator
 
 from coupling.files import documents
 from coupling.files.paths import checked_name
-from coupling.files.urls import file_system, is_url, masked, refuse_links_on, store_errors
+from coupling.files.urls import (
+    clear_place,
+    file_system,
+    is_url,
+    masked,
+    refuse_links_on,
+    store_errors,
+)
 from coupling.run_directory.layout import (
     ADAPTER,
     CHECKPOINT,
@@ -180,7 +187,7 @@ class RemoteRunDirectory:
                 place = (
                     name if path.suffix == ".parquet" and entry is None else f"{serial:09d}-{name}"
                 )
-                refuse_links_on(self._fs, self._root, place)
+                clear_place(self._fs, self._root, place)
                 self._fs.makedirs(f"{self._root}/{place}".rpartition("/")[0], exist_ok=True)
                 self._fs.put_file(str(path), f"{self._root}/{place}")
                 entry = StoredFile(object=place, bytes=path.stat().st_size, sha256=digest)
@@ -195,7 +202,7 @@ class RemoteRunDirectory:
         self._remove_unnamed(before, files, former)
 
     def _write(self, name: str, text: str) -> None:
-        refuse_links_on(self._fs, self._root, name)
+        clear_place(self._fs, self._root, name)
         self._fs.makedirs(f"{self._root}/{name}".rpartition("/")[0], exist_ok=True)
         self._fs.pipe_file(f"{self._root}/{name}", text.encode())
 

@@ -15,7 +15,14 @@ import pyarrow.parquet as pq
 
 from coupling.files import atomic
 from coupling.files.documents import require_regular
-from coupling.files.urls import file_system, is_url, masked, refuse_links_on, store_errors
+from coupling.files.urls import (
+    clear_place,
+    file_system,
+    is_url,
+    masked,
+    refuse_links_on,
+    store_errors,
+)
 from coupling.run_directory.input_files import changed_files
 from coupling.run_directory.layout import SWEEP_TABLE
 from coupling.run_directory.remote import RemoteRunDirectory
@@ -227,7 +234,7 @@ def write_table(
     if is_url(place):
         files, root = file_system(place)
         with store_errors(f"{place}/{SWEEP_TABLE}", "written"):
-            refuse_links_on(files, root, SWEEP_TABLE)
+            clear_place(files, root, SWEEP_TABLE)
             files.makedirs(root, exist_ok=True)
             files.pipe_file(f"{root}/{SWEEP_TABLE}", buffer.getvalue())
         return rows

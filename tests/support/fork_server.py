@@ -52,9 +52,15 @@ class CommandEnd:
 class ForkServer:
     """Server process that runs airtune commands; a context manager."""
 
-    def __init__(self, modules: Sequence[str] = (), memory: int = HELD_IN_MEMORY) -> None:
+    def __init__(
+        self,
+        modules: Sequence[str] = (),
+        memory: int = HELD_IN_MEMORY,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Prepare a server with ``modules``; a command has ``memory`` bytes of address space."""
         self._memory = memory
+        self._environment = environment or {}
         self._modules = [
             "coupling.cli.app",
             *(f"coupling.cli.{name}" for name in ("analysis", "compare", "export", "run", "sweep")),
@@ -69,7 +75,9 @@ class ForkServer:
         path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
             [sys.executable, "-m", "support.fork_server", *self._modules],
-            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"},
+            env=os.environ
+            | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+            | self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

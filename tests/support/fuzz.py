@@ -23,6 +23,8 @@ STOP_S = 20.0
 """Time after which a run is asked to stop: a mutant may ask for a billion rounds."""
 MEMORY_BYTES = 8 * 2**30
 _RUNS = ("resume", "sweep")
+_CACHE = ".cache"
+_IGNORED = {_CACHE, "__pycache__"}
 _MAY_IMPORT = ("resume", "sweep", "validate")
 MODULES = ("learner.split_learner", "learner.adapter_files.merge", "coupling.sweeps.engines.worker")
 
@@ -46,7 +48,11 @@ class Fuzzer:
         shutil.rmtree(root, ignore_errors=True)
         make_scene(self.scene.root, learning=learning)
         self.scene.root.rename(self._template)
-        self._server = ForkServer(MODULES if learning else MODULES[2:], MEMORY_BYTES)
+        self._server = ForkServer(
+            MODULES if learning else MODULES[2:],
+            MEMORY_BYTES,
+            {"HF_HOME": str(self.scene.folder / _CACHE)},
+        )
 
     def __enter__(self) -> "Fuzzer":
         self._server.__enter__()
@@ -106,12 +112,9 @@ def _stopped(end: CommandEnd) -> tuple[int, ...]:
 
 
 def _entries(scene: Scene) -> dict[str, tuple[str, bytes]]:
-    """Return modes and contents of all entries of a scene; a hard link may lose its twin."""
-    return {
-        name: (mode, content)
-        for name, (mode, _, content) in contents(scene.root).items()
-        if "__pycache__" not in name
-    }
+    """Return modes and contents of all entries of a scene."""
+    found = contents(scene.root)
+    return {name: entry for name, entry in found.items() if not _IGNORED & set(name.split("/"))}
 
 
 def _changes(

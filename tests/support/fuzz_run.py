@@ -95,7 +95,9 @@ def _work(folder: Path, number: int, seed: int, deadline: float) -> None:
                 counts["mutants"][f"{kind} | {trial.command[0]}"] += 1
                 stopped = " after a request to stop" if trial.end.stopped else ""
                 counts["statuses"][f"{trial.command[0]} | {trial.end.status}{stopped}"] += 1
-                (folder / f"counts-{number}.json").write_text(json.dumps(counts))
+                partial = folder / f"{number}.partial"
+                partial.write_text(json.dumps(counts))
+                partial.replace(folder / f"counts-{number}.json")
             index += PROCESSES
     shutil.rmtree(place, ignore_errors=True)
 
@@ -163,10 +165,7 @@ def _total(folder: Path) -> dict[str, Any]:
         "signatures": Counter(),
     }
     for path in sorted(folder.glob("counts-*.json")):
-        try:
-            counts = json.loads(path.read_text())
-        except ValueError:  # being written
-            continue
+        counts = json.loads(path.read_text())
         for name, entries in counts.items():
             total[name].update(entries)
     return {name: dict(sorted(entries.items())) for name, entries in total.items()}

@@ -122,7 +122,7 @@ def make_template(folder: Path) -> None:
     (canary / "rounds" / "part-000007.parquet").write_bytes(b"PAR1 not yours PAR1")
 
 
-def contents(folder: Path, without: str = "") -> dict[str, tuple[str, int, bytes]]:
+def contents(folder: Path, without: str = "") -> dict[str, tuple[str, bytes]]:
     """Return the entries below a folder that may not change: modes, links and contents."""
     found = {}
     for place, folders, files in os.walk(folder):
@@ -135,7 +135,7 @@ def contents(folder: Path, without: str = "") -> dict[str, tuple[str, int, bytes
                 content = os.readlink(path).encode()
             else:
                 content = path.read_bytes() if path.is_file() else b""
-            found[str(path.relative_to(folder))] = (oct(status.st_mode), status.st_nlink, content)
+            found[str(path.relative_to(folder))] = (oct(status.st_mode), content)
     return found
 
 

@@ -92,6 +92,15 @@ def _store_with_link(inner: str, target: str) -> Build:
     return build
 
 
+def _second_name_in_store(inner: str) -> Build:
+    def build(scene: Scene) -> None:
+        path = store(scene) / inner
+        path.unlink(missing_ok=True)
+        os.link(scene.canary / "victim.txt", path)
+
+    return build
+
+
 def _pipe_in_store(inner: str) -> Build:
     def build(scene: Scene) -> None:
         path = store(scene) / inner
@@ -122,6 +131,22 @@ STORES = (
     *sweep_store("a hash of another kind", entry(sha256="../victim"), "String should match"),
     Case(
         1, "an object that is a pipe", _pipe_in_store("provenance.json"), SWEEP_STORE, 1, "neither"
+    ),
+    Case(
+        1,
+        "an object with a second name",
+        _second_name_in_store("provenance.json"),
+        SWEEP_STORE,
+        0,
+        "sweep.parquet",
+    ),
+    Case(
+        1,
+        "a table of the sweep with a second name",
+        _second_name_in_store("../sweep.parquet"),
+        SWEEP_STORE,
+        0,
+        "sweep.parquet",
     ),
     Case(
         1,
