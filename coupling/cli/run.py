@@ -26,8 +26,6 @@ from coupling.cli.options import (
 from coupling.cli.progress import run_progress
 from coupling.cli.verbosity import Verbosity
 from coupling.run_directory.directory import RunDirectory
-from coupling.scenario.errors import ScenarioError
-from coupling.scenario.plugins import listed
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.observers import RunObserver
 from coupling.simulation.run import resume, run
@@ -89,9 +87,8 @@ def resume_command(
     folder: Annotated[
         Path, typer.Argument(metavar="RUN_DIR", help="A run directory with a checkpoint.")
     ],
-    no_plugins: Annotated[
-        bool,
-        typer.Option("--no-plugins", help="Refuse a run whose scenario names code of its own."),
+    plugins: Annotated[
+        bool, typer.Option("--plugins", help="Import the code that the run's scenario names.")
     ] = False,
     track: Track = None,
     tensorboard: TensorBoard = False,
@@ -99,10 +96,8 @@ def resume_command(
 ) -> None:
     """Continue an interrupted run from its checkpoint; imports code that it names."""
     scenario = RunDirectory(folder).scenario(imports_plugins=False)
-    if no_plugins and scenario.plugins():
-        raise ScenarioError(
-            f"{folder}: names code, which --no-plugins refuses: {listed(scenario.plugins())}"
-        )
+    if not plugins:
+        scenario.require_loaded(str(folder))
     trackers = _trackers(track, tensorboard=tensorboard)
     verbosity: Verbosity = context.obj
     with ExitStack() as stack:

@@ -191,7 +191,8 @@ class RunDirectory:
     def scenario(self, *, imports_plugins: bool = True) -> Scenario:
         """Return the scenario of the run.
 
-        Plug-ins are looked for beside the scenario file with which the run began, too; without
+        Plug-ins are looked for beside the scenario file with which the run began, in the working
+        directory and in installed packages, and never in the run directory; without
         ``imports_plugins`` they are not imported.
 
         Raises:

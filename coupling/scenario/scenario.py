@@ -116,13 +116,14 @@ class Scenario(ScenarioTable):
         path: str | Path,
         overrides: Mapping[str, object] | None = None,
         *,
-        folders: Sequence[Path] = (),
+        folders: Sequence[Path] | None = None,
         imports_plugins: bool = True,
     ) -> "Scenario":
         """Return the scenario of a TOML file, with the values of some keys replaced.
 
         ``overrides`` maps keys such as ``"devices.count"`` to values, as ``--set`` does. Plug-ins
-        are found in the working directory, beside the file, and in ``folders``. Without
+        are found beside the file, or else in ``folders`` if they are given, in the working
+        directory, and in installed packages. Without
         ``imports_plugins`` the code that the scenario names is not imported, and the tables of
         plug-ins are not checked; such a scenario cannot be run if ``plugins()`` names any.
 
@@ -130,7 +131,8 @@ class Scenario(ScenarioTable):
             ScenarioError: any fault of the file or the overrides, in one line.
         """
         source = file.read(Path(path))
-        source.plugin_folders = (*folders, *source.plugin_folders)
+        if folders is not None:
+            source.plugin_folders = (*folders, Path.cwd())
         source.imports_plugins = imports_plugins
         return cls._from_file(source, overrides or {})
 

@@ -104,12 +104,16 @@ def resume(
     observers: Sequence[RunObserver] = (),
     on_checkpoint: OnCheckpoint | None = None,
     log: Log | None = None,
+    scenario: Scenario | None = None,
 ) -> RunResult:
     """Continue a run from its checkpoint and return its tables.
 
     The tables become those of a run that was never interrupted; a finished run stays as it is.
     Without a checkpoint the run begins again. ``log`` is called with a line on that, and on changed
-    software. A run that began with a policy object needs an equal ``policy`` here.
+    software. A run that began with a policy object needs an equal ``policy`` here. The code that
+    the scenario in the run directory names is imported; for a directory of another person, give
+    the ``scenario`` that you trust, or look at ``RunDirectory(folder).scenario(
+    imports_plugins=False).plugins()`` first.
 
     Raises:
         ScenarioError: there is no run directory, or the model or data can no longer be had.
@@ -119,7 +123,7 @@ def resume(
     """
     directory = RunDirectory(folder)
     job = _Job(on_round, stop, observers, on_checkpoint=on_checkpoint, log=log)
-    scenario = directory.scenario()
+    scenario = scenario or directory.scenario()
     with directory.held():
         provenance = directory.provenance(scenario)
         facts = provenance.facts
@@ -136,7 +140,9 @@ def resume(
         saved = directory.saved(scenario, initial_state(scenario))
         if saved is None:
             job.log(f"{directory.path}: has no checkpoint; the run begins again")
-        with job.building(f"interrupted before a round; {_how_to_continue(directory.path)}"):
+        with job.building(
+            f"interrupted before a round; {_how_to_continue(directory.path, scenario)}"
+        ):
             simulation = Simulation(
                 scenario, learning=facts["learning"], numerics=facts.get("torch_numerics")
             )
@@ -271,13 +277,13 @@ class _Job:
 
     def _require_end(self, simulation: Simulation, folder: Path) -> None:
         if not simulation.ended:
-            raise Interrupted(
-                f"interrupted after round {simulation.state.round}; {_how_to_continue(folder)}"
-            )
+            line = _how_to_continue(folder, simulation.scenario)
+            raise Interrupted(f"interrupted after round {simulation.state.round}; {line}")
 
 
-def _how_to_continue(folder: Path) -> str:
-    return f"continue with: airtune resume {shlex.quote(str(folder))}"
+def _how_to_continue(folder: Path, scenario: Scenario) -> str:
+    option = " --plugins" if scenario.plugins() else ""
+    return f"continue with: airtune resume {shlex.quote(str(folder))}{option}"
 
 
 def _require_policy(folder: Path, former: str | None, policy: Policy | None) -> None:

@@ -165,7 +165,7 @@ class Comparison:
                     self._note_changes(scenario, folder)
                 case _:
                     self._note_changes(scenario, folder)
-                    resume(folder)
+                    resume(folder, scenario=scenario)
         return [folder for _, folder, _ in planned]
 
     def _planned(self, policy: str, seed: int, scale: float) -> tuple[Scenario, Path, str]:

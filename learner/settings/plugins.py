@@ -9,6 +9,8 @@ from typing import Final, TypeAlias, TypeVar
 
 from pydantic import Discriminator
 
+from learner.errors import one_line
+
 Load: TypeAlias = Callable[[str], ModuleType]
 """Import of a module by its dotted name; a simulation also looks beside the scenario file."""
 PLUG_IN: Final = "plug-in"
@@ -66,7 +68,7 @@ def load_class(
         if isinstance(member, type) and issubclass(member, base):
             return member
     except (Exception, SystemExit) as error:  # a plug-in may raise anything
-        text = " ".join(f"{error}".split()) or type(error).__name__
+        text = one_line(error) or type(error).__name__
         raise ValueError(f"'{kind}' cannot be imported: {text}") from error
     public = f"{'.'.join(base.__module__.split('.')[:2])}.{base.__name__}"
     raise ValueError(f"'{kind}' is not a subclass of {public}")

@@ -25,7 +25,7 @@ def run_commands(name: str) -> list[Command]:
     """Return the commands that read a run directory, and ``resume``."""
     return [
         ("resume", name),
-        ("resume", name, "--no-plugins"),
+        ("resume", name),
         ("ls", "."),
         ("ls", ".", "--json"),
         ("report", name, "finished"),

@@ -57,7 +57,7 @@ def _start_or_resume(
 ) -> None:
     refuse_link(folder)
     if (folder / SCENARIO).exists():
-        resume(folder, stop=stop, on_checkpoint=on_checkpoint)
+        resume(folder, stop=stop, on_checkpoint=on_checkpoint, scenario=task.scenario)
         return
     if is_locked(folder):
         raise LockedError(f"{folder}: another process is starting this run")
