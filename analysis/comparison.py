@@ -63,8 +63,13 @@ def compare(
     rows = [
         {**dict(zip(within, values, strict=True)), **row}
         for values, members in combinations_of(runs, within).items()
-        for row in _rows(members, by, baseline=baseline, metrics=metrics)
+        for row in paired_rows(members, by, baseline=baseline, metrics=metrics)
     ]
+    return pd.DataFrame(judged_rows(rows))
+
+
+def judged_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of ``paired_rows``, judged as one family: with p, limits and verdict."""
     judgements = judge_family(
         {str(place): [row["differences"]] for place, row in enumerate(rows)}
     ).values()
@@ -76,7 +81,7 @@ def compare(
             "simultaneous_high": judgement.high,
             "verdict": _VERDICTS[judgement.verdict],
         }
-    return pd.DataFrame(rows)
+    return rows
 
 
 def combinations_of(runs: Runs, keys: Sequence[str]) -> dict[tuple[Any, ...], Runs]:
@@ -108,10 +113,14 @@ def heavy_tail(runs: Sequence[Run]) -> tuple[bool, str | None]:
     return index <= 1, f"heavy tail: Hill's index is {index:.2f}, {1 if index <= 1 else 2} or less"
 
 
-def _rows(
-    runs: Runs, by: str, *, baseline: Any, metrics: Sequence[str]
+def paired_rows(
+    runs: Runs, by: str, *, baseline: Any = None, metrics: Sequence[str] = METRICS
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the runs of one combination, with their paired differences."""
+    """Yield the rows of ``compare`` without their judgement, with their paired differences.
+
+    Raises:
+        TraceError: as ``compare``.
+    """
     groups = {name: _by_seed(name, members) for name, members in runs.groups(by).items()}
     if len(groups) < 2:
         raise TraceError(f"nothing to compare: every run has {by} = {next(iter(groups))!r}")

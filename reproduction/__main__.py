@@ -72,9 +72,9 @@ def _write(plan: stages.StagePlan, names: list[str], scale: stages.Scale, *, doc
                             stage, plan.stages[stage], scale, runs=RUNS
                         )
                 figures.draw(figure, variants, folder)
-    written = {path.stem: tables.read(path) for path in sorted(folder.glob("*.csv"))}
-    page = Page(written, verdicts.read()).render(TEMPLATE.read_text(encoding="utf-8"))
-    (docs / "reproduction.md").write_text(page, encoding="utf-8")
+    page = Page(tables.read_all(folder), verdicts.read(), plan)
+    text = page.render(TEMPLATE.read_text(encoding="utf-8"))
+    (docs / "reproduction.md").write_text(text, encoding="utf-8")
 
 
 def _arguments(plan: stages.StagePlan) -> argparse.Namespace:

@@ -30,7 +30,7 @@ class Drawing:
 
 
 def _time_in_decades(figure: "Figure") -> None:
-    """Put simulated time on a logarithmic axis: All-in takes over a hundred times as long."""
+    """Put simulated time on a logarithmic axis: All-in takes 60 to 234 times as long."""
     for axes in figure.axes:
         if axes.get_xlabel().startswith("simulated time"):
             axes.set_xscale("log")

@@ -1,26 +1,26 @@
 """Page ``docs/reproduction.md``: prose of ``page.md``, numbers of the tables."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, final
 
-import numpy as np
 import pandas as pd
 
 from analysis.groups import policy_name as label
-from analysis.intervals import mean_interval
 from reproduction import verdicts
+from reproduction.cells import cell, coverages, difference, estimate, judged, runs_label
 from reproduction.figures import FIGURES
-from reproduction.stages import POLICY
+from reproduction.laws import delay_law
+from reproduction.stages import POLICY, StagePlan
 from reproduction.tables import groups
-from reproduction.verdicts import Claim, ContrastResult
+from reproduction.verdicts import Claim, ClaimResult, Contrast
 
 TEMPLATE: Final = Path(__file__).parent / "page.md"
 _DIRECTIVE: Final = re.compile(r"^\{\{(\w+) ?([^}]*)\}\}$", re.MULTILINE)
-_SIGNS: Final = {"held": "✓", "not held": "✗", "undecided": "?"}
 _ORDER: Final = ("all_in", "algorithm1", "greedy", "aaba")
 """The paper's order of the policies, the best first."""
 
@@ -32,6 +32,7 @@ class Page:
 
     tables: Mapping[str, pd.DataFrame]
     claims: Mapping[str, Claim]
+    plan: StagePlan
 
     def render(self, template: str) -> str:
         """Return the template with each ``{{directive arguments}}`` replaced."""
@@ -39,31 +40,34 @@ class Page:
             "claims": self.judged,
             "table": self.table,
             "ranking": self.ranking,
+            "order": self.order,
             "figure": self.figure,
             "cost": self.cost,
         }
         return _DIRECTIVE.sub(lambda match: directives[match[1]](*match[2].split()), template)
 
-    def judged(self, *names: str) -> str:
-        """Return the named claims with their verdicts; a name may end in a star."""
-        chosen = [name for name in self.claims if any(_fits(name, pattern) for pattern in names)]
-        lines = [
-            "| claim | source | differences that must be positive (95 % interval, seeds) "
-            "| verdict |",
-            "|---|---|---|---|",
-        ]
-        for name in chosen:
-            claim = self.claims[name]
-            results = self.results(name)
-            differences = "; ".join(_difference(entry) for entry in results) or "not run"
-            run = any(entry.interval.seeds for entry in results)
-            verdict = verdicts.combine([entry.verdict for entry in results]) if run else "not run"
-            lines.append(f"| {claim.says} | {claim.source} | {differences} | **{verdict}** |")
-        return "\n".join(lines)
+    @cached_property
+    def results(self) -> dict[str, ClaimResult]:
+        """Results of all claims, each judged within its family."""
+        return verdicts.judge(self.claims, self.numbers)
 
-    def results(self, name: str) -> list[ContrastResult]:
-        """Return the results of a claim's contrasts."""
-        return verdicts.decide(self.claims[name], self.numbers)
+    def judged(self, *names: str) -> str:
+        """Return the claims of some families, or of all but those of dropped runs."""
+        lines = [
+            "| family | claim | source | differences that must be positive (95 % interval; "
+            "seeds; coverage) | p | smallest difference, simultaneous | verdict |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for result in self.results.values():
+            claim = result.claim
+            if (claim.earlier is None) is ("earlier" in names):
+                continue
+            differences = "; ".join(map(difference, result.contrasts))
+            lines.append(
+                f"| {claim.family} | {claim.says} | {claim.source} | {differences} "
+                f"| {judged(result)} |"
+            )
+        return "\n".join(lines)
 
     def numbers(self, runs: str, measure: str) -> Mapping[int, float]:
         """Return a measure of each seed of the named runs; none if they were not run."""
@@ -75,50 +79,105 @@ class Page:
         return dict(zip(known.index.astype(int), known.astype(float), strict=True))
 
     def table(self, stage: str, *names: str) -> str:
-        """Return the means over seeds of columns of a table, with their 95 % intervals."""
+        """Return the estimates over seeds of columns of a table, with their 95 % intervals."""
         if stage not in self.tables:
             return "*Not run.*"
         lines = [f"| runs | seeds | {' | '.join(names)} |", "|---|---|" + "---|" * len(names)]
+        columns = []
         for name, rows in groups(self.tables[stage]).items():
-            cells = [_cell(rows[column]) if column in rows else "" for column in names]
-            lines.append(f"| {_label(name)} | {len(rows)} | {' | '.join(cells)} |")
-        return "\n".join(lines)
+            law = delay_law(self.plan, stage, name.split("/")[0], rows)
+            intervals = [estimate(column, rows, law) for column in names]
+            columns.append(intervals)
+            lines.append(
+                f"| {runs_label(name)} | {len(rows)} | {' | '.join(map(cell, intervals))} |"
+            )
+        reached = " | ".join(coverages(column) for column in zip(*columns, strict=True))
+        return "\n".join([*lines, f"| *coverage* | | {reached} |"])
 
     def ranking(self, measure: str, *stages: str) -> str:
-        """Return a measure of all policies per variant, and the differences of neighbours."""
+        """Return a measure of all policies per variant, and the verdicts on their order.
+
+        All claims of the table are one family: per variant the paper's order, and that the optimum
+        of P1 has more than Algorithm 1.
+        """
+        claims = {
+            f"{stage}/{variant}/{claim.says}": claim
+            for stage, variant in self._places(stages)
+            for claim in self._order_claims(stage, variant, measure)
+        }
+        results = verdicts.judge(claims, self.numbers)
+        lines = [
+            f"| variant | seeds | {measure}, largest first | claim "
+            "| differences (95 % interval; seeds; coverage) | p "
+            "| smallest difference, simultaneous | verdict |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        for name, result in results.items():
+            stage, variant, _ = name.split("/", 2)
+            differences = "; ".join(map(difference, result.contrasts))
+            lines.append(
+                f"| {self._ranked(stage, variant, measure)} | {result.claim.says} | {differences} "
+                f"| {judged(result)} |"
+            )
+        return "\n".join(lines)
+
+    def order(self, measure: str, *stages: str) -> str:
+        """Return a measure of all policies per variant, and its differences without a verdict."""
         lines = [
             f"| variant | seeds | {measure}, largest first "
-            "| difference of neighbours (95 % interval) |",
+            "| differences (95 % interval; seeds; coverage) |",
             "|---|---|---|---|",
         ]
-        for stage in stages:
-            if stage not in self.tables:
-                continue
-            variants = dict.fromkeys(self.tables[stage]["variant"])
-            lines += [self._ranked(stage, variant, measure) for variant in variants]
+        for stage, variant in self._places(stages):
+            results = [
+                result
+                for claim in self._order_claims(stage, variant, measure)
+                for result in verdicts.decide(claim, self.numbers)
+            ]
+            differences = "; ".join(map(difference, results))
+            lines.append(f"| {self._ranked(stage, variant, measure)} | {differences} |")
         return "\n".join(lines)
+
+    def _places(self, stages: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the variants of stages that have a table."""
+        return [
+            (stage, str(variant))
+            for stage in stages
+            if stage in self.tables
+            for variant in dict.fromkeys(self.tables[stage]["variant"])
+        ]
 
     def _ranked(self, stage: str, variant: str, measure: str) -> str:
         rows = self.tables[stage]
         rows = rows[rows["variant"] == variant]
         means = rows.groupby(POLICY)[measure].mean().sort_values(ascending=False)
         order = " > ".join(f"{label(policy)} {mean:.4g}" for policy, mean in means.items())
-        paper = [policy for policy in _ORDER if policy in means.index]
-        pairs = list(pairwise(paper))
-        if {"exact", "algorithm1"} <= set(means.index):
-            pairs.append(("exact", "algorithm1"))
-        differences = "; ".join(
-            self._against(f"{stage}/{variant}", pair, measure) for pair in pairs
-        )
-        return f"| {stage}: {variant} | {rows['seed'].nunique()} | {order} | {differences} |"
+        return f"{stage}: {variant} | {rows['seed'].nunique()} | {order}"
 
-    def _against(self, runs: str, pair: tuple[str, str], measure: str) -> str:
-        more, less = pair
-        contrast = verdicts.Contrast(
-            measure=measure, plus=[f"{runs}/{more}"], minus=[f"{runs}/{less}"]
-        )
-        claim = Claim(says="", source="ours", contrasts=[contrast])
-        return _difference(verdicts.decide(claim, self.numbers)[0])
+    def _order_claims(self, stage: str, variant: str, measure: str) -> list[Claim]:
+        rows = self.tables[stage]
+        policies = set(rows.loc[rows["variant"] == variant, POLICY])
+        orders = [
+            [policy for policy in _ORDER if policy in policies],
+            [policy for policy in ("exact", "algorithm1") if policy in policies],
+        ]
+        return [
+            Claim(
+                says=" > ".join(map(label, order)),
+                source="ours",
+                family="ranking",
+                contrasts=[
+                    Contrast(
+                        measure=measure,
+                        plus=[f"{stage}/{variant}/{more}"],
+                        minus=[f"{stage}/{variant}/{less}"],
+                    )
+                    for more, less in pairwise(order)
+                ],
+            )
+            for order in orders
+            if len(order) > 1
+        ]
 
     def figure(self, name: str, *words: str) -> str:
         """Return a figure with the command that draws it from all its stages."""
@@ -137,40 +196,3 @@ class Page:
         ]
         total = sum(map(len, self.tables.values()))
         return "\n".join([*lines, f"| together | {total} | {sum(hours.values()):.2f} |"])
-
-
-def _fits(name: str, pattern: str) -> bool:
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
-
-
-def _label(name: str) -> str:
-    return ", ".join(label(part) for part in name.split("/") if part != "all" and ":" not in part)
-
-
-def _cell(values: pd.Series) -> str:
-    mean = mean_interval(values.to_numpy(float))
-    if not mean.seeds:
-        return ""
-    if np.isnan(mean.low) or mean.low == mean.high:
-        return f"{mean.estimate:.4g}"
-    return f"{mean.estimate:.4g} ({mean.low:.4g} to {mean.high:.4g})"
-
-
-def _difference(result: ContrastResult) -> str:
-    both = (result.contrast.plus, result.contrast.minus)
-    apart = len({name.split("/")[1] for names in both for name in names}) > 1
-    plus, minus = (_short(names, apart=apart) for names in both)
-    name = f"{plus} − {minus}" if minus else plus
-    if not result.interval.seeds:
-        return f"{name}: not run"
-    interval = result.interval
-    numbers = (
-        f"{interval.estimate:.3g} ({interval.low:.3g} to {interval.high:.3g}; {interval.seeds})"
-    )
-    return f"{name}: {numbers} {_SIGNS[result.verdict]}"
-
-
-def _short(names: list[str], *, apart: bool) -> str:
-    """Return the names of runs, with their variants if the runs of one difference differ in it."""
-    parts = [_label("/".join(name.split("/")[1 if apart else 2 :])) for name in names]
-    return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})" if parts else ""

@@ -8,7 +8,17 @@ import pandas as pd
 
 from analysis import Run, load_many
 from analysis.runs import Runs, scenario_value
-from reproduction.measures import COSTS, LEARNED, REAL, WALL, WHOLE, accuracy_at, measures, spent
+from reproduction.measures import (
+    COSTS,
+    COUNTED,
+    LEARNED,
+    REAL,
+    WALL,
+    WHOLE,
+    accuracy_at,
+    measures,
+    spent,
+)
 from reproduction.stages import POLICY, Scale, Stage
 
 REFERENCE: Final = "algorithm1"
@@ -64,7 +74,7 @@ def table(stage: Stage, members: dict[str, Runs]) -> pd.DataFrame:
         for variant, runs in members.items()
         for run, numbers in zip(runs, _numbers(runs, keys), strict=True)
     ]
-    names = ["variant", *keys, "seed", *WHOLE, *REAL, *WALL, *LEARNED, "accuracy_in_time"]
+    names = ["variant", *keys, "seed", *WHOLE, *REAL, *COUNTED, *WALL, *LEARNED, "accuracy_in_time"]
     names += [f"accuracy_equal_{cost}" for cost in COSTS]
     frame = pd.DataFrame(rows)
     frame = frame[[name for name in names if name in frame]]
@@ -89,6 +99,12 @@ def write(frame: pd.DataFrame, path: Path) -> None:
 def read(path: Path) -> pd.DataFrame:
     """Return a table that ``write`` wrote."""
     return pd.read_csv(path)
+
+
+def read_all(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of a folder by their stages, and those of dropped runs in ``earlier``."""
+    paths = [*sorted(folder.glob("*.csv")), *sorted((folder / "earlier").glob("*.csv"))]
+    return {path.stem: read(path) for path in paths}
 
 
 def groups(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -1,19 +1,26 @@
-"""Verdict rule of a claim, fixed before the runs."""
+"""Verdict rule of the claims: families under Holm's correction, with simultaneous intervals."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, final
 
+import numpy as np
 import pandas as pd
+from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
-from analysis.intervals import Interval, paired_interval
+from analysis.intervals import (
+    DELAY_SUMS,
+    Differences,
+    Interval,
+    Judgement,
+    judge_family,
+    metric_difference,
+)
 
 FILE: Final = Path(__file__).parent / "claims.toml"
-MINIMUM_PAIRS: Final = 3
-"""A claim with fewer paired seeds stays undecided."""
 Verdict: TypeAlias = Literal["held", "not held", "undecided"]
 Numbers: TypeAlias = Callable[[str, str], Mapping[int, float]]
 """Returns a measure of each seed of runs, named ``stage/variant/policy``."""
@@ -43,6 +50,10 @@ class Claim(BaseModel):
     """The claim in words."""
     source: Literal["paper", "ours"]
     """The author of the claim: the paper, or airtune (``ours``)."""
+    family: str
+    """Family of claims that are corrected for their number together: a section of the page."""
+    earlier: Verdict | None = None
+    """Verdict of an earlier version of the page, without a correction, on runs dropped since."""
     contrasts: list[Contrast]
     """Contrasts that must be positive."""
 
@@ -50,11 +61,28 @@ class Claim(BaseModel):
 @final
 @dataclass(frozen=True)
 class ContrastResult:
-    """Result of a contrast: mean over paired seeds with its 95 % interval, and verdict."""
+    """Result of a contrast: estimate over paired seeds with its single 95 % interval."""
 
     contrast: Contrast
+    values: ndarray
+    """Difference of each paired seed."""
     interval: Interval
-    verdict: Verdict
+
+    @property
+    def differences(self) -> Differences:
+        """Differences as a family of claims judges them."""
+        return Differences(self.values, by_median=self.interval.kind == "median")
+
+
+@final
+@dataclass(frozen=True)
+class ClaimResult:
+    """Result of a claim: its contrasts, and its judgement within its family."""
+
+    claim: Claim
+    contrasts: list[ContrastResult]
+    judgement: Judgement | None
+    """None if no contrast was run."""
 
 
 def read(path: Path = FILE) -> dict[str, Claim]:
@@ -63,30 +91,26 @@ def read(path: Path = FILE) -> dict[str, Claim]:
     return {name: Claim.model_validate(table) for name, table in tables.items()}
 
 
-def judge(mean: Interval) -> Verdict:
-    """Return the verdict on one contrast.
+def judge(claims: Mapping[str, Claim], numbers: Numbers) -> dict[str, ClaimResult]:
+    """Return the result of each claim, judged within its family (``analysis.intervals.family``).
 
-    The contrast is held if its 95 % interval (Student's t over paired seeds) lies above 0, not held
-    if it lies below 0, and undecided if it contains 0 or fewer than 3 seeds are paired. An interval
-    of zero width belongs to a number that is equal for all seeds; its sign decides.
+    A claim is held if all its contrasts are positive, at a family-wise error of 5 %; not held if
+    one is negative; otherwise undecided, as with fewer seeds than a test needs. A claim of which
+    nothing was run is none of its family.
     """
-    if mean.seeds < MINIMUM_PAIRS:
-        return "undecided"
-    if mean.low > 0:
-        return "held"
-    return "not held" if mean.high < 0 else "undecided"
-
-
-def combine(verdicts: list[Verdict]) -> Verdict:
-    """Return the verdict on a claim from those on its contrasts.
-
-    The claim is held if all contrasts are held, not held if one is not held, otherwise undecided.
-    """
-    if not verdicts:
-        return "undecided"
-    if "not held" in verdicts:
-        return "not held"
-    return "held" if set(verdicts) == {"held"} else "undecided"
+    contrasts = {name: decide(claim, numbers) for name, claim in claims.items()}
+    families: dict[str, dict[str, Sequence[Differences]]] = {}
+    for name, results in contrasts.items():
+        if any(entry.interval.seeds for entry in results):
+            members = families.setdefault(claims[name].family, {})
+            members[name] = [entry.differences for entry in results]
+    judgements: dict[str, Judgement] = {}
+    for members in families.values():
+        judgements |= judge_family(members)
+    return {
+        name: ClaimResult(claims[name], results, judgements.get(name))
+        for name, results in contrasts.items()
+    }
 
 
 def decide(claim: Claim, numbers: Numbers) -> list[ContrastResult]:
@@ -100,7 +124,9 @@ def _result(contrast: Contrast, numbers: Numbers) -> ContrastResult:
     paired = pd.concat(
         [pd.Series(entry, dtype=float) for entry in [*plus, *minus]], axis=1, join="inner"
     )
-    paired = paired.dropna()
     signs = [1.0] * len(plus) + [-1.0] * len(minus)
-    mean = paired_interval((paired.to_numpy() * signs).sum(axis=1))
-    return ContrastResult(contrast, mean, judge(mean))
+    values = (paired.dropna().to_numpy() * signs).sum(axis=1)
+    # A sum of delays has no variance under some laws: the sign test needs none.
+    heavy_tail = contrast.measure in DELAY_SUMS
+    interval = metric_difference(contrast.measure, values, heavy_tail=heavy_tail)
+    return ContrastResult(contrast, np.asarray(values, float), interval)

@@ -53,16 +53,16 @@ def budget(runs: Runs, options: Options) -> "Figure":
     Figure 5 of the paper. Loss and accuracy are left out if no run learned. The final loss is the
     mean of the last 5 % of the rounds. Bars are 95 % intervals over seeds.
     """
-    numbers = {"devices scheduled (mean)": scheduled_mean}
+    numbers = {"devices scheduled (mean)": (scheduled_mean, "scheduled_mean")}
     if any(run.learned for run in runs):
         numbers = {
-            "final training loss (nat)": final_loss,
-            "final test accuracy (%)": final_accuracy,
+            "final training loss (nat)": (final_loss, "train_loss"),
+            "final test accuracy (%)": (final_accuracy, "accuracy_last"),
             **numbers,
         }
     figure, rows = panels(options, 1, len(numbers))
-    for axes, (label, number) in zip(rows[0], numbers.items(), strict=True):
-        seeds = against_budget(axes, runs, number, options=options)
+    for axes, (label, (number, metric)) in zip(rows[0], numbers.items(), strict=True):
+        seeds = against_budget(axes, runs, number, metric=metric, options=options)
         axes.set_ylabel(label)
     legend_of_points(figure, seeds, options)
     return figure

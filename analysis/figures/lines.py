@@ -14,6 +14,7 @@ from analysis.groups import (
     curve,
     window_of,
 )
+from analysis.intervals import band_coverage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,4 +97,6 @@ def _legend(figure: "Figure", seeds: set[int], band: str, options: Options) -> N
         legend(figure, options)
         return
     count = " to ".join(str(entry) for entry in sorted({min(seeds), max(seeds)}))
-    legend(figure, options, f"{count} seeds, {band}")
+    coverage = band_coverage(seeds) if band != _BAND_NAMES["range"] else None
+    reached = f" (coverage {coverage:.1%})".replace("%", " %") if coverage else ""
+    legend(figure, options, f"{count} seeds, {band}{reached}")

@@ -8,7 +8,7 @@ import numpy as np
 from analysis.figures.lines import scale_of
 from analysis.figures.style import Options, line_style, marker, shown
 from analysis.groups import Group, groups
-from analysis.intervals import Interval, mean_interval
+from analysis.intervals import Interval, metric_interval
 from analysis.run import Run
 from analysis.runs import Runs, delay_budget_s, scenario_value
 
@@ -60,12 +60,19 @@ def budget_axis(axes: "Axes", runs: Runs) -> None:
     axes.minorticks_off()
 
 
-def against_budget(axes: "Axes", runs: Runs, number: Number, *, options: Options) -> set[int]:
-    """Draw a number of every group against the delay budget; return the numbers of seeds."""
+def against_budget(
+    axes: "Axes", runs: Runs, number: Number, *, metric: str, options: Options
+) -> set[int]:
+    """Draw a number of every group against the delay budget; return the numbers of seeds.
+
+    ``metric`` names the metric whose kind of interval the number has.
+    """
     seeds = set()
     for group in groups(runs, BUDGETS, options.order):
         members = by_budget(group, runs)
-        values = [mean_interval([number(run) for run in members[budget]]) for budget in members]
+        values = [
+            metric_interval(metric, [number(run) for run in members[budget]]) for budget in members
+        ]
         bars(axes, group, options, x=list(members), y=values)
         seeds |= {len(entry) for entry in members.values()}
     budget_axis(axes, runs)

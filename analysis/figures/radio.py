@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.comparison import idle_share
 from analysis.figures.lines import WIDE, legend_of_groups, legend_of_points, panel, scale_of
 from analysis.figures.points import (
     BUDGETS,
@@ -15,7 +16,7 @@ from analysis.figures.points import (
 )
 from analysis.figures.style import Options, legend, line_style, panels, shown
 from analysis.groups import Group, groups
-from analysis.intervals import log_interval, mean_interval
+from analysis.intervals import Interval, mean_interval, metric_interval
 from analysis.metrics import summary
 from analysis.run import Run
 from analysis.runs import Runs
@@ -81,7 +82,7 @@ def devices_delay(runs: Runs, options: Options) -> "Figure":
     """Draw the mean number of scheduled devices against the realised delay.
 
     Runs that differ only in the delay budget form one line. The delay is the mean over the rounds,
-    and the geometric mean of that over the seeds. If the delay of a run has no finite mean, the
+    and the median of that over the seeds. If the delay of a run has no finite mean, the
     medians over the rounds stand in for all means.
     """
     figure, rows = panels(options, 1, 1)
@@ -93,7 +94,7 @@ def devices_delay(runs: Runs, options: Options) -> "Figure":
     estimates = []
     for group in groups(runs, BUDGETS, options.order):
         members = by_budget(group, runs).values()
-        delays = [log_interval([summary(run)[key] for run in entry]) for entry in members]
+        delays = [_delay(key, entry) for entry in members]
         devices = [mean_interval([scheduled_mean(run) for run in entry]) for entry in members]
         bars(axes, group, options, x=delays, y=devices)
         seeds |= {len(entry) for entry in members}
@@ -104,6 +105,17 @@ def devices_delay(runs: Runs, options: Options) -> "Figure":
     axes.set(xlabel=f"delay of a round, {name} (s)", ylabel="devices scheduled (mean)")
     legend_of_points(figure, seeds, options)
     return figure
+
+
+def _delay(key: str, runs: list[Run]) -> Interval:
+    """Return the delay over the seeds with the interval of its kind."""
+    summaries = [summary(run) for run in runs]
+    return metric_interval(
+        key,
+        [entry[key] for entry in summaries],
+        rounds=min(entry["rounds"] for entry in summaries),
+        idle_share=idle_share(summaries),
+    )
 
 
 def _pair(runs: Runs, options: Options, left: str, right: str) -> "Figure":

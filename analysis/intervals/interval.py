@@ -5,7 +5,7 @@ only at numbers of seeds at which it covers at least 93 % in the coverage study;
 median stands in, with the interval of the sign test, and below six seeds there is no interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, final
 
@@ -126,6 +126,17 @@ def mean_band(curves: ndarray) -> ConfidenceBand:
     if coverage is None:
         low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     return ConfidenceBand(mean, low, high, seeds=len(curves), coverage=coverage)
+
+
+def band_coverage(seeds: Iterable[int]) -> float | None:
+    """Return the minimum coverage of the intervals of means and medians at numbers of seeds.
+
+    It is None if there is no interval at any of them.
+    """
+    counts = list(seeds)
+    means = [reached("mean", count) for count in counts]
+    medians = [limits.sign_test_place(count)[1] or None for count in counts]
+    return min((entry for entry in [*means, *medians] if entry is not None), default=None)
 
 
 def reached(kind: str, seeds: int) -> float | None:

@@ -1,13 +1,19 @@
-"""Differences of a report: paired comparisons within each value of the other keys."""
+"""Differences of a report: paired comparisons within each value of the other keys.
 
-from typing import Any
+All rows of a report are one family: Holm's correction counts every combination of values.
+"""
 
-from analysis.comparison import compare
+from typing import Any, Final
+
+from analysis.comparison import combinations_of, judged_rows, paired_rows
 from analysis.errors import TraceError
 from analysis.groups import display, policy_name, without_rounding
 from analysis.report.downsampling import number
 from analysis.report.runs_table import SUMMARY, key_value
-from analysis.runs import Runs, scenario_value
+from analysis.runs import Runs
+
+_PLACE: Final = "values of the other keys"
+_LIMITS: Final = ("low", "high", "simultaneous_low", "simultaneous_high")
 
 
 def differences(runs: Runs) -> dict[str, Any]:
@@ -24,36 +30,32 @@ def differences(runs: Runs) -> dict[str, Any]:
     if len(policies) < 2 and not others:
         return nothing
     by = "policy" if len(policies) > 1 else others.pop(0)
-    rows, notes = [], []
-    for values, members in _combinations(runs, others).items():
+    paired: list[dict[str, Any]] = []
+    notes = []
+    for values, members in combinations_of(runs, others).items():
         try:
-            table = compare(members, by)
+            found = list(paired_rows(members, by))
         except TraceError as error:
             where = _where(others, values)
             notes.append(f"No paired comparison{where}: {_without_paths(str(error), runs)}.")
             continue
-        rows += [
-            [*map(key_value, values), _name(row[by], by), *_numbers(row)]
-            for row in table.to_dict("records")
-        ]
+        paired += [{_PLACE: values, **row} for row in found]
+    rows = [
+        [*map(key_value, row[_PLACE]), _name(row[by], by), *_numbers(row)]
+        for row in judged_rows(paired)
+    ]
     first = _name(next(iter(runs.groups(by))), by)
     if rows:
         notes.insert(
             0,
             f"Differences from {first}, paired over seeds, with 95 % intervals where the number of "
-            "pairs allows one. Policies that differ in their mean delay are not compared at equal "
+            "pairs allows one, and the coverage that such an interval reached in a study. The "
+            f"p-value (Holm), the verdict and the simultaneous interval count all {len(rows)} rows "
+            "as one family. Policies that differ in their mean delay are not compared at equal "
             "cost.",
         )
     keys = [*(display(key.rsplit(".", 1)[-1]) for key in others), display(by.rsplit(".", 1)[-1])]
     return {"keys": keys, "rows": rows, "notes": notes}
-
-
-def _combinations(runs: Runs, keys: list[str]) -> dict[tuple[Any, ...], Runs]:
-    """Return the runs of each combination of values of some keys."""
-    members: dict[tuple[Any, ...], list[Any]] = {}
-    for run in runs:
-        members.setdefault(tuple(scenario_value(run, key) for key in keys), []).append(run)
-    return {values: Runs(group) for values, group in members.items()}
 
 
 def _numbers(row: dict[Any, Any]) -> list[str | float | None]:
@@ -65,9 +67,11 @@ def _numbers(row: dict[Any, Any]) -> list[str | float | None]:
     scale = max(abs(row["baseline"]), abs(row["value"]), 0.0)
     cleaned = [
         number(factor * float(without_rounding(row[key], scale)))
-        for key in ("baseline", "value", "difference", "low", "high")
+        for key in ("baseline", "value", "difference", *_LIMITS)
     ]
-    return [label, *cleaned, int(row["pairs"])]
+    *estimates, low, high = cleaned
+    coverage, p = (number(round(float(row[key]), 4)) for key in ("coverage", "p"))
+    return [label, *estimates, int(row["pairs"]), coverage, p, row["verdict"], low, high]
 
 
 def _where(keys: list[str], values: tuple[Any, ...]) -> str:

@@ -5,6 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from analysis.groups import QUANTITIES, Axis, Curve, Group, curve, window_of
+from analysis.intervals import band_coverage
 from analysis.report.downsampling import evenly_spaced, numbers
 from analysis.runs import Runs
 
@@ -38,6 +39,7 @@ def group_curves(members: list[Group], runs: Runs) -> dict[str, Any]:
             {
                 "name": group.name,
                 "runs": [places[id(run)] for run in group.runs],
+                "coverage": band_coverage([len(group.runs)]),
                 "curves": {name: _curves(group, name, window, points=points) for name in SHOWN},
             }
             for group in members

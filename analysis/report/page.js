@@ -7,7 +7,10 @@ const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 const DASHES = ["solid", "dash", "dot", "dashdot"];
 const LEG_COLORS = ["#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00", "#8C6BB1", "#999999"];
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
-const COMPARED = ["metric", "baseline", "value", "difference", "low", "high", "pairs"];
+const COMPARED = [
+  "metric", "baseline", "value", "difference", "low", "high", "pairs", "coverage", "p (Holm)", "verdict",
+  "simultaneous low", "simultaneous high",
+];
 let chosen = data.runs[0];
 let visible = new Set(data.runs.keys());
 let sorted = { column: -1, down: false };
@@ -198,7 +201,7 @@ function showGroup(plot, quantity, zero) {
 
 function showLegend() {
   const entries = data.groups.groups.map((group, place) => {
-    const entry = element("li", group.name + (group.runs.length > 1 ? ` (${group.runs.length} seeds)` : ""));
+    const entry = element("li", group.name + (group.runs.length > 1 ? ` (${group.runs.length} seeds${group.coverage ? `, coverage ${(100 * group.coverage).toFixed(1)} %` : ""})` : ""));
     const { color: shade, dash } = groupLook(place);
     entry.style.setProperty("--shade", shade);
     entry.dataset.dash = dash;

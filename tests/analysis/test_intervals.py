@@ -1,5 +1,7 @@
 """Confidence intervals over seeds, against numbers computed by hand and laws with known values."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,11 @@ from analysis.intervals import (
     paired_interval,
     quantile_interval,
 )
+from analysis.intervals.interval import MINIMUM_COVERAGE
 from analysis.intervals.limits import sign_test_place
+from analysis.intervals.study import REACHED
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_mean_has_students_interval() -> None:
@@ -91,3 +97,17 @@ def test_an_interval_that_covers_too_little_is_not_given(monkeypatch: pytest.Mon
     assert known == {2: None, 3: None, 4: None, 5: 0.93, 7: 0.93, 10: 0.95, 40: 0.95}
     assert np.isnan(mean_interval(np.arange(3.0)).low)
     assert np.isnan(mean_band(np.ones((4, 2))).high).all()
+
+
+def test_the_page_of_statistics_has_the_coverages_of_the_study() -> None:
+    page = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    lines = page[page.index("| seeds |") :].split("\n\n")[0].splitlines()
+    header, _, *rows = [line.strip("| ").split(" | ") for line in lines]
+
+    assert set(header[1:]) == set(REACHED)
+    for row in rows:
+        for kind, text in zip(header[1:], row[1:], strict=True):
+            reached = REACHED[kind][int(row[0])]
+            shown = f"{100 * reached:.1f} %" if reached >= MINIMUM_COVERAGE else "–"
+            assert text == shown, (kind, row[0])
+    assert [int(row[0]) for row in rows] == list(REACHED["mean"])

@@ -1,8 +1,10 @@
 """Report of a sweep in a browser: the table of runs, the groups, and what they hide."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 from support.browser import Watched
@@ -21,21 +23,27 @@ def scenario(policy: str, seed: int, count: int) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> analysis.Runs:
-    """Two policies with 3 and 5 devices and three seeds: four groups of three runs."""
-    for policy, more in (("exact", 0.0), ("greedy", 1.0)):
+def written(folder: Path, more: Callable[[int], float]) -> analysis.Runs:
+    """Write two policies with 3 and 5 devices and three seeds; ``more`` is what GS adds."""
+    for policy in ("exact", "greedy"):
         for count in (3, 5):
             for seed in (1, 2, 3):
+                energy_j = count + seed + (more(seed) if policy == "greedy" else 0.0)
                 four_rounds(
-                    tmp_path / "runs" / f"{policy}-{count}-{seed}",
+                    folder / f"{policy}-{count}-{seed}",
                     scenario(policy, seed, count),
                     air_time_s=[1.0, 4.0, 6.0, 6.0],
-                    energy_j=[count + seed + more, 2.0, 3.0, 4.0],
+                    energy_j=[energy_j, 2.0, 3.0, 4.0],
                     virtual_queue_s=[0.0, 1.0, 1.0, 1e-13],
                     arrived=[1, 2 if seed < 3 else 1, 1, 0],
                 )
-    return analysis.load_many(tmp_path / "runs")
+    return analysis.load_many(folder)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> analysis.Runs:
+    """Four groups of three runs; GS takes 1 J more in each."""
+    return written(tmp_path / "runs", lambda seed: 1.0)
 
 
 @pytest.fixture
@@ -81,7 +89,7 @@ def test_the_filter_hides_runs_and_their_groups(browser: Browser, report: Path) 
     assert column(opened, "policy") == ["greedy"] * 3
     assert lines(opened, "group-energy") == ["GS, count = 5"]
     assert opened.page.locator("#legend li:visible").all_inner_texts() == [
-        "GS, count = 5 (3 seeds)"
+        "GS, count = 5 (3 seeds, coverage 94.0 %)"
     ]
     opened.page.fill("#filter", "no such run")
     assert opened.page.locator("#count").inner_text() == "0 of 12 runs"
@@ -197,3 +205,21 @@ def test_numbers_below_a_billionth_of_their_scale_are_0(runs: analysis.Runs) -> 
     assert curve["center"] == [0, 1, 1, 0]
     place = [entry["label"] for entry in shown["table"]["columns"]].index("Q(T) / (T budget)")
     assert {row[place] for row in shown["table"]["rows"]} == {0}
+
+
+def test_all_rows_of_a_comparison_are_one_family(tmp_path: Path) -> None:
+    runs = written(tmp_path, float)
+
+    columns = list(zip(*report_data(runs)["comparison"]["rows"], strict=True))
+
+    # Differences of 1, 2 and 3 J: t(2) = 2 sqrt(3), one-sided p = 0.03709; two sides, all rows.
+    table = analysis.compare(runs, within=["devices.count"])
+    alone = analysis.compare(analysis.Runs(run for run in runs if run.device_count == 3))
+    energy = [place for place, name in enumerate(columns[2]) if name == "energy (J)"]
+    assert [columns[10][place] for place in energy] == [1.0, 1.0]
+    assert alone.set_index("metric").p["energy_j"] == pytest.approx(
+        len(alone) * 2 * 0.03709, rel=1e-3
+    )
+    assert list(columns[10]) == pytest.approx(list(table.p), abs=1e-4)
+    assert list(columns[11]) == list(table.verdict)
+    assert list(columns[9]) == [None if np.isnan(entry) else entry for entry in table.coverage]

@@ -49,13 +49,19 @@ def test_a_stage_becomes_a_table_and_a_page_with_verdicts(runs: Path, tmp_path: 
     assert list(kept.seed) == [1, 2, 3] * 2
     assert (kept[kept["scheduler.kind"] == "all_in"].scheduled_total == 100).all()
     contrast = Contrast(measure="scheduled_mean", plus=["small/a/all_in"], minus=["small/a/aaba"])
-    claims = {"more": Claim(says="All-in schedules more", source="ours", contrasts=[contrast])}
-    page = Page({"small": kept}, claims).render(
-        "{{claims more}}\n\n{{table small scheduled_mean}}\n"
+    claims = {
+        "more": Claim(
+            says="All-in schedules more", source="ours", family="devices", contrasts=[contrast]
+        )
+    }
+    plan = StagePlan(settings={}, stages={"small": STAGE})
+    page = Page({"small": kept}, claims, plan).render(
+        "{{claims}}\n\n{{table small scheduled_mean delay_mean_s}}\n"
     )
-    assert "| All-in schedules more | ours | All-in − AABA: " in page
-    assert "; 3) ✓ | **held** |" in page
-    assert "| a, All-in | 3 | 20 |" in page
+    assert "| devices | All-in schedules more | ours | All-in − AABA: " in page
+    assert "; 3; 0.939) | " in page
+    assert " | **held** |" in page
+    assert "| a, All-in | 3 | 20 | no mean |" in page
 
 
 def test_a_stage_whose_runs_are_missing_names_the_command(runs: Path) -> None:
