@@ -65,11 +65,13 @@ def scenario_page() -> str:
         "Every key named `path` is relative to the file that contains it.\n",
         '`extends = "base.toml"` extends another file: tables merge key by key, and a table whose '
         "`kind` changes is replaced.\n",
-        "**A scenario may name code.** A `kind` such as `my_policies:Mine` is a Python class; `run`, `validate`, `sweep` and `compare` import it,
-from the scenario's folder, the working directory or an installed package. Look at another person's scenario first: `airtune validate FILE --no-plugins`
-lists such names and imports nothing. `resume` and `record` import code that a run directory names with `--plugins` only ([security](../SECURITY.md)).
-
-The source of a key is the `paper` (with the section or equation), a `cited` work, or "
+        "**A scenario may name code.** A `kind` such as `my_policies:Mine` is a Python class; "
+        "`run`, `validate`, `sweep` and `compare` import it from the scenario's folder, the "
+        "working directory or an installed package. Look at another person's scenario first: "
+        "`airtune validate FILE --no-plugins` lists such names and imports nothing. `resume` and "
+        "`record` import the code that a run directory names with `--plugins` only "
+        "([security](../SECURITY.md)).\n",
+        "The source of a key is the `paper` (with the section or equation), a `cited` work, or "
         "`airtune`.\n",
     ]
     schema = json_schema()

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,11 +103,12 @@ class ForkServer:
         cpu_s: int | None = None,
         forks: bool = False,
         stdin: str = YES,
+        signal_when: str = "",
     ) -> CommandEnd:
         """Run a command and return its end.
 
-        After ``stop_s`` it is asked to stop, after ``timeout_s`` or ``cpu_s`` of processor time it
-        is killed. With ``forks`` the
+        After ``stop_s``, or when a file ``signal_when`` exists, it is asked to stop; after
+        ``timeout_s`` or ``cpu_s`` of processor time it is killed. With ``forks`` the
         workers of a sweep are forked, too, which saves their imports.
         """
         assert self._process.stdin is not None
@@ -121,6 +123,7 @@ class ForkServer:
             "cpu_s": cpu_s,
             "memory": self._memory,
             "stdin": stdin,
+            "signal_when": signal_when,
         }
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -146,6 +149,8 @@ def _answer(job: dict[str, Any]) -> dict[str, Any]:
         process = os.fork()
         if not process:
             _become(job, streams)
+        if job["signal_when"]:
+            _signal(process, Path(job["cwd"]), job["signal_when"])
         status, usage, stopped = _ended(process, job["timeout_s"], job["stop_s"])
         texts = {name: path.read_text(errors="replace") for name, path in streams.items()}
     return {
@@ -181,6 +186,16 @@ def _ended(
         os.killpg(process, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(status) if in_time else None
     return code, usage, stopped
+
+
+def _signal(process: int, folder: Path, pattern: str) -> None:
+    """Send SIGTERM to a child when it has written a file, or after a minute."""
+    deadline_s = time.monotonic() + 60.0
+    while time.monotonic() < deadline_s and not any(folder.glob(pattern)):
+        if os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
+        time.sleep(0.02)
+    os.kill(process, signal.SIGTERM)
 
 
 def _become(job: dict[str, Any], streams: dict[str, Path]) -> None:

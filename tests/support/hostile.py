@@ -9,7 +9,9 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ import tomli_w
 
 from coupling import Scenario, run
 from coupling.scenario.errors import Interrupted
-from support.fork_server import CommandEnd, ForkServer
-from support.small_runs import NETWORK, stop_after
+from support.fork_server import YES, CommandEnd, ForkServer
+from support.page_references import references
+from support.small_runs import AIRTUNE, NETWORK, ROOT, learner_table, stop_after
 
 MAXIMUM_LINE = 2000
 MAXIMUM_BYTES = 3 * 2**30
@@ -59,6 +62,11 @@ class Scene:
         return self.folder / "finished"
 
     @property
+    def learned(self) -> Path:
+        """A finished run of 3 rounds with learning, where the template has it."""
+        return self.folder / "learned"
+
+    @property
     def scenario(self) -> Path:
         """Scenario file of both runs."""
         return self.folder / "small.toml"
@@ -93,12 +101,14 @@ class Case:
     command: tuple[str, ...]
     """Arguments of airtune, run in ``scene.folder``; ``{folder}`` stands for its path."""
     status: int
-    """Exit status: 0, 1 or 2."""
+    """Exit status: 0, 1 or 2, and 130 of a command that a signal ends."""
     says: str = ""
     """Part of the line on stderr; with status 0, of either stream."""
     environment: Mapping[str, str] = field(default_factory=dict)
     hides: str = ""
     """Text that no stream may show, such as a password."""
+    signal_when: str = ""
+    """Pattern of a file; when it exists, the command gets SIGTERM."""
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.name}"
@@ -120,6 +130,14 @@ def make_template(folder: Path) -> None:
     (canary / "victim.txt").write_text("nothing may change this\n")
     (canary / "rounds" / "part-000000.parquet").write_bytes(b"PAR1 not yours PAR1")
     (canary / "rounds" / "part-000007.parquet").write_bytes(b"PAR1 not yours PAR1")
+
+
+def add_learning(folder: Path) -> None:
+    """Add a model, data and a finished run of 3 rounds with learning to the template."""
+    place = folder / "place"
+    table = learner_table(place)
+    (place / "learner.toml").write_text(tomli_w.dumps({**NETWORK, "rounds": 3, "learner": table}))
+    run(Scenario.load(place / "learner.toml"), place / "learned")
 
 
 def contents(folder: Path, without: str = "") -> dict[str, tuple[str, bytes]]:
@@ -147,25 +165,58 @@ def check(case: Case, template: Path, root: Path, server: ForkServer) -> None:
     before = contents(root, without="place")
     marker = root / "marker"
 
-    outcome = server.airtune(
-        *(word.format(folder=scene.folder) for word in case.command),
-        cwd=scene.folder,
-        environment={_MARKER: str(marker), "HOME": str(root), "COLUMNS": "400"}
-        | dict(case.environment),
-        timeout_s=60.0,
-    )
+    arguments = [word.format(folder=scene.folder) for word in case.command]
+    environment = {_MARKER: str(marker), "HOME": str(root), "COLUMNS": "400", **case.environment}
+    if "PYTHONOPTIMIZE" in environment:
+        outcome = _in_new_process(arguments, scene.folder, environment)
+    else:
+        outcome = server.airtune(
+            *arguments,
+            cwd=scene.folder,
+            environment=environment,
+            timeout_s=60.0,
+            forks=True,
+            signal_when=case.signal_when,
+        )
 
     problems = faults(outcome, allowed=(case.status,))
-    text = outcome.err if case.status else outcome.out + outcome.err
+    text = outcome.err if case.status in (1, 2) else outcome.out + outcome.err
     if case.hides and case.hides in outcome.out + outcome.err:
         problems.append("shows a secret")
     if case.says not in text:
         problems.append(f"does not say {case.says!r}")
     if marker.exists() or "FOREIGN CODE RAN" in outcome.out + outcome.err:
         problems.append("foreign code ran")
+    for page in scene.folder.glob("**/*.html"):
+        problems += [f"{page.name} has {found}" for found in references(page.read_text())]
     if contents(root, without="place") != before:
         problems.append("something outside of the working directory has changed")
     assert not problems, f"{case}: {problems}\nstdout: {outcome.out}\nstderr: {outcome.err}"
+
+
+def _in_new_process(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> CommandEnd:
+    """Run a command in a Python of its own, which reads the variables of Python."""
+    done = subprocess.run(
+        [sys.executable, "-B", *AIRTUNE, *arguments],
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        input=YES,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return CommandEnd(
+        done.returncode,
+        done.stdout,
+        done.stderr,
+        peak_bytes=0,
+        sockets=[],
+        outside=[],
+        stopped=False,
+    )
 
 
 def faults(outcome: CommandEnd, allowed: tuple[int, ...]) -> list[str]:

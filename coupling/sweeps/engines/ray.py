@@ -155,10 +155,10 @@ def _require_answer(address: str) -> None:
         return  # such as "auto"
     try:
         socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
-    except OSError as error:
-        raise ScenarioError(
-            f"--address {address}: no Ray cluster answers: {os_error_text(error)}"
-        ) from None
+    # A name of a host that cannot be encoded, or a port that does not exist.
+    except (OSError, ValueError, OverflowError) as error:
+        reason = os_error_text(error) if isinstance(error, OSError) else flat(error)
+        raise ScenarioError(f"--address {address}: no Ray cluster answers: {reason}") from None
 
 
 def _import() -> Any:
