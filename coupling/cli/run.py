@@ -94,7 +94,7 @@ def resume_command(
     tensorboard: TensorBoard = False,
     as_json: AsJson = False,
 ) -> None:
-    """Continue an interrupted run from its checkpoint; imports code that it names."""
+    """Continue an interrupted run from its checkpoint."""
     scenario = RunDirectory(folder).scenario(imports_plugins=False)
     if not plugins:
         scenario.require_loaded(str(folder))

@@ -216,6 +216,7 @@ def _in_new_process(
         sockets=[],
         outside=[],
         stopped=False,
+        cpu_s=0.0,
     )
 
 
