@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from airtune.notebook import NotebookProgress, in_notebook
 from analysis import Run, load, load_many
 from analysis.metrics import summary
 from analysis.policies import policy_table
@@ -15,7 +16,9 @@ from coupling import run as start_run
 from coupling.export.adapter_directory import export_adapter
 from coupling.export.hub import push as push_folder
 from coupling.export.hub import require_repository_name
+from coupling.run_directory.directory import RunDirectory
 from coupling.run_directory.schema import TABLES
+from coupling.scenario.ending import Ending
 from coupling.simulation.observers import RunObserver
 from coupling.simulation.result import RunResult
 from netsim.scheduling import Policy, RoundRecord
@@ -30,8 +33,11 @@ def run(
     on_round: Callable[[RoundRecord], None] | None = None,
     stop: Callable[[], bool] | None = None,
     observers: Sequence[RunObserver] = (),
+    progress: bool | None = None,
 ) -> Run:
     """Run a scenario, or a scenario file, and return its tables; see ``coupling.run``.
+
+    ``progress`` shows a bar in a notebook; by default, wherever the code runs in one.
 
     Raises:
         ScenarioError: the scenario is not valid, or ``out`` cannot be used; nothing was written.
@@ -45,7 +51,7 @@ def run(
         learning=learning,
         on_round=on_round,
         stop=stop,
-        observers=observers,
+        observers=[*observers, *_progress(loaded.ending, progress)],
     )
     return _tables(result)
 
@@ -56,14 +62,20 @@ def resume(
     policy: Policy | None = None,
     on_round: Callable[[RoundRecord], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    progress: bool | None = None,
 ) -> Run:
     """Continue a run from its checkpoint and return its tables; see ``coupling.resume``.
+
+    ``progress`` as in ``run``.
 
     Raises:
         ScenarioError: there is no run directory, or the model or data can no longer be had.
         RunError: the checkpoint is damaged or of another scenario, or the run failed.
     """
-    return _tables(resume_run(folder, policy=policy, on_round=on_round, stop=stop))
+    ending = RunDirectory(folder).scenario(imports_plugins=False).ending
+    observers = _progress(ending, progress)
+    result = resume_run(folder, policy=policy, on_round=on_round, stop=stop, observers=observers)
+    return _tables(result)
 
 
 def sweep(
@@ -147,6 +159,11 @@ def export(
     if push is not None:
         push_folder(folder, push)
     return folder
+
+
+def _progress(ending: Ending, wanted: bool | None) -> list[RunObserver]:
+    """Return the observer that shows the progress in a notebook, or none."""
+    return [NotebookProgress(ending)] if (in_notebook() if wanted is None else wanted) else []
 
 
 def _summary(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import tomli_w
 from numpy import ndarray
 
+from analysis.display import html_table, number
 from analysis.errors import TraceError
 from analysis.partitioned_table import Rounds
 from analysis.schema_versions import current_scenario
@@ -146,3 +147,29 @@ class Run:
     def device_count(self) -> int:
         """Number of devices K."""
         return int(self.scenario["devices"]["count"])
+
+    def outcome(self) -> dict[str, float | None]:
+        """Return rounds, simulated seconds, joules and last accuracy; None where there is none."""
+        rounds = self.arrays("rounds", "end_s", "energy_j")
+        accuracy = self.arrays("evaluations", "accuracy")["accuracy"]
+        count = len(rounds["end_s"])
+        return {
+            "rounds": count,
+            "simulated_s": float(rounds["end_s"][-1]) if count else None,
+            "energy_j": float(rounds["energy_j"].sum()) if count else None,
+            "accuracy": float(accuracy[-1]) if len(accuracy) else None,
+        }
+
+    def _repr_html_(self) -> str:
+        numbers = self.outcome()
+        facts = {
+            "state": self.provenance.get("state", "in memory"),
+            "policy": self.scenario["scheduler"]["kind"],
+            "seed": self.scenario["seed"],
+            "devices": f"{self.device_count:,}",
+            "rounds": f"{numbers['rounds']:,} of {self.scenario['rounds']:,}",
+            "simulated time": number(numbers["simulated_s"], "{:,.1f} s"),
+            "energy": number(numbers["energy_j"], "{:.4g} J"),
+            "test accuracy": number(numbers["accuracy"], "{:.1%}"),
+        }
+        return html_table([row for row in facts.items() if row[1]], caption=self.name)

@@ -6,6 +6,7 @@ from typing import Any, Final, final
 
 import pandas as pd
 
+from analysis.display import html_table, number
 from analysis.errors import TraceError
 from analysis.partitioned_table import Rounds
 from analysis.run import Run
@@ -14,6 +15,8 @@ from analysis.schema_versions import current_key
 
 SHORT: Final = {"policy": "scheduler.kind", "budget_s": "scheduler.delay_budget_s"}
 """Short names of scenario keys."""
+_SHOWN: Final = 50
+"""Maximum number of runs that a notebook shows."""
 
 
 @final
@@ -73,6 +76,24 @@ class Runs:
         for run in self._runs:
             groups.setdefault(scenario_value(run, by), []).append(run)
         return groups
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for run, keys in zip(self._runs[:_SHOWN], self.keys.itertuples(index=False), strict=False):
+            numbers = run.outcome()
+            rows.append(
+                [
+                    run.short_name,
+                    *keys,
+                    numbers["rounds"],
+                    number(numbers["simulated_s"], "{:,.1f} s"),
+                    number(numbers["accuracy"], "{:.1%}"),
+                ]
+            )
+        head = ["run", *map(str, self.keys.columns), "rounds", "simulated time", "test accuracy"]
+        count = len(self)
+        shown = f"{count} runs" + (f", of which {_SHOWN} are shown" if count > _SHOWN else "")
+        return html_table(rows, head, shown)
 
 
 def load_many(

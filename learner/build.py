@@ -40,7 +40,7 @@ def build_components(
         LearnerInputError: one cannot be loaded, or does not fit the others.
     """
     precision = Precision.from_settings(settings)
-    architecture, model = load_model(settings, precision)
+    architecture, model = load_model(settings, precision, load=load_module)
     adapters = attach(model, architecture, settings.lora, rng=rng)
     compiled = torch.compile(architecture.encode, dynamic=True) if settings.compile else None
     split = Split(

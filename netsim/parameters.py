@@ -52,9 +52,13 @@ Coordinate = Annotated[float, Field(ge=-1e8, le=1e8, strict=True)]
 """A coordinate in metres, within 100,000 km: beyond, light takes seconds and rounds take years."""
 Point = tuple[Coordinate, Coordinate]
 """x and y in metres."""
+Place = tuple[float, ...]
+"""x and y in metres, and the height in metres where a scenario has heights."""
 Points = Annotated[tuple[Point, ...], Field(min_length=1)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 """Minimum and maximum value; equal values mean no spread."""
+Heights = Annotated[tuple[NonNegative, NonNegative], AfterValidator(_ascending)]
+"""Minimum and maximum height."""
 Probability = Annotated[float, Field(gt=0, le=1, strict=True)]
 Shares = Annotated[tuple[Probability, Probability], AfterValidator(_ascending)]
 """Minimum and maximum share of a whole."""

@@ -1,7 +1,8 @@
 """Console output of a run: the progress bar, and the summary table at the end."""
 
+import os
 from types import TracebackType
-from typing import Any, Self, cast, final
+from typing import Any, Final, Self, cast, final
 
 from rich import progress
 from rich.console import Console
@@ -14,10 +15,21 @@ from coupling.scenario.errors import shown
 from coupling.simulation.observers import RunObserver
 from netsim.scheduling import RoundRecord
 
+MAXIMUM_WIDTH: Final = 1000
+"""Number of columns of a table that is written to a file or a pipe."""
+
 
 def plain_console(*, stderr: bool = False) -> Console:
     """Return a console that prints every text as it is: names may look like markup or emoji."""
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def table_console() -> Console:
+    """Return a console for tables: where stdout is no terminal, no cell is cut off."""
+    console = plain_console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = MAXIMUM_WIDTH
+    return console
 
 
 @final

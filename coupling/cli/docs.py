@@ -11,8 +11,8 @@ from rich.markdown import Markdown
 from coupling.cli.console import plain_console
 from coupling.scenario.errors import ScenarioError
 
-_FOR_DEVELOPERS: Final = ("faults", "files", "log")
-"""Pages that only matter with the source tree."""
+_FOR_DEVELOPERS: Final = ("api", "faults", "files", "log")
+"""Pages that only matter with the source tree, or on the site of the documentation."""
 
 
 def docs(

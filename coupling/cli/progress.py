@@ -24,6 +24,54 @@ _ROUNDING: Final = 1e-9
 
 
 @final
+class ProgressText:
+    """Text of the progress of a run: round, devices, simulated time, loss, accuracy, time left."""
+
+    def __init__(self, ending: Ending, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ending = ending
+        self._clock = clock
+        self._start_s = clock()
+        self._first: tuple[float, float] | None = None
+        self._accuracy: float | None = None
+        self.first_share = 0.0
+        """Share of the run that was done before the first round."""
+        self.share = 0.0
+        """Share of the run that is done, from 0 to 1."""
+
+    def on_start(self, tables: Tables) -> None:
+        """Take in the evaluation before the first round."""
+        for _, row in tables.get("evaluations", ()):
+            self._accuracy = cast(float, row["accuracy"])
+
+    def after(self, record: RoundRecord) -> str:
+        """Return the text after a round, and take in its evaluation; call it for every round."""
+        now_s = self._clock()
+        self.share = self._ending.progress(record.round, record.time_s)
+        if record.evaluation is not None:
+            self._accuracy = record.evaluation["accuracy"]
+            self.share = 1.0 if self._ending.is_accurate(self._accuracy) else self.share
+        parts = [
+            f"round {record.round}/{self._ending.rounds} ({self.share:.0%})",
+            f"devices {len(record.scheduled)}",
+            f"simulated {record.time_s:,.0f} s",
+        ]
+        if record.train_loss is not None:
+            parts.append(f"loss {record.train_loss:.3f}")
+        if self._accuracy is not None:
+            parts.append(f"accuracy {self._accuracy:.1%}")
+        parts.append(f"wall {now_s - self._start_s:,.0f} s")
+        if self._first is None:
+            # A resumed run is at the time of its first round already.
+            before_s = 0.0 if record.round == 1 else record.time_s
+            self.first_share = self._ending.progress(record.round - 1, before_s)
+            # The time until the first round has the model's loading in it.
+            self._first = self.share, now_s
+        elif (done := self.share - self._first[0]) > 0:
+            parts.append(f"left {(now_s - self._first[1]) / done * (1 - self.share):,.0f} s")
+        return ", ".join(parts)
+
+
+@final
 class ProgressLines(RunObserver):
     """Progress of a run as lines: every 30 seconds, every 5 % of the run, and at the end."""
 
@@ -34,14 +82,11 @@ class ProgressLines(RunObserver):
         every_round: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ending = ending
         self._every_round = every_round
         self._clock = clock
-        self._start_s = clock()
-        self._line_s = self._start_s
-        self._line_share = 0.0
-        self._first_share: float | None = None
-        self._accuracy: float | None = None
+        self._text = ProgressText(ending, clock)
+        self._line_s = clock()
+        self._line_share: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -56,20 +101,14 @@ class ProgressLines(RunObserver):
 
     @override
     def on_start(self, tables: Tables) -> None:
-        for _, row in tables.get("evaluations", ()):
-            self._accuracy = cast(float, row["accuracy"])
+        self._text.on_start(tables)
 
     @override
     def on_round(self, record: RoundRecord) -> None:
-        if self._first_share is None:
-            # A resumed run is at the time of its first round already.
-            before_s = 0.0 if record.round == 1 else record.time_s
-            self._first_share = self._ending.progress(record.round - 1, before_s)
-            self._line_share = self._first_share
-        share = self._ending.progress(record.round, record.time_s)
-        if record.evaluation is not None:
-            self._accuracy = record.evaluation["accuracy"]
-            share = 1.0 if self._ending.is_accurate(self._accuracy) else share
+        text = self._text.after(record)
+        if self._line_share is None:
+            self._line_share = self._text.first_share
+        share = self._text.share
         now_s = self._clock()
         if (
             self._every_round
@@ -77,26 +116,9 @@ class ProgressLines(RunObserver):
             or now_s - self._line_s >= INTERVAL_S
             or share - self._line_share >= STEP * (1 - _ROUNDING)
         ):
-            print(self._line(record, share, now_s), file=sys.stderr, flush=True)
+            print(text, file=sys.stderr, flush=True)
             self._line_s = now_s
             self._line_share = share
-
-    def _line(self, record: RoundRecord, share: float, now_s: float) -> str:
-        assert self._first_share is not None, "a line follows a round"
-        parts = [
-            f"round {record.round}/{self._ending.rounds} ({share:.0%})",
-            f"devices {len(record.scheduled)}",
-            f"simulated {record.time_s:,.0f} s",
-        ]
-        if record.train_loss is not None:
-            parts.append(f"loss {record.train_loss:.3f}")
-        if self._accuracy is not None:
-            parts.append(f"accuracy {self._accuracy:.1%}")
-        elapsed_s = now_s - self._start_s
-        parts.append(f"wall {elapsed_s:,.0f} s")
-        if (done := share - self._first_share) > 0:
-            parts.append(f"left {elapsed_s / done * (1 - share):,.0f} s")
-        return ", ".join(parts)
 
 
 def run_progress(

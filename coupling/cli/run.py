@@ -68,7 +68,7 @@ def run_command(
     )
     with ExitStack() as stack:
         observers = _observers(
-            stack, loaded, verbosity, [t(directory.path, loaded) for t in trackers]
+            stack, loaded, verbosity, [t(directory.path, loaded, _warn) for t in trackers]
         )
         stop = stack.enter_context(stop_requests())
         run(
@@ -101,7 +101,9 @@ def resume_command(
     trackers = _trackers(track, tensorboard=tensorboard)
     verbosity: Verbosity = context.obj
     with ExitStack() as stack:
-        observers = _observers(stack, scenario, verbosity, [t(folder, scenario) for t in trackers])
+        observers = _observers(
+            stack, scenario, verbosity, [t(folder, scenario, _warn) for t in trackers]
+        )
         stop = stack.enter_context(stop_requests())
         resume(folder, observers=observers, stop=stop, log=_log(verbosity))
     _summarise(folder, verbosity, as_json=as_json)
@@ -120,6 +122,10 @@ def _observers(
     progress = stack.enter_context(run_progress(scenario.ending, verbosity))
     opened = [stack.enter_context(tracker) for tracker in trackers]
     return [*([] if progress is None else [progress]), *opened]
+
+
+def _warn(line: str) -> None:
+    print_line(f"warning: {line}")
 
 
 def _log(verbosity: Verbosity) -> Callable[[str], None]:

@@ -10,7 +10,7 @@ import typer
 from rich import progress
 from rich.table import Column, Table
 
-from coupling.cli.console import plain_console
+from coupling.cli.console import plain_console, table_console
 from coupling.cli.options import print_line
 from coupling.files.urls import masked
 from coupling.run_directory import status
@@ -149,7 +149,7 @@ def list_runs(
             *(_text(row["keys"].get(key)) for key in keys),
             *_progress_cells(row),
         )
-    plain_console().print(table)
+    table_console().print(table)
 
 
 def record_world(
@@ -228,7 +228,7 @@ def _print_rows(rows: Sequence[dict[str, Any]], keys: Sequence[str], place: str)
         for row in rows:
             measured = (f"{row[name]:.4g}" if row.get(name) is not None else "" for name in numbers)
             table.add_row(*(_text(row[key]) for key in ("run", *keys, "seed", "state")), *measured)
-        plain_console().print(table)
+        table_console().print(table)
     print(place)
 
 

@@ -56,12 +56,18 @@ def file_schema(whole: Mapping[str, Any]) -> dict[str, Any]:
 def _described(table: JsonSchemaValue, of: type) -> JsonSchemaValue:
     """Return the schema of a class, with the docstrings of its keys as descriptions."""
     keys = table.get("properties", {})
-    docstrings: dict[str, str] = {}
-    for base in reversed(of.__mro__[:-1]):
-        docstrings |= _docstrings(base)
+    docstrings = key_docstrings(of)
     for name in keys.keys() & docstrings.keys():
         keys[name].setdefault("description", docstrings[name])
     return table
+
+
+def key_docstrings(of: type) -> dict[str, str]:
+    """Return the docstring of each key of a class, those of its base classes included."""
+    docstrings: dict[str, str] = {}
+    for base in reversed(of.__mro__[:-1]):
+        docstrings |= _docstrings(base)
+    return docstrings
 
 
 def _docstrings(of: type) -> dict[str, str]:

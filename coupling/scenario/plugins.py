@@ -25,7 +25,12 @@ _TABLES: Final[dict[KeyPath, tuple[type[Any], str | None]]] = {
     ("channel", "fading"): (Fading, "airtune.fading"),
 }
 """Tables that a plug-in may define: base class and entry-point group."""
-_GROUPS: Final = ("airtune.policies", "airtune.codecs", "airtune.partition")
+_GROUPS: Final = (
+    "airtune.policies",
+    "airtune.codecs",
+    "airtune.partition",
+    "airtune.architectures",
+)
 """Entry-point groups of the other plug-ins, whose options are checked when they are created."""
 _KEYS: Final = ("kind", "aggregation", "architecture")
 """Keys whose value may name a plug-in."""

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from typing_extensions import override
 
 from coupling.scenario import file, plugins
+from coupling.scenario.display import scenario_html
 from coupling.scenario.ending import Ending
 from coupling.scenario.errors import KeyPath, ScenarioError, explain
 from coupling.scenario.json_schema import DescribedJsonSchema
@@ -26,6 +27,7 @@ from coupling.scenario.tables import (
 from coupling.scenario.tables.protocols import AnyProtocol
 from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
+from netsim.channel.pathloss import Tr38901
 from netsim.parameters import Count, Positive, source
 
 DIGEST_VERSION: Final = "3"
@@ -97,6 +99,15 @@ class Scenario(ScenarioTable):
     def _accuracy_is_measured(self) -> Self:
         if self.until_accuracy is not None and self.learner is None:
             raise ValueError("until_accuracy needs a [learner], which is evaluated")
+        return self
+
+    @model_validator(mode="after")
+    def _heights_fit(self) -> Self:
+        if isinstance(self.channel.path_loss, Tr38901) and not self.flat:
+            raise ValueError(
+                "channel.path_loss.kind = 'tr38901' has its own server_height_m and "
+                "device_height_m; leave cell.height_m and devices.height_m out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -241,6 +252,11 @@ class Scenario(ScenarioTable):
         return ScenarioError(self._source.line(tuple(key.split(".")), f"{key}: {text}"))
 
     @property
+    def flat(self) -> bool:
+        """Whether server and devices are all at height 0, so that positions have two axes."""
+        return not self.cell.height_m and self.devices.height_m in (0.0, (0.0, 0.0))
+
+    @property
     def source(self) -> file.ScenarioFile:
         """The scenario as its file and the overrides give it, with the origin of every key."""
         return self._source
@@ -296,6 +312,9 @@ class Scenario(ScenarioTable):
     def tables(self) -> dict[str, Any]:
         """Return the resolved scenario, defaults included, as plain tables without nulls."""
         return cast(dict[str, Any], _without_null(self.model_dump(mode="json")))
+
+    def _repr_html_(self) -> str:
+        return scenario_html(self.name, self.tables())
 
     def digest(self) -> str:
         """Return the hash of all settings that the run depends on.

@@ -12,6 +12,7 @@ from tomlkit.items import Comment, Item, Table
 
 from coupling.scenario import file
 from coupling.scenario.errors import KeyPath
+from coupling.scenario.json_schema import key_docstrings
 
 _WIDTH: Final = 100
 _COLUMN: Final = 32
@@ -31,9 +32,10 @@ class Template:
 def meanings_of(model: BaseModel, above: KeyPath = ()) -> dict[KeyPath, str]:
     """Return the first sentence on each key of a validated scenario, tables included."""
     meanings = {}
-    for name, info in type(model).model_fields.items():
+    docstrings = key_docstrings(type(model))
+    for name in type(model).model_fields:
         path = (*above, name)
-        sentence = re.split(r"(?<=[.:;]) ", " ".join((info.description or "").split()))[0]
+        sentence = re.split(r"(?<=[.:;]) ", " ".join(docstrings.get(name, "").split()))[0]
         if sentence and name != "kind":
             meanings[path] = sentence.rstrip(".:;").replace("`", "'")
         value = getattr(model, name)

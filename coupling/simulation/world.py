@@ -11,8 +11,9 @@ from numpy import ndarray
 from coupling.scenario.scenario import Scenario
 from netsim.channel import radio_environment
 from netsim.channel.channel import BlockFadingChannel, Channel, CoherenceBlocks, ConstantChannel
-from netsim.channel.pathloss import distance
-from netsim.streams import Streams
+from netsim.channel.pathloss import distance, with_height
+from netsim.parameters import Place
+from netsim.streams import Streams, uniform
 
 _CHUNK: Final = 256
 
@@ -45,10 +46,11 @@ class ScenarioWorld:
     def __init__(self, scenario: Scenario) -> None:
         self.streams = Streams(scenario.seed)
         coherence = scenario.channel.coherence
-        self._world = _world(scenario, self.streams)
+        self._height_m = _heights(scenario, self.streams)
+        self._server_m = _server(scenario)
+        self._world = _world(scenario, self.streams, self._height_m)
         self._presence = scenario.devices.availability.process(scenario.devices.count, self.streams)
         self._count = scenario.devices.count
-        self._server_m = scenario.cell.position_m
         self._blocks = None if coherence == "round" else CoherenceBlocks(coherence)
         self._round_period_s = scenario.round_period_s
         self._rounds = scenario.rounds if scenario.ending.is_fixed else None
@@ -95,7 +97,7 @@ class ScenarioWorld:
         # First the start of the block, then of the round: positions in order of time cost least.
         gain = self._world.gain(block, begins_s)
         position_m = self._world.positions(world_s)
-        distance_m = distance(position_m, self._server_m)
+        distance_m = distance(with_height(position_m, self._height_m), self._server_m)
         return Snapshot(world_s, block, position_m, distance_m, gain, self._presence.at(world_s))
 
     def departure_s(
@@ -180,8 +182,25 @@ class ScenarioWorld:
         return time_s if self._round_period_s is None else (round_number - 1) * self._round_period_s
 
 
-def _world(scenario: Scenario, streams: Streams) -> radio_environment.RadioEnvironment:
-    devices, channel, server_m = scenario.devices, scenario.channel, scenario.cell.position_m
+def _heights(scenario: Scenario, streams: Streams) -> Float[ndarray, " K"] | None:
+    """Return the height of each device in metres; None in a world without heights."""
+    height_m = scenario.devices.height_m
+    if scenario.flat:
+        return None
+    low, high = height_m if isinstance(height_m, tuple) else (height_m, height_m)
+    return low + (high - low) * uniform(streams.words(scenario.devices.count, "heights"))
+
+
+def _server(scenario: Scenario) -> Place:
+    """Return the position of the server, with its height in a world with heights."""
+    cell = scenario.cell
+    return cell.position_m if scenario.flat else (*cell.position_m, cell.height_m)
+
+
+def _world(
+    scenario: Scenario, streams: Streams, height_m: Float[ndarray, " K"] | None
+) -> radio_environment.RadioEnvironment:
+    devices, channel = scenario.devices, scenario.channel
     if channel.gains is not None:
         motion = devices.mobility.motion(devices.placement, devices.count, streams)
         return radio_environment.RadioEnvironment(motion, channel.gains.gains(devices.count))
@@ -192,7 +211,8 @@ def _world(scenario: Scenario, streams: Streams) -> radio_environment.RadioEnvir
         devices.mobility,
         channel.path_loss,
         channel.fading,
-        server_m,
+        _server(scenario),
         devices.count,
         streams,
+        height_m=height_m,
     )

@@ -1,7 +1,9 @@
 """Tracker interface: an observer that writes the scalars of each round."""
 
+import sys
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -19,7 +21,8 @@ PROJECT = "airtune"
 class Tracker(RunObserver):
     """Tracker of one run: it opens with the first round, so that an error before leaves nothing.
 
-    Use it as a context manager, which closes it.
+    Use it as a context manager, which closes it. A tracker never ends the run: where its package
+    raises an error, ``warn`` is called with one line, and the run continues without the tracker.
     """
 
     package: ClassVar[str | None] = None
@@ -27,11 +30,15 @@ class Tracker(RunObserver):
     remedy: ClassVar[str] = ""
     """Command that installs the package."""
 
-    def __init__(self, folder: Path, scenario: Scenario) -> None:
+    def __init__(
+        self, folder: Path, scenario: Scenario, warn: Callable[[str], None] = print
+    ) -> None:
         self.folder = folder
         """Run directory."""
         self.scenario = scenario
+        self._warn = warn
         self._is_open = False
+        self._failed = False
 
     def __enter__(self) -> Self:
         return self
@@ -43,14 +50,30 @@ class Tracker(RunObserver):
         trace: TracebackType | None,
     ) -> None:
         if self._is_open:
-            self.close(failed=error is not None)
+            with self._guarded():
+                self.close(failed=error is not None)
 
     @override
     def on_round(self, record: RoundRecord) -> None:
-        if not self._is_open:
-            self.open(record.round)
-            self._is_open = True
-        self.write(record.round, scalars(record))
+        if self._failed:
+            return
+        with self._guarded():
+            if not self._is_open:
+                self.open(record.round)
+                self._is_open = True
+            self.write(record.round, scalars(record))
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Turn an error of the tracker's package into one warning, and its output to stderr."""
+        try:
+            with redirect_stdout(sys.stderr):
+                yield
+        except Exception as error:  # noqa: BLE001 (a foreign package may raise anything)
+            if not self._failed:
+                text = " ".join(f"{type(error).__name__}: {error}".split())
+                self._warn(f"{type(self).__name__}: stopped, the run continues: {text}")
+            self._failed = True
 
     @abstractmethod
     def open(self, first_round: int) -> None:

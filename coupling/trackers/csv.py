@@ -6,7 +6,7 @@ from typing import Final, final
 
 from typing_extensions import override
 
-from coupling.run_directory import atomic
+from coupling.files import atomic
 from coupling.run_directory.layout import SCALARS
 from coupling.trackers.base import Tracker
 

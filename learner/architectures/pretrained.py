@@ -6,6 +6,7 @@ A model is data: its own code is never executed (``trust_remote_code``), and no 
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from logging import ERROR
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from huggingface_hub.utils import logging as hub_logging
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 from transformers.utils import is_flash_attn_2_available, logging
 
-from learner.architectures import ARCHITECTURES, SplitArchitecture, TextArchitecture
+from learner.architectures import SplitArchitecture, TextArchitecture
 from learner.architectures.model_files import (
     KEY,
     read_config,
@@ -23,9 +24,11 @@ from learner.architectures.model_files import (
     require_weights,
 )
 from learner.architectures.packing import PLAIN
+from learner.architectures.registry import create
 from learner.errors import LearnerInputError, one_line
 from learner.precision import Precision
 from learner.settings import LearnerSettings
+from learner.settings.plugins import Load
 
 _UNUSED = ("position_ids", "token_type_ids", "mask_token")
 """Ends of weights that checkpoints may have beside those of the forward pass."""
@@ -46,8 +49,12 @@ def locate(model: str) -> str:
     return model
 
 
-def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitArchitecture, Any]:
+def load_model(
+    settings: LearnerSettings, precision: Precision, *, load: Load = import_module
+) -> tuple[SplitArchitecture, Any]:
     """Return the architecture and the pre-trained model, without dropout, all weights frozen.
+
+    ``load`` imports the module of an architecture of the user's own.
 
     Raises:
         LearnerInputError: the model cannot be loaded, its architecture is not known, it lacks a
@@ -57,8 +64,8 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
     model = settings.model
     pooler = settings.pooling == "pooler"
     source = locate(model)
-    config = _load_config(model, source)
-    architecture = _find_architecture(model, config, pooler=pooler)
+    architecture, config = _architecture(settings, source, load)
+    _require_fit(model, config, architecture, pooler=pooler)
     if isinstance(architecture, TextArchitecture):
         positions = architecture.max_positions(config)
         if settings.max_tokens > positions:
@@ -98,8 +105,8 @@ def load_model(settings: LearnerSettings, precision: Precision) -> tuple[SplitAr
         raise LearnerInputError("learner.device", problem) from error
 
 
-def _find_architecture(model: str, config: Any, *, pooler: bool) -> SplitArchitecture:
-    architecture = ARCHITECTURES[config.model_type]
+def _require_fit(model: str, config: Any, architecture: SplitArchitecture, *, pooler: bool) -> None:
+    """Make sure that a model is an encoder, with a pooler if that is asked for."""
     if getattr(config, "is_decoder", False):
         raise LearnerInputError(
             KEY, f"'{model}' is a decoder; an encoder, whose tokens see each other, is needed"
@@ -107,7 +114,6 @@ def _find_architecture(model: str, config: Any, *, pooler: bool) -> SplitArchite
     if pooler and not architecture.has_pooler:
         problem = f"models of the type {config.model_type} have no pooler; take 'mean' or 'cls'"
         raise LearnerInputError("learner.pooling", problem)
-    return architecture
 
 
 def _attention(architecture: SplitArchitecture, settings: LearnerSettings) -> str:
@@ -186,8 +192,11 @@ def _minilm() -> str:
     return str(package.get_model_path())
 
 
-def _load_config(model: str, source: str) -> Any:
-    """Return the configuration of a model whose type is known."""
+def _architecture(
+    settings: LearnerSettings, source: str, load: Load
+) -> tuple[SplitArchitecture, Any]:
+    """Return the architecture of a model, and the model's configuration."""
+    model = settings.model
     unreadable = f"the config.json of '{model}' cannot be read"
     try:
         with quiet():
@@ -200,16 +209,10 @@ def _load_config(model: str, source: str) -> Any:
             "returns; 'minilm' needs no download"
         )
         raise LearnerInputError(KEY, problem) from error
-    if document["model_type"] not in ARCHITECTURES:
-        problem = (
-            f"'{model}' is of the type {one_line(document['model_type'], 80)}, for which "
-            f"airtune has no architecture; known are: {', '.join(ARCHITECTURES)}; "
-            "'airtune docs adding-a-model' shows how to add one"
-        )
-        raise LearnerInputError(KEY, problem)
+    architecture = create(model, document["model_type"], settings.architecture, load=load)
     try:
         with quiet():
-            return AutoConfig.from_pretrained(source, trust_remote_code=False)
+            return architecture, AutoConfig.from_pretrained(source, trust_remote_code=False)
     # Keys of other types raise anything.
     except Exception as error:
         raise LearnerInputError(KEY, f"{unreadable}: {one_line(error)}") from error

@@ -109,6 +109,10 @@ class LearnerSettings(Settings):
     """The pre-trained encoder: `minilm` (installed with the quickstart), a Hugging Face hub id, or
     a local directory.
     """
+    architecture: Name | None = None
+    """Architecture of your own, `package.module:Class`; by default that of the model's type: built
+    in, or registered by an installed package.
+    """
     pooling: Literal["pooler", "cls", "mean", "cls_mean"]
     """Pooled output, the input of the heads: the model's own pooler, the first token, the mean over
     tokens (over the patches of an image), or first token and mean side by side.

@@ -9,10 +9,10 @@ from numpy import ndarray
 from typing_extensions import override
 
 from netsim.channel.fading import Correlated, DiffuseComponent, Fading, Independent
-from netsim.channel.pathloss import PathLoss, distance
+from netsim.channel.pathloss import PathLoss, distance, with_height
 from netsim.chunks import chunks
 from netsim.input_columns import Coverage
-from netsim.parameters import Point
+from netsim.parameters import Place
 from netsim.streams import Streams
 
 Devices = slice | Int[ndarray, " n"]
@@ -44,19 +44,22 @@ class ModelledGains(Gains):
     """Modelled gains: path loss times fading.
 
     The path loss of devices that rest at ``rest_m`` is computed once, and their whole gain if their
-    fading never changes: plane waves without moving scatterers.
+    fading never changes: plane waves without moving scatterers. With ``height_m``, the heights of
+    all devices, ``server_m`` has three axes.
     """
 
     def __init__(
         self,
         path_loss: PathLoss,
         fading: Fading,
-        server_m: Point,
+        server_m: Place,
         count: int,
         streams: Streams,
         *,
         rest_m: Float[ndarray, "K 2"] | None = None,
+        height_m: Float[ndarray, " K"] | None = None,
     ) -> None:
+        self._height_m = height_m
         self._path_loss = path_loss
         self._fading = fading
         self._server_m = server_m
@@ -67,7 +70,7 @@ class ModelledGains(Gains):
         self._unchanging: Float[ndarray, " K"] | None = None
         if rest_m is not None:
             self._at_rest = np.concatenate(
-                [self._path_gain(rest_m[chunk]) for chunk in chunks(count)]
+                [self._path_gain(chunk, rest_m[chunk]) for chunk in chunks(count)]
             )
         if rest_m is not None and self._waves and not self._waves.scatterer_speed_mps:
             now = np.zeros(1)
@@ -92,13 +95,22 @@ class ModelledGains(Gains):
         diffuse = self._diffuse(device, position_m, block, time_s=time_s)
         gain = self._fading.power_gain(diffuse)
         if self._at_rest is None:
-            gain *= self._path_gain(position_m)
+            gain *= self._path_gain(device, position_m)
         else:
             gain *= self._at_rest[device, None]
         return gain
 
-    def _path_gain(self, position_m: Float[ndarray, "*n 2"]) -> Float[ndarray, "*n"]:
-        return self._path_loss.gain(position_m, self._server_m, self._streams)
+    def _path_gain(
+        self, device: Devices, position_m: Float[ndarray, "*n 2"]
+    ) -> Float[ndarray, "*n"]:
+        place_m = self._placed(device, position_m)
+        return self._path_loss.gain(place_m, self._server_m, self._streams)
+
+    def _placed(
+        self, device: Devices, position_m: Float[ndarray, "*n 2"]
+    ) -> Float[ndarray, "*n axes"]:
+        """Return positions with the heights of their devices, where there are heights."""
+        return with_height(position_m, None if self._height_m is None else self._height_m[device])
 
     def _diffuse(
         self,
@@ -110,5 +122,7 @@ class ModelledGains(Gains):
     ) -> DiffuseComponent:
         if self._waves is None or self._field is None:
             return Independent(device, block, self._streams)
-        cycles = distance(position_m, self._server_m) / self._waves.wavelength_m
+        cycles = (
+            distance(self._placed(device, position_m), self._server_m) / self._waves.wavelength_m
+        )
         return Correlated(self._field, device, position_m, time_s=time_s, distance_cycles=cycles)

@@ -12,7 +12,7 @@ from netsim.channel.pathloss import PathLoss
 from netsim.chunks import chunks
 from netsim.input_columns import Coverage
 from netsim.mobility import Mobility, Stationary, Trajectories
-from netsim.parameters import Point
+from netsim.parameters import Place
 from netsim.placement import Placement
 from netsim.streams import Streams
 
@@ -37,9 +37,11 @@ class RadioEnvironment:
         mobility: Mobility,
         path_loss: PathLoss,
         fading: Fading,
-        server_m: Point,
+        server_m: Place,
         count: int,
         streams: Streams,
+        *,
+        height_m: Float[ndarray, " K"] | None = None,
     ) -> "RadioEnvironment":
         """Return the environment of ``count`` devices and one server, from models.
 
@@ -49,7 +51,13 @@ class RadioEnvironment:
         motion = mobility.motion(placement, count, streams)
         rest_m = motion.positions(0.0) if isinstance(motion, Stationary) else None
         gains = ModelledGains(
-            path_loss, fading, server_m, count=count, streams=streams, rest_m=rest_m
+            path_loss,
+            fading,
+            server_m,
+            count=count,
+            streams=streams,
+            rest_m=rest_m,
+            height_m=height_m,
         )
         return RadioEnvironment(motion, gains)
 

@@ -86,6 +86,17 @@ def test_every_block_about_intervals_runs(tree: Path, capsys: pytest.CaptureFixt
     assert "time on air (s)" in out
 
 
+def test_every_block_about_following_a_run_runs(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree / "runs").mkdir()
+
+    execute("following-a-run.md")
+
+    for name in ("tracked", "observed"):
+        assert len((tree / "runs" / name / "scalars.csv").read_text().splitlines()) == 21
+
+
 def test_every_block_of_the_quickstart_runs(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     execute("quickstart.md")
 
@@ -108,6 +119,10 @@ def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
 
     assert built.returncode == 0, built.stderr
     assert (tmp_path / "site" / "analysing-traces" / "index.html").is_file()
+    reference = (tmp_path / "site" / "api" / "index.html").read_text(encoding="utf-8")
+    for name in re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE):
+        assert f'id="{name}"' in reference, name
+    assert 'id="airtune.runs.run"' in reference
 
 
 def test_the_page_names_every_figure() -> None:
@@ -120,5 +135,7 @@ def test_the_page_names_every_figure() -> None:
 
 def test_the_readme_links_to_every_page() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     for page in sorted((ROOT / "docs").glob("*.md")):
         assert f"](docs/{page.name})" in readme, page.name
+        assert page.name in ("index.md", "files.md") or f"]({page.name})" in index, page.name

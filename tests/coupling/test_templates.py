@@ -1,5 +1,6 @@
 """Templates of scenarios: what ``airtune init`` writes is the scenario that it names."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,19 @@ def test_keys_of_parents_keep_their_comments_and_numbers(tmp_path: Path) -> None
     (noise,) = [line for line in lines if line.startswith("noise_psd_w_per_hz")]
     assert noise.split("#")[0].strip() in base
     assert any(line.startswith("seed = ") and "#" in line for line in lines)
+
+
+def test_every_key_of_a_template_has_a_comment(tmp_path: Path) -> None:
+    lines = init(tmp_path, "quickstart").read_text().splitlines()
+
+    keys = [place for place, line in enumerate(lines) if re.match(r"\w+ = ", line)]
+    bare = [
+        lines[place]
+        for place in keys
+        if "#" not in lines[place] and not lines[place - 1].startswith("#")
+    ]
+    assert len(keys) > 20
+    assert [line for line in bare if not line.startswith("kind = ")] == []
 
 
 def test_a_file_that_is_there_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SerializeAsAny
 
-from netsim.channel.pathloss.base import PathLoss, distance
+from netsim.channel.pathloss.base import PathLoss, distance, with_height
 from netsim.channel.pathloss.free_space import FreeSpace
 from netsim.channel.pathloss.log_distance import LogDistance
 from netsim.channel.pathloss.power_law import PowerLaw
@@ -24,4 +24,5 @@ __all__ = [
     "Shadowing",
     "Tr38901",
     "distance",
+    "with_height",
 ]

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
 from netsim.channel.phase import SPEED_OF_LIGHT_MPS
-from netsim.parameters import CONFIG, Point, Positive, source
+from netsim.parameters import CONFIG, Place, Positive, source
 from netsim.streams import Streams
 
 
@@ -29,7 +29,7 @@ class FreeSpace(PathLoss):
 
     @override
     def gain(
-        self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
+        self, position_m: Float[ndarray, "*n axes"], server_m: Place, streams: Streams
     ) -> Float[ndarray, "*n"]:
         near_m = SPEED_OF_LIGHT_MPS / self.carrier_hz / (4 * np.pi)
         far: Float[ndarray, "*n"] = np.maximum(distance(position_m, server_m) / near_m, 1.0)

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
 from netsim.channel.pathloss.shadowing import Shadowing
-from netsim.parameters import CONFIG, Decibel, Point, Positive, source
+from netsim.parameters import CONFIG, Decibel, Place, Positive, source
 from netsim.streams import Streams
 
 
@@ -34,11 +34,11 @@ class LogDistance(PathLoss):
 
     @override
     def gain(
-        self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
+        self, position_m: Float[ndarray, "*n axes"], server_m: Place, streams: Streams
     ) -> Float[ndarray, "*n"]:
         far = np.maximum(distance(position_m, server_m) / self.reference_m, 1.0)
         gain_db = -self.reference_loss_db - 10 * self.exponent * np.log10(far)
         if self.shadowing is not None:
-            gain_db = gain_db + self.shadowing.decibel(position_m, streams)
+            gain_db = gain_db + self.shadowing.decibel(position_m[..., :2], streams)
         gain: Float[ndarray, "*n"] = 10.0 ** (gain_db / 10)
         return gain

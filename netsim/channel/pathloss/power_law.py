@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.channel.pathloss.base import PathLoss, distance
-from netsim.parameters import CONFIG, Point, Positive, source
+from netsim.parameters import CONFIG, Place, Positive, source
 from netsim.streams import Streams
 
 
@@ -29,7 +29,7 @@ class PowerLaw(PathLoss):
 
     @override
     def gain(
-        self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
+        self, position_m: Float[ndarray, "*n axes"], server_m: Place, streams: Streams
     ) -> Float[ndarray, "*n"]:
         far: Float[ndarray, "*n"] = np.maximum(
             distance(position_m, server_m) / self.reference_m, 1.0

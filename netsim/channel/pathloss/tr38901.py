@@ -19,7 +19,7 @@ from netsim.channel.pathloss.tr38901_sionna import (
     ScenarioName,
     large_scale_parameters,
 )
-from netsim.parameters import CONFIG, Point, Positive, Switch, source
+from netsim.parameters import CONFIG, Place, Positive, Switch, source
 from netsim.streams import Streams
 
 
@@ -145,7 +145,7 @@ class Tr38901(PathLoss):
 
     @override
     def gain(
-        self, position_m: Float[ndarray, "*n 2"], server_m: Point, streams: Streams
+        self, position_m: Float[ndarray, "*n axes"], server_m: Place, streams: Streams
     ) -> Float[ndarray, "*n"]:
         place_m = position_m.reshape(-1, 2)
         distance_m = np.maximum(distance(place_m, server_m), _RANGES[self.scenario].nearest_m)
@@ -167,7 +167,7 @@ class Tr38901(PathLoss):
         return gain.reshape(position_m.shape[:-1])
 
     def is_los(
-        self, position_m: Float[ndarray, "n 2"], server_m: Point, streams: Streams
+        self, position_m: Float[ndarray, "n 2"], server_m: Place, streams: Streams
     ) -> Bool[ndarray, " n"]:
         """Return whether each position has a line of sight, if it is drawn."""
         limits = _RANGES[self.scenario]
