@@ -1,9 +1,12 @@
 """Odd inputs: a file or value of another person, and its right value or its one line of error."""
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from coupling import RunError, ScenarioError
 from coupling.scenario.errors import Interrupted
@@ -86,3 +89,20 @@ def samples(take: Take, files: Mapping[str, str | bytes | Callable[[], bytes]], 
         return take(train, test)
 
     return read
+
+
+def parquet(**columns: Sequence[Any]) -> Callable[[], bytes]:
+    """Return the function that makes a Parquet file of columns."""
+
+    def made() -> bytes:
+        buffer = io.BytesIO()
+        pd.DataFrame(columns).to_parquet(buffer)
+        return buffer.getvalue()
+
+    return made
+
+
+def rows(head: str, *values: str) -> str:
+    """Return a table of five devices, one row each."""
+    lines = [f"{device},{value}" for device, value in enumerate(values)]
+    return "\n".join([head, *lines]) + "\n"

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 from support.odd_inputs import ERRORS, LONGEST_LINE, OddInput, Refused
+from support.odd_pictures import PICTURES_AND_FOLDERS
 from support.odd_runs import RUNS
 from support.odd_samples import SAMPLES
-from support.odd_worlds import WORLDS
+from support.odd_scenarios import SCENARIOS
+from support.odd_worlds import TABLES
 
-CASES = [*SAMPLES, *WORLDS, *RUNS]
+CASES = [*SAMPLES, *PICTURES_AND_FOLDERS, *TABLES, *SCENARIOS, *RUNS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}: {case.name}")
