@@ -3,6 +3,7 @@
 A command's module is imported when the command is called, so that the help appears at once.
 """
 
+import errno
 import gc
 import sys
 import traceback
@@ -182,7 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _report(error: Exception) -> int | None:
     """Print the line of an error that a user can cause, and return the exit status."""
     from coupling.cli.options import report_full_output
-    from coupling.scenario.errors import Interrupted, RunError, ScenarioError
+    from coupling.scenario.errors import Interrupted, RunError, ScenarioError, os_error_text
 
     line = str(error)
     match error:
@@ -198,6 +199,8 @@ def _report(error: Exception) -> int | None:
             status = FAILED
         case Interrupted():
             status = INTERRUPTED
+        case OSError() if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            line, status = f"{error.filename}: {os_error_text(error)}", WRONG_INPUT
         case OSError():
             return FAILED if report_full_output(error) else None
         case _:

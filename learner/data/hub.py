@@ -144,7 +144,8 @@ def _load(hub_set: HubSet, split: str) -> tuple[pd.DataFrame, bool]:
             # Words stay words: "NA" is not missing, and 007 is not 7. A cache that was filled by
             # others has the columns as they were guessed, and their files may be out of reach.
             try:
-                loaded = load(keep_default_na=False, dtype=str)
+                words = {name: datasets.Value("string") for name in loaded.features}
+                loaded = load(keep_default_na=False, features=datasets.Features(words))
             except Exception:  # noqa: BLE001  # whatever the files of a cache make it raise
                 guessed = True
         # Images stay encoded: a decoded set would not fit into memory.

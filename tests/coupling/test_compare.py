@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from support.command_line import Airtune, set_arguments
+from support.command_line import Airtune, listing, set_arguments
 
 from coupling import Scenario, ScenarioError
 from coupling.sweeps.compare import compare, parse_seeds
@@ -79,6 +79,39 @@ def test_runs_are_kept_in_the_out_folder_and_a_rerun_uses_them(
 
     assert names == ["aaba-1-x1", "aaba-2-x1", "greedy-1-x1", "greedy-2-x1"]
     assert rerun == summaries
+
+
+def test_other_runs_in_the_out_folder_are_refused_before_any_run(
+    folder: Path, airtune: Airtune
+) -> None:
+    command = ("compare", "network.toml", "--no-learning", "--seeds", "0:2", "--out", "kept")
+    assert airtune(*command, "--policies", "exact").status == 0
+    content = listing(folder)
+
+    answer = airtune(*command, "--policies", "greedy,exact", "--set", "rounds=2")
+
+    assert answer.status == 2
+    assert answer.err.endswith(
+        "--out kept/exact-0-x1: has a run with other settings; name a new directory\n"
+    )
+    assert listing(folder) == content
+
+
+def test_input_files_that_changed_between_comparisons_are_reported(
+    folder: Path, airtune: Airtune
+) -> None:
+    command = ("compare", "network.toml", "--no-learning", "--policies", "exact", "--out", "kept")
+    recorded = set_arguments(["channel.gains.path=gains.csv"])
+    gains = "block,device,gain\n" + "".join(f"1,{device},1e-6\n" for device in range(4))
+    (folder / "gains.csv").write_text(gains)
+    first = airtune(*command, "--seeds", "0:1", *recorded)
+    (folder / "gains.csv").write_text(gains.replace("1e-6", "1e-7"))
+
+    second = airtune(*command, "--seeds", "0:2", *recorded)
+
+    assert (first.status, second.status) == (0, 0)
+    assert "has changed" not in first.err
+    assert second.err.endswith("gains.csv: has changed since runs in kept met it\n")
 
 
 def test_finished_runs_are_compared_without_being_run_anew(folder: Path, airtune: Airtune) -> None:

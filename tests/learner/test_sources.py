@@ -13,6 +13,7 @@ from support.tiny_models import picture
 from transformers import AutoTokenizer
 
 from learner.data import cache, load, tokenize
+from learner.data import hub as hub_module
 from learner.data.labelled import LabelledDataset
 from learner.errors import LearnerInputError
 from learner.settings import Columns, Data
@@ -170,6 +171,81 @@ def test_a_missing_hub_set_is_refused(hub: Path) -> None:
     assert problem.startswith("'missing/nothing' cannot be loaded (")
     assert problem.endswith("); learner.data.path takes a local copy")
     assert refused(Data(name="nyu-mll/glue", configuration="sst3"))[0] == "learner.data.name"
+
+
+def test_a_test_split_that_cannot_be_loaded_is_not_replaced(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(hub / "nyu-mll" / "glue" / "sst2", hub / "someone" / "films")
+    load_split = hub_module._load
+
+    def broken(hub_set: hub_module.HubSet, split: str) -> tuple[pd.DataFrame, bool]:
+        if split == "validation":
+            raise ConnectionError("the hub does not answer")
+        return load_split(hub_set, split)
+
+    monkeypatch.setattr(hub_module, "_load", broken)
+
+    key, problem = refused(Data(name="someone/films"))
+
+    assert key == "learner.data.name"
+    assert problem.startswith("'someone/films' cannot be loaded (the hub does not answer)")
+
+
+def test_a_set_without_validation_split_is_tested_on_the_other(
+    hub: Path, rng: PhiloxStreams
+) -> None:
+    folder = hub / "someone" / "two"
+    shutil.copytree(hub / "nyu-mll" / "glue" / "sst2", folder)
+    next(folder.glob("validation-*")).unlink()
+
+    test = load(Data(name="someone/two"), rng)[1]
+
+    assert test.texts == (["sentence test 0", "sentence test 1"],)
+
+
+def test_csv_of_the_hub_that_only_a_cache_has_is_reported(
+    hub: Path, rng: PhiloxStreams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    folder = hub / "someone" / "table"
+    folder.mkdir(parents=True)
+    for split in ("train", "test"):
+        (folder / f"{split}.csv").write_text("text,label\nNA,0\n007,1\n")
+
+    asked = load(Data(name="someone/table"), rng)[0]
+    load_dataset = datasets.load_dataset
+
+    def cached(*arguments: object, **options: object) -> object:
+        if "features" in options:
+            raise ConnectionError
+        return load_dataset(*arguments, **options)
+
+    monkeypatch.setattr(datasets, "load_dataset", cached)
+    (folder / "train.csv").write_text("text,label\na,0\nb,1\n")
+    (folder / "test.csv").write_text("text,label\na,0\nb,1\n")
+    guessed = load(Data(name="someone/table"), rng)[0]
+
+    assert (asked.texts, asked.files) == ((["NA", "007"],), "")
+    assert guessed.files.startswith("the types of the columns are guesses of the cache")
+
+
+def test_the_settings_of_datasets_are_as_before(hub: Path, rng: PhiloxStreams) -> None:
+    import datasets
+    from datasets.utils import are_progress_bars_disabled
+
+    datasets.enable_progress_bars()
+    verbosity = datasets.logging.get_verbosity()
+    datasets.logging.set_verbosity_info()
+    try:
+        load(Data(name="sst2"), rng)
+        refused(Data(name="missing/nothing"))
+
+        assert datasets.logging.get_verbosity() == datasets.logging.INFO
+        assert not are_progress_bars_disabled()
+    finally:
+        datasets.logging.set_verbosity(verbosity)
 
 
 def test_texts_are_tokenised_once(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import tomli_w
 
 import coupling
@@ -12,6 +13,7 @@ from coupling import Scenario
 from coupling.run_directory.input_files import changed_files, input_files
 from coupling.scenario.file import parse_set
 from coupling.sweeps.grid import parse_vary, plan
+from coupling.sweeps.sweep import SweepRun, write_table
 from support.odd_inputs import OddInput, refused, rows, write
 from support.small_runs import MOVING, NETWORK
 
@@ -184,7 +186,20 @@ def varied(*arguments: str, seeds: tuple[int, ...] | None = None) -> Any:
     return read
 
 
+def swept_seeds(*seeds: int) -> Any:
+    """Return the reader of the seeds in the table of a sweep."""
+
+    def read(folder: Path) -> object:
+        write(folder, {"small.toml": tomli_w.dumps(NETWORK)})
+        runs = plan(folder / "small.toml", str(folder), {}, seeds, settings={}, learning=False)
+        write_table([SweepRun(run, "waiting") for run in runs], str(folder), lambda _: {})
+        return pq.read_table(folder / "sweep.parquet")["seed"].to_pylist()
+
+    return read
+
+
 SWEEPS = [
+    OddInput("sweeps", "seeds of more than 64 bits", swept_seeds(7, 10**30), ["7", str(10**30)]),
     OddInput(
         "sweeps",
         "a value of --vary that is not allowed",
