@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pytest
 from support import second_computation as second
@@ -114,7 +115,31 @@ def network() -> Iterator[tuple[str, str]]:
     yield page, f"With line 19 the mean delay is {line_19['algorithm1']:.1f} budgets"
 
 
-@pytest.mark.parametrize(("page", "sentence"), [*learning(), *network()])
+def arithmetic() -> Iterator[tuple[str, str]]:
+    """Yield sentences whose numbers follow from the paper's settings alone."""
+    page, notes = "docs/reproduction.md", "docs/paper-notes.md"
+    adapter = 12 * 3 * 2 * 8 * 768 + 8 * 2 * 768
+    yield notes, f"442,368 + 12,288 = {adapter:,} parameters"
+    yield notes, f"663,552 = 12 x {8 * (2 * 2 * 768 + 768 + 3072):,}"
+    yield notes, f"32 x (64 + 1 + 1) x 768 x 32 = {32 * 66 * 768 * 32:,} bit"
+    gain = (300 / 10) ** -3.5
+    yield notes, f"The received SNR over the whole band is about {gain / (1e-11 * 1e7):.2f}"
+    yield notes, f"That noise is {10 * np.log10(1e-11 / (1.380649e-23 * 290)):.0f} dB above thermal"
+    split, averaged = 32 * 32 * 66 * 768 / 1e6, 64 * adapter / 1e6
+    yield page, f"is {split:.1f} Mbit split against {averaged:.1f} Mbit averaged"
+    yield page, f"{32 * 32 * 65 * 768 / 1e6:.1f} against {averaged / 2:.1f} Mbit"
+    minilm = 6 * 3 * 2 * 8 * 384
+    yield page, f"the two break even at {2 * minilm / (66 * 384):.1f} samples of 64 tokens"
+    sent, split = 32 * minilm / 1e6, 32 * 8 * 66 * 384 / 1e6
+    yield page, f"({sent:.1f} against {split:.1f} Mbit)"
+    devices = TABLES["protocols"].query("variant == 'split'")["scheduled_mean"].mean()
+    yield page, f"against {devices * split:.0f} Mbit in *every round*"
+    limit = 1e-4 * 8 * 19 / (19 * 8 * 1e-8 + 12)
+    yield "docs/theorem1.md", f"the printed condition is L < {1e3 * limit:.1f}e-3"
+    yield "docs/protocols.md", f"as much as {32 * 32 * 65 * 768 / (32 * adapter):.1f} adapters"
+
+
+@pytest.mark.parametrize(("page", "sentence"), [*learning(), *network(), *arithmetic()])
 def test_a_sentence_agrees_with_the_stored_tables(page: str, sentence: str) -> None:
     assert sentence in text(page)
 
