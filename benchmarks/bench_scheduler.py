@@ -21,7 +21,7 @@ from netsim.channel.pathloss import PowerLaw
 from netsim.channel.radio_environment import RadioEnvironment
 from netsim.mobility import Static
 from netsim.placement import Disc
-from netsim.scheduling import Objective, Policy, RoundState, create
+from netsim.scheduling import Objective, Policy, RoundState, batch, create
 from netsim.streams import Streams
 from netsim.virtual_queue import next_virtual_queue
 
@@ -37,6 +37,8 @@ MINIMUM_SPEEDUP: Final = {"algorithm1": 20, "exact": 25}
 # At 10^3 devices the calls into NumPy alone take 12 to 18 argsorts, see docs/log.md.
 MAXIMUM_ARGSORTS: Final = {10**3: 60, 10**4: 20, 10**5: 20, 10**6: 20}
 MAXIMUM_GROWTH: Final = 1.0
+WORLDS: Final = 64
+MAXIMUM_BATCH: Final = 0.2
 QUEUES_IN_BUDGETS: Final = (0.0, 1.0, 10.0, 100.0, 1_000.0, 1e4, 1e5)
 BUDGETS_OF_FIG_6: Final = (0.0004, 0.0005, 0.001, 0.002, 0.005, 0.01)
 
@@ -143,6 +145,43 @@ def many_devices(report: Report) -> None:
     report.maximum(f"growth from {few:,} to {many:,} over K log K", growth, MAXIMUM_GROWTH)
 
 
+def many_worlds(report: Report) -> None:
+    """Report the time of one batched call for 64 worlds of 20 devices, relative to 64 calls."""
+    budget_s = BUDGET_S_PER_BIT * BITS
+    queues = np.random.default_rng(1).choice(QUEUES_IN_BUDGETS, WORLDS)
+    states = [
+        round_state(number, gain, queue * budget_s)
+        for number, (gain, queue) in enumerate(
+            zip(gains_of_rounds(20, WORLDS), queues, strict=True), 1
+        )
+    ]
+    worlds = batch.StateBatch.of(states)
+    everyone = np.ones(worlds.gain.shape, bool)
+    positions = np.arange(20)
+    for name, decide in (("exact", batch.exact), ("algorithm1", batch.algorithm1)):
+        policy = create(name)
+        single = [policy.schedule(state) for state in states]
+        scheduled = decide(worlds, Objective()).scheduled
+        assert scheduled.sum(axis=1).tolist() == [len(one.devices) for one in single], name
+        ratio = paired(
+            lambda decide=decide: decide(worlds, Objective()),
+            lambda policy=policy: [policy.schedule(state) for state in states],
+        )
+        report.maximum(
+            f"time of {name} for {WORLDS} worlds relative to calls", ratio, MAXIMUM_BATCH
+        )
+    ratio = paired(
+        lambda: batch.min_delay(worlds, everyone),
+        lambda: [state.min_delay(positions) for state in states],
+    )
+    report.maximum(f"time of min_delay for {WORLDS} worlds relative to calls", ratio, MAXIMUM_BATCH)
+
+
+def paired(work: Callable[[], object], other: Callable[[], object]) -> float:
+    """Return the median ratio of the processor times of two functions that take turns."""
+    return float(np.median([timed(work) / timed(other) for _ in range(15)]))
+
+
 def figure_6(report: Report) -> None:
     """Print the quartiles of the processor time of ``algorithm1`` by delay budget."""
     report.note("Fig. 6, algorithm1, ms per round (1,000 rounds per budget)")
@@ -161,6 +200,7 @@ def main() -> int:
     report = Report("scheduler")
     twenty_devices(report)
     many_devices(report)
+    many_worlds(report)
     figure_6(report)
     return report.status
 

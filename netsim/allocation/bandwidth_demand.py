@@ -39,16 +39,18 @@ _CLEAR_OF_FLOOR: Final = 1e-3
 
 
 def load_moments(
-    bits: Float[ndarray, " n"], log_floor: Float[ndarray, " n"], delay_s: float
-) -> Float[ndarray, "3 n"]:
+    bits: Float[ndarray, "*shape n"],
+    log_floor: Float[ndarray, "*shape n"],
+    log_delay: float | Float[ndarray, "*shape 1"],
+) -> Float[ndarray, "3 *shape n"]:
     """Return the load ``bits / y`` of each device, its slope and its curvature, all in bit.
 
-    ``log_floor`` is the logarithm of the capacity floor in seconds. NaN if no bandwidth suffices,
-    because the delay does not exceed the floor.
+    ``log_floor`` and ``log_delay`` are the logarithms of capacity floors and delay in seconds. NaN
+    if no bandwidth suffices, because the delay does not exceed the floor.
     """
-    moments = np.empty((3, len(bits)))
+    moments = np.empty((3, *bits.shape))
     load, slope, curvature = moments
-    above = math.log(delay_s) - log_floor
+    above = log_delay - log_floor
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         # Load: L = bits / y.
         y, log_slope = efficiency_halley(np.maximum(above, 0.0, out=above))

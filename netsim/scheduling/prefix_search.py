@@ -146,7 +146,7 @@ class Prefixes:
         for start in range(0, last, _BLOCK):
             end = min(start + _BLOCK, last)
             moments = bandwidth_demand.load_moments(
-                self.bits[start:end], self.log_floor[start:end], delay_s
+                self.bits[start:end], self.log_floor[start:end], math.log(delay_s)
             )
             skipped = min(max(below - start, 0), end - start)
             if skipped:
@@ -165,38 +165,15 @@ class Prefixes:
         ``netsim.allocation.bandwidth_demand`` bounds the distance from both sides. ``sets`` counts
         from the prefix of one device.
         """
-        load, slope, curvature = moments
-        lower_s, upper_s = self.bounds_s[:, 1:][:, sets]
-        target = delay_s / self._unit
-        # A prefix with a floor above the delay has NaN moments; fmax and fmin ignore NaN.
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            excess = load - target
-            late = excess > 0
-            # Coefficients of the lower and the upper bound: slope / load and curvature / slope for
-            # late prefixes, curvature / slope and D / (D - f) for the others.
-            steepness = np.expm1(self._worst_log_floor[sets] - math.log(delay_s))
-            coefficients = np.empty((2, len(load)))
-            low, high = coefficients
-            low[:] = high[:] = curvature / slope
-            np.divide(slope, load, out=low, where=late)
-            np.divide(-1.0, steepness, out=high, where=~late)
-            # Relative distances of D_N from the delay, lower and upper.
-            change = bandwidth_demand.solve_rational_bound(
-                excess, slope, coefficients, target=target
-            )
-            lower, upper = change
-            # Far from the delay the digits of the solution cancel: use the limits instead.
-            np.minimum(lower, _LATEST / low, out=lower)
-            np.copyto(lower, -1.0, where=lower < _EARLIEST)
-            np.copyto(upper, np.inf, where=high * upper > _LATEST)
-            np.maximum(upper, _EARLIEST, out=upper)
-            # Delays, with room for rounding; keep the better of old and new bounds.
-            change += 1.0
-            change *= delay_s
-            lower *= 1.0 - self.slack
-            upper *= 1.0 + self.slack
-            np.fmax(lower_s, lower, out=lower_s)
-            np.fmin(upper_s, upper, out=upper_s)
+        steepness = np.expm1(self._worst_log_floor[sets] - math.log(delay_s))
+        tighten(
+            self.bounds_s[:, 1:][:, sets],
+            moments,
+            steepness,
+            delay_s=delay_s,
+            unit=self._unit,
+            slack=self.slack,
+        )
 
     def solve(self, count: int) -> Allocation:
         """Return the allocation of minimum common delay to the first ``count`` devices."""
@@ -218,6 +195,51 @@ class Prefixes:
             bandwidth_hz=self._solved[count][:count],
             delay_s=float(self.bounds_s[0, count]),
         )
+
+
+def tighten(
+    bounds_s: Float[ndarray, "2 *sets"],
+    moments: Float[ndarray, "3 *sets"],
+    steepness: Float[ndarray, "*sets"],
+    *,
+    delay_s: float | Float[ndarray, "*#sets"],
+    unit: float,
+    slack: float,
+) -> None:
+    """Narrow bounds of the minimum common delays of sets by their moments at a delay.
+
+    ``steepness`` is ``f / D - 1`` for the largest floor f of each set, ``unit`` is ``ln2 / B`` in
+    1/Hz, and ``slack`` the relative room for rounding.
+    """
+    load, slope, curvature = moments
+    lower_s, upper_s = bounds_s
+    target = delay_s / unit
+    # A prefix with a floor above the delay has NaN moments; fmax and fmin ignore NaN.
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        excess = load - target
+        late = excess > 0
+        # Coefficients of the lower and the upper bound: slope / load and curvature / slope for
+        # late prefixes, curvature / slope and D / (D - f) for the others.
+        coefficients = np.empty((2, *load.shape))
+        low, high = coefficients
+        low[...] = high[...] = curvature / slope
+        np.divide(slope, load, out=low, where=late)
+        np.divide(-1.0, steepness, out=high, where=~late)
+        # Relative distances of D_N from the delay, lower and upper.
+        change = bandwidth_demand.solve_rational_bound(excess, slope, coefficients, target=target)
+        lower, upper = change
+        # Far from the delay the digits of the solution cancel: use the limits instead.
+        np.minimum(lower, _LATEST / low, out=lower)
+        np.copyto(lower, -1.0, where=lower < _EARLIEST)
+        np.copyto(upper, np.inf, where=high * upper > _LATEST)
+        np.maximum(upper, _EARLIEST, out=upper)
+        # Delays, with room for rounding; keep the better of old and new bounds.
+        change += 1.0
+        change *= delay_s
+        lower *= 1.0 - slack
+        upper *= 1.0 + slack
+        np.fmax(lower_s, lower, out=lower_s)
+        np.fmin(upper_s, upper, out=upper_s)
 
 
 def rank_by_gain(state: RoundState) -> Int[ndarray, " n"]:

@@ -72,7 +72,7 @@ def test_the_moments_of_a_load_are_its_value_and_derivatives() -> None:
 
     for delay in delay_s:
         load, slope, curvature = bandwidth_demand.load_moments(
-            np.array([3.0]), np.log([2.0]), float(delay)
+            np.array([3.0]), np.log([2.0]), float(np.log(delay))
         )[:, 0]
 
         with mp.workdps(60):

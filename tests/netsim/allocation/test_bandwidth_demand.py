@@ -70,7 +70,7 @@ def test_only_a_load_below_a_floor_is_not_a_number() -> None:
     floors = np.log([1.0, 2.0, 3.0])
 
     for delay_s, below in ((2.0, [False, True, True]), (2.5, [False, False, True])):
-        moments = bandwidth_demand.load_moments(np.ones(3), floors, delay_s)
+        moments = bandwidth_demand.load_moments(np.ones(3), floors, np.log(delay_s))
 
         np.testing.assert_array_equal(np.isnan(moments), [below] * 3)
         assert np.nanmin(moments) > 0
