@@ -161,9 +161,14 @@ class ScenarioFile:
             raise ScenarioError(self.line(path, text))
         if isinstance(value, str) and value:
             folder = Path.cwd() if isinstance(origin, str) else origin.parent
-            resolved = (folder / value).resolve()
-            if path != _MODEL or resolved.is_dir():
-                table[str(path[-1])] = str(resolved)
+            try:
+                resolved = (folder / value).resolve()
+                if path != _MODEL or resolved.is_dir():
+                    table[str(path[-1])] = str(resolved)
+            except (OSError, RuntimeError) as error:  # too long a name, or a loop of links
+                reason = os_error_text(error) if isinstance(error, OSError) else "a loop of links"
+                text = f"{key_path(path)} = {_shortened(value)!r} cannot be used: {reason}"
+                raise ScenarioError(self.line(path, text)) from None
 
     def _displace(
         self,

@@ -56,6 +56,8 @@ def test_gains_beside_models_in_one_file_are_refused_with_its_name(
         ("seed = 0x" + "f" * 5000, "child.toml: an integer has more than 4,300 digits"),
         (r"[channel]" + "\n" + r'gains = { path = "C:\users\g.csv" }', "between single quotes"),
         (r'learner.model = "a\u0000b"', "has a NUL, which no name can have"),
+        (f'learner.model = "{"x" * 300}"', "cannot be used: file name too long"),
+        (f'learner.model = "{"x/" * 5000}"', "cannot be used: file name too long"),
         ("[scheduler]\ndelay_budget_s = 1e300", "delay_budget_s = 1e+300 is not at most 1e+30"),
     ],
 )
