@@ -28,14 +28,9 @@ def scenario(name: str, **overrides: object) -> Scenario:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_scenario_is_valid_and_says_what_to_look_at(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = str(ROOT / "scenarios" / name)
+def test_every_scenario_is_valid_and_says_what_to_look_at(name: str) -> None:
+    assert Scenario.load(ROOT / "scenarios" / name).warnings() == []
 
-    assert main(["validate", path, "--no-learning", "--rounds", "1"]) == 0
-
-    assert capsys.readouterr().out.startswith(f"{path}: valid\nlegs per device and round: ")
     first, second = (ROOT / "scenarios" / name).read_text().splitlines()[:2]
     assert first.startswith("# ")
     assert second.startswith("# Look at: ")

@@ -1,6 +1,7 @@
 """Command ``validate``: everything that a run would refuse, and the cost of the run."""
 
 import json
+from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
@@ -75,6 +76,8 @@ def _validated(scenario: Scenario, *, learning: bool) -> Validation:
     with stop_requests() as stop:
         try:
             with act_at_once(stop):
+                # The summary at the end of a run needs memory, too.
+                import_module("analysis.metrics")
                 return validate_scenario(scenario, learning=learning)
         except Stopped:
             raise Interrupted("interrupted; nothing was written") from None

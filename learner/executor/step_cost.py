@@ -20,24 +20,22 @@ def measure(
     """Return the cost of a round whose ``passes`` each take samples through the encoder together.
 
     The longest samples of all, as many as one micro-batch may hold, come first: they need the
-    maximum of memory. Timed is then the middle micro-batch of the first pass; other samples cost
-    as much per token.
+    maximum of memory. So do the longest test samples, for the time of an evaluation. Timed for the
+    round is the middle micro-batch of the first pass; other samples cost as much per token.
     """
     lengths = parts.samples.lengths
     rows = passes[0]
     learns = parts.lora_optimizer is not None
-    _step(parts, _longest(lengths, parts.micro_batch_tokens, len(rows)), learns=learns)
-    batches = list(
-        micro_batches.micro_batches(parts.split, lengths[rows], parts.micro_batch_tokens)
-    )
+    budget = parts.micro_batch_tokens
+    _step(parts, parts.samples, _longest(lengths, budget, len(rows)), learns=learns)
+    tested = _longest(test.lengths, budget, len(test))
+    forward_s = _step(parts, test, tested, learns=False) / float(test.lengths[tested].sum())
+    batches = list(micro_batches.micro_batches(parts.split, lengths[rows], budget))
     chosen = rows[batches[len(batches) // 2]]
-    step_s = _step(parts, chosen, learns=learns)
-    forward_s = _step(parts, chosen, learns=False)
-    tokens = float(lengths[chosen].sum())
-    round_tokens = float(sum(lengths[taken].sum() for taken in passes))
+    step_s = _step(parts, parts.samples, chosen, learns=learns) / float(lengths[chosen].sum())
     return LearningCost(
-        round_s=step_s / tokens * round_tokens,
-        evaluation_s=forward_s / tokens * float(test.lengths.sum()),
+        round_s=step_s * float(sum(lengths[taken].sum() for taken in passes)),
+        evaluation_s=forward_s * float(test.lengths.sum()),
     )
 
 
@@ -47,12 +45,14 @@ def _longest(lengths: Int[ndarray, " S"], budget: int, count: int) -> Int[ndarra
     return order[: max(1, budget // int(lengths[order[0]]))]
 
 
-def _step(parts: LearnerComponents, rows: Int[ndarray, " M"], *, learns: bool) -> float:
+def _step(
+    parts: LearnerComponents, samples: Dataset, rows: Int[ndarray, " M"], *, learns: bool
+) -> float:
     """Return the seconds of a forward pass, and of a backward pass if LoRA learns."""
     start_s = perf_counter()
     nobody = np.zeros(len(rows), np.int64)
     with torch.set_grad_enabled(learns):
-        sent = parts.split.embed(parts.samples.batch(rows))
+        sent = parts.split.embed(samples.batch(rows))
         total = parts.split.encode(parts.link.embedding(sent, nobody)).sum()
         if learns:
             torch.autograd.backward(total)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from learner import centralised, fedavg_learner, split_learner
 from learner.base import Learner
+from learner.data import Dataset
 from learner.executor import LearnerComponents, step_cost
 
 
@@ -62,8 +63,8 @@ def test_a_round_costs_in_proportion_to_its_tokens(
     lengths = learner.parts.samples.lengths
     seen: list[int] = []
 
-    def step(parts: object, rows: np.ndarray, *, learns: bool) -> float:
-        seen.append(int(lengths[rows].sum()))
+    def step(_: object, samples: Dataset, rows: np.ndarray, *, learns: bool) -> float:
+        seen.append(int(samples.lengths[rows].sum()))
         return (2.0 if learns else 0.5) * seen[-1]
 
     monkeypatch.setattr(step_cost, "_step", step)
@@ -73,8 +74,12 @@ def test_a_round_costs_in_proportion_to_its_tokens(
     assert cost.round_s == pytest.approx(2.0 * lengths[rows].sum())
     assert cost.evaluation_s == pytest.approx(0.5 * learner.test.lengths.sum())
     # The first samples are the longest, and need the maximum of memory.
-    budget = learner.parts.micro_batch_tokens // lengths.max()
-    assert seen[0] == np.sort(lengths)[::-1][: min(len(rows), budget)].sum()
+    for total, sizes, count in (
+        (seen[0], lengths, len(rows)),
+        (seen[1], learner.test.lengths, None),
+    ):
+        budget = learner.parts.micro_batch_tokens // sizes.max()
+        assert total == np.sort(sizes)[::-1][:count][:budget].sum()
 
 
 def test_a_step_is_a_forward_and_a_backward_pass(
@@ -91,6 +96,6 @@ def test_a_step_is_a_forward_and_a_backward_pass(
 
     monkeypatch.setattr(LearnerComponents, "take_gradients", taken)
     for learns in (True, False):
-        step_cost._step(learner.parts, np.arange(4), learns=learns)
+        step_cost._step(learner.parts, learner.parts.samples, np.arange(4), learns=learns)
 
     assert gradients[0] > 0 == gradients[1]
