@@ -1,7 +1,6 @@
 """Warnings about a run: the reason of idle rounds, lost updates, and empty batteries."""
 
 from collections.abc import Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from support.written_runs import SCENARIO, write_run
 import analysis
 from analysis.warnings import warnings
 from analysis.warnings.idle_rounds import WITHOUT_QUEUE
+from coupling.scenario.tables.scheduler import options_of
 from netsim.scheduling import POLICIES
 
 COUNT = 3
@@ -113,9 +113,7 @@ def test_up_to_half_of_the_rounds_may_be_idle(
 
 
 def test_the_policies_without_a_queue_are_those_without_an_objective() -> None:
-    with_one = {
-        name for name, policy in POLICIES.items() if "objective" in signature(policy).parameters
-    }
+    with_one = {name for name in POLICIES if "objective" in options_of(name)}
 
     assert set(WITHOUT_QUEUE) == set(POLICIES) - with_one
 

@@ -8,6 +8,7 @@ import pytest
 from support.command_line import Airtune, listing, set_arguments
 
 from coupling import Scenario, ScenarioError
+from coupling.scenario.tables.scheduler import options_of
 from coupling.sweeps.compare import compare, parse_seeds
 
 COMPARE = (
@@ -267,3 +268,18 @@ def test_a_policy_that_is_named_twice_is_refused(folder: Path, airtune: Airtune)
         assert (answer.status, answer.err) == (
             2, f"--policies {policies}: needs at least one policy, each once\n",
         )  # fmt: skip
+
+
+def test_options_are_known_before_a_policy_was_created(tmp_path: Path) -> None:
+    (tmp_path / "deferred_policy.py").write_text(
+        "from pydantic.dataclasses import dataclass\n"
+        "from netsim.parameters import CONFIG\n"
+        "from netsim.scheduling import Allocation, Policy\n"
+        "@dataclass(frozen=True, kw_only=True, config=CONFIG)\n"
+        "class Deferred(Policy):\n"
+        "    count: int\n"
+        "    def schedule(self, state):\n"
+        "        return Allocation.empty()\n"
+    )
+
+    assert options_of("deferred_policy:Deferred", [tmp_path]) == {"count"}

@@ -4,9 +4,10 @@ import inspect
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, final
+from typing import Annotated, Any, Final, Literal, Self, final
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import is_pydantic_dataclass, rebuild_dataclass
 
 from coupling.scenario.errors import ScenarioError, unknown
 from coupling.scenario.json_schema import DescribedJsonSchema
@@ -19,6 +20,7 @@ from netsim.virtual_queue import QueueUpdate
 
 _Budget = Annotated[float, Field(gt=0, le=1e30, strict=True)]
 """Seconds, or seconds per bit; the square of the queue, in budgets, stays a float."""
+_UNNAMED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _add_policy_options(schema: dict[str, Any]) -> None:
@@ -43,7 +45,12 @@ def options_of(kind: str, folders: Sequence[Path] = ()) -> set[str]:
     try:
         policy = scheduling.policy_class(kind, folders)
         with foreign_code():
-            return set(inspect.signature(policy).parameters) - {"kind"}
+            if is_pydantic_dataclass(policy):
+                # A class whose build is deferred has no signature of its own yet.
+                rebuild_dataclass(policy)
+            parameters = inspect.signature(policy).parameters.values()
+        named = {entry.name for entry in parameters if entry.kind not in _UNNAMED}
+        return named - {"kind"}
     except (ValueError, ImportError, AttributeError) as error:
         if ":" in kind or kind in installed(scheduling.ENTRY_POINTS):
             raise ScenarioError(f"scheduler.kind: {error}") from None
