@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails, from_json
 
 from analysis.errors import TraceError, one_line
 
@@ -27,6 +27,24 @@ READABLE_SHARE: Final = 0.25
 """Share of the machine's memory that one table may need."""
 _MAXIMUM_DEPTH: Final = 16
 _WORD_BYTES: Final = 8
+
+_FAULTS: Final = {
+    "missing": "is missing",
+    "model_type": "is not a table",
+    "dict_type": "is not a table",
+    "list_type": "is not a list",
+    "int_type": "is not a whole number",
+    "float_type": "is not a number",
+    "string_type": "is not a text",
+    "finite_number": "is not a finite number",
+    "greater_than": "is not greater than {gt}",
+    "greater_than_equal": "is not at least {ge}",
+    "less_than_equal": "is not at most {le}",
+    "string_too_long": "has too many characters: at most {max_length}",
+    "too_short": "has too few entries: at least {min_length}",
+    "too_long": "has too many entries: at most {max_length}",
+}
+"""Texts of the faults of pydantic's types, to be read after a key."""
 
 _Name = Annotated[str, Field(max_length=MAXIMUM_TEXT)]
 _Count = Annotated[int, Field(ge=0, le=MAXIMUM_ROUNDS)]
@@ -198,8 +216,16 @@ def _checked(path: Path, document: dict[str, Any], model: type[_Recorded]) -> di
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         key = ".".join(map(str, detail["loc"]))
-        raise _damaged(path, f"{key}: {detail['msg']}") from None
+        raise _damaged(path, f"{key} {_fault_text(detail)}") from None
     return document
+
+
+def _fault_text(detail: ErrorDetails) -> str:
+    """Return the fault of a value, to be read after its key."""
+    template = _FAULTS.get(detail["type"])
+    if template is None:
+        return f"is not allowed: {detail['msg']}"
+    return template.format(**detail.get("ctx", {}))
 
 
 def _is_deep(document: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, final
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
-from coupling.scenario.errors import first_line, os_error_text, shown
+from coupling.scenario.errors import fault_text, first_line, os_error_text, shown
 
 MAXIMUM_BYTES: Final = 8 * 2**20
 """Size of the largest document that is read: scenario, provenance, state or manifest."""
@@ -124,7 +124,9 @@ def parse_json(content: bytes | str) -> Any:
 def _fault(error: ValidationError) -> str:
     """Return the first fault of a document: its key and what is wrong."""
     detail = error.errors(include_url=False)[0]
-    if detail["type"] == "model_type":
+    if detail["type"] == "model_type" and not detail["loc"]:
         return "is no table of keys"
-    key = ".".join(map(str, detail["loc"])) or "the document"
-    return f"{shown(key)}: {shown(detail['msg'])}"
+    key = shown(".".join(map(str, detail["loc"])) or "the document")
+    if detail["type"] == "value_error":
+        return f"{key}: {shown(detail['ctx']['error'])}"
+    return f"{key} {shown(fault_text(detail))}"

@@ -124,7 +124,7 @@ class RunDirectory:
         self._require_free(held=False)
 
     def _require_free(self, *, held: bool) -> None:
-        if not str(self.path).isprintable() and "\0" in str(self.path):
+        if "\0" in str(self.path):
             raise ScenarioError(f"--out {shown(self.path)}: is no name of a directory")
         try:
             str(self.path).encode()

@@ -82,6 +82,10 @@ _BOUNDS: Final = {
     "dataclass_type": "is not a table",
     "dataclass_exact_type": "is not a table",
     "literal_error": "is not one of {expected}",
+    "missing": "is missing",
+    "extra_forbidden": "is unknown",
+    "string_pattern_mismatch": "has another form than airtune writes",
+    "string_too_long": "has too many characters: at most {max_length}",
     "union_tag_invalid": "is not one of {expected_tags}",
 }
 
@@ -135,7 +139,7 @@ def explain(
         case "union_tag_invalid":
             path = (*path, "kind")
             value = _value(raw, path)
-    faults = dict.fromkeys(_fault(detail) for detail in same)
+    faults = dict.fromkeys(fault_text(detail) for detail in same)
     return path, f"{key_path(path)} = {_show(value)} {' and '.join(faults)}"
 
 
@@ -219,7 +223,8 @@ def _value(raw: object, path: KeyPath) -> object:
     return raw
 
 
-def _fault(detail: ErrorDetails) -> str:
+def fault_text(detail: ErrorDetails) -> str:
+    """Return the fault of a value, to be read after its key: ``is not a whole number``."""
     template = _BOUNDS.get(detail["type"])
     if template is None:
         return f"is not allowed: {detail['msg']}"

@@ -104,7 +104,7 @@ WRONG = {
     ),
     "no schema version": (
         lambda run: rewrite(run / "provenance.json", schema=None),
-        "{run}: provenance.json is damaged: schema: ...",
+        "{run}: provenance.json is damaged: schema ...",
     ),
 }
 

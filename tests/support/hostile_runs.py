@@ -122,13 +122,13 @@ STORES = (
     ),
     *sweep_store("an absolute object", stored_as("{root}/canary/victim.txt"), "no object of"),
     *sweep_store("a list", lambda document, scene: [], "is damaged"),
-    *sweep_store("an empty object", lambda document, scene: {}, "Field required"),
+    *sweep_store("an empty object", lambda document, scene: {}, "is missing"),
     Case(
         1, "nested deeply", manifest(lambda document, scene: DEEP), SWEEP_STORE, 0, "sweep.parquet"
     ),
-    *sweep_store("no documents", lambda document, scene: {"files": {}}, "Field required"),
-    *sweep_store("a negative size", entry(bytes=-1), "greater than or equal"),
-    *sweep_store("a hash of another kind", entry(sha256="../victim"), "String should match"),
+    *sweep_store("no documents", lambda document, scene: {"files": {}}, "is missing"),
+    *sweep_store("a negative size", entry(bytes=-1), "bytes is not at least 0"),
+    *sweep_store("a hash of another kind", entry(sha256="../victim"), "sha256 has another form"),
     Case(
         1, "an object that is a pipe", _pipe_in_store("provenance.json"), SWEEP_STORE, 1, "neither"
     ),
@@ -338,7 +338,7 @@ BAD_STATES: tuple[tuple[str, Build, str], ...] = (
     ("a last round of 12 with tables of 8", edited(STATE, round=12), "rows"),
     ("a negative round", edited(STATE, round=-1), "round"),
     ("a round in words", edited(STATE, round="8"), "round"),
-    ("no round", edited(STATE, round=...), "round: Field required"),
+    ("no round", edited(STATE, round=...), "round is missing"),
     ("a time that is none", edited(STATE, time_s=float("nan")), "time_s"),
     ("an infinite queue", edited(STATE, virtual_queue_s=float("inf")), "virtual_queue_s"),
     ("10^12 parts", edited(STATE, parts={"rounds": 10**12}), "parts.rounds"),

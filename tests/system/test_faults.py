@@ -210,16 +210,16 @@ def other_count(checkpoint: Path) -> None:
             lambda place: damage_state(place, scenario_sha256="0"),
             "belongs to another scenario than the scenario",
         ),
-        (lambda place: damage_state(place, round=-1), "is damaged: round: "),
+        (lambda place: damage_state(place, round=-1), "is damaged: round is not at least 0"),
         (
             lambda place: damage_state(place, round="9"),
-            "is damaged: round: Input should be a valid integer",
+            "is damaged: round is not a whole number",
         ),
         (
             lambda place: damage_state(place, parts={"rounds": 1}),
             "is damaged: parts is not what it should be",
         ),
-        (lambda place: damage_state(place, more=1), "is damaged: more: "),
+        (lambda place: damage_state(place, more=1), "is damaged: more is unknown"),
         (lambda place: (place / "state.json").write_text("["), "is damaged: "),
         (
             lambda place: (place / "state.json").write_text("[]"),
