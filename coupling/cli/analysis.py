@@ -1,7 +1,7 @@
 """Commands that read run directories: ``figures``, ``report`` and ``timeline``."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from coupling.cli.options import print_line
+from coupling.run_directory.layout import refuse_links_in_run
 from coupling.scenario.errors import ScenarioError, os_error_text
 
 RunPaths = Annotated[
@@ -126,6 +127,7 @@ def wrong_input() -> Iterator[None]:
 
 def _write(path: Path, text: str) -> None:
     """Write a text file, and print its path."""
+    refuse_links_in_run(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -135,11 +137,19 @@ def _write(path: Path, text: str) -> None:
 
 
 def _saved(
-    save: Callable[..., list[Path]], figure: object, folder: Path, **options: Any
+    save: Callable[..., list[Path]],
+    figure: object,
+    folder: Path,
+    *,
+    name: str,
+    formats: Sequence[str],
+    **options: Any,
 ) -> list[Path]:
     """Return the files of a figure that is saved now."""
+    for ending in formats:
+        refuse_links_in_run(folder / f"{name}.{ending}")
     try:
-        return save(figure, folder, **options)
+        return save(figure, folder, name, formats=formats, **options)
     except OSError as error:
         raise ScenarioError(f"{folder}: cannot be written: {os_error_text(error)}") from None
 

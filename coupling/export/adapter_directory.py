@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from coupling.export.model_card import MODEL_CARD, CardFacts, model_card
-from coupling.run_directory.layout import ADAPTER, PROVENANCE, SCENARIO
+from coupling.run_directory.layout import ADAPTER, PROVENANCE, SCENARIO, refuse_links_in_run
 from coupling.run_directory.provenance import read_facts
 from coupling.scenario.errors import RunError, ScenarioError, os_error_text
 from coupling.simulation.result import RunResult
@@ -49,6 +49,7 @@ def export_adapter(
             f"{run}: has no adapter: it was run without learning, or by a version that kept none; "
             "run the scenario anew"
         )
+    refuse_links_in_run(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(

@@ -71,15 +71,17 @@ def _secrets(url: str) -> list[str]:
     return [text for secret in found if secret for text in (secret, unquote(secret))]
 
 
-def refuse_links_on(files: Any, root: str, name: str = "") -> None:
-    """Refuse to write or delete through a link or pipe at or below the root of a run in a store.
+def refuse_links_on(files: Any, root: str, name: str) -> None:
+    """Refuse to write or delete through a link or pipe below the root of a store.
+
+    The root itself, which the user named, may be a link.
 
     Raises:
         RunError: the text names the entry.
     """
     path = root
-    for part in ("", *filter(None, name.split("/"))):
-        path = f"{path}/{part}" if part else path
+    for part in name.split("/"):
+        path = f"{path}/{part}"
         try:
             entry = files.info(path)
         except FileNotFoundError:

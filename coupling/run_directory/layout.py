@@ -1,8 +1,11 @@
 """Layout of a run directory: every file name, spelled once."""
 
+import os
 import re
 from pathlib import Path
 from typing import Final
+
+from coupling.files.paths import refuse_link
 
 SCENARIO: Final = "scenario.toml"
 """Resolved scenario; a directory that has it is one that ``resume`` takes."""
@@ -51,3 +54,19 @@ def part_name(number: int) -> str:
 def part_paths(run: Path, table: str) -> list[Path]:
     """Return the complete parts of a table in the order of their numbers; copies do not count."""
     return sorted(path for path in (run / table).glob("part-*") if PART.fullmatch(path.name))
+
+
+def refuse_links_in_run(path: Path) -> None:
+    """Refuse to write a file through a link that lies in a run directory.
+
+    Links elsewhere are those of the user, who names the file.
+
+    Raises:
+        RunError: the text names the link.
+    """
+    whole = Path.cwd() / path
+    runs = [folder for folder in whole.parents if os.path.lexists(folder / PROVENANCE)]
+    for place in (whole, *whole.parents) if runs else ():
+        if place == runs[-1]:
+            return
+        refuse_link(place)

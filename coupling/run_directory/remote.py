@@ -99,6 +99,7 @@ class RemoteRunDirectory:
             ScenarioError: its file system cannot be used.
         """
         self._fs, self._root = file_system(url)
+        self._store, _, self._name = self._root.rpartition("/")
         self._url = url
         self._known: dict[tuple[str, int], str] = {}
 
@@ -187,7 +188,7 @@ class RemoteRunDirectory:
                 place = (
                     name if path.suffix == ".parquet" and entry is None else f"{serial:09d}-{name}"
                 )
-                clear_place(self._fs, self._root, place)
+                clear_place(self._fs, self._store, f"{self._name}/{place}")
                 self._fs.makedirs(f"{self._root}/{place}".rpartition("/")[0], exist_ok=True)
                 self._fs.put_file(str(path), f"{self._root}/{place}")
                 entry = StoredFile(object=place, bytes=path.stat().st_size, sha256=digest)
@@ -202,7 +203,7 @@ class RemoteRunDirectory:
         self._remove_unnamed(before, files, former)
 
     def _write(self, name: str, text: str) -> None:
-        clear_place(self._fs, self._root, name)
+        clear_place(self._fs, self._store, f"{self._name}/{name}")
         self._fs.makedirs(f"{self._root}/{name}".rpartition("/")[0], exist_ok=True)
         self._fs.pipe_file(f"{self._root}/{name}", text.encode())
 
@@ -213,7 +214,7 @@ class RemoteRunDirectory:
         unnamed = {entry.object for entry in before.values()} - needed
         names = (f"{MANIFESTS}/{PurePosixPath(path).name}" for path in manifests)
         for name in (*names, *sorted(unnamed)):
-            refuse_links_on(self._fs, self._root, name)
+            refuse_links_on(self._fs, self._store, f"{self._name}/{name}")
             if self._fs.exists(f"{self._root}/{name}"):
                 self._fs.rm_file(f"{self._root}/{name}")
 

@@ -63,7 +63,9 @@ def record(
             f"--until-s {until_s:g}: {run} has one channel block per round, not per time; "
             "leave --until-s out"
         )
-    provenance = Provenance.read(run)
+    # A plug-in that was not imported leaves its defaults, and with them the digest, unknown.
+    named = scenario.plugins() and not imports_plugins
+    provenance = Provenance.read(run) if named else RunDirectory(run).provenance(scenario)
     facts = provenance.facts
     if is_locked(run):
         raise RunError(f"{run}: another process is running in this directory; wait until it ends")

@@ -308,6 +308,33 @@ LINKS = (
         1,
         "is a link",
     ),
+    *(
+        Case(
+            2,
+            f"{name} in a run is a link",
+            linked(name, target, "finished"),
+            (command, *words, "finished", *out, f"finished/{name}"),
+            1,
+            "is a link",
+        )
+        for name, target, command, words, out in (
+            ("report.html", "victim.txt", "report", (), ("--out",)),
+            ("trace.json", "victim.txt", "timeline", (), ("--out",)),
+            ("figures", "rounds", "figures", ("queue",), ("--out",)),
+            ("world", "rounds", "record", (), ("--out",)),
+        )
+    ),
+    Case(
+        2,
+        "a folder of a store that the user named is a link",
+        lambda scene: (
+            (scene.folder / "scratch").mkdir(),
+            (scene.folder / "store").symlink_to(scene.folder / "scratch"),
+        ),
+        SWEEP_STORE,
+        0,
+        "sweep.parquet",
+    ),
     Case(
         2,
         "--out is a link to nowhere",
@@ -521,6 +548,12 @@ def _table_cases() -> list[Case]:
     ]
 
 
+def replaced(path: Path, old: str, new: str) -> None:
+    """Replace a text in a file."""
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
 def _long_names(scene: Scene) -> None:
     edit_json(scene.run / PROVENANCE, scenario=RICH, error=RICH, state="failed")
     (scene.folder / "x[").mkdir()
@@ -600,6 +633,14 @@ BROKEN = (
         ("resume", "finished"),
         2,
         "is missing",
+    ),
+    Case(
+        6,
+        "a world of another scenario",
+        lambda scene: replaced(scene.finished / "scenario.toml", "count = 5", "count = 10000000"),
+        ("record", "finished"),
+        1,
+        "is not the scenario that this run began with",
     ),
     Case(
         6,
