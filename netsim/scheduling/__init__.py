@@ -6,7 +6,7 @@ from netsim.scheduling.objective import AnyZeta, Drift, InverseSqrtZeta, Objecti
 from netsim.scheduling.policies.oracle_static import OracleStatic
 from netsim.scheduling.policy_call import AllocationError, call_policy, notify_policy, validated
 from netsim.scheduling.record import RoundRecord
-from netsim.scheduling.registry import ENTRY_POINTS, POLICIES, create, policy_class
+from netsim.scheduling.registry import ENTRY_POINTS, POLICIES, create, option_names, policy_class
 from netsim.scheduling.round_state import History, RoundState
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "call_policy",
     "create",
     "notify_policy",
+    "option_names",
     "policy_class",
     "validated",
 ]

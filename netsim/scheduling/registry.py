@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic.dataclasses import is_pydantic_dataclass, rebuild_dataclass
+
 from netsim.plugin_import import foreign_code, installed, load_class
 from netsim.scheduling.base import Policy
 from netsim.scheduling.objective import Objective
@@ -20,6 +22,7 @@ from netsim.scheduling.policies.proportional_fair import ProportionalFair
 from netsim.scheduling.policies.random import Random
 from netsim.scheduling.policies.round_robin import RoundRobin
 
+_UNNAMED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 POLICIES: Final[dict[str, type[Policy]]] = {
     "all_in": AllIn,
     "aaba": Aaba,
@@ -53,13 +56,27 @@ def create(
         ImportError: a plug-in fails while it is created; one line.
     """
     policy = policy_class(kind, folders)
-    parameters = inspect.signature(policy).parameters
-    if "objective" in parameters:
-        options = _with_objective(options, own=parameters)
+    own = option_names(policy)
+    if "objective" in own:
+        options = _with_objective(options, own=own)
     if kind in POLICIES:
         return policy(**options)
     with foreign_code():
         return policy(**options)
+
+
+def option_names(policy: type[Policy]) -> set[str]:
+    """Return the names of the options of a policy's class.
+
+    Raises:
+        ImportError: the class is a plug-in and has no signature; one line.
+    """
+    with foreign_code():
+        if is_pydantic_dataclass(policy):
+            # A class whose build is deferred has no signature of its own yet.
+            rebuild_dataclass(policy)
+        parameters = inspect.signature(policy).parameters.values()
+    return {entry.name for entry in parameters if entry.kind not in _UNNAMED} - {"kind"}
 
 
 def policy_class(kind: str, folders: Sequence[Path] = ()) -> type[Policy]:

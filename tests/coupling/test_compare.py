@@ -10,6 +10,7 @@ from support.command_line import Airtune, listing, set_arguments
 from coupling import Scenario, ScenarioError
 from coupling.scenario.tables.scheduler import options_of
 from coupling.sweeps.compare import compare, parse_seeds
+from netsim.scheduling import create
 
 COMPARE = (
     "compare",
@@ -272,14 +273,20 @@ def test_a_policy_that_is_named_twice_is_refused(folder: Path, airtune: Airtune)
 
 def test_options_are_known_before_a_policy_was_created(tmp_path: Path) -> None:
     (tmp_path / "deferred_policy.py").write_text(
+        "from dataclasses import field\n"
         "from pydantic.dataclasses import dataclass\n"
+        "from netsim.scheduling.objective import Objective\n"
         "from netsim.parameters import CONFIG\n"
         "from netsim.scheduling import Allocation, Policy\n"
         "@dataclass(frozen=True, kw_only=True, config=CONFIG)\n"
         "class Deferred(Policy):\n"
         "    count: int\n"
+        "    objective: Objective = field(default_factory=Objective)\n"
         "    def schedule(self, state):\n"
         "        return Allocation.empty()\n"
     )
 
-    assert options_of("deferred_policy:Deferred", [tmp_path]) == {"count"}
+    policy = create("deferred_policy:Deferred", [tmp_path], count=2, drift="full")
+    assert vars(policy)["objective"].drift == "full"
+    (tmp_path / "deferred_policy.py").rename(tmp_path / "another_policy.py")
+    assert options_of("another_policy:Deferred", [tmp_path]) == {"count", "objective"}

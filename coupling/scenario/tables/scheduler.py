@@ -1,13 +1,11 @@
 """Scheduler settings: the ``[scheduler]`` table."""
 
-import inspect
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, final
+from typing import Annotated, Any, Literal, Self, final
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from pydantic.dataclasses import is_pydantic_dataclass, rebuild_dataclass
 
 from coupling.scenario.errors import ScenarioError, unknown
 from coupling.scenario.json_schema import DescribedJsonSchema
@@ -15,12 +13,11 @@ from coupling.scenario.tables.base import ScenarioTable
 from netsim import scheduling
 from netsim.channel.csi import AnyChannelState, PerfectCsi
 from netsim.parameters import NonNegative, Switch, source
-from netsim.plugin_import import foreign_code, installed
+from netsim.plugin_import import installed
 from netsim.virtual_queue import QueueUpdate
 
 _Budget = Annotated[float, Field(gt=0, le=1e30, strict=True)]
 """Seconds, or seconds per bit; the square of the queue, in budgets, stays a float."""
-_UNNAMED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _add_policy_options(schema: dict[str, Any]) -> None:
@@ -44,13 +41,7 @@ def options_of(kind: str, folders: Sequence[Path] = ()) -> set[str]:
     """
     try:
         policy = scheduling.policy_class(kind, folders)
-        with foreign_code():
-            if is_pydantic_dataclass(policy):
-                # A class whose build is deferred has no signature of its own yet.
-                rebuild_dataclass(policy)
-            parameters = inspect.signature(policy).parameters.values()
-        named = {entry.name for entry in parameters if entry.kind not in _UNNAMED}
-        return named - {"kind"}
+        return scheduling.option_names(policy)
     except (ValueError, ImportError, AttributeError) as error:
         if ":" in kind or kind in installed(scheduling.ENTRY_POINTS):
             raise ScenarioError(f"scheduler.kind: {error}") from None
