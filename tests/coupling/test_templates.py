@@ -32,8 +32,10 @@ def test_keys_of_parents_keep_their_comments_and_numbers(tmp_path: Path) -> None
     lines = init(tmp_path, "paper/sst2").read_text().splitlines()
 
     base = (bundled.folder() / "paper" / "base.toml").read_text()
-    (noise,) = [line for line in lines if line.startswith("noise_psd_w_per_hz")]
-    assert noise.split("#")[0].strip() in base
+    for key, text in (("bandwidth_hz", "10e6"), ("payload_bit", "51_904_512")):
+        (line,) = [line for line in lines if line.startswith(f"{key} =")]
+        assert f"{key} = {text}" in base
+        assert line.split("#")[0].strip() == f"{key} = {text}"
     assert any(line.startswith("seed = ") and "#" in line for line in lines)
 
 

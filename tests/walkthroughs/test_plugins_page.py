@@ -157,6 +157,8 @@ def test_every_part_has_a_short_name_once_installed(group: str, installed: Path)
 
     assert by_name.devices.equals(by_class.devices)
     assert by_name.evaluations.equals(by_class.evaluations)
+    unloaded = Scenario.load(installed / "own.toml", imports_plugins=False)
+    assert [name for _, name in unloaded.plugins()] == [_short(group)]
     sys.modules.pop("my_parts", None)
 
 
