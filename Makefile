@@ -25,11 +25,11 @@ test-all: $(VENV)/dev.stamp
 	$(TEST_ENV) $(BIN)/pytest -n $(WORKERS)
 
 # Mutated files of others for an hour on two processes; findings with what reproduces them lie in FUZZ_OUT.
-# FUZZ_SEED=N repeats a run; (cd tests && python -m support.fuzz_run again FINDING.json) repeats a finding.
+# FUZZ_SEED=N repeats a run; PYTHONPATH=.:tests .venv/bin/python -m support.fuzz_run again FILE.json repeats a finding.
 FUZZ_SECONDS ?= 3600
 FUZZ_OUT ?= fuzz
 fuzz: $(VENV)/dev.stamp
-	$(TEST_ENV) PYTHONPATH=.:tests $(BIN)/python -m support.fuzz_run $(FUZZ_SECONDS) $(FUZZ_OUT) $(FUZZ_SEED)
+	$(TEST_ENV) PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python -m support.fuzz_run $(FUZZ_SECONDS) $(FUZZ_OUT) $(FUZZ_SEED)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
