@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 _ONE_PATH = ("os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.utime")
 _TWO_PATHS = ("os.rename", "os.link", "os.symlink")
 _TREES = ("shutil.rmtree", "os.truncate")
 _PROCESSES = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system")
+_OWN_COMMIT = ["git", "-C", str(Path(__file__).resolve().parents[2])]
+"""Beginning of the command that asks for the commit of airtune itself, for the provenance."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
@@ -28,7 +31,7 @@ class Outside:
         self._busy = True
         try:
             for path in _written(event, arguments):
-                if not self._is_inside(path):
+                if event in _PROCESSES or not self._is_inside(path):
                     os.write(self._note, f"{event} {path!r}\n".encode()[:500])
         finally:
             self._busy = False
@@ -51,7 +54,8 @@ def _written(event: str, arguments: tuple[Any, ...]) -> list[Any]:
         writes = isinstance(flags, int) and flags & _WRITES
         return [] if isinstance(path, int) or path is None or not writes else [_target(path)]
     if event in _PROCESSES:
-        return [arguments[0]]
+        words = list(arguments[1]) if event == "subprocess.Popen" else []
+        return [] if words[:3] == _OWN_COMMIT else [arguments[0]]
     if event in _TREES:
         return [arguments[0]]
     in_open_folder = isinstance(arguments[-1], int) and arguments[-1] >= 0
