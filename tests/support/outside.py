@@ -9,8 +9,8 @@ _ONE_PATH = ("os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.chown", "os.ut
 _TWO_PATHS = ("os.rename", "os.link", "os.symlink")
 _TREES = ("shutil.rmtree", "os.truncate")
 _PROCESSES = ("subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.system")
-_OWN_COMMIT = ["git", "-C", str(Path(__file__).resolve().parents[2])]
-"""Beginning of the command that asks for the commit of airtune itself, for the provenance."""
+_EXPECTED = (["git", "-C", str(Path(__file__).resolve().parents[2])], ["uname", "-p"])
+"""Beginnings of the commands that name airtune's own commit and the machine, for the provenance."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
@@ -52,10 +52,12 @@ def _written(event: str, arguments: tuple[Any, ...]) -> list[Any]:
     if event == "open":
         path, _, flags = arguments
         writes = isinstance(flags, int) and flags & _WRITES
-        return [] if isinstance(path, int) or path is None or not writes else [_target(path)]
+        if isinstance(path, int) or path is None or not writes:
+            return []
+        return [path if flags & os.O_NOFOLLOW else os.path.realpath(path)]
     if event in _PROCESSES:
         words = list(arguments[1]) if event == "subprocess.Popen" else []
-        return [] if words[:3] == _OWN_COMMIT else [arguments[0]]
+        return [] if words[:3] in _EXPECTED else [arguments[0]]
     if event in _TREES:
         return [arguments[0]]
     in_open_folder = isinstance(arguments[-1], int) and arguments[-1] >= 0
@@ -66,8 +68,3 @@ def _written(event: str, arguments: tuple[Any, ...]) -> list[Any]:
     if event in _TWO_PATHS:
         return list(arguments[1:2] if event == "os.symlink" else arguments[:2])
     return []
-
-
-def _target(path: Any) -> Any:
-    """Return the path that opening reaches: links are followed."""
-    return os.path.realpath(path)

@@ -47,6 +47,7 @@ def test_writing_calls_outside_of_a_folder_are_noted(tmp_path: Path) -> None:
         hook = Outside((str(place),), file.fileno())
         hook("open", (str(place / "new"), "w", os.O_WRONLY))
         hook("open", (str(tmp_path / "victim"), "r", os.O_RDONLY))
+        hook("open", (str(place / "link"), "w", os.O_WRONLY | os.O_NOFOLLOW))
         hook("os.rename", (str(place / "a"), str(place / "b"), -1, -1))
         assert not notes.read_bytes()
 
