@@ -341,7 +341,7 @@ def test_a_renamed_key_on_the_command_line_is_refused(folder: Path, airtune: Air
     vary = ("--vary", "scheduler.knowledge={kind='perfect'}")
     varied = airtune("sweep", "network.toml", *vary, "--out", "sweep")
 
-    for answer in (set_key, varied):
+    for answer, option in ((set_key, "--set"), (varied, "--vary")):
         assert answer.status == 2
-        assert answer.err == f"network.toml: {OLD_CSI} (from --set)\n"
+        assert answer.err == f"network.toml: {OLD_CSI} (from {option})\n"
     assert set(folder.iterdir()) == {folder / "network.toml", folder / "learning.toml"}
