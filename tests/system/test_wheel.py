@@ -139,6 +139,7 @@ def test_scenarios_and_pages_are_listed_and_an_error_leads_to_a_page(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # the installation depends on network and load
 def test_the_wheel_runs_alone_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done(execute(sys.executable, "-m", "venv", "venv", cwd=tmp_path, env=env))
