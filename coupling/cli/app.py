@@ -39,7 +39,7 @@ COMMANDS: Final = MappingProxyType(
         "run": ("run:run_command", "Run a scenario, and write a run directory."),
         "resume": (
             "run:resume_command",
-            "Continue an interrupted run from its checkpoint; imports code that it names.",
+            "Continue an interrupted run from its checkpoint.",
         ),
         "ls": ("sweep:list_runs", "List the run directories below a directory, with their states."),
         "report": (

@@ -89,7 +89,7 @@ def test_the_filter_hides_runs_and_their_groups(browser: Browser, report: Path) 
     assert column(opened, "policy") == ["greedy"] * 3
     assert lines(opened, "group-energy") == ["GS, count = 5"]
     assert opened.page.locator("#legend li:visible").all_inner_texts() == [
-        "GS, count = 5 (3 seeds, coverage 94.0 %)"
+        "GS, count = 5 (3 seeds, coverage 93.7 %)"
     ]
     opened.page.fill("#filter", "no such run")
     assert opened.page.locator("#count").inner_text() == "0 of 12 runs"

@@ -59,7 +59,7 @@ def test_a_stage_becomes_a_table_and_a_page_with_verdicts(runs: Path, tmp_path: 
         "{{claims}}\n\n{{table small scheduled_mean delay_mean_s}}\n"
     )
     assert "| devices | All-in schedules more | ours | All-in − AABA: " in page
-    assert "; 3; 0.939) | " in page
+    assert "; 3; 0.938) | " in page
     assert " | **held** |" in page
     assert "| a, All-in | 3 | 20 | no mean |" in page
 

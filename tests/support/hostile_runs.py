@@ -696,7 +696,7 @@ MEMORY = (
         bomb("rounds"),
         ("record", "finished"),
         1,
-        "memory",
+        "has 2000000008 rows",
     ),
 )
 

@@ -24,6 +24,7 @@ class FakeRay:
     """Ray whose one task ends with an error, on nodes with some GPUs."""
 
     exceptions = ray.exceptions
+    _private = SimpleNamespace(ray_constants=SimpleNamespace(ENABLE_RAY_CLUSTER=True))
 
     def __init__(
         self, error: Exception | None, gpus: tuple[float, ...] = (0.0,), refusal: str = ""
@@ -35,8 +36,9 @@ class FakeRay:
             raise RuntimeError(self.refusal)
 
     def nodes(self) -> list[dict[str, Any]]:
-        lost = {"Alive": False, "Resources": {"GPU": 99.0}}
-        return [lost, *({"Alive": True, "Resources": {"GPU": gpus}} for gpus in self.gpus)]
+        here = {"NodeManagerAddress": "127.0.0.1"}
+        lost = {"Alive": False, "Resources": {"GPU": 99.0}} | here
+        return [lost, *({"Alive": True, "Resources": {"GPU": gpus}} | here for gpus in self.gpus)]
 
     def remote(self, **_: object) -> Any:
         return lambda function: SimpleNamespace(remote=lambda task: "reference")
