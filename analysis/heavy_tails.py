@@ -119,6 +119,9 @@ def _weak_devices(scenario: Mapping[str, Any], *, always_all: bool) -> float:
         # Centralised training ends with the last device that has data left.
         if _table(scenario, "protocol").get("kind") == "centralised":
             return 1
+        # With any device away, the fastest devices may be all that are left.
+        if _some_are_away(scenario):
+            return 1
         count = int(_table(scenario, "devices").get("count", 1))
         return max(1, count - int(scheduler["count"]) + 1)
     known = policy in _DECLINING | _QUEUE | _FASTEST
@@ -148,14 +151,34 @@ def _csi_is_outdated(scenario: Mapping[str, Any]) -> bool:
     return delayed and not _gain_is_fixed(scenario)
 
 
+def _some_are_away(scenario: Mapping[str, Any]) -> bool:
+    devices = _table(scenario, "devices")
+    model = _table(scenario, "devices", "availability").get("kind", "always")
+    return model != "always" or devices.get("battery") is not None
+
+
+def _battery_ends_transfers(scenario: Mapping[str, Any]) -> bool:
+    """Return whether an empty battery ends each transfer that takes too long.
+
+    Sending always drains it, and receiving at a power above 0. A download without that power comes
+    first in federated averaging; in the phased protocol it follows an upload over the same gain.
+    """
+    if _table(scenario, "devices").get("battery") is None:
+        return False
+    downloads_first = (
+        _table(scenario, "protocol").get("kind") == "fedavg_lora"
+        and _table(scenario, "cell").get("downlink_bandwidth_hz") is not None
+    )
+    return not downloads_first or _table(scenario, "devices", "energy").get("receive_w", 0.0) > 0
+
+
 def _transfer_is_cut(scenario: Mapping[str, Any]) -> bool:
     """Return whether something ends a transfer that takes too long."""
     protocol = _table(scenario, "protocol")
-    devices = _table(scenario, "devices")
     return (
         protocol.get("deadline_s") is not None
         or protocol.get("outage") is not None
-        or devices.get("battery") is not None
+        or _battery_ends_transfers(scenario)
         or _table(scenario, "devices", "availability").get("kind") == "markov"
     )
 

@@ -26,7 +26,8 @@ class Partitioner(ABC):
 
         ``sizes`` are the numbers of samples that ``share`` and ``sizes`` of the table ask for;
         other numbers are allowed. ``rng("name", device)`` gives a generator that depends on the
-        seed, the name and the device alone.
+        seed, the name and the device alone. No name meets a stream of airtune's own, and one with
+        an index none without.
         """
 
 
@@ -54,8 +55,13 @@ def plugin_shares(
         )
     except ValueError as error:
         raise LearnerInputError(_KEY, f"kind = {error}") from error
+
+    def own(name: str, *indices: int) -> np.random.Generator:
+        # A missing index counts as 0, so the number of indices belongs to the name.
+        return rng(f"own partition {len(indices)} {name}", *indices)
+
     try:
-        shares = [np.asarray(share) for share in partitioner(**options).shares(labels, sizes, rng)]
+        shares = [np.asarray(share) for share in partitioner(**options).shares(labels, sizes, own)]
     except (Exception, SystemExit) as error:
         problem = f"kind = '{table.kind}' fails: {type(error).__name__}: {one_line(error)}"
         raise LearnerInputError(_KEY, problem) from error

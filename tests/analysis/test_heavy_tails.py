@@ -35,6 +35,15 @@ SHADOWED = {
 }
 
 
+DOWNLOADS = {
+    "protocol": {"kind": "fedavg_lora", "payload_bit": 5_000_000.0},
+    "cell.downlink_bandwidth_hz": 1e7,
+    "cell.server_tx_power_w": 1.0,
+    "devices.battery": {"capacity_j": 5000.0, "recharge_w": 5.0},
+}
+"""Federated averaging over a downlink, whose devices spend nothing on receiving."""
+
+
 def nakagami(m: float, **more: Any) -> dict[str, Any]:
     return {"channel.fading": {"kind": "nakagami", "m": m, **more}}
 
@@ -115,6 +124,16 @@ def test_a_gain_without_a_density_at_zero_has_no_order() -> None:
         ({"scheduler.kind": "latency_first", "scheduler.count": 20}, 1, False, False),
         ({"scheduler.kind": "latency_first", "scheduler.count": 19}, 2, True, False),
         ({"scheduler.kind": "latency_first", "scheduler.count": 5}, 16, True, True),
+        # The devices that are there may be no more than are scheduled.
+        (
+            {"scheduler.kind": "latency_first", "scheduler.count": 5}
+            | {"devices.availability": {"kind": "trace", "path": "on.csv"}},
+            1,
+            False,
+            False,
+        ),
+        (ALL_IN | DOWNLOADS, 1, False, False),
+        (ALL_IN | DOWNLOADS | {"devices.energy": {"receive_w": 0.5}}, INF, True, True),
         ({"scheduler.kind": "oracle_static"}, INF, True, True),
         ({"scheduler.kind": "greedy"}, INF, True, True),
         ({"scheduler.kind": "aaba"}, INF, True, True),

@@ -1,16 +1,21 @@
 """Partitioners: each has its documented law, and shares are disjoint."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy import ndarray
 from support.tiny_learner import PhiloxStreams
 
 from learner.data import LabelledDataset, Partition
+from learner.data.plugin_partition import Partitioner
 from learner.errors import LearnerInputError
+from learner.rng import RngFactory
 from learner.settings import Data
+from netsim.streams import Streams
 
 SAMPLES = 1200
 CLASSES = 4
@@ -19,12 +24,17 @@ GROUPS = np.arange(SAMPLES) % 30
 
 
 def make(
-    table: Mapping[str, object], *, devices: int = 10, batch_size: int = 1, seed: int = 1
+    table: Mapping[str, object],
+    *,
+    devices: int = 10,
+    batch_size: int = 1,
+    seed: int = 1,
+    rng: RngFactory | None = None,
 ) -> Partition:
     data = Data.model_validate({"path": "somewhere", **table})
     labelled = LabelledDataset(([""] * SAMPLES,), LABELS, groups=GROUPS)
     return Partition(
-        data, labelled, device_count=devices, batch_size=batch_size, rng=PhiloxStreams(seed)
+        data, labelled, device_count=devices, batch_size=batch_size, rng=rng or PhiloxStreams(seed)
     )
 
 
@@ -223,3 +233,23 @@ def test_a_hundred_thousand_overlapping_shares_cost_nothing() -> None:
 
     assert len(partition.share(99_999)) == 12
     assert len(partition.minibatch(5, 3)) == 1
+
+
+class Draws(Partitioner):
+    """Partition that notes the first number of some streams."""
+
+    drawn: ClassVar[list[float]] = []
+
+    def shares(self, labels: ndarray, sizes: ndarray, rng: RngFactory) -> list[ndarray]:
+        streams = [("x",), ("x", 0), ("x", 0, 0), ("test",), ("y", 3), ("y", 4)]
+        self.drawn[:] = [rng(*stream).random() for stream in streams]
+        assert self.drawn == [rng(*stream).random() for stream in streams]
+        return np.array_split(np.arange(len(labels)), len(sizes))
+
+
+def test_streams_of_an_own_partition_meet_no_others() -> None:
+    rng = Streams(1).generator
+
+    make({"partition": {"kind": f"{__name__}:Draws"}}, rng=rng)
+
+    assert len({*Draws.drawn, rng("test").random()}) == 7
