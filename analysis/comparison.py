@@ -121,7 +121,7 @@ def paired_rows(
     Raises:
         TraceError: as ``compare``.
     """
-    groups = {name: _by_seed(name, members) for name, members in runs.groups(by).items()}
+    groups = {name: runs_by_seed(name, members) for name, members in runs.groups(by).items()}
     if len(groups) < 2:
         raise TraceError(f"nothing to compare: every run has {by} = {next(iter(groups))!r}")
     first = next(iter(groups)) if baseline is None else baseline
@@ -183,8 +183,12 @@ def idle_share(summaries: Sequence[Mapping[str, Any]]) -> float:
     return float(sum(entry["rounds_without_devices"] for entry in summaries)) / rounds
 
 
-def _by_seed(name: Any, runs: list[Run]) -> dict[Any, Run]:
-    """Return the runs of one group by seed, after a check that they differ only in the seed."""
+def runs_by_seed(name: Any, runs: list[Run]) -> dict[Any, Run]:
+    """Return the runs of one group by seed.
+
+    Raises:
+        TraceError: two runs of one seed, or runs that differ in more than the seed.
+    """
     by_seed: dict[Any, Run] = {}
     for run in runs:
         seed = scenario_value(run, "seed")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from analysis.comparison import combinations_of, compare, heavy_tail, idle_share
+from analysis.comparison import combinations_of, compare, heavy_tail, idle_share, runs_by_seed
 from analysis.heavy_tails import hill
 from analysis.intervals import Interval, metric_interval, quantile_interval
 from analysis.metrics import ROUNDING, summary
@@ -50,10 +50,10 @@ def policy_table(runs: Runs, by: str = "policy", *, within: Sequence[str] = ()) 
     rows of its own.
 
     Raises:
-        TraceError: as ``compare``.
+        TraceError: as ``compare``, except that one policy alone has a row too.
     """
     rows = [
-        {**dict(zip(within, values, strict=True)), by: name, **_row(group)}
+        {**dict(zip(within, values, strict=True)), by: name, **_row(name, group)}
         for values, members in combinations_of(runs, within).items()
         for name, group in members.groups(by).items()
     ]
@@ -82,7 +82,8 @@ _PAIRED: Final = {
 _PAIRED_LIMITS: Final = ("scheduled_difference_low", "scheduled_difference_high")
 
 
-def _row(runs: list[Run]) -> dict[str, Any]:
+def _row(name: Any, group: list[Run]) -> dict[str, Any]:
+    runs = list(runs_by_seed(name, group).values())
     delays = [run.arrays("rounds", "delay_s")["delay_s"] for run in runs]
     budgets = [run.arrays("rounds", "delay_budget_s")["delay_budget_s"] for run in runs]
     summaries = [summary(run) for run in runs]

@@ -184,6 +184,24 @@ def test_runs_that_cannot_be_paired_are_refused(
         analysis.compare(analysis.load_many(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ((1, {}), "are both 'exact' with seed 1; leave one out"),
+        ((2, {"drift": "paper"}), "are both 'exact' and differ in scheduler.drift besides"),
+    ],
+)
+def test_runs_of_one_policy_alone_are_no_seeds_of_one_another(
+    tmp_path: Path, second: tuple[int, dict[str, Any]], message: str
+) -> None:
+    made(tmp_path, "exact", 1, energy_j=1.0, drift="full")
+    seed, options = second
+    made(tmp_path, "exact", seed, energy_j=1.0, **{"drift": "full", **options})
+
+    with pytest.raises(analysis.TraceError, match=message.replace(".", r"\.")):
+        policy_table(analysis.load_many(tmp_path))
+
+
 def test_a_baseline_that_is_not_there_is_named(tmp_path: Path) -> None:
     made(tmp_path, "exact", 1, energy_j=1.0)
     made(tmp_path, "greedy", 1, energy_j=1.0)
