@@ -16,12 +16,19 @@ from coupling.scenario.errors import KeyPath, ScenarioError, key_path, os_error_
 SET: Final = "--set"
 _BARE_WORD: Final = re.compile(r"[A-Za-z_./][\w./:\-]*")
 """A name, a hub id or a path."""
-_EXCLUSIVE_KEYS: Final = (
-    ({"name"}, {"path"}),
-    ({"delay_budget_s"}, {"delay_budget_s_per_bit"}),
-    ({"gains"}, {"path_loss", "fading"}),
-)
-"""Pairs of sides of one table that exclude each other; a later key displaces the other side."""
+EXCLUSIVE_KEYS: Final[dict[tuple[str, str | None], tuple[set[str], set[str]]]] = {
+    ("devices.placement", "points"): ({"positions_m"}, {"path"}),
+    ("devices.compute", None): ({"speed_per_s"}, {"classes"}),
+    ("channel", None): ({"gains"}, {"path_loss", "fading"}),
+    ("scheduler", None): ({"delay_budget_s"}, {"delay_budget_s_per_bit"}),
+    ("scheduler", "random"): ({"count"}, {"probability"}),
+    ("learner.data", None): ({"name"}, {"path"}),
+    ("learner.data.columns", None): ({"text"}, {"image"}),
+}
+"""Pairs of sides that exclude each other, by table and kind (None for every kind).
+
+A later key displaces the other side.
+"""
 _ARGUMENT_LENGTH: Final = 80
 """Characters of an argument that a line of an error shows."""
 _MAXIMUM_BYTES: Final = 8 * 2**20
@@ -179,7 +186,7 @@ class ScenarioFile:
         beside: Collection[str] = (),
     ) -> None:
         """Remove the keys of lower layers that the key at ``path`` of ``target`` excludes."""
-        for excluded in _mutually_exclusive(str(path[-1])):
+        for excluded in _mutually_exclusive(path, target.get("kind")):
             place = (*path[:-1], excluded)
             if excluded in target and excluded not in beside and self.origin(place) != origin:
                 del target[excluded]
@@ -198,9 +205,12 @@ class ScenarioFile:
             del self.origins[key]
 
 
-def _mutually_exclusive(key: str) -> frozenset[str]:
-    """Return the keys that exclude a key of the same table."""
-    for one, other in _EXCLUSIVE_KEYS:
+def _mutually_exclusive(path: KeyPath, kind: object) -> frozenset[str]:
+    """Return the keys that exclude the key at ``path`` of a table of a kind."""
+    table, key = ".".join(map(str, path[:-1])), str(path[-1])
+    kinds = (None, kind) if isinstance(kind, str) else (None,)
+    for name in kinds:
+        one, other = EXCLUSIVE_KEYS.get((table, name), (set(), set()))
         if key in one or key in other:
             return frozenset(other if key in one else one)
     return frozenset()
