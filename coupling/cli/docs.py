@@ -11,7 +11,7 @@ from rich.markdown import Markdown
 from coupling.cli.console import plain_console
 from coupling.scenario.errors import ScenarioError
 
-_FOR_DEVELOPERS: Final = ("api", "faults", "files", "log")
+FOR_DEVELOPERS: Final = ("api", "decisions", "faults", "files", "log")
 """Pages that only matter with the source tree, or on the site of the documentation."""
 
 
@@ -27,6 +27,8 @@ def docs(
         return
     name = page.removesuffix(".md")
     pages = _pages()
+    if name in FOR_DEVELOPERS:
+        raise ScenarioError(f"{page}: is in the folder docs of the source tree only")
     if name not in pages:
         near = difflib.get_close_matches(name, pages, n=1)
         hint = f"did you mean {near[0]}?" if near else "'airtune docs' lists the pages"
@@ -44,4 +46,4 @@ def _pages() -> dict[str, Path]:
     packaged = here.parent / "pages"
     folder = packaged if packaged.is_dir() else here.parents[2] / "docs"
     paths = {path.stem: path for path in sorted(folder.glob("*.md"))}
-    return {name: path for name, path in paths.items() if name not in _FOR_DEVELOPERS}
+    return {name: path for name, path in paths.items() if name not in FOR_DEVELOPERS}

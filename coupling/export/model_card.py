@@ -1,10 +1,13 @@
 """Model card ``README.md`` of an exported adapter."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
+
+from coupling.scenario.errors import shown
 
 MODEL_CARD: Final = "README.md"
 
@@ -34,9 +37,12 @@ logits = load(device=0)
 print(logits({example}).argmax(1))
 ```
 
-`PeftModel.from_pretrained(AutoModel.from_pretrained(...), "{folder}")` gives the encoder alone.
+{peft_call} gives the encoder alone.
 `heads.safetensors` has `<device>.weight` and `<device>.bias` of every device, classes by features.
 {notes}"""
+
+_MARKS: Final = re.compile(r"[\\`*\[\]<>|&~]|(?<!\w)_|_(?!\w)")
+"""Signs that Markdown reads within a line."""
 
 
 @final
@@ -82,7 +88,9 @@ def model_card(folder: Path, facts: CardFacts) -> str:
         name=name,
         rows="\n".join(f"| {label} | {value} |" for label, value in _rows(facts)),
         example="[image]" if facts.images else '["a text", "another text"]',
-        folder=_plain(folder.name),
+        peft_call=_code(
+            f'PeftModel.from_pretrained(AutoModel.from_pretrained(...), "{shown(folder.name)}")'
+        ),
         notes="\n".join([*notes, ""] if notes else []),
     )
 
@@ -92,9 +100,9 @@ def _rows(facts: CardFacts) -> list[tuple[str, str]]:
     summary = facts.summary
     digest = _plain(provenance.get("scenario_sha256"))
     rows = [
-        ("base model", f"`{_plain(facts.model)}`"),
+        ("base model", _plain(facts.model)),
         ("data", _plain(facts.data)),
-        ("scenario", f"{_plain(provenance.get('scenario'))}, digest `{digest}`"),
+        ("scenario", f"{_plain(provenance.get('scenario'))}, digest {digest}"),
         ("protocol", _plain(facts.protocol)),
         ("seed", _plain(provenance.get("seed"))),
         ("LoRA rank", str(facts.rank)),
@@ -119,5 +127,12 @@ def _accuracy(evaluation: Mapping[str, Any] | None) -> str:
 
 
 def _plain(value: object) -> str:
-    """Return a value as one line of text without the signs that Markdown reads."""
-    return "".join(sign for sign in str(value) if sign.isprintable() and sign not in "|`<>[]")[:200]
+    """Return a value as one line of text, with the signs that Markdown reads escaped."""
+    return _MARKS.sub(r"\\\g<0>", shown(value))
+
+
+def _code(text: str) -> str:
+    """Return one line as a code span, whose marks are longer than those within it."""
+    marks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    inner = f" {text} " if "`" in text else text
+    return f"{marks}{inner}{marks}"

@@ -1,5 +1,7 @@
 """Status of run directories, as ``airtune ls`` and sweeps report it."""
 
+import json
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -83,7 +85,9 @@ def rows(root: Path) -> list[dict[str, Any]]:
     settings = [_settings(path) for path in paths]
     known = [setting for setting in settings if setting]
     names = dict.fromkeys(name for setting in known for name in setting if name != "seed")
-    varying = [name for name in names if len({setting.get(name) for setting in known}) > 1]
+    varying = [
+        name for name in names if len({json.dumps(setting.get(name)) for setting in known}) > 1
+    ]
     return [
         _row(path, root) | {"keys": {name: setting[name] for name in varying if name in setting}}
         for path, setting in zip(paths, settings, strict=True)
@@ -97,8 +101,8 @@ def _row(path: Path, root: Path) -> dict[str, Any]:
     return {"run": name, "state": status.state, **facts, "error": status.error}
 
 
-def _settings(folder: Path) -> dict[str, str]:
-    """Return the scenario of a run as dotted keys and texts; empty if it cannot be read."""
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return the scenario of a run as dotted keys and JSON values; empty if it cannot be read."""
     try:
         tables = tomllib.loads(read_bytes(folder / SCENARIO).decode())
         return dict(_dotted(tables))
@@ -106,13 +110,24 @@ def _settings(folder: Path) -> dict[str, str]:
         return {}
 
 
-def _dotted(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+def _dotted(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
         name = f"{above}{key}"
         if isinstance(value, Mapping):
             yield from _dotted(value, f"{name}.")
         else:
-            yield name, str(value)
+            yield name, _json_value(value)
+
+
+def _json_value(value: object) -> object:
+    """Return a value of TOML as JSON has it; a date or a number that is not finite is a text."""
+    if isinstance(value, list):
+        return [_json_value(entry) for entry in value]
+    if isinstance(value, Mapping):
+        return {key: _json_value(entry) for key, entry in value.items()}
+    if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
 
 
 def state_of(folder: Path, scenario: Scenario, *, learning: bool) -> str:

@@ -49,7 +49,8 @@ def prepare(
     """
     channels = getattr(config, "num_channels", 3)
     if channels != 3:
-        problem = f"it reads images of {channels} channels, and all images are read in RGB, of 3"
+        noun = "channel" if channels == 1 else "channels"
+        problem = f"it reads images of {channels} {noun}, and all images are read in RGB, of 3"
         raise LearnerInputError("learner.model", problem)
     height, width = _common_size(labelled, processor)
     tokens = architecture.token_count(config, height, width)

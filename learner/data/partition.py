@@ -114,14 +114,17 @@ class Partition(MinibatchSampler):
             if low == high
             else f"{low:,} to {high:,} (median {int(np.median(self.sizes)):,})"
         )
-        text = f"{self._kind} partition: {len(self.sizes):,} devices with {sizes} samples each"
+        devices = f"{len(self.sizes):,} device{'' if len(self.sizes) == 1 else 's'}"
+        samples = f"{sizes} sample{'' if high == 1 else 's'}"
+        text = f"{self._kind} partition: {devices} with {samples} each"
         if self._shares is None:
             return f"{text}, which may overlap"
         present = (self.class_counts() > 0).sum(1)
         few, many = int(present.min()), int(present.max())
         classes = f"{few}" if few == many else f"{few} to {many}"
         total = f"{int(self.sizes.sum()):,} of {len(self._labels):,} in all"
-        return f"{text}, {total}; {classes} classes per device"
+        noun = "class" if many == 1 else "classes"
+        return f"{text}, {total}; {classes} {noun} per device"
 
 
 def _assign(

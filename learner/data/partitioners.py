@@ -87,8 +87,8 @@ def natural(groups: Int[ndarray, " S"], device_count: int, rng: RngFactory) -> S
     count = int(groups.max()) + 1
     if count < device_count:
         problem = (
-            f"the column has {count} values, which is less than one for each of {device_count} "
-            "devices"
+            f"the column has {count} value{'' if count == 1 else 's'}, which is less than one for "
+            f"each of {device_count} devices"
         )
         raise LearnerInputError("learner.data.partition.column", problem)
     owner = np.empty(count, dtype=np.int64)

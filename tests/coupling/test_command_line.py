@@ -1,6 +1,7 @@
 """Commands ``run``, ``validate`` and ``schema``: exit status, standard output and error."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -32,6 +33,28 @@ def test_stdout_holds_only_the_json_and_stderr_the_progress(folder: Path, airtun
     assert summary == analysis.summary(analysis.load("out"))
     assert "3/3" in answer.err
     assert "3/3" not in answer.out
+
+
+@pytest.mark.parametrize("index", ["docs/index.md", "README.md"])
+def test_pages_are_printable_or_named_as_exceptions(index: str, airtune: Airtune) -> None:
+    text = (SCENARIOS.parent / index).read_text()
+    sentence = re.search(
+        r"`airtune docs PAGE`.*?\.$|`airtune docs` the pages.*?\.$", text, re.M | re.S
+    )
+    assert sentence is not None
+    excepted = set(re.findall(r"`([a-z]+)`", sentence[0]))
+    folder = "" if index.startswith("docs/") else "docs/"
+    linked = set(re.findall(rf"\]\({folder}([\w-]+)(?:\.md)?\)", text))
+    assert len(linked) > 15
+
+    for page in sorted(linked):
+        answer = airtune("docs", page)
+        assert (answer.status == 0) == (page not in excepted), page
+        assert (
+            answer.status == 0
+            or answer.err == f"{page}: is in the folder docs of the source tree only\n"
+        )
+    assert excepted <= linked
 
 
 def test_the_final_table_reports_the_results_of_the_run(folder: Path, airtune: Airtune) -> None:

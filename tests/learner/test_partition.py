@@ -173,6 +173,10 @@ def test_a_partition_has_a_summary() -> None:
         "1,200 in all; "
         "4 classes per device"
     )
+    assert make({}, devices=1).summary() == (
+        "iid partition: 1 device with 1,200 samples each, 1,200 of 1,200 in all; 4 classes per "
+        "device"
+    )
 
 
 def test_a_partition_can_be_stored_as_a_table() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from markdown_it import MarkdownIt
 from safetensors.torch import load_file, save_file
 from support.small_runs import ROOT, learner_table, network, stop_after
 from support.tiny_models import TEXT, save_model, save_pictures
@@ -145,6 +146,26 @@ def test_an_export_has_the_files_of_peft_and_a_card(exports: tuple[Path, LastEva
     assert run.provenance["scenario_sha256"] in card
     assert f"{run.evaluations.accuracy.iloc[-1]:.2%}" in card
     assert f"{run.rounds.energy_j.sum():,.4g} J" in card
+
+
+def test_the_model_card_escapes_what_markdown_reads(
+    exports: tuple[Path, LastEvaluation], tmp_path: Path
+) -> None:
+    folder, _ = exports
+    shutil.copytree(folder / "bert" / "run", tmp_path / "run")
+    path = tmp_path / "run" / "provenance.json"
+    facts = json.loads(path.read_text()) | {"scenario": "br[1]:x|<b>`_*\n"}
+    path.write_text(json.dumps(facts))
+
+    assert main(["export", str(tmp_path / "run"), str(tmp_path / "a[1]`b")]) == 0
+
+    tokens = MarkdownIt().enable("table").parse((tmp_path / "a[1]`b" / "README.md").read_text())
+    texts = ["".join(t.content for t in token.children or ()) for token in tokens]
+    assert "br[1]:x|<b>`_*\\n" in texts
+    assert any(
+        'PeftModel.from_pretrained(AutoModel.from_pretrained(...), "a[1]`b")' in t for t in texts
+    )
+    assert any(t.startswith("br[1]:x|<b>`_*\\n, digest ") for t in texts)
 
 
 def test_the_merged_model_has_the_adapter_in_its_weights(

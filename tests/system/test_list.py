@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def test_the_list_is_a_table_for_people(
         "no name is cut"
     )
     assert [row[4] for row in texts.values()] == ["12", "5 of 12", "12 of 12", ""]
+
+
+def test_the_keys_of_the_list_are_json_values(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(network(tmp_path), tmp_path / "a")
+    path = tmp_path / "b" / "scenario.toml"
+    path.parent.mkdir()
+    shutil.copy(tmp_path / "a" / "provenance.json", path.parent)
+    odd = 'n = 3\nx = 0.5\nyes = true\nnames = ["q", 1]\nday = 2026-01-01\ntop = inf\n'
+    path.write_text(odd)
+
+    assert app.main(["ls", str(tmp_path), "--json"]) == 0
+
+    keys = json.loads(capsys.readouterr().out)[1]["keys"]
+    expected = {"n": 3, "x": 0.5, "yes": True, "names": ["q", 1], "day": "2026-01-01", "top": "inf"}
+    assert keys == expected
+    assert app.main(["ls", str(tmp_path)]) == 0
 
 
 def test_a_folder_that_leads_back_to_itself_is_no_trap(
