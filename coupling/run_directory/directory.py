@@ -183,7 +183,7 @@ class RunDirectory:
         return RunSession(
             self.path,
             state,
-            provenance.resumed(learner),
+            provenance.resumed(scenario, learner, again=state.round == 0),
             scenario=scenario,
             on_checkpoint=on_checkpoint,
         )

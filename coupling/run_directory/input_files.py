@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, final
 
+from pydantic import Field
+
 from coupling.files import documents
 from coupling.scenario.scenario import Scenario
 
@@ -20,6 +22,8 @@ class InputFile(documents.Document):
 
     path: str
     sha256: str
+    later_sha256: list[str] = Field(default_factory=list)
+    """Other contents that later rounds were computed with, after ``resume``."""
 
 
 def input_files(scenario: Scenario) -> dict[str, InputFile]:
@@ -38,13 +42,27 @@ def input_files(scenario: Scenario) -> dict[str, InputFile]:
 
 
 def changed_files(scenario: Scenario, recorded: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return the paths that the scenario names whose content differs from the recorded one."""
+    """Return the paths that the scenario names whose content differs from a recorded one."""
     present = input_files(scenario)
     return [
         present[key].path
         for key, entry in recorded.items()
-        if key in present and present[key].sha256 != entry.get("sha256")
+        if key in present
+        and {entry.get("sha256"), *entry.get("later_sha256", ())} != {present[key].sha256}
     ]
+
+
+def with_present_contents(
+    scenario: Scenario, recorded: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Return the recorded files of a run, with the contents that its next rounds meet."""
+    files = {key: dict(entry) for key, entry in recorded.items()}
+    for key, present in input_files(scenario).items():
+        if key in files:
+            later = files[key].get("later_sha256", [])
+            if present.sha256 not in (files[key]["sha256"], *later):
+                files[key]["later_sha256"] = [*later, present.sha256]
+    return files
 
 
 def _named_paths(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -17,7 +17,12 @@ from typing import Annotated, Any, Final, Literal, Self, final
 from pydantic import ConfigDict, Field
 
 from coupling.files import atomic, documents
-from coupling.run_directory.input_files import InputFile, changed_files, input_files
+from coupling.run_directory.input_files import (
+    InputFile,
+    changed_files,
+    input_files,
+    with_present_contents,
+)
 from coupling.run_directory.layout import PROVENANCE
 from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.scenario.errors import RunError
@@ -137,9 +142,7 @@ class Provenance:
             "rounds": scenario.rounds,
             "learning": learning,
             "policy": policy,
-            "input_files": {
-                key: entry.model_dump() for key, entry in input_files(scenario).items()
-            },
+            "input_files": _input_files(scenario),
             **_environment(learner, learning=learning),
             "started": _now(),
             "resumed": [],
@@ -177,14 +180,27 @@ class Provenance:
     def input_changes(self, scenario: Scenario) -> list[str]:
         """Return the files and directories, named by the scenario, that have changed since.
 
+        One that was other content for some rounds has changed, although it may be as before now.
         Runs that recorded no files have none.
         """
         return changed_files(scenario, self.facts.get("input_files", {}))
 
-    def resumed(self, learner: Learner) -> "Provenance":
-        """Return the facts of a run that is resumed now."""
+    def met_other_inputs(self) -> list[str]:
+        """Return the files and directories that had other content in rounds after a resume."""
+        entries = self.facts.get("input_files", {}).values()
+        return [entry["path"] for entry in entries if entry.get("later_sha256")]
+
+    def resumed(self, scenario: Scenario, learner: Learner, *, again: bool) -> "Provenance":
+        """Return the facts of a run that is resumed now, or begins ``again`` at its first round."""
+        if again:
+            files = _input_files(scenario)
+        else:
+            files = with_present_contents(scenario, self.facts.get("input_files", {}))
         entry = {"at": _now(), **_environment(learner, learning=self.facts["learning"])}
-        return replace(self, facts=self.facts | {"resumed": [*self.facts["resumed"], entry]})
+        return replace(
+            self,
+            facts=self.facts | {"input_files": files, "resumed": [*self.facts["resumed"], entry]},
+        )
 
     def write(self, folder: Path, progress: RunProgress) -> None:
         """Write ``provenance.json``, complete or not at all."""
@@ -243,6 +259,12 @@ def _other_schema(path: Path, schema: object) -> RunError:
         f"{path}: has schema {schema}, and this version of airtune continues runs of schema "
         f"{SCHEMA_VERSION}; run the scenario anew"
     )
+
+
+def _input_files(scenario: Scenario) -> dict[str, dict[str, Any]]:
+    return {
+        key: entry.model_dump(exclude_defaults=True) for key, entry in input_files(scenario).items()
+    }
 
 
 def _now() -> str:

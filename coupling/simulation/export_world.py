@@ -69,6 +69,11 @@ def record(
     facts = provenance.facts
     if is_locked(run):
         raise RunError(f"{run}: another process is running in this directory; wait until it ends")
+    if mixed := provenance.met_other_inputs():
+        raise RunError(
+            f"{mixed[0]}: had other content in rounds after a resume of {run}: the world cannot be "
+            "computed again; run the scenario anew"
+        )
     if changed := provenance.input_changes(scenario):
         raise RunError(
             f"{changed[0]}: has changed since {run} began: the world cannot be computed again; "

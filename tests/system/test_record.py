@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from support.small_runs import (
     tables,
 )
 
-from coupling import RunError, Scenario, ScenarioError, run
+from coupling import RunError, Scenario, ScenarioError, resume, run
 from coupling.cli import app
 from coupling.scenario.errors import Interrupted
 from coupling.simulation.build import build_partition
@@ -178,6 +179,29 @@ def test_a_stopped_run_has_the_world_of_its_rounds(tmp_path: Path) -> None:
     gains, _ = record(tmp_path / "run", tmp_path / "world")
 
     assert pd.read_parquet(gains)["block"].max() == 5
+
+
+def test_a_file_that_was_another_one_for_some_rounds_is_not_forgotten(tmp_path: Path) -> None:
+    path, folder = tmp_path / "gains.csv", tmp_path / "run"
+    texts = [
+        "block,device,gain\n"
+        + "".join(f"{block},{device},{gain}\n" for block in range(1, 11) for device in range(5))
+        for gain in ("1e-9", "2e-9")
+    ]
+    path.write_text(texts[0])
+    scenario = network(tmp_path, channel={"gains": {"path": str(path)}})
+    lines: list[str] = []
+    for place, text in enumerate([*texts, texts[0]]):
+        path.write_text(text)
+        note, stop = stop_after(2 * place + 2)
+        work = partial(resume, log=lines.append) if place else partial(run, scenario)
+        with pytest.raises(Interrupted):
+            work(folder, on_round=note, stop=stop)
+
+    line = f"{path}: has changed since the run started: the rounds before and after differ in their"
+    assert lines.count(f"{line} input") == 2
+    with pytest.raises(RunError, match=r"gains\.csv: had other content in rounds after a resume"):
+        record(folder, tmp_path / "world")
 
 
 def test_a_run_without_rounds_has_no_world_to_write(tmp_path: Path) -> None:
