@@ -45,6 +45,8 @@ class Coverage:
     """What holds after the last time."""
     blocks: bool = False
     """Whether the numbers are channel blocks, not seconds."""
+    offset: float = 0.0
+    """Number that has been added to those of the file."""
 
     def late(self, start: float) -> str | None:
         """Return the warning that the file begins after the start of a run; None if it does not."""
@@ -54,7 +56,7 @@ class Coverage:
         return (
             f"{self.key}: {self.path} begins {self._at(self.first)}, after the start of the run "
             f"{self._at(start)}; until then {self.before}; {table}.offset_{unit} = "
-            f"{start - self.first:.12g} moves it to the start"
+            f"{_exact(start - (self.first - self.offset))} moves it to the start"
         )
 
     def short(self, end: float) -> str | None:
@@ -67,7 +69,12 @@ class Coverage:
         )
 
     def _at(self, value: float) -> str:
-        return f"in block {value:.0f}" if self.blocks else f"at {value:.12g} s"
+        return f"in block {value:.0f}" if self.blocks else f"at {_exact(value)} s"
+
+
+def _exact(value: float) -> str:
+    """Return a number with all its digits, a whole one without a point."""
+    return f"{value:.0f}" if value == int(value) and abs(value) < 2**53 else repr(float(value))
 
 
 def read_columns(

@@ -72,6 +72,7 @@ class AvailabilityTrace(Availability):
             float(time_s.max()) if len(time_s) > count else np.inf,
             before="no device is available",
             after="every device keeps its last state",
+            offset=self.offset_s,
         )
         return process
 

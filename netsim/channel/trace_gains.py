@@ -68,6 +68,7 @@ class GainTrace:
             before=_REPEATED,
             after=_REPEATED,
             blocks=True,
+            offset=self.offset_blocks,
         )
         return gains
 

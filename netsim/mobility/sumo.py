@@ -82,7 +82,13 @@ class Sumo(Mobility):
             )
         _require_metres(device_ids, time_s, np.stack([x_m, y_m]), speed_mps, path=self.path)
         return Replay(
-            device_ids, time_s + self.offset_s, x_m=x_m, y_m=y_m, count=count, path=self.path
+            device_ids,
+            time_s + self.offset_s,
+            x_m=x_m,
+            y_m=y_m,
+            count=count,
+            path=self.path,
+            offset_s=self.offset_s,
         )
 
 

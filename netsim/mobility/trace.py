@@ -51,7 +51,9 @@ class PositionTrace(Mobility):
                 f"{self.path} places device {device[twice]} twice at time_s = {time_s[twice]:g}",
             )
         x_m, y_m = columns["x_m"][kept], columns["y_m"][kept]
-        return Replay(device, time_s, x_m=x_m, y_m=y_m, count=count, path=self.path)
+        return Replay(
+            device, time_s, x_m=x_m, y_m=y_m, count=count, path=self.path, offset_s=self.offset_s
+        )
 
 
 def duplicate_row(device: Int[ndarray, " rows"], time_s: Float[ndarray, " rows"]) -> int | None:
@@ -77,6 +79,7 @@ class Replay(Trajectories):
         y_m: Float[ndarray, " rows"],
         count: int,
         path: str,
+        offset_s: float = 0.0,
     ) -> None:
         # Rows by device, then by time, and the first row of each device.
         order = np.lexsort((time_s, device))
@@ -90,6 +93,7 @@ class Replay(Trajectories):
                 float(time_s.max()),
                 before="the devices wait at their first positions",
                 after="they stay at their last ones",
+                offset=offset_s,
             )
 
     @override

@@ -70,6 +70,21 @@ def test_a_file_that_begins_after_the_start_is_warned_of_with_both_times(
 
 
 @pytest.mark.parametrize("setting", [POSITIONS, STATES])
+@pytest.mark.parametrize("moved_s", [0.0, -1000.0])
+@pytest.mark.parametrize("begin_s", [1712345678901.0, 3600.1234567890123])
+def test_the_offset_of_a_warning_ends_the_warning(
+    begin_s: float, moved_s: float, setting: str, folder: Path, airtune: Airtune
+) -> None:
+    write_trace(folder, begin_s, begin_s + 100)
+    key = setting.partition("=")[0] + ".offset_s"
+
+    (line,) = warned(airtune, setting, f"{key}={moved_s!r}")
+    offset = line.split(f"{key} = ")[1].split()[0]
+
+    assert warned(airtune, setting, f"{key}={offset}") == []
+
+
+@pytest.mark.parametrize("setting", [POSITIONS, STATES])
 def test_a_file_that_ends_before_the_last_round_is_warned_of(
     setting: str, folder: Path, airtune: Airtune
 ) -> None:
