@@ -23,6 +23,7 @@ from netsim.streams import Streams
 _KEY: Final = "devices.mobility.path"
 _MOVING: Final = ("vehicle", "person")
 _GEOGRAPHIC: Final = re.compile(r"<fcd-output\.geo\s+value=\"(true|1|yes|on|x|t)\"", re.IGNORECASE)
+_LARGEST_DEGREES: Final = (180.0, 90.0)
 _DEGREES: Final = "degrees are no metres; write it without --fcd-output.geo"
 
 
@@ -34,7 +35,8 @@ class Sumo(Mobility):
     Device k is the k-th vehicle or person in the file. It moves straight at constant speed from row
     to row. Before its first row it waits at that position; after its last row it stays there. The
     placement has no effect. Vehicles and persons beyond the scenario's number of devices are
-    ignored. Geographic coordinates are refused: they are degrees, and distances need metres.
+    ignored. Distances need metres: degrees are refused where the head of the file, the speeds, or,
+    without speeds, an extent of less than 1 m shows them. A single place could be either.
     """
 
     kind: Literal["sumo"] = "sumo"
@@ -100,7 +102,10 @@ def _require_metres(
     *,
     path: str,
 ) -> None:
-    """Refuse degrees: positions that move less than a thousandth of what the speeds say."""
+    """Refuse degrees: positions that move less than a thousandth of what the speeds say.
+
+    Without speeds: different positions that all lie within 1 m and could be degrees.
+    """
     order = np.lexsort((time_s, device))
     same = np.diff(device[order]) == 0
     by_speed_m = float((np.diff(time_s[order]) * speed_mps[order][1:])[same].sum())
@@ -109,6 +114,14 @@ def _require_metres(
         problem = (
             f"{path}: its devices move {moved:.3g} by their positions and {by_speed_m:.3g} m by "
             f"their speeds; {_DEGREES}"
+        )
+        raise NetworkInputError(_KEY, problem)
+    x_extent, y_extent = np.ptp(xy, axis=1)
+    could_be = (np.abs(xy).max(axis=1) <= _LARGEST_DEGREES).all()
+    if by_speed_m <= 1 and could_be and 0 < max(x_extent, y_extent) < 1:
+        problem = (
+            f"{path}: all positions of its devices lie within {x_extent:.3g} by {y_extent:.3g}, "
+            f"and no speeds say that these are metres; {_DEGREES}"
         )
         raise NetworkInputError(_KEY, problem)
 

@@ -185,3 +185,20 @@ def test_a_compressed_file_is_read_and_a_cut_one_refused(tmp_path: Path) -> None
     assert positions(tmp_path / "fcd.xml.gz", 3, 0.0).tolist() == [[0, 0], [5, 5], [7, 8]]
     with pytest.raises(NetworkInputError, match=r"cut\.xml\.gz cannot be read as XML: "):
         positions(tmp_path / "cut.xml.gz", 3, 0.0)
+
+
+@pytest.mark.parametrize("speed", ["", ' speed="0"'])
+def test_degrees_without_speeds_are_found_by_their_extent(speed: str, tmp_path: Path) -> None:
+    def write(metres: float) -> Path:
+        cars = "".join(
+            f'<vehicle id="{car}" x="{11.57 + metres * car}" y="48.13"{speed}/>' for car in (0, 1)
+        )
+        path = tmp_path / "fcd.xml"
+        path.write_text(f'<fcd-export><timestep time="0">{cars}</timestep></fcd-export>')
+        return path
+
+    assert positions(write(2.0), 2, 0.0).tolist() == [[11.57, 48.13], [13.57, 48.13]]
+    degrees = write(0.01)
+
+    with pytest.raises(NetworkInputError, match=r"lie within 0\.01 by 0, and no speeds"):
+        positions(degrees, 2, 0.0)
