@@ -139,6 +139,17 @@ def no_round(run: Run) -> TraceError:
     return TraceError(f"{run.name}: has no complete round; continue the run with airtune resume")
 
 
+def require_rounds(runs: Iterable[Run]) -> None:
+    """Refuse runs of which one has no complete round.
+
+    Raises:
+        TraceError: the text names the first.
+    """
+    for run in runs:
+        if not len(run.arrays("rounds", "round")["round"]):
+            raise no_round(run)
+
+
 def flatten(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Return nested tables as dotted keys; a list becomes its text, so that it can be compared."""
     flat: dict[str, Any] = {}

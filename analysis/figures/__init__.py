@@ -8,7 +8,7 @@ from analysis.errors import TraceError, suggestion
 from analysis.figures import devices, geometry, learning, radio, theorem
 from analysis.figures.style import Options, Style, rc_settings
 from analysis.groups import Band, Clock, display
-from analysis.runs import Runs
+from analysis.runs import Runs, require_rounds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +64,7 @@ def draw(
     ``minimum_loss`` is F(W*).
 
     Raises:
-        TraceError: no such figure, or runs without the data that it shows.
+        TraceError: no such figure, a run without a round, or runs without the data.
         ConstantError: a constant of ``bound`` is missing or invalid.
         MissingExtraError: matplotlib is not installed.
     """
@@ -72,6 +72,7 @@ def draw(
     if kind not in {*FIGURES, BOUND}:
         known = [*FIGURES, BOUND, *ALIASES]
         raise TraceError(f"there is no figure {display(name)!r}; {suggestion(name, known)}")
+    require_rounds(runs)
     settings = rc_settings(look)
     options = Options(look, size_in=size, clock=clock, band=band, order=order)
     from matplotlib import rc_context

@@ -58,11 +58,13 @@ def figures(
     with wrong_input():
         from analysis import TraceError, load_many
         from analysis.figures import FIGURES, draw, save
+        from analysis.runs import require_rounds
 
         size_in = _size(size)
         endings = _formats(formats)
         constants = _constants(constant)
         loaded = load_many(runs)
+        require_rounds(loaded)
         for kind in FIGURES if name == "all" else [name]:
             try:
                 figure = draw(

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from coupling.export.model_card import MODEL_CARD, CardFacts, model_card
 from coupling.run_directory.layout import ADAPTER, PROVENANCE, SCENARIO, refuse_links_in_run
 from coupling.run_directory.provenance import read_facts
+from coupling.run_directory.status import run_status
 from coupling.scenario.errors import RunError, ScenarioError, os_error_text
 from coupling.simulation.result import RunResult
 from learner.errors import LearnerInputError, StateError, require_docstrings
@@ -130,10 +131,10 @@ def _finished(run: Path) -> dict[str, Any]:
     if not (run / PROVENANCE).is_file():
         raise ScenarioError(f"{run}: is not a run directory: it has no {PROVENANCE}")
     facts = read_facts(run)
-    if facts.get("state") != "finished":
-        raise ScenarioError(
-            f"{run}: is {facts.get('state')}, not finished; continue it with airtune resume"
-        )
+    state = run_status(str(run)).state
+    if state != "finished":
+        remedy = "wait until it ends" if state == "running" else "continue it with airtune resume"
+        raise ScenarioError(f"{run}: is {state}, not finished; {remedy}")
     return facts
 
 

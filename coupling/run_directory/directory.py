@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import itertools
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -199,6 +200,12 @@ class RunDirectory:
             ScenarioError: the directory holds no run, or its scenario is not valid any more.
             RunError: the run was written with another schema version.
         """
+        if (self.path / SCENARIO).is_file() and not (self.path / PROVENANCE).exists():
+            place = shlex.quote(str(self.path))
+            raise ScenarioError(
+                f"{self.path}: has a {SCENARIO} and no {PROVENANCE}, so no round can be resumed; "
+                f"begin with: airtune run {place}/{SCENARIO} --out {place}"
+            )
         require_schema(self.path)
         folder = self._scenario_folder()
         try:

@@ -57,12 +57,10 @@ class TableMemory(RunObserver):
 
 @final
 class DirectoryWriter(RunObserver):
-    """Writer of the tables and checkpoints of a run directory."""
+    """Writer of the tables of a run directory."""
 
-    def __init__(self, session: RunSession, save: Save, checkpoint_every: int | None) -> None:
+    def __init__(self, session: RunSession) -> None:
         self._session = session
-        self._save = save
-        self._checkpoint_every = checkpoint_every
 
     @override
     def on_start(self, tables: Tables) -> None:
@@ -71,6 +69,21 @@ class DirectoryWriter(RunObserver):
     @override
     def on_round(self, record: RoundRecord) -> None:
         self._session.write(record.tables, record.round, record.time_s)
+
+
+@final
+class CheckpointWriter(RunObserver):
+    """Writer of the checkpoints of a run directory, after all others have seen the round.
+
+    A run that is killed and resumed after a checkpoint does not show its rounds again.
+    """
+
+    def __init__(self, save: Save, checkpoint_every: int | None) -> None:
+        self._save = save
+        self._checkpoint_every = checkpoint_every
+
+    @override
+    def on_round(self, record: RoundRecord) -> None:
         if self._checkpoint_every is not None and record.round % self._checkpoint_every == 0:
             self._save()
 

@@ -14,6 +14,7 @@ from coupling.scenario.errors import Interrupted, RunError
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.observers import (
     Callback,
+    CheckpointWriter,
     DirectoryWriter,
     OnRound,
     RunObserver,
@@ -204,7 +205,8 @@ class _Job:
             if saved is not None:
                 memory.restore(saved.policy)
             every = simulation.scenario.trace.checkpoint_every
-            self.observers.insert(0, DirectoryWriter(session, save, every))
+            self.observers.insert(0, DirectoryWriter(session))
+            self.observers.append(CheckpointWriter(save, every))
             # Before the end of the first round there is nothing that resume could not do again.
             if not self.finish(simulation, policy, memory) and simulation.state.round:
                 save()

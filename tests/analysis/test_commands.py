@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.written_runs import four_rounds
+from support.written_runs import four_rounds, write_run
 
+from analysis.figures import ALIASES, FIGURES
 from coupling.cli.app import main
 
 
@@ -24,6 +25,18 @@ def test_figures_writes_both_files(
         str(tmp_path / "out" / name) for name in ("queue.svg", "queue.png")
     ]
     assert (tmp_path / "out" / "queue.svg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["all", "bound", *ALIASES, *FIGURES])
+def test_no_figure_shows_a_run_without_a_round(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run", {})
+
+    assert main(["figures", name, str(run), "--out", str(tmp_path / "out")]) == 2
+
+    assert "has no complete round; continue the run with" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_bound_takes_its_constants(

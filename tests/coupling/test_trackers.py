@@ -71,6 +71,20 @@ def test_the_csv_file_of_a_resumed_run_has_each_round_once(learning: list[str]) 
     assert float(rows[3]["simulated_s"]) == expected("simulated_s")[4]
 
 
+def test_a_round_is_tracked_before_its_checkpoint(learning: list[str]) -> None:
+    scenario = Scenario.load("small.toml", {"rounds": 4, "trace.checkpoint_every": 2})
+    tracker = tracker_class("csv")(Path("run"), scenario)
+
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), tracker:
+        coupling.run(scenario, "run", observers=[tracker], on_checkpoint=killed)
+
+    assert main(["resume", "run", "--track", "csv", "-q"]) == 0
+    assert pd.read_csv("run/scalars.csv")["round"].tolist() == [1, 2, 3, 4]
+
+
 def test_mlflow_has_the_numbers_of_the_tables(
     learning: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -232,6 +232,11 @@ def without_state(run: Path) -> None:
     (run / "provenance.json").write_text(json.dumps(facts | {"state": "interrupted"}))
 
 
+def killed(run: Path) -> None:
+    facts = json.loads((run / "provenance.json").read_text())
+    (run / "provenance.json").write_text(json.dumps(facts | {"state": "running"}))
+
+
 def with_unknown_input(run: Path) -> None:
     path = run / "adapter" / "heads.safetensors"
     facts = {"devices": 5, "inputs": ["__import__"], "special_tokens": 0, "trained": 5}
@@ -251,6 +256,7 @@ def with_model_code(run: Path) -> None:
 DAMAGES: dict[str, tuple[Callable[[Path], object], str, int]] = {
     "no run": (shutil.rmtree, "is not a run directory", 2),
     "not finished": (without_state, "is interrupted, not finished; continue it with", 2),
+    "killed": (killed, "is stopped, not finished; continue it with", 2),
     "no adapter": (lambda run: shutil.rmtree(run / "adapter"), "has no adapter", 2),
     "cut off": (
         lambda run: (run / "adapter" / "adapter_model.safetensors").write_bytes(b"\x80\x04"),

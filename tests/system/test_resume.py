@@ -16,7 +16,9 @@ from support.small_runs import (
 )
 
 from coupling import RunError, Scenario, run
+from coupling.cli.app import main
 from coupling.scenario.errors import Interrupted
+from coupling.simulation.result import RunResult
 from coupling.simulation.run import resume
 from learner.precision import probe
 
@@ -384,3 +386,19 @@ def test_a_run_of_a_version_that_knew_fewer_keys_goes_on(tmp_path: Path) -> None
     (folder / "scenario.toml").write_text(fewer)
 
     assert_same_tables(resume(folder), whole)
+
+
+def test_resume_of_a_scenario_alone_says_how_to_begin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = run(network(tmp_path), tmp_path / "whole")
+    alone = tmp_path / "scenario alone"
+    alone.mkdir()
+    shutil.copy(tmp_path / "whole" / "scenario.toml", alone)
+
+    assert main(["resume", str(alone)]) == 2
+
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert main(shlex.split(line.partition("begin with: airtune ")[2])) == 0
+    assert_same_tables(RunResult(alone), whole)
