@@ -113,7 +113,7 @@ def explain(
     ``raw`` is the scenario as it was given and ``schema`` its JSON Schema; ``prefix`` is the key
     of the table that was validated, where that is not the whole scenario.
     """
-    details = error.errors(include_url=False)
+    details = _of_fitting_types(error.errors(include_url=False), raw, prefix)
     path = _key(details[0], raw, prefix)
     # A value that may be one of several types fails once per type; the line lists all faults.
     same = [detail for detail in details if _key(detail, raw, prefix) == path]
@@ -141,6 +141,22 @@ def explain(
             value = _value(raw, path)
     faults = dict.fromkeys(fault_text(detail) for detail in same)
     return path, f"{key_path(path)} = {_show(value)} {' and '.join(faults)}"
+
+
+def _of_fitting_types(
+    details: list[ErrorDetails], raw: Mapping[str, Any], prefix: KeyPath
+) -> list[ErrorDetails]:
+    """Return the faults without those of types that a list or table is not meant to have."""
+    path = _key(details[0], raw, prefix)
+    if not isinstance(_value(raw, path), list | tuple | Mapping):
+        return details
+    fitting = [
+        detail
+        for detail in details
+        if _key(detail, raw, prefix)[: len(path)] == path
+        and not detail["type"].endswith(("_type", "literal_error"))
+    ]
+    return fitting or details
 
 
 def unknown(name: str, value: object, allowed: Sequence[str]) -> str:
@@ -226,6 +242,8 @@ def _value(raw: object, path: KeyPath) -> object:
 def fault_text(detail: ErrorDetails) -> str:
     """Return the fault of a value, to be read after its key: ``is not a whole number``."""
     template = _BOUNDS.get(detail["type"])
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
     if template is None:
         return f"is not allowed: {detail['msg']}"
     return template.format(**detail.get("ctx", {}))

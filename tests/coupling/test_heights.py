@@ -64,3 +64,19 @@ def test_tr38901_has_heights_of_its_own(tmp_path: Path) -> None:
     site = {"kind": "tr38901", "scenario": "uma", "carrier_hz": 3.5e9}
     with pytest.raises(ScenarioError, match=r"has its own server_height_m and device_height_m"):
         run(tmp_path, channel__path_loss=site, cell__height_m=25.0)
+
+
+@pytest.mark.parametrize(
+    ("heights", "line"),
+    [
+        ([60, 1.5], "devices.height_m: the lower bound 60.0 exceeds the upper bound 1.5"),
+        ([-1, 2], "devices.height_m[0] = -1 is not at least 0"),
+        ([1, 2, 3], "devices.height_m = [1, 2, 3] has too many entries: at most 2"),
+        ("x", "devices.height_m = 'x' is not a number and is not a list"),
+    ],
+)
+def test_wrong_heights_are_named_by_the_type_they_have(heights: object, line: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.load("paper/base", {"devices.height_m": heights})
+    assert line in str(caught.value)
+    assert "Value error" not in str(caught.value)

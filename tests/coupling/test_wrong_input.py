@@ -419,7 +419,7 @@ LEARNING = {
     "learner.lora.rank=0": "learner.lora.rank = 0 is not at least 1 (from --set)",
     "learner.lora.alpha=inf": "learner.lora.alpha = inf is not a finite number (from --set)",
     "learner.lora.targets=[]": (
-        "learner.lora.targets = [] is not a string and has too few entries: at least 1 (from --set)"
+        "learner.lora.targets = [] has too few entries: at least 1 (from --set)"
     ),
     "learner.lora.frozen=1": "learner.lora.frozen = 1 is neither true nor false (from --set)",
     "learner.optimizer={kind='adam', lr=1}": (
