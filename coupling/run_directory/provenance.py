@@ -1,22 +1,18 @@
-"""Provenance of a run: versions, seed, commit, machine, times, and progress."""
+"""Provenance of a run: scenario, seed, environment, input files, times, and progress."""
 
 import contextlib
 import json
-import os
-import platform
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, final
+from typing import Annotated, Any, Literal, Self, final
 
 from pydantic import ConfigDict, Field
 
 from coupling.files import atomic, documents
+from coupling.run_directory import environment
 from coupling.run_directory.input_files import (
     InputFile,
     changed_files,
@@ -29,20 +25,7 @@ from coupling.scenario.errors import RunError
 from coupling.scenario.scenario import Scenario
 from learner.base import Learner
 
-_PACKAGES: Final = (
-    "airtune",
-    "numpy",
-    "scipy",
-    "simpy",
-    "pyarrow",
-    "torch",
-    "transformers",
-    "peft",
-)
-
 State = Literal["running", "finished", "interrupted", "failed"]
-
-
 _Text = Annotated[str, Field(max_length=4096)]
 _Count = Annotated[int, Field(ge=0, le=documents.MAXIMUM_ROUNDS)]
 _NotNegative = Annotated[float, Field(ge=0)]
@@ -143,7 +126,7 @@ class Provenance:
             "learning": learning,
             "policy": policy,
             "input_files": _input_files(scenario),
-            **_environment(learner, learning=learning),
+            **environment.describe(learner, learning=learning),
             "started": _now(),
             "resumed": [],
         }
@@ -165,8 +148,8 @@ class Provenance:
 
         None if there is none.
         """
-        present = _software(_git("rev-parse", "HEAD"), _versions())
-        former = _software(self.facts["commit"], self.facts["versions"])
+        present = environment.present_software()
+        former = environment.software(self.facts["commit"], self.facts["versions"])
         names = [name for name in former if name in present and former[name] != present[name]]
         if not names:
             return None
@@ -196,7 +179,7 @@ class Provenance:
             files = _input_files(scenario)
         else:
             files = with_present_contents(scenario, self.facts.get("input_files", {}))
-        entry = {"at": _now(), **_environment(learner, learning=self.facts["learning"])}
+        entry = {"at": _now(), **environment.describe(learner, learning=self.facts["learning"])}
         return replace(
             self,
             facts=self.facts | {"input_files": files, "resumed": [*self.facts["resumed"], entry]},
@@ -269,53 +252,3 @@ def _input_files(scenario: Scenario) -> dict[str, dict[str, Any]]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _environment(learner: Learner, *, learning: bool) -> dict[str, Any]:
-    """Return software, machine, and the device and threads with which the learner computes."""
-    status = _git("status", "--porcelain")
-    torch = sys.modules.get("torch") if learning else None
-    return {
-        "versions": _versions(),
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": None if status is None else bool(status),
-        "host": platform.node(),
-        "machine": platform.platform(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "torch_threads": torch.get_num_threads() if torch else None,
-        "torch_device": learner.device,
-        "torch_numerics": dict(learner.numerics),
-    }
-
-
-def _software(commit: str | None, versions: Mapping[str, str]) -> dict[str, str]:
-    return {**({"commit": commit[:7]} if commit else {}), **versions}
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-def _git(*arguments: str) -> str | None:
-    """Return the output of git in the source tree of this package; None outside of one."""
-    tree = Path(__file__).resolve().parents[2]
-    if not (tree / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(tree), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

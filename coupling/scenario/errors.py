@@ -56,6 +56,11 @@ def shown(value: object, maximum: int = 200) -> str:
     return "".join(map(_printable, text))
 
 
+def shortened(text: str, maximum: int = 80) -> str:
+    """Return a text cut to a number of characters, with dots in place of its end."""
+    return text if len(text) <= maximum else text[: maximum - 3] + "..."
+
+
 def _printable(character: str) -> str:
     return character if character.isprintable() else ascii(character)[1:-1]
 

@@ -1,17 +1,16 @@
 """Scenario: the validated content of a scenario file."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, SupportsIndex, cast, final
+from typing import Annotated, Any, Literal, Self, SupportsIndex, cast, final
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from typing_extensions import override
 
-from coupling.scenario import file, plugins
+from coupling.scenario import digest as digests
+from coupling.scenario import file, layers, plugins
 from coupling.scenario.display import scenario_html
 from coupling.scenario.ending import Ending
 from coupling.scenario.errors import KeyPath, ScenarioError, explain
@@ -29,9 +28,6 @@ from learner.settings import Codecs, LearnerSettings
 from netsim import scheduling
 from netsim.channel.pathloss import Tr38901
 from netsim.parameters import Count, Positive, source
-
-DIGEST_VERSION: Final = "3"
-"""Version of ``Scenario.digest``; a default that changes needs a new one."""
 
 
 @final
@@ -72,8 +68,8 @@ class Scenario(ScenarioTable):
     trace: TraceTable = TraceTable()
     """Tables and checkpoints of the run directory."""
 
-    _source: file.ScenarioFile = PrivateAttr(
-        default_factory=lambda: file.ScenarioFile(Path("scenario"))
+    _source: layers.ScenarioFile = PrivateAttr(
+        default_factory=lambda: layers.ScenarioFile(Path("scenario"))
     )
 
     @model_validator(mode="after")
@@ -156,7 +152,7 @@ class Scenario(ScenarioTable):
         return self._from_file(deepcopy(self._source), overrides)
 
     @classmethod
-    def _from_file(cls, source: file.ScenarioFile, overrides: Mapping[str, object]) -> "Scenario":
+    def _from_file(cls, source: layers.ScenarioFile, overrides: Mapping[str, object]) -> "Scenario":
         for key, value in overrides.items():
             source.override(key, value)
         source.refuse_renamed_keys()
@@ -257,7 +253,7 @@ class Scenario(ScenarioTable):
         return not self.cell.height_m and self.devices.height_m in (0.0, (0.0, 0.0))
 
     @property
-    def source(self) -> file.ScenarioFile:
+    def source(self) -> layers.ScenarioFile:
         """The scenario as its file and the overrides give it, with the origin of every key."""
         return self._source
 
@@ -311,7 +307,7 @@ class Scenario(ScenarioTable):
 
     def tables(self) -> dict[str, Any]:
         """Return the resolved scenario, defaults included, as plain tables without nulls."""
-        return cast(dict[str, Any], _without_null(self.model_dump(mode="json")))
+        return cast(dict[str, Any], digests.without_null(self.model_dump(mode="json")))
 
     def _repr_html_(self) -> str:
         return scenario_html(self.name, self.tables())
@@ -322,40 +318,20 @@ class Scenario(ScenarioTable):
         Keys at their default count as absent, so a key that a later version adds leaves the
         hash as it is; a default that changes needs a new ``DIGEST_VERSION``.
         """
-        return _digest(self._non_default_settings())
+        return digests.digest(self._non_default_settings())
 
     def setup_digest(self) -> str:
         """Return the hash without the seed: equal for repetitions of a run with other seeds."""
         settings = self._non_default_settings()
-        return _digest({key: value for key, value in settings.items() if key != "seed"})
+        return digests.digest({key: value for key, value in settings.items() if key != "seed"})
 
     def _non_default_settings(self) -> dict[str, Any]:
         """Return the settings that differ from the defaults."""
         chosen = self.model_dump(mode="json", exclude_defaults=True)
-        return cast(dict[str, Any], _with_kinds(chosen, self.model_dump(mode="json")))
+        return cast(dict[str, Any], digests.with_kinds(chosen, self.model_dump(mode="json")))
 
 
 @cache
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a scenario that extends no other."""
     return Scenario.model_json_schema(schema_generator=DescribedJsonSchema)
-
-
-def _digest(tables: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([DIGEST_VERSION, tables], sort_keys=True).encode()).hexdigest()
-
-
-def _with_kinds(chosen: object, whole: object) -> object:
-    """Return the chosen keys, with the ``kind`` of every table, even where it is the default."""
-    if isinstance(chosen, Mapping) and isinstance(whole, Mapping):
-        names = [name for name in whole if name in chosen or name == "kind"]
-        return {name: _with_kinds(chosen.get(name, whole[name]), whole[name]) for name in names}
-    if isinstance(chosen, list) and isinstance(whole, list):
-        return [_with_kinds(*pair) for pair in zip(chosen, whole, strict=True)]
-    return chosen
-
-
-def _without_null(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _without_null(entry) for key, entry in value.items() if entry is not None}
-    return value

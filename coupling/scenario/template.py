@@ -10,7 +10,7 @@ import tomlkit
 from pydantic import BaseModel
 from tomlkit.items import Comment, Item, Table
 
-from coupling.scenario import file
+from coupling.scenario import file, layers
 from coupling.scenario.errors import KeyPath
 from coupling.scenario.json_schema import key_docstrings
 
@@ -54,7 +54,7 @@ def template(path: Path, meanings: Mapping[KeyPath, str]) -> Template:
         ScenarioError: as ``file.read``.
     """
     merged = file.read(path)
-    written = {name: _Source.read(name) for name in set(merged.origins.values()) - {file.SET}}
+    written = {name: _Source.read(name) for name in set(merged.origins.values()) - {layers.SET}}
     files: dict[str, Path] = {}
     for key, origin in merged.origins.items():
         value = _value(merged.raw, key)
@@ -120,7 +120,7 @@ class _Source:
 def _table(
     path: KeyPath,
     table: Mapping[str, Any],
-    merged: file.ScenarioFile,
+    merged: layers.ScenarioFile,
     *,
     written: Mapping[Path | str, _Source],
     meanings: Mapping[KeyPath, str],
@@ -142,7 +142,7 @@ def _table(
 
 def _entry(
     path: KeyPath,
-    merged: file.ScenarioFile,
+    merged: layers.ScenarioFile,
     written: Mapping[Path | str, _Source],
     *,
     meanings: Mapping[KeyPath, str],
@@ -162,7 +162,7 @@ def _entry(
         yield line
 
 
-def _text(path: KeyPath, merged: file.ScenarioFile, written: Mapping[Path | str, _Source]) -> str:
+def _text(path: KeyPath, merged: layers.ScenarioFile, written: Mapping[Path | str, _Source]) -> str:
     """Return the text of a value, each part as the file writes it from which it comes."""
     value = _value(merged.raw, path)
     if isinstance(value, Mapping):

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final, final
 
 from coupling.scenario.errors import ScenarioError
-from coupling.scenario.file import SET, parse_set
+from coupling.scenario.file import parse_set
+from coupling.scenario.layers import SET
 from coupling.scenario.scenario import Scenario
 from coupling.sweeps.engines.base import Task
 

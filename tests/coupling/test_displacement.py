@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from support.command_line import Airtune
 
-from coupling.scenario.file import EXCLUSIVE_KEYS, read
+from coupling.scenario.file import read
+from coupling.scenario.layers import EXCLUSIVE_KEYS
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenarios.md"
 

@@ -9,8 +9,9 @@ from support.command_line import LEARNER, NETWORK, Airtune, set_arguments
 import analysis
 import coupling
 from coupling import Scenario
+from coupling.scenario.digest import DIGEST_VERSION
 from coupling.scenario.file import parse_set
-from coupling.scenario.scenario import DIGEST_VERSION, json_schema
+from coupling.scenario.scenario import json_schema
 
 
 def load(folder: Path, child: str, **overrides: object) -> Scenario:
