@@ -60,11 +60,14 @@ class Allocation:
     def equal_finish(state: RoundState, chosen: Int[ndarray, " N"]) -> "Allocation":
         """Return the allocation of minimum common delay of the devices at positions ``chosen``.
 
-        All devices finish at the same time. The order of ``chosen`` does not matter. Devices
-        without gain could never deliver and are left out.
+        All devices finish at the same time. The order of ``chosen`` does not matter. Devices out of
+        reach, such as those without gain, could never deliver and are left out; in resource blocks
+        also the weakest devices beyond the number of blocks.
         """
-        chosen = np.sort(chosen[state.gain[chosen] > 0])
+        chosen = np.sort(chosen[state.reachable()[chosen]])
         chosen = chosen[largest_first(state.gain[chosen])]
+        if state.blocks is not None:
+            chosen = chosen[: state.blocks.count]
         delay_s, share_hz = state.min_delay(chosen)
         return Allocation.of(state, chosen, bandwidth_hz=share_hz, delay_s=delay_s)
 

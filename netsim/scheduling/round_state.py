@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Final, final
 
 import numpy as np
@@ -9,7 +10,11 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from netsim.allocation import common_delay
+from netsim.allocation.uplink import BlockUplink, ContinuousUplink, Uplink
 from netsim.link import shannon
+from netsim.link.base import Link
+from netsim.link.resource_blocks import ResourceBlocks
+from netsim.link.shannon_link import IDEAL, ShannonLink
 
 _FEW: Final = 256
 
@@ -107,6 +112,16 @@ class RoundState:
     """Whether each of all K devices is available, indexed by device id."""
     deadline_s: float | None = None
     """Time after the start of the round at which the server stops waiting, in seconds."""
+    link: Link = IDEAL
+    """Link model; by default the rate is (5)."""
+    blocks: ResourceBlocks | None = None
+    """Resource blocks of the uplink; then every bandwidth is a whole number of blocks, and
+    ``bandwidth_hz`` is that of all blocks.
+    """
+    power_per_block_w: Float[ndarray, " n"] | None = None
+    """Transmit power over one block in W; ``tx_power_w`` is the maximum. None without power
+    control.
+    """
 
     def __post_init__(self) -> None:
         if not self.device.size:
@@ -162,24 +177,98 @@ class RoundState:
             )
         return self.rng
 
+    @cached_property
+    def uplink(self) -> Uplink | None:
+        """Uplink under a link model or in resource blocks; None where the rate is (5)."""
+        if self.blocks is not None:
+            return BlockUplink(
+                self.link,
+                self.blocks,
+                self.bits,
+                gain=self.gain,
+                tx_power_w=self.tx_power_w,
+                noise_psd=self.noise_psd,
+                power_per_block_w=self.power_per_block_w,
+            )
+        if self.link.is_ideal:
+            return None
+        if not isinstance(self.link, ShannonLink):
+            raise ValueError(f"{type(self.link).__name__} needs resource blocks")
+        return ContinuousUplink(
+            self.link,
+            self.bits,
+            self.gain,
+            tx_power_w=self.tx_power_w,
+            bandwidth_hz=self.bandwidth_hz,
+            noise_psd=self.noise_psd,
+        )
+
+    def reachable(self) -> Bool[ndarray, " n"]:
+        """Return whether each device can send, and receive where there is a downlink."""
+        if self.uplink is None:
+            return self.gain > 0
+        return self._reachable
+
+    @cached_property
+    def _reachable(self) -> Bool[ndarray, " n"]:
+        assert self.uplink is not None, "only link models put devices with a gain out of reach"
+        reachable = self.uplink.reachable()
+        if self.downlink_bits is None:
+            return reachable
+        assert self.downlink_bandwidth_hz is not None, "there is a downlink"
+        assert self.server_tx_power_w is not None, "there is a downlink"
+        power_psd = self.server_tx_power_w / self.downlink_bandwidth_hz
+        return reachable & (
+            self.link.rate_at_density(1.0, self.gain, self.noise_psd, power_psd) > 0
+        )
+
     def floor(self) -> Float[ndarray, " n"]:
-        """Return the capacity floor of each device in seconds: delay with unlimited bandwidth."""
+        """Return the capacity floor of each device in seconds: delay with unlimited bandwidth.
+
+        In resource blocks it is the delay with all of them.
+        """
+        if self.uplink is not None:
+            return self.uplink.floor()
         return shannon.capacity_floor(
             self.bits, self.gain, self.noise_psd, tx_power_w=self.tx_power_w
         )
 
     def bandwidth_for(self, delay_s: float) -> Float[ndarray, " n"]:
-        """Return the bandwidth of each device in Hz that delivers its bits in ``delay_s``."""
+        """Return the bandwidth of each device in Hz that delivers its bits in ``delay_s``.
+
+        Infinite if no bandwidth suffices.
+        """
+        if self.uplink is not None:
+            needed_hz = self.uplink.bandwidth_for(delay_s)
+            return np.where(self._reachable, needed_hz, np.inf)
         return common_delay.bandwidth_for_delay(
             self.bits, delay_s, self.gain, noise_psd=self.noise_psd, tx_power_w=self.tx_power_w
         )
 
-    def delay(self, chosen: Int[ndarray, " N"], share_hz: Float[ndarray, " N"]) -> float:
-        """Return the delay (7) in seconds of the devices at ``chosen`` with given bandwidths."""
-        rate_bps = shannon.rate(
+    def rate(
+        self, chosen: Int[ndarray, " N"], share_hz: Float[ndarray, " N"]
+    ) -> Float[ndarray, " N"]:
+        """Return the rate in bit/s of the devices at ``chosen`` with given bandwidths."""
+        if self.uplink is not None:
+            return self.uplink.rate(chosen, share_hz)
+        return shannon.rate(
             share_hz, self.gain[chosen], self.noise_psd, tx_power_w=self.tx_power_w[chosen]
         )
-        return float((self.bits[chosen] / rate_bps).max(initial=0.0))
+
+    def equal_share(self, count: Int[ndarray, "*N"] | int) -> Float[ndarray, "*N"] | float:
+        """Return the equal share of a number of devices in Hz, in whole blocks if there are any.
+
+        It is at least one block.
+        """
+        if self.blocks is None:
+            return self.bandwidth_hz / count
+        return np.maximum(self.blocks.count // count, 1) * self.blocks.block_hz
+
+    def delay(self, chosen: Int[ndarray, " N"], share_hz: Float[ndarray, " N"]) -> float:
+        """Return the delay (7) in seconds of the devices at ``chosen`` with given bandwidths."""
+        rate_bps = self.rate(chosen, share_hz)
+        with np.errstate(divide="ignore"):
+            return float((self.bits[chosen] / rate_bps).max(initial=0.0))
 
     def delay_both_ways(self, chosen: Int[ndarray, " N"], share_hz: Float[ndarray, " N"]) -> float:
         """Return the maximum of uplink plus downlink delay in seconds over devices at ``chosen``.
@@ -192,18 +281,29 @@ class RoundState:
         assert self.server_tx_power_w is not None, "there is a downlink"
         gain = self.gain[chosen]
         fraction = share_hz / self.bandwidth_hz
-        up_bps = shannon.rate(share_hz, gain, self.noise_psd, tx_power_w=self.tx_power_w[chosen])
-        down_bps = shannon.rate(
-            fraction * self.downlink_bandwidth_hz,
-            gain,
-            self.noise_psd,
-            tx_power_w=fraction * self.server_tx_power_w,
-        )
+        up_bps = self.rate(chosen, share_hz)
+        if self.uplink is None:
+            down_bps = shannon.rate(
+                fraction * self.downlink_bandwidth_hz,
+                gain,
+                self.noise_psd,
+                tx_power_w=fraction * self.server_tx_power_w,
+            )
+        else:
+            power_psd = self.server_tx_power_w / self.downlink_bandwidth_hz
+            down_bps = self.link.rate_at_density(
+                fraction * self.downlink_bandwidth_hz, gain, self.noise_psd, power_psd
+            )
         delay_s = self.bits[chosen] / up_bps + self.downlink_bits[chosen] / down_bps
         return float(delay_s.max(initial=0.0))
 
     def min_delay(self, chosen: Int[ndarray, " N"]) -> tuple[float, Float[ndarray, " N"]]:
-        """Return the minimum common delay of a set in seconds, and its bandwidths in Hz."""
+        """Return the minimum common delay of a set in seconds, and its bandwidths in Hz.
+
+        Infinite if the set cannot be served: a device out of reach, or fewer blocks than devices.
+        """
+        if self.uplink is not None:
+            return self.uplink.min_delay(chosen)
         return common_delay.min_delay(
             self.bits[chosen],
             self.gain[chosen],
@@ -224,6 +324,7 @@ _OPTIONAL_ARRAYS: Final = (
     "last_gradient_norm",
     "speed_per_s",
     "rounds_since_arrival",
+    "power_per_block_w",
 )
 
 

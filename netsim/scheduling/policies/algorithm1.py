@@ -15,6 +15,7 @@ from netsim.scheduling.base import Policy
 from netsim.scheduling.objective import Objective
 from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
 from netsim.scheduling.round_state import RoundState
+from netsim.scheduling.set_search import first_peak, reachable_by_gain
 
 _CHUNK: Final = 16
 """Number of prefixes whose bounds are compared at a time."""
@@ -34,6 +35,8 @@ class Algorithm1(Policy):
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
+        if state.uplink is not None:
+            return first_peak(state, reachable_by_gain(state), self.objective)
         order = rank_by_gain(state)
         if not order.size:
             return Allocation.empty()

@@ -16,6 +16,7 @@ from netsim.scheduling.heterogeneous_payloads import best_set
 from netsim.scheduling.objective import Objective
 from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
 from netsim.scheduling.round_state import RoundState, largest_first
+from netsim.scheduling.set_search import best_of_all, reachable_by_gain
 
 _MAX_SOLVED: Final = 8
 """Maximum number of candidates that are solved at the end; the bound covers the others."""
@@ -29,7 +30,8 @@ class Exact(Policy):
     With equal payloads, swapping a scheduled device for one of larger received power never raises
     the common delay, so the best set of N is the N strongest and J is maximised over prefixes. With
     different payloads the best set of N for a delay is the N devices that need least bandwidth at
-    it. Ties in J go to the larger N.
+    it. Ties in J go to the larger N. Under another link model, or in resource blocks, the search of
+    ``netsim.scheduling.set_search`` is exact, too.
     """
 
     kind: Literal["exact"] = "exact"
@@ -38,6 +40,8 @@ class Exact(Policy):
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
+        if state.uplink is not None:
+            return best_of_all(state, reachable_by_gain(state), self.objective)
         reachable = rank_by_gain(state)
         if not reachable.size:
             return Allocation.empty(objective_bound=0.0)

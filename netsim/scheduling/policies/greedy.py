@@ -31,7 +31,7 @@ class Greedy(Policy):
         count = int(np.searchsorted(np.cumsum(needed_hz), state.bandwidth_hz, side="right"))
         if count == 0:
             return Allocation.empty()
-        chosen = strongest[:count]
-        return Allocation.of(
-            state, chosen, bandwidth_hz=needed_hz[:count], delay_s=state.delay_budget_s
-        )
+        chosen, share_hz = strongest[:count], needed_hz[:count]
+        # A whole number of blocks may be more than the budget needs.
+        delay_s = state.delay_budget_s if state.blocks is None else state.delay(chosen, share_hz)
+        return Allocation.of(state, chosen, bandwidth_hz=share_hz, delay_s=delay_s)

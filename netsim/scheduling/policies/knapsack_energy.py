@@ -15,6 +15,7 @@ from netsim.scheduling.base import Policy
 from netsim.scheduling.objective import Objective
 from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
 from netsim.scheduling.round_state import RoundState
+from netsim.scheduling.set_search import reachable_by_gain, servable_count
 
 _CANDIDATES: Final = 16
 """Maximum number of delays at which the knapsack is filled."""
@@ -33,7 +34,8 @@ class KnapsackEnergy(Policy):
     At a common delay D each device is worth ``1 - zeta H_k P_k D / E^2`` and needs ``B_k(D)`` of
     the band. This is a knapsack problem; the policy fills the band by worth per hertz. It does so
     at the delays of some prefixes by gain, and gives the best set its minimum common delay. It is a
-    heuristic: neither the knapsack nor the delay is optimal.
+    heuristic: neither the knapsack nor the delay is optimal. Under power control ``P_k`` is the
+    maximum power.
 
     After OCEAN: Xu and Wang, "Client selection and bandwidth allocation in wireless federated
     learning networks: a long-term perspective", IEEE Trans. Wireless Commun. 20(2), 2021, which has
@@ -48,7 +50,7 @@ class KnapsackEnergy(Policy):
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
-        reachable = rank_by_gain(state)
+        reachable = rank_by_gain(state) if state.uplink is None else reachable_by_gain(state)
         price = self._price(state)
         best, allocation = 0.0, Allocation.empty()
         for delay_s in _candidate_delays(state, reachable):
@@ -81,10 +83,11 @@ def _candidate_delays(state: RoundState, reachable: Int[ndarray, " n"]) -> list[
     """Return the minimum common delays (s) of up to 16 prefixes, sizes in geometric steps."""
     if not reachable.size:
         return []
+    largest = servable_count(state, reachable)
+    counts = np.unique(np.geomspace(1, largest, min(_CANDIDATES, largest)).round().astype(int))
+    if state.uplink is not None:
+        return [state.min_delay(reachable[:count])[0] for count in counts.tolist()]
     prefixes = Prefixes(state, reachable)
-    counts = np.unique(
-        np.geomspace(1, len(reachable), min(_CANDIDATES, len(reachable))).round().astype(int)
-    )
     return [prefixes.solve(int(count)).delay_s for count in counts]
 
 

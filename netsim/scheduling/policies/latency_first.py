@@ -11,6 +11,7 @@ from netsim.scheduling.base import Policy
 from netsim.scheduling.heterogeneous_payloads import fastest_set
 from netsim.scheduling.prefix_search import rank_by_gain
 from netsim.scheduling.round_state import RoundState
+from netsim.scheduling.set_search import fastest_allocation
 
 
 @final
@@ -29,6 +30,8 @@ class LatencyFirst(Policy):
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
+        if state.uplink is not None:
+            return fastest_allocation(state, self.count)
         reachable = rank_by_gain(state)
         if not reachable.size:
             return Allocation.empty()

@@ -14,6 +14,7 @@ from netsim.scheduling.base import Policy
 from netsim.scheduling.heterogeneous_payloads import fastest_set
 from netsim.scheduling.prefix_search import rank_by_gain
 from netsim.scheduling.round_state import RoundState
+from netsim.scheduling.set_search import fastest_allocation
 
 
 @final
@@ -67,6 +68,8 @@ class OracleStatic(Policy):
             raise ValueError(
                 "oracle_static needs a count; give one, or call OracleStatic().fit(rounds)"
             )
+        if state.uplink is not None:
+            return fastest_allocation(state, self.count)
         reachable = rank_by_gain(state)
         count = min(self.count, len(reachable))
         return fastest_set(state, reachable, count)[0] if count else Allocation.empty()

@@ -32,8 +32,15 @@ class ProportionalFair(Policy):
 
     @override
     def schedule(self, state: RoundState) -> Allocation:
-        share_hz = state.bandwidth_hz / min(self.count, max(len(state.gain), 1))
-        rate_bps = shannon.rate(share_hz, state.gain, state.noise_psd, tx_power_w=state.tx_power_w)
+        number = min(self.count, max(len(state.gain), 1))
+        if state.uplink is None:
+            share_hz = state.bandwidth_hz / number
+            rate_bps = shannon.rate(
+                share_hz, state.gain, state.noise_psd, tx_power_w=state.tx_power_w
+            )
+        else:
+            everyone = np.arange(len(state.gain))
+            rate_bps = state.rate(everyone, np.full(len(everyone), state.equal_share(number)))
         mean_bps = state.require_history().mean_rate_bps
         ratio = np.divide(
             rate_bps, mean_bps, out=np.full(len(rate_bps), np.inf), where=mean_bps > 0
