@@ -230,3 +230,21 @@ def test_truncated_rate_never_falls_and_is_concave_in_bandwidth() -> None:
     assert (np.diff(rate_bps, 2) <= 1e-12).all()
     assert rate_bps[-1] == rate_bps[1500]  # beyond an SNR of -10 dB nothing is gained
     assert rate_bps[1] == pytest.approx(2.0 * bandwidth_hz[1])
+
+
+def test_latency_first_is_the_fastest_set_of_its_size_of_all() -> None:
+    states = [*capped_states(3, 60), *sawtooth_states(11, 60)]
+    by_floor = 0
+    for state in states:
+        delays: dict[int, float] = {}
+        for chosen in sets(state):
+            delay_s = state.min_delay(np.array(chosen))[0]
+            delays[len(chosen)] = min(delays.get(len(chosen), np.inf), delay_s)
+        for count, delay_s in delays.items():
+            if np.isfinite(delay_s):
+                answer = create("latency_first", count=count).schedule(state)
+
+                assert answer.delay_s == pytest.approx(delay_s, rel=1e-10)
+                first = np.argsort(state.floor(), kind="stable")[:count]
+                by_floor += state.min_delay(first)[0] > delay_s * 1.001
+    assert by_floor >= 3, "the devices of the smallest floors are not always the fastest"
