@@ -31,7 +31,7 @@ _ROUNDING: Final = 1e-9
 """Distance of a share from whole blocks, in blocks, that counts as rounding."""
 
 
-def most_blocks(bandwidth_hz: float, block_hz: float) -> int:
+def block_count(bandwidth_hz: float, block_hz: float) -> int:
     """Return the number of blocks of a band: that of the table, or else what the band holds."""
     spacing, megahertz = block_hz / SUBCARRIERS, bandwidth_hz / 1e6
     listed = N_RB.get(round(spacing), {}) if spacing == round(spacing) else {}
@@ -72,7 +72,8 @@ def transmit_power(
 ) -> Float[ndarray, "..."]:
     """Return the transmit power in W over a number of blocks.
 
-    It broadcasts and is ``max_power_w``, or, with power control, ``power_per_block_w`` per block up to it.
+    It is ``max_power_w``, or, with power control, ``power_per_block_w`` per block up to it. The
+    arguments broadcast.
     """
     if power_per_block_w is None:
         return np.asarray(max_power_w, float)
