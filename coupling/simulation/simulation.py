@@ -159,17 +159,18 @@ class Simulation:
             tables["evaluations"] = [(1, row)]
         return tables
 
-    def observe(self) -> RoundState | None:
+    def observe(self, *, after_end: bool = False) -> RoundState | None:
         """Return the state at the next decision; None after the last round.
 
         Without offered devices (``len(state.device) == 0``) the answer is ``Allocation.empty()``.
-        Until ``step`` is called, the state stays the same.
+        Until ``step`` is called, the state stays the same. With ``after_end`` there is a state
+        after the last round, too: the one that a further round would begin with.
 
         Raises:
             RunError: a number is no longer finite; names the round.
         """
         if self._open is None:
-            if self.ended:
+            if self.ended and not after_end:
                 return None
             with self.errors:
                 self._open = self._open_round(self.state.round + 1)

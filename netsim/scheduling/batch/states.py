@@ -63,6 +63,36 @@ class StateBatch:
             virtual_queue_s=np.array([state.virtual_queue_s for state in states]),
         )
 
+    @staticmethod
+    def padded(states: Sequence[RoundState], count: int) -> "StateBatch":
+        """Return states of one band as a batch with ``count`` devices, each at its device id.
+
+        Raises:
+            ValueError: no state, or states of different bands or noise.
+        """
+        bands = {(state.bandwidth_hz, state.noise_psd) for state in states}
+        if len(bands) != 1:
+            raise ValueError(f"a batch has one band and noise, not {len(bands)}")
+        shape = (len(states), count)
+        present = np.zeros(shape, bool)
+        gain, bits, power_w = np.zeros(shape), np.ones(shape), np.ones(shape)
+        for world, state in enumerate(states):
+            present[world, state.device] = True
+            gain[world, state.device] = state.gain
+            bits[world, state.device] = state.bits
+            power_w[world, state.device] = state.tx_power_w
+        return StateBatch(
+            round=np.array([state.round for state in states]),
+            gain=gain,
+            bits=bits,
+            tx_power_w=power_w,
+            present=present,
+            bandwidth_hz=states[0].bandwidth_hz,
+            noise_psd=states[0].noise_psd,
+            delay_budget_s=np.array([state.delay_budget_s for state in states]),
+            virtual_queue_s=np.array([state.virtual_queue_s for state in states]),
+        )
+
     def state(self, world: int) -> RoundState:
         """Return the state of one world with the devices that are there."""
         there = np.flatnonzero(self.present[world])

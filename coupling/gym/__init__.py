@@ -1,0 +1,1 @@
+"""Learned schedulers: environments of Gymnasium and PettingZoo, and trained agents as policies."""
