@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Shaped
 from numpy import ndarray
 
 from coupling.gym.actions import Actions
@@ -25,12 +25,9 @@ def decide_together(
     count = episodes[0].scenario.devices.count
     states = StateBatch.padded([episode.state for episode in episodes], count)
     best = batch.exact(states, objective)
-    optima = [
-        _optimum(episode, best, world) for world, episode in enumerate(episodes)
-    ]
+    optima = [_optimum(episode, best, world) for world, episode in enumerate(episodes)]
     masks = [
-        episode.chosen(actions, action)
-        for episode, action in zip(episodes, chosen_by, strict=True)
+        episode.chosen(actions, action) for episode, action in zip(episodes, chosen_by, strict=True)
     ]
     solved = None
     if actions.band == "solved":
@@ -46,7 +43,9 @@ def decide_together(
         elif solved is None:
             allocation = actions.allocation(chosen_by[world], episode.state, mask)
         elif optima[world].is_set(episode.state, mask):
-            decisions.append(Decision(optima[world].allocation, optima[world], optima[world].objective))
+            decisions.append(
+                Decision(optima[world].allocation, optima[world], optima[world].objective)
+            )
             continue
         else:
             allocation = _allocation(episode.state, solved, world)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, final
+from typing import Any, Final, final
 
 import gymnasium
 import numpy as np
@@ -61,7 +61,7 @@ class SchedulingEnv(gymnasium.Env[Any, Any]):
         ScenarioError: a scenario or an argument is not valid.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(
         self,
@@ -81,6 +81,7 @@ class SchedulingEnv(gymnasium.Env[Any, Any]):
             raise ScenarioError(unknown("render_mode", render_mode, ["rgb_array"]))
         self.scenario = load_scenario(scenario, overrides)
         self.render_mode = render_mode
+        self.action: ActionKind = action
         self.actions = actions_of(action)
         self.observer = Observer(
             self.scenario.devices.count, self.scenario.scheduler.objective, fields
@@ -118,9 +119,7 @@ class SchedulingEnv(gymnasium.Env[Any, Any]):
         return self._observation(), {"world": world}
 
     @override
-    def step(
-        self, action: Any
-    ) -> tuple[spaces.Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[spaces.Observation, float, bool, bool, dict[str, Any]]:
         """Carry an action out, and return observation, reward, terminated, truncated and info.
 
         Raises:
@@ -133,7 +132,7 @@ class SchedulingEnv(gymnasium.Env[Any, Any]):
         return self._observation(), after.reward, False, after.truncated, after.info
 
     @override
-    def render(self) -> UInt8[ndarray, "height width 3"] | None:  # type: ignore[override]
+    def render(self) -> UInt8[ndarray, "height width 3"] | None:
         """Return the map of the cell after the last round; None without ``rgb_array``."""
         return draw_map(self.episode) if self.render_mode else None
 

@@ -110,10 +110,10 @@ class Episode:
         objective = self.scenario.scheduler.objective
         best = optimum(state, objective)
         chosen = self.chosen(actions, action)
+        if actions.band == "solved" and best.is_set(state, chosen):
+            return Decision(best.allocation, best, best.objective)
         if not chosen.any():
             allocation = Allocation.empty()
-        elif actions.band == "solved" and best.is_set(state, chosen):
-            return Decision(best.allocation, best, best.objective)
         else:
             allocation = actions.allocation(action, state, chosen)
         return Decision(allocation, best, predicted_objective(allocation, state, objective))

@@ -38,9 +38,7 @@ def optimum(state: RoundState, objective: Objective) -> Optimum:
     return Optimum(best, predicted_objective(best, state, objective))
 
 
-def predicted_objective(
-    allocation: Allocation, state: RoundState, objective: Objective
-) -> float:
+def predicted_objective(allocation: Allocation, state: RoundState, objective: Objective) -> float:
     """Return J of an allocation at the uplink delay that the state predicts for it.
 
     P1 is about the uplink; the predicted delay of an allocation may include a downlink.

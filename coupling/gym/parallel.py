@@ -27,7 +27,7 @@ _Dict = dict[str, Any]
 
 
 @final
-class SchedulingParallelEnv(ParallelEnv[str, _Dict, int]):
+class SchedulingParallelEnv(ParallelEnv[str, _Dict, int]):  # type: ignore[misc]
     """Devices ``device_0`` to ``device_K-1`` that bid for a place in each round.
 
     A bid is 0 (abstain) to ``levels``. The server looks at each level as a price: the devices that
@@ -77,14 +77,12 @@ class SchedulingParallelEnv(ParallelEnv[str, _Dict, int]):
         self.possible_agents = [f"device_{device}" for device in range(count)]
         self.agents: list[str] = []
         size = len(self.observer.fields)
-        observed = {
+        observed: dict[str, spaces.Space[Any]] = {
             "observation": spaces.Box(-1.0, 1.0, (size,), np.float32),
             "action_mask": spaces.Box(0, 1, (levels + 1,), np.int8),
         }
         self.observation_spaces = {agent: spaces.Dict(observed) for agent in self.possible_agents}
-        self.action_spaces = {
-            agent: spaces.Discrete(levels + 1) for agent in self.possible_agents
-        }
+        self.action_spaces = {agent: spaces.Discrete(levels + 1) for agent in self.possible_agents}
         self._device = {agent: device for device, agent in enumerate(self.possible_agents)}
         self._rng: np.random.Generator | None = None
         self._episode: Episode | None = None

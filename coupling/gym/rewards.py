@@ -20,7 +20,7 @@ class Reward(ABC):
     learns = False
     """Whether it is measured on a model that is trained."""
 
-    def begin(self, scenario: Scenario) -> None:
+    def begin(self, scenario: Scenario) -> None:  # noqa: B027 (optional)
         """Begin an episode of a scenario."""
 
     @abstractmethod

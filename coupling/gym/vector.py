@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import gymnasium
 import numpy as np
@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from coupling.gym import spaces
 from coupling.gym.actions import ActionKind
-from coupling.gym.episodes import Decision, Episode, Transition
 from coupling.gym.batch import decide_together
 from coupling.gym.environment import SchedulingEnv, draw_world
+from coupling.gym.episodes import Decision, Episode, Transition
 from coupling.gym.fields import DEFAULT
 from coupling.gym.map import draw_map
 from coupling.gym.observations import Form
@@ -38,7 +38,7 @@ class SchedulingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, ndarray]):
         ScenarioError: a scenario or an argument is not valid.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012
         **SchedulingEnv.metadata,
         "autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP,
     }
@@ -81,7 +81,7 @@ class SchedulingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, ndarray]):
         self._episodes: list[Episode] = []
 
     @override
-    def reset(  # type: ignore[override]
+    def reset(
         self,
         *,
         seed: int | Sequence[int | None] | None = None,
@@ -152,4 +152,5 @@ class SchedulingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, ndarray]):
 
     def _batched(self, observations: list[spaces.Observation]) -> spaces.Observation:
         space = self.single_observation_space
-        return concatenate(space, observations, create_empty_array(space, n=self.num_envs))
+        empty: Any = create_empty_array(space, n=self.num_envs)
+        return concatenate(space, observations, empty)
