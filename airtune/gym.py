@@ -10,12 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from coupling.gym.agents import Agent, load_agent, save_agent
+    from coupling.gym.agents import Agent, agent_of, load_agent, save_agent
     from coupling.gym.environment import SchedulingEnv
     from coupling.gym.fields import FIELDS
     from coupling.gym.parallel import SchedulingParallelEnv
     from coupling.gym.rewards import BoundReward, Reward
-    from coupling.gym.stable_baselines import agent_of
     from coupling.gym.trained_policy import TrainedPolicy
     from coupling.gym.vector import SchedulingVectorEnv
 
@@ -28,7 +27,7 @@ _MODULES: Final = {
     "SchedulingParallelEnv": "parallel",
     "SchedulingVectorEnv": "vector",
     "TrainedPolicy": "trained_policy",
-    "agent_of": "stable_baselines",
+    "agent_of": "agents",
     "load_agent": "agents",
     "save_agent": "agents",
 }

@@ -36,7 +36,7 @@ class Actions(ABC):
 
     @abstractmethod
     def chosen(self, action: Shaped[ndarray, "..."], state: RoundState) -> Bool[ndarray, " n"]:
-        """Return which offered devices take part."""
+        """Return the mask of the offered devices that take part."""
 
     def allocation(
         self, action: Shaped[ndarray, "..."], state: RoundState, chosen: Bool[ndarray, " n"]

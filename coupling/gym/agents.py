@@ -6,7 +6,7 @@ Both files are data of unknown origin: their sizes and shapes are checked, and n
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal, final
+from typing import Annotated, Any, Final, Literal, final
 
 import numpy as np
 from jaxtyping import Float
@@ -153,6 +153,35 @@ def load_agent(folder: str | Path) -> Agent:
     if problem := _problem(agent):
         raise AgentError(f"{path}: {problem}")
     return agent
+
+
+def agent_of(model: Any, environment: Any) -> Agent:
+    """Return the agent of a PPO or A2C model with ``MlpPolicy``, trained on ``box`` observations.
+
+    ``environment`` is the ``SchedulingEnv`` in which it was trained.
+
+    Raises:
+        AgentError: the model has other layers than those of ``MlpPolicy``, or other observations.
+    """
+    actor = getattr(model.policy, "mlp_extractor", None)
+    head = getattr(model.policy, "action_net", None)
+    if environment.form != "box" or actor is None or head is None:
+        raise AgentError("an agent needs MlpPolicy of PPO or A2C, and observation='box'")
+    hidden = list(actor.policy_net)
+    linear = [layer for layer in hidden if hasattr(layer, "weight")]
+    names = {type(layer).__name__ for layer in hidden if not hasattr(layer, "weight")}
+    if not names <= {"Tanh"} and not names <= {"ReLU"}:
+        raise AgentError(f"activations {', '.join(sorted(names))} are not Tanh or ReLU alone")
+    activation: Activation = "relu" if names == {"ReLU"} else "tanh"
+    layers = [*linear, head]
+    return Agent(
+        environment.action,
+        environment.observer.count,
+        environment.observer.names,
+        weights=tuple(np.array(layer.weight.detach().cpu(), float) for layer in layers),
+        biases=tuple(np.array(layer.bias.detach().cpu(), float) for layer in layers),
+        activation=activation,
+    )
 
 
 def _problem(agent: Agent) -> str | None:

@@ -95,7 +95,7 @@ class Episode:
         """Record of the last round; None before the first."""
 
     def chosen(self, actions: Actions, action: Shaped[ndarray, "..."]) -> Bool[ndarray, " n"]:
-        """Return which offered devices an action lets take part."""
+        """Return the mask of the offered devices that an action lets take part."""
         if not len(self.state.device):
             return np.zeros(0, bool)
         return actions.chosen(action, self.state)

@@ -186,7 +186,7 @@ class SchedulingParallelEnv(ParallelEnv[str, _Dict, int]):  # type: ignore[misc]
         return mask
 
     def _empty_for_good(self) -> Bool[ndarray, " K"]:
-        """Return which devices have run empty and will never be recharged."""
+        """Return the mask of the devices that have run empty and will never be recharged."""
         battery: Final = self.scenario.devices.battery
         if battery is None or battery.recharge_w > battery.idle_w:
             return np.zeros(len(self.possible_agents), bool)
