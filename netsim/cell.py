@@ -12,6 +12,8 @@ from netsim.channel.channel import Channel
 from netsim.compute import ServerCompute
 from netsim.edge_server import EdgeServer, Service
 from netsim.link.band import Band, BandOptions
+from netsim.link.base import Link
+from netsim.link.shannon_link import IDEAL
 from netsim.link.transmission import Outage
 from netsim.parameters import Point
 from netsim.streams import Streams
@@ -41,18 +43,19 @@ class Cell:
         downlink_hz: float | None = None,
         server_tx_power_w: float | None = None,
         compute: ServerCompute | None = None,
+        link: Link = IDEAL,
         outage: Outage | None = None,
         reallocate: bool = False,
     ) -> None:
         self.position_m = position_m
         """Position of the edge server, x and y in metres."""
         self._compute = compute
-        uplink = BandOptions(uplink_hz, noise_psd, outage, reallocate=reallocate)
+        uplink = BandOptions(uplink_hz, noise_psd, outage, reallocate=reallocate, link=link)
         self._uplink = Band.uplink(env, uplink, tx_power_w)
         self._downlink: Band | None = None
         self._downlink_ratio = 0.0
         if downlink_hz is not None and server_tx_power_w is not None:
-            downlink = BandOptions(downlink_hz, noise_psd, outage, reallocate=reallocate)
+            downlink = BandOptions(downlink_hz, noise_psd, outage, reallocate=reallocate, link=link)
             self._downlink = Band.downlink(env, downlink, server_tx_power_w)
             self._downlink_ratio = downlink_hz / uplink_hz
         self._server = EdgeServer(env, compute.workers) if compute else None

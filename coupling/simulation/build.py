@@ -89,6 +89,7 @@ def build_cell(env: simpy.Environment, scenario: Scenario) -> Cell:
         downlink_hz=table.downlink_bandwidth_hz,
         server_tx_power_w=table.server_tx_power_w,
         compute=table.compute,
+        link=scenario.channel.link,
         outage=protocol.outage if protocol else None,
         reallocate=protocol.reallocate if protocol else False,
     )

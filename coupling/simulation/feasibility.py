@@ -6,8 +6,8 @@ import numpy as np
 
 from coupling.scenario.scenario import Scenario
 from coupling.simulation.build import build_world
+from netsim.allocation import truncated_delay
 from netsim.channel.fading import ConstantFading
-from netsim.link import shannon
 
 _MAX_DEVICES: Final = 10**7
 """Maximum number of devices for which the check builds the world."""
@@ -35,7 +35,10 @@ def warnings(scenario: Scenario) -> list[str]:
     # Unphysical numbers overflow here; a run with such numbers ends with an error.
     with np.errstate(all="ignore"):
         gain = build_world(scenario.model_copy(update={"channel": channel})).at(0.0, 1).gain
-        median_s = float(np.median(shannon.capacity_floor(bits, gain, noise, tx_power_w=power_w)))
+        floor_s = truncated_delay.floor(
+            scenario.channel.link, bits, gain, noise, tx_power_w=power_w
+        )
+        median_s = float(np.median(floor_s))
     if not median_s > scenario.delay_budget_s:
         return []
     return [

@@ -69,6 +69,7 @@ def round_state(
         downlink_bits=payload.downlink_bits,
         downlink_bandwidth_hz=cell.downlink_bandwidth_hz,
         server_tx_power_w=cell.server_tx_power_w,
+        link=scenario.channel.link,
         **optional,
     )
 

@@ -10,6 +10,8 @@ from numpy import ndarray
 
 from netsim.channel.channel import Channel
 from netsim.clock import wait
+from netsim.link.base import Link
+from netsim.link.shannon_link import IDEAL
 from netsim.link.transfer import ActiveTransfer, Attempt
 from netsim.link.transmission import (
     AbortReason,
@@ -35,6 +37,8 @@ class BandOptions:
     """Channel blocks in which nothing is received; by default there is no outage."""
     reallocate: bool = False
     """Whether the other devices get the share that a device releases."""
+    link: Link = IDEAL
+    """Link model."""
 
 
 @final
@@ -53,8 +57,14 @@ class Band:
         env: simpy.Environment,
         options: BandOptions,
         power_w: Callable[[int, float], float],
+        *,
+        even: bool = False,
     ) -> None:
-        """Create a band; ``power_w`` gives the power of a device over its share in Hz."""
+        """Create a band; ``power_w`` gives the power of a device over its share in Hz.
+
+        With ``even`` the power in an unused part of a share is not available in the rest.
+        """
+        self._even = even
         self._env = env
         self._options = options
         self._power_w = power_w
@@ -77,6 +87,7 @@ class Band:
             env,
             options,
             lambda device, share_hz: server_power_w * share_hz / options.bandwidth_hz,
+            even=True,
         )
 
     def begin_round(
@@ -181,7 +192,13 @@ class Band:
         assert self._channel is not None, "transfers happen within a round"
         device = transfer.device
         share_hz = self._share_hz[device]
-        link = LinkBudget(share_hz, self._power_w(device, share_hz), self._options.noise_psd)
+        link = LinkBudget(
+            share_hz,
+            self._power_w(device, share_hz),
+            self._options.noise_psd,
+            link=self._options.link,
+            even=self._even,
+        )
         departs_first = transfer.departure_s < self._deadline_s
         until_s: float = transfer.departure_s if departs_first else self._deadline_s
         reason: AbortReason = "aborted" if departs_first else "late"

@@ -14,6 +14,8 @@ from pydantic.dataclasses import dataclass as model
 from netsim.channel.channel import Channel
 from netsim.errors import StalledError
 from netsim.link import shannon
+from netsim.link.base import Link
+from netsim.link.shannon_link import IDEAL
 from netsim.parameters import CONFIG, Decibel
 
 Status = Literal["delivered", "lost", "late", "aborted"]
@@ -60,13 +62,24 @@ class LinkBudget:
     bandwidth_hz: float
     tx_power_w: float
     noise_psd: float
+    link: Link = IDEAL
+    even: bool = False
+    """Whether the power density is fixed: an unused part of the share leaves no power to the rest.
+    """
 
     def rate(self, gain: Float[ndarray, " T"]) -> Float[ndarray, " T"]:
         """Return the rate in bit/s at each gain."""
-        return shannon.rate(self.bandwidth_hz, gain, self.noise_psd, tx_power_w=self.tx_power_w)
+        if self.link.is_ideal:
+            return shannon.rate(self.bandwidth_hz, gain, self.noise_psd, tx_power_w=self.tx_power_w)
+        if self.even:
+            density = self.tx_power_w / self.bandwidth_hz
+            return self.link.rate_at_density(self.bandwidth_hz, gain, self.noise_psd, density)
+        return self.link.rate(self.bandwidth_hz, gain, self.noise_psd, tx_power_w=self.tx_power_w)
 
     def scalar_rate(self, gain: float) -> float:
         """Return the rate in bit/s at one gain; NumPy takes ten times as long for one number."""
+        if not self.link.is_ideal:
+            return float(self.rate(np.array([gain]))[0])
         snr = self.tx_power_w * gain / self.noise_psd / self.bandwidth_hz
         return self.bandwidth_hz * math.log1p(snr) / shannon.LN2
 

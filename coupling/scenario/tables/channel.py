@@ -8,12 +8,13 @@ from coupling.scenario.tables.base import ScenarioTable
 from netsim.channel.fading import AnyFading
 from netsim.channel.pathloss import AnyPathLoss
 from netsim.channel.trace_gains import GainTrace
+from netsim.link.shannon_link import IDEAL, ShannonLink
 from netsim.parameters import Positive, source
 
 
 @final
 class ChannelTable(ScenarioTable):
-    """Channel: path loss and fading, or recorded gains."""
+    """Channel: path loss and fading, or recorded gains, and the link model."""
 
     path_loss: Annotated[AnyPathLoss | None, source("paper, section V-A")] = None
     """Mean power gain as a function of the distance."""
@@ -24,6 +25,11 @@ class ChannelTable(ScenarioTable):
     coherence: Annotated[Literal["round"] | Positive, source("paper, section II-B")] = "round"
     """Coherence time: duration of a channel block in seconds; ``round``: one draw per round, as in
     the paper.
+    """
+
+    link: ShannonLink = IDEAL
+    """Link model: rate as a function of the SNR, in the uplink and the downlink. The default is
+    Shannon's rate without limits, as in the paper.
     """
 
     @model_validator(mode="after")

@@ -12,7 +12,6 @@ from coupling.simulation.protocols.base import Outcome, Payload, Protocol, Round
 from learner.base import Learner
 from netsim.cell import UPLINK
 from netsim.clock import wait
-from netsim.link import shannon
 
 LEG: Final = "payload"
 """Embedding, feature and gradient together."""
@@ -53,7 +52,7 @@ class Aggregate(Protocol):
         power_w = state.tx_power_w[position]
         share_hz = plan.allocation.bandwidth_hz
         gain = np.array([plan.channel.constant_gain(device) for device in chosen.tolist()], float)
-        rate_bps = shannon.rate(share_hz, gain, state.noise_psd, tx_power_w=power_w)
+        rate_bps = state.link.rate(share_hz, gain, state.noise_psd, tx_power_w=power_w)
         needed_s = bits / rate_bps
         start_s = self._env.now
         air_s = np.minimum(

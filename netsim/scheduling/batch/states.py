@@ -45,8 +45,11 @@ class StateBatch:
         """Return states of one band, each with all its devices, as a batch.
 
         Raises:
-            ValueError: no state, or states of different bands, noise or numbers of devices.
+            ValueError: no state, or states of different bands, noise or numbers of devices, or a
+                link model other than (5).
         """
+        if any(state.uplink is not None for state in states):
+            raise ValueError("a batch has Shannon's rate (5); decide other links one by one")
         bands = {(state.bandwidth_hz, state.noise_psd, len(state.gain)) for state in states}
         if len(bands) != 1:
             raise ValueError(f"a batch has one band, noise and number of devices, not {len(bands)}")

@@ -13,8 +13,9 @@ from netsim.channel.trace_gains import TraceGains
 from netsim.errors import StalledError
 from netsim.link import shannon
 from netsim.link.band import Band, BandOptions
+from netsim.link.shannon_link import ShannonLink
 from netsim.link.transfer import Attempt
-from netsim.link.transmission import Outage
+from netsim.link.transmission import LinkBudget, Outage
 from netsim.mobility import Static
 from netsim.placement import Disc
 from netsim.streams import Streams
@@ -359,3 +360,15 @@ def test_shares_beyond_the_band_or_not_positive_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=problem):
         uplink()(simpy.Environment()).begin_round(shares_hz, ConstantChannel(np.ones(2)))
+
+
+def test_an_even_downlink_cannot_move_power_into_a_part_of_its_share() -> None:
+    link = ShannonLink(min_snr_db=0.0, max_bps_per_hz=2.0)
+    gain = np.array([0.5, 1.0, 100.0])  # at 1 W over 1 Hz and noise of 1 W/Hz: SNR -3, 0, 20 dB
+
+    uplink = LinkBudget(1.0, 1.0, 1.0, link=link)
+    downlink = LinkBudget(1.0, 1.0, 1.0, link=link, even=True)
+
+    np.testing.assert_allclose(uplink.rate(gain), [0.5, 1.0, 2.0])  # half the share at 0 dB
+    np.testing.assert_allclose(downlink.rate(gain), [0.0, 1.0, 2.0])
+    assert downlink.scalar_rate(0.5) == 0.0
