@@ -28,8 +28,8 @@ class ShannonLink(Link):
         S(x) = 0                                             below min_snr_db
         S(x) = min(max_bps_per_hz, efficiency log2(1 + x / gap))    otherwise
 
-    TR 36.942, annex A.1, has the efficiency (0.6 in the downlink, 0.4 in the uplink: A.2 and A.3),
-    the minimum SNR (-10 dB) and the maximum (4.4 and 2.0 bit/s/Hz). The gap is another
+    Efficiency, minimum SNR and maximum are those of TR 36.942, annex A, whose efficiency is 0.6 in
+    the downlink and 0.4 in the uplink. The gap is another
     approximation: Forney and Ungerboeck, "Modulation and coding for linear Gaussian channels", IEEE
     Trans. Inf. Theory 44(6), 1998, section II. A gap of 10 log10(2) dB equals half the power.
 
@@ -46,14 +46,14 @@ class ShannonLink(Link):
     gap_db: Annotated[_Loss, source("cited, Forney and Ungerboeck 1998")] = 0.0
     """SNR gap to capacity of a real code and constellation, in dB."""
     efficiency: Annotated[
-        Annotated[float, Field(gt=0, le=1, strict=True)], source("cited, 3GPP TR 36.942, A.1")
+        Annotated[float, Field(gt=0, le=1, strict=True)], source("cited, 3GPP TR 36.942, annex A")
     ] = 1.0
     """Share of the Shannon rate that an implementation reaches, without unit."""
-    min_snr_db: Annotated[Decibel | None, source("cited, 3GPP TR 36.942, A.1")] = None
+    min_snr_db: Annotated[Decibel | None, source("cited, 3GPP TR 36.942, annex A")] = None
     """SNR in dB below which nothing arrives; by default there is no minimum."""
-    max_bps_per_hz: Annotated[Positive | None, source("cited, 3GPP TR 36.942, A.1")] = None
+    max_bps_per_hz: Annotated[Positive | None, source("cited, 3GPP TR 36.942, annex A")] = None
     """Maximum spectral efficiency in bit/s/Hz; by default there is none."""
-    interference_margin_db: _Loss = 0.0
+    interference_margin_db: Annotated[_Loss, source("airtune")] = 0.0
     """Interference over thermal noise: factor on the noise in dB."""
 
     @property
