@@ -48,6 +48,22 @@ NETWORK_RUNS: Mapping[str, Sequence[Mapping[str, object]]] = {
             "knapsack_energy": {"energy_budget_j": 50.0, "diagnose": "devices"},
         }.items()
     ],
+    "link": [
+        base
+        | {
+            "scheduler": {"kind": kind, "delay_budget_s": 20.0, **options},
+            "channel.link": {"kind": "shannon", "max_bps_per_hz": 2.0, "min_snr_db": -30.0},
+        }
+        for base in ({}, PHASED)
+        for kind, options in {
+            "exact": {"diagnose": "devices"},
+            "algorithm1": {},
+            "aaba": {},
+            "latency_first": {"count": 2},
+            "proportional_fair": {"count": 2},
+            "knapsack_energy": {"energy_budget_j": 50.0},
+        }.items()
+    ],
     "placement": [
         {"devices.placement": placement}
         for placement in (
