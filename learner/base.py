@@ -122,33 +122,8 @@ class Learner(ABC):
         """
 
 
-@final
-class NoLearner(Learner):
-    """Learner of a run of the network alone: it learns nothing."""
-
-    def __init__(self, sizes: Learner | None = None) -> None:
-        self._sizes = sizes
-        """Learner that gives the bits of the legs; None where the scenario gives them."""
-
-    @property
-    @override
-    def partition(self) -> None:
-        return None
-
-    @property
-    @override
-    def device(self) -> None:
-        return None
-
-    @property
-    @override
-    def samples(self) -> None:
-        return None
-
-    @override
-    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
-        assert self._sizes is not None, "validated: actual bits need a learner"
-        return self._sizes.leg_bits(device, round_number)
+class IdleLearner(Learner):
+    """Learner that trains nothing: the part that all learners without training have in common."""
 
     @override
     def start(self, device: int, round_number: int) -> None:
@@ -171,16 +146,47 @@ class NoLearner(Learner):
         return None
 
     @override
-    def restore_point(self) -> Callable[[], None]:
-        return _nothing
-
-    @override
     def save(self, folder: Path) -> None:
         pass
 
     @override
     def load(self, folder: Path) -> None:
         pass
+
+
+@final
+class NoLearner(IdleLearner):
+    """Learner of a run of the network alone: it learns nothing."""
+
+    def __init__(self, sizes: Learner | None = None, partition: "Partition | None" = None) -> None:
+        self._sizes = sizes
+        """Learner that gives the bits of the legs; None where the scenario gives them."""
+        self._partition = partition
+        """Partition of the samples, where policies are to see the sizes of the shares."""
+
+    @property
+    @override
+    def partition(self) -> "Partition | None":
+        return self._partition
+
+    @property
+    @override
+    def device(self) -> None:
+        return None
+
+    @property
+    @override
+    def samples(self) -> Float[ndarray, " K"] | None:
+        return None if self._partition is None else self._partition.sizes.astype(float)
+
+    @override
+    def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
+        assert self._sizes is not None, "validated: actual bits need a learner"
+        return self._sizes.leg_bits(device, round_number)
+
+    @override
+    def restore_point(self) -> Callable[[], None]:
+        return _nothing
 
 
 def _nothing() -> None:

@@ -11,13 +11,13 @@ from learner.architectures import ImageArchitecture, SplitArchitecture
 from learner.architectures.attention_probe import faster_attention
 from learner.architectures.packing import PLAIN
 from learner.architectures.pretrained import load_image_processor, load_model, load_tokenizer
-from learner.codec import build_link
+from learner.codec import build_link, require_codecs
 from learner.data import Dataset, LabelledDataset, Panel, Partition, load, prepare, tokenize
 from learner.data.panel import MAXIMUM_SAMPLES
 from learner.errors import LearnerInputError
 from learner.executor import LearnerComponents
 from learner.heads import HeadBank
-from learner.lora import attach
+from learner.lora import attach, require_start
 from learner.precision import Precision
 from learner.rng import RngFactory
 from learner.settings import IMAGES, LearnerSettings
@@ -40,6 +40,9 @@ def build_components(
         LearnerInputError: one cannot be loaded, or does not fit the others.
     """
     precision = Precision.from_settings(settings)
+    # What needs no model is looked at first: a model of the hub may be out of reach.
+    require_codecs(settings.codec, load=load_module)
+    require_start(settings.lora)
     architecture, model = load_model(settings, precision, load=load_module)
     adapters = attach(model, architecture, settings.lora, rng=rng)
     compiled = torch.compile(architecture.encode, dynamic=True) if settings.compile else None

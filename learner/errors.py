@@ -10,12 +10,14 @@ _LIMIT: Final = 200
 class LearnerInputError(ValueError):
     """The scenario needs a model, data or shares that cannot be loaded."""
 
-    def __init__(self, key: str, problem: str) -> None:
+    def __init__(self, key: str, problem: str, *, unreached: bool = False) -> None:
         super().__init__(f"{key}: {problem}")
         self.key = key
         """Scenario key, such as ``learner.data.path``."""
         self.problem = problem
         """One line: the value, and what is allowed."""
+        self.unreached = unreached
+        """Whether the hub has not answered, so that its model or data set was not looked at."""
 
 
 @final
@@ -68,6 +70,20 @@ def require_docstrings() -> None:
             "python -OO) removes; unset it"
         )
         raise LearnerInputError("learner", problem)
+
+
+def is_unreached(error: BaseException | None) -> bool:
+    """Return whether a hub that gives no answer, offline or without a network, caused an error.
+
+    A hub that answers with a refusal, as for a name that it does not have, is not the cause.
+    """
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    while error is not None:
+        if isinstance(error, ConnectionError | LocalEntryNotFoundError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def one_line(error: BaseException | str, limit: int = _LIMIT) -> str:

@@ -12,7 +12,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
-from learner.adapter_files import read_adapter
+from learner.adapter_files import LowRankUpdate, read_adapter
 from learner.architectures import SplitArchitecture
 from learner.errors import LearnerInputError, StateError
 from learner.rng import RngFactory
@@ -62,11 +62,21 @@ def attach(
         _start(name, model.get_submodule(name), rng("lora", n)) for n, name in enumerate(modules)
     ]
     if lora.start is not None:
-        _restore(adapters, Path(lora.start), lora)
+        _restore(adapters, lora.start, lora)
     for adapter in adapters:
         adapter.down.requires_grad_(not lora.frozen)
         adapter.up.requires_grad_(not lora.frozen)
     return adapters
+
+
+def require_start(lora: Lora) -> None:
+    """Check that ``lora.start`` is an adapter, before a model is loaded.
+
+    Raises:
+        LearnerInputError: it is none.
+    """
+    if lora.start is not None:
+        _read_start(lora.start)
 
 
 def find_targets(model: Any, architecture: SplitArchitecture, lora: Lora) -> list[str]:
@@ -143,15 +153,19 @@ def _start(name: str, module: Any, random: Any) -> Adapter:
     return Adapter(name, down, up)
 
 
-def _restore(adapters: Sequence[Adapter], folder: Path, lora: Lora) -> None:
+def _read_start(folder: str) -> dict[str, LowRankUpdate]:
+    try:
+        return read_adapter(Path(folder))
+    except StateError as error:
+        raise LearnerInputError(START, str(error)) from None
+
+
+def _restore(adapters: Sequence[Adapter], folder: str, lora: Lora) -> None:
     """Set the adapters to those of a directory in peft's format.
 
     Names may have a prefix, such as ``bert.`` of a model with a head.
     """
-    try:
-        updates = read_adapter(folder)
-    except StateError as error:
-        raise LearnerInputError(START, str(error)) from None
+    updates = _read_start(folder)
     unused = set(updates)
     for adapter in adapters:
         matches = [name for name in updates if f".{name}".endswith(f".{adapter.module}")]

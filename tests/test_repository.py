@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support.source_tree import (
@@ -192,3 +193,14 @@ def test_the_page_of_worlds_lists_every_one_of_them_with_its_map() -> None:
 def test_the_links_of_the_pages_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text()):
         assert target.startswith("http") or ((ROOT / page).parent / target).exists(), target
+
+
+def test_the_citation_is_of_this_version_and_names_its_authors() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+    paper = citation["references"][0]
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert (citation["cff-version"], citation["version"]) == ("1.2.0", project()["version"])
+    assert citation["license"] == project()["license"]
+    assert citation["authors"] == [{"name": "airtune contributors"}]
+    assert all(author["given-names"] and author["family-names"] for author in paper["authors"])

@@ -2,7 +2,7 @@
 
 import os
 from types import TracebackType
-from typing import Any, Final, Self, cast, final
+from typing import Any, Final, cast, final
 
 from rich import progress
 from rich.console import Console
@@ -50,9 +50,7 @@ class ProgressBar(RunObserver):
         self._accuracy: float | None = None
         self._task = self._bar.add_task("", total=1.0, rounds=self._rounds(0), status="starting")
 
-    def __enter__(self) -> Self:
-        return self
-
+    @override
     def __exit__(
         self,
         kind: type[BaseException] | None,

@@ -4,8 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
-from typing import Final, Self, cast, final
+from typing import Final, cast, final
 
 from typing_extensions import override
 
@@ -88,17 +87,6 @@ class ProgressLines(RunObserver):
         self._line_s = clock()
         self._line_share: float | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
     @override
     def on_start(self, tables: Tables) -> None:
         self._text.on_start(tables)
@@ -123,7 +111,7 @@ class ProgressLines(RunObserver):
 
 def run_progress(
     ending: Ending, verbosity: Verbosity
-) -> AbstractContextManager[ProgressBar | ProgressLines | None]:
+) -> AbstractContextManager[RunObserver | None]:
     """Return the observer that shows the progress of a run; None in the context if it is quiet."""
     if verbosity is Verbosity.QUIET:
         return nullcontext()

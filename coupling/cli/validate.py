@@ -62,7 +62,8 @@ def validate(
     if as_json:
         print(json.dumps(result.document(), indent=2))
         return
-    print(f"{scenario}: valid")
+    unseen = ", apart from what could not be looked at" if result.memory_bytes is None else ""
+    print(f"{scenario}: valid{unseen}")
     for line in _lines(result):
         print(line)
 
@@ -84,17 +85,21 @@ def _validated(scenario: Scenario, *, learning: bool) -> Validation:
 
 
 def _lines(result: Validation) -> list[str]:
-    """Return the lines about the cost of the run."""
+    """Return the lines about the cost of the run, as far as it is known."""
     legs = (f"{leg} {_bits(size)}" for leg, size in result.leg_bits.items())
     rounds = f"the first {result.sampled_rounds} rounds"
     if result.sampled_rounds == 1:
         rounds = "the first round"
-    return [
-        f"legs per device and round: {', '.join(legs)}",
-        f"median delay of {rounds}: {result.median_delay_s:.4g} s",
-        f"memory: {result.memory_bytes / 1e6:,.0f} MB",
-        f"wall time: about {_duration(result.wall_time_s)}",
-    ]
+    lines = []
+    if result.leg_bits:
+        lines.append(f"legs per device and round: {', '.join(legs)}")
+    if result.median_delay_s is not None:
+        lines.append(f"median delay of {rounds}: {result.median_delay_s:.4g} s")
+    if result.memory_bytes is not None:
+        lines.append(f"memory: {result.memory_bytes / 1e6:,.0f} MB")
+    if result.wall_time_s is not None:
+        lines.append(f"wall time: about {_duration(result.wall_time_s)}")
+    return lines
 
 
 def _bits(size: LegRange) -> str:

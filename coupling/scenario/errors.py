@@ -23,6 +23,9 @@ KeyPath = tuple[str | int, ...]
 class ScenarioError(ValueError):
     """Wrong input, exit status 2; the text is one line: file, key, value and what is allowed."""
 
+    unreached: str | None = None
+    """Key of a model or data set of the hub that could not be looked at, if that is all."""
+
 
 class RunError(RuntimeError):
     """Failed run, exit status 1; the text is one line: what failed, and in which round."""

@@ -241,4 +241,6 @@ def _input_errors(scenario: Scenario) -> Iterator[None]:
     try:
         yield
     except LearnerInputError as error:
-        raise scenario.problem(error.key, error.problem) from None
+        problem = scenario.problem(error.key, error.problem)
+        problem.unreached = error.key if error.unreached else None
+        raise problem from None

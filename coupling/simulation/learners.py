@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from typing_extensions import override
 
-from learner.base import Learner
+from learner.base import IdleLearner, Learner
 from learner.job import Job, LearningCost, RoundLosses
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class TimedLearner(Learner):
 
 
 @final
-class UntrainedLearner(Learner):
+class UntrainedLearner(IdleLearner):
     """Learner that gives the data, the sizes and the cost of another one, and trains nothing."""
 
     def __init__(self, learner: Learner) -> None:
@@ -131,31 +131,3 @@ class UntrainedLearner(Learner):
     @override
     def measure(self, devices: int) -> LearningCost | None:
         return self._learner.measure(devices)
-
-    @override
-    def start(self, device: int, round_number: int) -> None:
-        return None
-
-    @override
-    def computed(self, job: Job | None, step: str) -> None:
-        pass
-
-    @override
-    def delivered(self, job: Job | None, leg: str) -> None:
-        pass
-
-    @override
-    def aggregate(self, aggregator: "Aggregator", round_number: int) -> RoundLosses:
-        return RoundLosses({}, {})
-
-    @override
-    def evaluate(self) -> None:
-        return None
-
-    @override
-    def save(self, folder: Path) -> None:
-        raise AssertionError("a learner without training has no state")
-
-    @override
-    def load(self, folder: Path) -> None:
-        raise AssertionError("a learner without training has no state")

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import final
+from types import TracebackType
+from typing import Self, final
 
 import pyarrow as pa
 from typing_extensions import override
@@ -19,7 +20,18 @@ Save = Callable[[], None]
 
 
 class RunObserver(ABC):
-    """Observer of a run."""
+    """Observer of a run, and the context of its use; leaving the context closes what it opened."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(  # noqa: B027 (optional)
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close what the observer has opened; ``error`` is that of a run that failed."""
 
     def on_start(self, tables: Tables) -> None:  # noqa: B027 (optional)
         """Take in the rows from before the first round; there are none in a run that is resumed."""

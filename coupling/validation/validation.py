@@ -7,12 +7,16 @@ from typing import Any, final
 
 import numpy as np
 
+from coupling.scenario.errors import ScenarioError
 from coupling.scenario.scenario import Scenario
 from coupling.simulation import feasibility
+from coupling.simulation.build import build_aggregator, build_partition, build_world
 from coupling.simulation.oracle import fit_oracle
 from coupling.simulation.simulation import Simulation
+from coupling.simulation.world import ScenarioWorld
 from coupling.validation.process_memory import peak_bytes
 from coupling.validation.sample import Sample, sample_rounds
+from learner.base import NoLearner
 
 
 @final
@@ -32,15 +36,16 @@ class Validation:
     warnings: list[str]
     """Lines on settings that are allowed and probably mistakes."""
     leg_bits: dict[str, LegRange]
-    """Size of each leg."""
-    memory_bytes: int
-    """Peak memory of this process, which has built the run and computed one micro-batch."""
-    median_delay_s: float
+    """Size of each leg; none where it follows from a model or data that were not looked at."""
+    memory_bytes: int | None
+    """Peak memory of this process, which has built the run and computed one micro-batch;
+    None where model or data were not looked at."""
+    median_delay_s: float | None
     """Median delay of the sampled rounds; that of the run's own trace in the same rounds."""
     sampled_rounds: int
     """Number of rounds that were simulated, the first ones of the run."""
-    wall_time_s: float
-    """Estimate of the wall time of the run on this machine."""
+    wall_time_s: float | None
+    """Estimate of the wall time of the run on this machine; None as ``memory_bytes``."""
 
     def document(self) -> dict[str, Any]:
         """Return the result as plain values; a leg of one size is a number."""
@@ -57,7 +62,8 @@ def validate(scenario: Scenario, *, learning: bool = True) -> Validation:
     """Build the run of a scenario without training it, simulate its first rounds, and report.
 
     The learner is built and its micro-batches are timed; no weight changes. ``learning`` is that of
-    ``run``.
+    ``run``. A model or data set of a hub that gives no answer is warned of, and the other parts
+    are validated.
 
     Raises:
         ScenarioError: the run would be refused, with the same line.
@@ -65,12 +71,14 @@ def validate(scenario: Scenario, *, learning: bool = True) -> Validation:
         MemoryError: the learner has no room for a micro-batch.
     """
     start_s = perf_counter()
-    simulation = Simulation(scenario, learning=learning, training=False)
+    try:
+        simulation = Simulation(scenario, learning=learning, training=False)
+    except ScenarioError as error:
+        if error.unreached is None:
+            raise
+        return _validate_rest(scenario, error)
     policy = fit_oracle(scenario.policy(), simulation)
-    # Unphysical numbers overflow here; a run with such numbers ends with an error.
-    with np.errstate(all="ignore"):
-        files = simulation.world.file_warnings()
-        warnings = [*scenario.warnings(), *files, *feasibility.warnings(scenario)]
+    warnings = _warnings(scenario, simulation.world)
     built_s = perf_counter() - start_s
     sample = sample_rounds(simulation, policy)
     learning_s = _learning_s(simulation, sample)
@@ -83,6 +91,57 @@ def validate(scenario: Scenario, *, learning: bool = True) -> Validation:
         sampled_rounds=len(sample.delay_s),
         wall_time_s=built_s + rounds_s + learning_s,
     )
+
+
+def _validate_rest(scenario: Scenario, error: ScenarioError) -> Validation:
+    """Validate the parts of a run that need no model or data set of a hub without an answer.
+
+    Raises:
+        ScenarioError: one of them would be refused.
+        RunError: one of the first rounds would fail.
+    """
+    unseen, partition = [_unseen(error)], None
+    if error.unreached == "learner.model":
+        # The data come after the model.
+        try:
+            partition = build_partition(scenario)
+        except ScenarioError as other:
+            if other.unreached is None:
+                raise
+            unseen.append(_unseen(other))
+    build_aggregator(scenario)
+    policy = scenario.policy()
+    sample = Sample()
+    # Where the learner counts the bits, no round can be simulated without it.
+    if scenario.protocol.fixed_bits is None:
+        world = build_world(scenario)
+    else:
+        simulation = Simulation(scenario, learner=NoLearner(partition=partition))
+        world = simulation.world
+        sample = sample_rounds(simulation, fit_oracle(policy, simulation))
+    return Validation(
+        warnings=[*unseen, *_warnings(scenario, world)],
+        leg_bits={leg: LegRange(*sizes) for leg, sizes in sample.legs.items()},
+        memory_bytes=None,
+        median_delay_s=float(np.median(sample.delay_s)) if sample.delay_s else None,
+        sampled_rounds=len(sample.delay_s),
+        wall_time_s=None,
+    )
+
+
+def _unseen(error: ScenarioError) -> str:
+    """Return the warning about a model or data set that could not be looked at."""
+    parts = "the model with its layers and targets"
+    if error.unreached != "learner.model":
+        parts = "the data with their columns, classes and shares"
+    return f"{error}; the hub gives no answer: {parts} were not looked at, and run refuses this"
+
+
+def _warnings(scenario: Scenario, world: ScenarioWorld) -> list[str]:
+    """Return the lines on settings and files that are allowed and probably mistakes."""
+    # Unphysical numbers overflow here; a run with such numbers ends with an error.
+    with np.errstate(all="ignore"):
+        return [*scenario.warnings(), *world.file_warnings(), *feasibility.warnings(scenario)]
 
 
 def _learning_s(simulation: Simulation, sample: Sample) -> float:

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from transformers.utils import cached_file
 
 from learner.architectures.base import pair
-from learner.errors import LearnerInputError, one_line
+from learner.errors import LearnerInputError, is_unreached, one_line
 
 KEY: Final = "learner.model"
 CONFIG: Final = "config.json"
@@ -167,7 +167,7 @@ def _weight_files(model: str, source: str) -> Sequence[Path]:
             f"'{model}' has no {WEIGHTS}; weights in other files, as pickles (.bin), could execute "
             "code and are not opened; convert them with save_pretrained"
         )
-        raise LearnerInputError(KEY, problem)
+        raise LearnerInputError(KEY, problem, unreached=_is_unreached(source, WEIGHTS))
     entries = _read_object(model, Path(index)).get("weight_map")
     if not isinstance(entries, Mapping) or not entries:
         raise _unreadable(model, INDEX, "it has no weight_map")
@@ -175,9 +175,8 @@ def _weight_files(model: str, source: str) -> Sequence[Path]:
     try:
         return [Path(_required(source, _shard(model, json.loads(name)))) for name in names]
     except OSError as error:
-        raise LearnerInputError(
-            KEY, f"the weights of '{model}' cannot be loaded: {one_line(error)}"
-        ) from error
+        problem = f"the weights of '{model}' cannot be loaded: {one_line(error)}"
+        raise LearnerInputError(KEY, problem, unreached=is_unreached(error)) from error
 
 
 def _shard(model: str, name: object) -> str:
@@ -207,6 +206,15 @@ def _optional(source: str, name: str) -> str | None:
         return _required(source, name)
     except OSError:
         return None
+
+
+def _is_unreached(source: str, name: str) -> bool:
+    """Return whether the cache lacks a file of a model for which the hub cannot be asked."""
+    try:
+        _required(source, name)
+    except OSError as error:
+        return is_unreached(error)
+    return False
 
 
 def _read_object(model: str, path: Path) -> dict[str, Any]:

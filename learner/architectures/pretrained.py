@@ -25,7 +25,7 @@ from learner.architectures.model_files import (
 )
 from learner.architectures.packing import PLAIN
 from learner.architectures.registry import create
-from learner.errors import LearnerInputError, one_line
+from learner.errors import LearnerInputError, is_unreached, one_line
 from learner.precision import Precision
 from learner.settings import LearnerSettings
 from learner.settings.plugins import Load
@@ -88,9 +88,8 @@ def load_model(
             )
         # Faulty files raise anything.
         except Exception as error:
-            raise LearnerInputError(
-                KEY, f"the weights of '{model}' cannot be loaded: {one_line(error)}"
-            ) from error
+            problem = f"the weights of '{model}' cannot be loaded: {one_line(error)}"
+            raise LearnerInputError(KEY, problem, unreached=is_unreached(error)) from error
     _refuse_missing(model, sorted(report["missing_keys"]), pooler=pooler)
     prefix = f"{encoder.base_model_prefix}."
     unused = [name.removeprefix(prefix) for name in sorted(report["unexpected_keys"])]
@@ -148,9 +147,8 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
         raise
     # Faulty files raise anything, down to a bare Exception of the Rust library.
     except Exception as error:
-        raise LearnerInputError(
-            KEY, f"'{model}' has no tokenizer that can be loaded: {one_line(error)}"
-        ) from error
+        problem = f"'{model}' has no tokenizer that can be loaded: {one_line(error)}"
+        raise LearnerInputError(KEY, problem, unreached=is_unreached(error)) from error
     # Where the files are missing, transformers may make up a tokenizer of special tokens only.
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise LearnerInputError(KEY, f"'{model}' has no tokenizer files")
@@ -180,7 +178,7 @@ def load_image_processor(model: str) -> Any:
     # As with the tokenizer, faulty files raise anything.
     except Exception as error:
         problem = f"'{model}' has no image processor that can be loaded: {one_line(error)}"
-        raise LearnerInputError(KEY, problem) from error
+        raise LearnerInputError(KEY, problem, unreached=is_unreached(error)) from error
 
 
 def _minilm() -> str:
@@ -208,7 +206,7 @@ def _architecture(
             f"'{model}' is neither a local directory nor a model that the Hugging Face hub "
             "returns; 'minilm' needs no download"
         )
-        raise LearnerInputError(KEY, problem) from error
+        raise LearnerInputError(KEY, problem, unreached=is_unreached(error)) from error
     architecture = create(model, document["model_type"], settings.architecture, load=load)
     try:
         with quiet():

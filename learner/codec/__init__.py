@@ -2,6 +2,6 @@
 
 from learner.codec.base import Codec, Encoded
 from learner.codec.link import SplitLink
-from learner.codec.registry import build_link, create
+from learner.codec.registry import build_link, create, require_codecs
 
-__all__ = ["Codec", "Encoded", "SplitLink", "build_link", "create"]
+__all__ = ["Codec", "Encoded", "SplitLink", "build_link", "create", "require_codecs"]

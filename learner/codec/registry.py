@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import torch
@@ -67,14 +67,26 @@ def build_link(
     )
 
 
-def _leg_codec(codecs: Codecs, leg: Leg, width: int, *, load: Load) -> LegCodec:
+def require_codecs(codecs: Codecs, load: Load = import_module) -> None:
+    """Check that each codec of the legs exists and takes its options, before a model is loaded.
+
+    Raises:
+        LearnerInputError: one does not.
+    """
+    for leg in get_args(Leg):
+        _leg_codec(codecs, leg, None, load=load)
+
+
+def _leg_codec(codecs: Codecs, leg: Leg, width: int | None, *, load: Load) -> LegCodec:
+    """Return the codec of a leg, tested on vectors of a width if that is known."""
     table = codecs.of(leg)
     if table is None:
         return LegCodec(leg, "", None)
     key = f"learner.codec.{leg if getattr(codecs, leg) else 'default'}"
     try:
         leg_codec = LegCodec(leg, table.kind, create(load=load, **table.model_dump()))
-        _self_test(leg_codec, width, several=leg == "embedding")
+        if width is not None:
+            _self_test(leg_codec, width, several=leg == "embedding")
     except (ValueError, CodecError) as error:
         raise LearnerInputError(key, one_line(error)) from error
     # A plug-in codec may raise anything.

@@ -12,7 +12,7 @@ from typing import Final, final
 import pandas as pd
 
 from learner.data.raw_tables import RawTables
-from learner.errors import LearnerInputError, one_line
+from learner.errors import LearnerInputError, is_unreached, one_line
 from learner.settings import Columns, Data
 
 KEY = "learner.data.name"
@@ -118,7 +118,8 @@ def _read(name: str, hub_set: HubSet, splits: Sequence[str]) -> tuple[pd.DataFra
             )
             # A split that is there and cannot be loaded is not replaced by another one.
             if split == splits[-1] or not _NO_SPLIT.search(str(cause)):
-                raise LearnerInputError(KEY, problem) from error
+                unreached = is_unreached(error)
+                raise LearnerInputError(KEY, problem, unreached=unreached) from error
     raise AssertionError("there is a split")
 
 

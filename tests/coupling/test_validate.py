@@ -77,7 +77,6 @@ LEARNER_FAULTS = {
     "aggregator that is not there": "learner.lora.aggregation=absent:Sum",
     "device that is not there": "learner.device=cuda",
     "attention that is not there": "learner.attention=flash",
-    "set that is not known": "learner.data={name='imdb'}",
     "images for a text model": "learner.data={name='cifar10'}",
     "positions that are not there": "devices.mobility={kind='trace', path='absent.csv'}",
     "states that are not there": "devices.availability={kind='trace', path='absent.csv'}",
@@ -104,6 +103,81 @@ def test_validate_refuses_what_run_refuses_with_the_same_line(
 
     assert (ran.status, ran.err.count("\n")) == (2, 1), ran.err
     assert (checked.status, checked.err) == (2, ran.err)
+
+
+ABSENT = "learner.model=someone/absent"
+SEEN_WITHOUT_MODEL = [
+    *("more devices than samples", "data that are not there", "column that is named wrongly"),
+    *("class names that do not fit", "group that is not there", "partition that is not there"),
+    *("aggregator that is not there", "start that is no adapter", "device that is not there"),
+    *("gains that are not there", "policy that is not there"),
+]
+
+
+def test_hub_that_gives_no_answer_is_a_warning_of_validate(
+    folder: Path, tiny_learner: str, airtune: Airtune
+) -> None:
+    content = NETWORK + tiny_learner
+    (folder / "tiny.toml").write_text(content[: content.index("data = ")] + "data.name = 'sst2'\n")
+
+    ran = airtune("run", "tiny.toml", "--out", "out", "--set", ABSENT)
+    checked = airtune("validate", "tiny.toml", "--json", "--set", ABSENT)
+
+    result = json.loads(checked.out)
+    model, data = result["warnings"][:2]
+    assert (ran.status, ran.err.count("\n"), (folder / "out").exists()) == (2, 1, False)
+    assert model.startswith(ran.err.strip() + "; the hub gives no answer: the model with its ")
+    assert data.startswith("tiny.toml: learner.data.name: 'sst2' cannot be loaded (Couldn't reach ")
+    assert data.endswith(
+        "the data with their columns, classes and shares were not looked at, and run refuses this"
+    )
+    assert (checked.status, result["valid"]) == (0, True)
+    assert result["leg_bits"] == {"payload": 51_904_512}
+    assert (result["sampled_rounds"], result["median_delay_s"] > 0) == (3, True)
+    assert (result["memory_bytes"], result["wall_time_s"]) == (None, None)
+    assert airtune("validate", "tiny.toml", "--set", ABSENT).out.splitlines()[0] == (
+        "tiny.toml: valid, apart from what could not be looked at"
+    )
+
+
+@pytest.mark.parametrize("fault", SEEN_WITHOUT_MODEL)
+def test_without_the_model_the_other_parts_are_refused_as_with_it(
+    fault: str, folder: Path, tiny_learner: str, airtune: Airtune
+) -> None:
+    data_files(folder)
+    (folder / "tiny.toml").write_text(NETWORK + tiny_learner)
+    setting = set_arguments([LEARNER_FAULTS[fault]])
+
+    seen = airtune("validate", "tiny.toml", *setting)
+    unseen = airtune("validate", "tiny.toml", *setting, "--set", ABSENT)
+
+    assert (unseen.status, unseen.err) == (2, seen.err)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("learner.codec", {"default": {"kind": "absent:Codec"}}, "codec 'absent:Codec'"),
+        ("learner.model", "no/such/model", "'no/such/model' is neither"),
+        ("learner.model", "./absent", "'./absent' is not a directory"),
+    ],
+)
+def test_names_that_no_hub_can_have_stay_refused(
+    key: str, value: object, problem: str, tmp_path: Path
+) -> None:
+    scenario = scenarios(tmp_path)["actual"].with_overrides({"learner.model": "someone/absent"})
+
+    with pytest.raises(ScenarioError, match=f"^[^:]*: {key}.*: {problem}"):
+        validate(scenario.with_overrides({key: value}))
+
+
+def test_counted_bits_are_not_known_without_the_model(tmp_path: Path) -> None:
+    scenario = scenarios(tmp_path)["actual"].with_overrides({"learner.model": "someone/absent"})
+
+    result = validate(scenario)
+
+    assert "learner.model" in result.warnings[0]
+    assert (result.leg_bits, result.median_delay_s, result.sampled_rounds) == ({}, None, 0)
 
 
 def scenarios(folder: Path) -> dict[str, Scenario]:
@@ -261,5 +335,8 @@ def test_the_policy_sees_the_samples_of_the_learner(tmp_path: Path) -> None:
     )
 
     assert validate(by_samples).sampled_rounds == 4
+    sizes = {"embedding": 4_000_000, "feature": 300_000, "gradient": 100_000}
+    unseen = {"learner.model": "someone/absent", "protocol.payload_bit": sizes}
+    assert validate(by_samples.with_overrides(unseen)).sampled_rounds == 4
     with pytest.raises(ScenarioError):
         validate(scenario.with_overrides({"learner.max_tokens": 41}))
