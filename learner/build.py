@@ -11,11 +11,12 @@ from learner.architectures import ImageArchitecture, SplitArchitecture
 from learner.architectures.attention_probe import faster_attention
 from learner.architectures.packing import PLAIN
 from learner.architectures.pretrained import load_image_processor, load_model, load_tokenizer
-from learner.codec import build_link, require_codecs
+from learner.codec import SplitLink, build_link, require_codecs
 from learner.data import Dataset, LabelledDataset, Panel, Partition, load, prepare, tokenize
 from learner.data.panel import MAXIMUM_SAMPLES
 from learner.errors import LearnerInputError
 from learner.executor import LearnerComponents
+from learner.executor.frozen_features import FrozenFeatures
 from learner.heads import HeadBank
 from learner.lora import attach, require_start
 from learner.precision import Precision
@@ -86,6 +87,7 @@ def build_components(
         panel=Panel.drawn(partition, min(len(test), MAXIMUM_SAMPLES), rng),
         lora_optimizer=_optimizer(settings, matrices),
         lora_rule=settings.optimizer,
+        frozen_features=_frozen_features(settings, split, link, samples=samples),
         micro_batch_tokens=settings.micro_batch_tokens,
         local_batches=settings.local_batches,
     )
@@ -145,6 +147,16 @@ def _bank(
         precision=precision,
         rng=rng,
     )
+
+
+def _frozen_features(
+    settings: LearnerSettings, split: Split, link: SplitLink, samples: Dataset
+) -> FrozenFeatures | None:
+    if not settings.lora.frozen or settings.executor == "eager":
+        return None
+    if not FrozenFeatures.fit(split, link, samples):
+        return None
+    return FrozenFeatures(split, link, samples, settings.micro_batch_tokens)
 
 
 def _optimizer(

@@ -16,6 +16,7 @@ from learner.executor import LearnerComponents
 _FILE: Final = "learner.safetensors"
 _LORA: Final = "lora"
 _HEAD: Final = "head"
+_FIRST_ROUND: Final = "frozen_features/first_round"
 
 
 def write(folder: Path, parts: LearnerComponents) -> None:
@@ -46,6 +47,7 @@ def read(folder: Path, parts: LearnerComponents) -> None:
             _restore(optimizer, prefix, tensors)
         with torch.no_grad():
             _copy(tensors, _weights(parts))
+        _restore_first_rounds(parts, tensors)
     except (ValueError, LookupError) as error:
         raise StateError(f"{path}: is not the state of this learner: {error}") from None
 
@@ -56,9 +58,13 @@ def restore_point(parts: LearnerComponents) -> Callable[[], None]:
     optimizer = parts.lora_optimizer
     moments = None if optimizer is None else deepcopy(optimizer.state_dict())
     restore_heads = parts.bank.restore_point()
+    frozen = parts.frozen_features
+    first_round = None if frozen is None else frozen.first_round.copy()
 
     def restore() -> None:
         restore_heads()
+        if frozen is not None and first_round is not None:
+            frozen.restore(first_round)
         with torch.no_grad():
             _copy(weights, _lora(parts))
         if optimizer is not None and moments is not None:
@@ -69,6 +75,8 @@ def restore_point(parts: LearnerComponents) -> Callable[[], None]:
 
 def _tensors(parts: LearnerComponents) -> dict[str, Tensor]:
     tensors = _weights(parts)
+    if parts.frozen_features is not None:
+        tensors[_FIRST_ROUND] = torch.from_numpy(parts.frozen_features.first_round)
     for prefix, optimizer in _optimizers(parts).items():
         for number, state in optimizer.state_dict()["state"].items():
             tensors |= {
@@ -125,6 +133,17 @@ def _restore(optimizer: torch.optim.Optimizer, prefix: str, tensors: Mapping[str
     optimizer.load_state_dict(
         {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
     )
+
+
+def _restore_first_rounds(parts: LearnerComponents, tensors: Mapping[str, Tensor]) -> None:
+    """Restore the rounds in which samples were first met; older states have none."""
+    rounds = tensors.get(_FIRST_ROUND)
+    if parts.frozen_features is None or rounds is None:
+        return
+    first_round = parts.frozen_features.first_round
+    if rounds.shape != first_round.shape or rounds.dtype != torch.int32 or bool((rounds < 0).any()):
+        raise ValueError(f"{_FIRST_ROUND} is {tuple(rounds.shape)} {rounds.dtype}")
+    parts.frozen_features.restore(rounds.numpy())
 
 
 def _copy(tensors: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from numpy import ndarray
-from torch import Tensor
 from typing_extensions import override
 
 from learner import checkpoint
@@ -27,9 +26,9 @@ from learner.executor import (
     EagerExecutor,
     Executor,
     LearnerComponents,
-    micro_batches,
     step_cost,
 )
+from learner.executor.frozen_features import EvaluationFeatures
 from learner.job import Job, LearningCost, RoundLosses
 from learner.rng import RngFactory
 from learner.settings import LearnerSettings
@@ -60,6 +59,12 @@ class DeviceLearner(Learner):
         self._stepped: set[int] = set()
         """Devices whose head has stepped in this round."""
         self._busy: set[int] = set()
+        self._evaluated = EvaluationFeatures(
+            parts.split,
+            parts.link,
+            [(test, np.arange(len(test))), (parts.samples, parts.panel.rows)],
+            token_budget=settings.micro_batch_tokens,
+        )
 
     @property
     @override
@@ -116,29 +121,15 @@ class DeviceLearner(Learner):
 
         Test set and panel pass the encoder once; their samples cross the link as in training.
         """
-        positions = np.arange(len(self.test))
-        with self._execution():
-            features = self._features(self.test, positions)
-            labels = self.test.labels_of(positions)
-            evaluation = evaluate(self.parts.bank, self.device_count, features, labels=labels)
-            return replace(evaluation, panel_loss=self._panel_loss())
-
-    def _panel_loss(self) -> float:
         panel = self.parts.panel
-        samples = self.parts.samples
-        features = self._features(samples, panel.rows)
-        labels = samples.labels_of(panel.rows)
-        return mean_loss_of_owners(self.parts.bank, panel.owners, features, labels=labels)
-
-    def _features(self, samples: Dataset, rows: Int64[ndarray, " S"]) -> Float[Tensor, "S H"]:
-        """Return the features of samples as devices read them, in the order of ``rows``."""
-        return micro_batches.encode(
-            self.parts.split,
-            self.parts.link,
-            samples,
-            rows=rows,
-            token_budget=self.settings.micro_batch_tokens,
-        )
+        bank = self.parts.bank
+        with self._execution():
+            tested, of_panel = self._evaluated.now()
+            labels = self.test.labels_of(np.arange(len(self.test)))
+            evaluation = evaluate(bank, self.device_count, tested, labels=labels)
+            panel_labels = self.parts.samples.labels_of(panel.rows)
+            panel_loss = mean_loss_of_owners(bank, panel.owners, of_panel, labels=panel_labels)
+            return replace(evaluation, panel_loss=panel_loss)
 
     @override
     def measure(self, devices: int) -> LearningCost:

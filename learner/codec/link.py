@@ -98,6 +98,11 @@ class SplitLink:
     _gradient: LegCodec
     skip_padding: bool
 
+    @property
+    def passes_features_unchanged(self) -> bool:
+        """Whether no codec acts between the embedding and the feature that a device reads."""
+        return self._embedding.codec is None and self._feature.codec is None
+
     def bits(
         self, lengths: Int[ndarray, " S"], embedding_width: int, width: int
     ) -> tuple[int, int, int]:

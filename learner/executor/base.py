@@ -14,6 +14,7 @@ from learner.aggregation import Aggregator
 from learner.codec import SplitLink
 from learner.data import Dataset, Panel, Partition
 from learner.errors import DivergedError
+from learner.executor.frozen_features import FrozenFeatures
 from learner.heads import HeadBank
 from learner.job import Job, RoundLosses
 from learner.settings import AdamW, Sgd
@@ -36,6 +37,8 @@ class LearnerComponents:
     lora_optimizer: torch.optim.Optimizer | None
     """Optimizer of the LoRA matrices; None where LoRA is frozen."""
     lora_rule: Sgd | AdamW
+    frozen_features: FrozenFeatures | None
+    """Features of the training samples where LoRA is frozen; None where they are not kept."""
     micro_batch_tokens: int
     local_batches: int
 

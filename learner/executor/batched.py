@@ -71,6 +71,8 @@ class BatchedExecutor(DeferredExecutor):
         batches = self._parts.local_batches
         rows = np.stack([job.rows.reshape(batches, -1) for job in jobs], axis=1)
         devices = [job.device for job in jobs]
+        if self._parts.frozen_features is not None:
+            self._parts.frozen_features.meet(rows, jobs[0].round_number)
         total = np.zeros(len(jobs))
         total_norm = np.zeros(len(jobs))
         for local_batch in rows:
@@ -99,21 +101,9 @@ class BatchedExecutor(DeferredExecutor):
         norms = torch.zeros(rows.size, dtype=torch.float64, device=losses.device)
         labels = parts.samples.labels_of(flat).to(losses.device)
         owner = torch.from_numpy(owners).to(losses.device)
-        weight = torch.from_numpy(weights[owners]).to(losses)
 
-        for positions, learns in self._micro_batches(flat, weights[owners] > 0):
-            # Forward: embedding, uplink, encoder.
-            with torch.set_grad_enabled(learns):
-                sent = parts.split.embed(parts.samples.batch(flat[positions]))
-                pooled = parts.split.encode(parts.link.embedding(sent, sample_devices[positions]))
+        for positions, feature in self._features(flat, sample_devices, weights[owners]):
             chunk = torch.from_numpy(positions).to(losses.device)
-            # Downlink of the features, and on the way back uplink of their gradients.
-            crossing = (pooled, weight[chunk], parts.link, sample_devices[positions])
-            feature = LinkBoundary.apply(*crossing)  # type: ignore[no-untyped-call]
-            if learns:
-                feature.retain_grad()
-            else:
-                feature.requires_grad_()
             # Heads: one loss per sample.
             sample_loss = functional.cross_entropy(
                 stack.logits_of(feature, owner[chunk]), labels[chunk], reduction="none"
@@ -130,6 +120,32 @@ class BatchedExecutor(DeferredExecutor):
         require_finite(dict(zip(devices, host_losses.tolist(), strict=True)))
         parts.bank.step(devices, stack)
         return host_losses, host_norms
+
+    def _features(
+        self, rows: Int[ndarray, " S"], devices: Int[ndarray, " S"], weights: Float[ndarray, " S"]
+    ) -> Iterator[tuple[Int[ndarray, " M"], Float[Tensor, "M H"]]]:
+        """Yield the positions in ``rows`` of each micro-batch, and its features.
+
+        They are as the devices read them, and collect their own gradients.
+        """
+        parts = self._parts
+        if parts.frozen_features is not None:
+            yield np.arange(len(rows)), parts.frozen_features.of(rows).requires_grad_()
+            return
+        for positions, learns in self._micro_batches(rows, weights > 0):
+            # Forward: embedding, uplink, encoder.
+            with torch.set_grad_enabled(learns):
+                sent = parts.split.embed(parts.samples.batch(rows[positions]))
+                pooled = parts.split.encode(parts.link.embedding(sent, devices[positions]))
+            # Downlink of the features, and on the way back uplink of their gradients.
+            weight = torch.from_numpy(weights[positions]).to(pooled)
+            crossing = (pooled, weight, parts.link, devices[positions])
+            feature = LinkBoundary.apply(*crossing)  # type: ignore[no-untyped-call]
+            if learns:
+                feature.retain_grad()
+            else:
+                feature.requires_grad_()
+            yield positions, feature
 
     def _micro_batches(
         self, rows: Int[ndarray, " S"], arrived: Bool[ndarray, " S"]
