@@ -12,8 +12,8 @@ from typing import Any, Final
 import transformers
 from huggingface_hub.constants import HF_HOME
 from numpy import ndarray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 # Tokenising fewer texts takes less time than a file is worth.
 MIN_TEXTS: Final = 5_000
@@ -49,11 +49,16 @@ def key(tokenizer: Any, max_tokens: int, texts: Sequence[Sequence[str]]) -> str 
 
 
 def read(name: str | None) -> dict[str, ndarray] | None:
-    """Return the tokens cached under a name; None if there are none, or the file is damaged."""
+    """Return the tokens cached under a name; None if there are none, or the file is damaged.
+
+    The arrays are the file, mapped into memory: runs on one machine share its pages.
+    """
     if name is None:
         return None
     try:
-        return dict(load((folder() / f"{name}.safetensors").read_bytes()))
+        with safe_open(folder() / f"{name}.safetensors", framework="pt") as file:
+            names = file.keys()
+            return {column: file.get_tensor(column).numpy() for column in names}
     except (OSError, ValueError, SafetensorError):
         return None
 

@@ -43,7 +43,9 @@ class TokenizedDataset(Dataset):
         present = position < lengths[:, None]
         token = np.where(present, self.starts[rows][:, None] + position, 0)
         batch = {
-            name: torch.from_numpy(np.where(present, values[token], self.padding[name]))
+            name: torch.from_numpy(
+                np.where(present, values[token], self.padding[name]).astype(np.int64)
+            )
             for name, values in self.columns.items()
         }
         batch["attention_mask"] = torch.from_numpy(present.astype(np.int64))
@@ -94,7 +96,7 @@ def tokenize(
         )
         raise LearnerInputError("learner.data.columns.text", problem)
     return TokenizedDataset(
-        columns={name: tokens[name].astype(np.int64) for name in COLUMNS if name in tokens},
+        columns={name: tokens[name] for name in COLUMNS if name in tokens},
         padding={"input_ids": tokenizer.pad_token_id, "token_type_ids": 0},
         starts=np.cumsum(lengths) - lengths,
         lengths=lengths,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from support.tiny_learner import PhiloxStreams
 from support.tiny_models import picture
 from transformers import AutoTokenizer
@@ -267,7 +268,10 @@ def test_texts_are_tokenised_once(
 
     for rows in (np.array([0]), np.array([2, 1])):
         for name, values in first.batch(rows).items():
-            assert values.tolist() == again.batch(rows)[name].tolist()
+            assert torch.equal(values, again.batch(rows)[name])
+            assert values.dtype == torch.int64
+    # Processes share the pages of a file that is mapped into memory.
+    assert str(file) in Path("/proc/self/maps").read_text()
     assert [entry.stat().st_mtime_ns for entry in (tmp_path / "airtune-tokens").iterdir()] == [
         written
     ]
