@@ -65,6 +65,14 @@ def missing_variance(scenario: Mapping[str, Any], *, always_all: bool = False) -
     return f"the delay has no finite variance: {_cause(scenario, index)}"
 
 
+def queue_takes_all(scenario: Mapping[str, Any]) -> bool:
+    """Return whether an empty virtual queue makes the policy take every device, however weak.
+
+    Then the delay has no variance, and one round may silence the devices for much of a run.
+    """
+    return _queue_bounds_the_mean(scenario) and missing_variance(scenario) is not None
+
+
 def tail_index(scenario: Mapping[str, Any], *, always_all: bool = False) -> float:
     """Return the tail index of the round delay: it exceeds d with a probability of ``d**-index``.
 

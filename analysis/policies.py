@@ -7,9 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from analysis.comparison import combinations_of, compare, heavy_tail, idle_share, runs_by_seed
+from analysis.comparison import (
+    combinations_of,
+    compare,
+    heavy_tail,
+    idle_share,
+    long_rounds,
+    runs_by_seed,
+)
 from analysis.heavy_tails import hill
-from analysis.intervals import Interval, metric_interval, quantile_interval
+from analysis.intervals import Interval, median_interval, metric_interval, quantile_interval
 from analysis.metrics import ROUNDING, summary
 from analysis.run import Run
 from analysis.runs import Runs
@@ -90,13 +97,19 @@ def _row(name: Any, group: list[Run]) -> dict[str, Any]:
     no_mean, note = heavy_tail(runs)
     idle = idle_share(summaries)
     rounds = min(map(len, delays))
+    long = long_rounds(runs)
     row: dict[str, Any] = {"seeds": len(runs)}
     for metric, (stem, unit) in _COLUMNS.items():
         values = np.array([entry[metric] for entry in summaries], float)
         if metric == "delay_mean_s" and no_mean:
             values = np.full(len(runs), np.nan)
         interval = metric_interval(
-            metric, values, heavy_tail=note is not None, rounds=rounds, idle_share=idle
+            metric,
+            values,
+            heavy_tail=note is not None,
+            long_rounds=long,
+            rounds=rounds,
+            idle_share=idle,
         )
         row |= _columns(metric, interval, stem, unit)
     row |= {
@@ -106,11 +119,11 @@ def _row(name: Any, group: list[Run]) -> dict[str, Any]:
     }
     for quantile in QUANTILES:
         stem = f"delay_p{quantile * 100:g}"
-        interval = quantile_interval(
-            [float(np.quantile(delay_s, quantile)) for delay_s in delays],
-            quantile,
-            rounds=rounds,
-            idle_share=idle,
+        values = np.array([np.quantile(delay_s, quantile) for delay_s in delays])
+        interval = (
+            median_interval(values)
+            if long
+            else quantile_interval(values, quantile, rounds=rounds, idle_share=idle)
         )
         row |= _columns(f"{stem}_s", interval, stem, "_s")
     return row

@@ -3,10 +3,15 @@
 import importlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import coupling
+from analysis import compare, load, load_many, summary
+from analysis.policies import policy_table
 from benchmarks import common
 from benchmarks.common import Report, TimedCheckout, paired_ratios
+from benchmarks.coverage_network import NetworkWorld, run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -92,3 +97,33 @@ def test_every_benchmark_can_be_imported(script: Path) -> None:
     module = importlib.import_module(f"benchmarks.{script.stem}")
 
     assert callable(module.main)
+
+
+def test_batched_runs_of_the_coverage_study_are_those_of_airtune(tmp_path: Path) -> None:
+    world = NetworkWorld((20,))
+    for policy in ("algorithm1", "exact", "greedy"):
+        own = run(world, policy, range(3, 4)).statistics(0, 20)
+        coupling.run(world.scenario(3, policy), tmp_path / policy, learning=False)
+        expected = summary(load(tmp_path / policy))
+
+        for name in ("scheduled_mean", "delay_mean_s", "energy_j", "jain_fairness"):
+            assert own[name] == pytest.approx(expected[name], rel=1e-6), (policy, name)
+
+
+@pytest.mark.parametrize(("queue", "kind"), [(0.0, "median"), (5.0, "mean")])
+def test_a_run_from_an_empty_queue_has_medians(tmp_path: Path, queue: float, kind: str) -> None:
+    world = NetworkWorld((30,), queue_initial_budgets=queue)
+    for policy in ("algorithm1", "greedy"):
+        for seed in (1, 2, 3):
+            coupling.run(
+                world.scenario(seed, policy), tmp_path / f"{policy}-{seed}", learning=False
+            )
+    runs = load_many(tmp_path)
+
+    table = policy_table(runs).set_index("policy")
+    difference = compare(runs, metrics=["scheduled_mean"]).iloc[0]
+
+    assert table.scheduled_kind["algorithm1"] == kind
+    assert np.isnan(table.scheduled_low["algorithm1"]) == (kind == "median")
+    assert table.scheduled_kind["greedy"] == "mean"
+    assert difference.kind == ("median" if kind == "median" else "paired")

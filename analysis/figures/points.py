@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from analysis.comparison import long_rounds
 from analysis.figures.lines import scale_of
 from analysis.figures.style import Options, line_style, marker, shown
 from analysis.groups import Group, groups
@@ -71,7 +72,8 @@ def against_budget(
     for group in groups(runs, BUDGETS, options.order):
         members = by_budget(group, runs)
         values = [
-            metric_interval(metric, [number(run) for run in members[budget]]) for budget in members
+            metric_interval(metric, [number(run) for run in entry], long_rounds=long_rounds(entry))
+            for entry in members.values()
         ]
         bars(axes, group, options, x=list(members), y=values)
         seeds |= {len(entry) for entry in members.values()}

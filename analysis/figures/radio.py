@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.comparison import idle_share
+from analysis.comparison import idle_share, long_rounds
 from analysis.figures.lines import WIDE, legend_of_groups, legend_of_points, panel, scale_of
 from analysis.figures.points import (
     BUDGETS,
@@ -16,7 +16,7 @@ from analysis.figures.points import (
 )
 from analysis.figures.style import Options, legend, line_style, panels, shown
 from analysis.groups import Group, groups
-from analysis.intervals import Interval, mean_interval, metric_interval
+from analysis.intervals import Interval, metric_interval
 from analysis.metrics import summary
 from analysis.run import Run
 from analysis.runs import Runs
@@ -95,7 +95,7 @@ def devices_delay(runs: Runs, options: Options) -> "Figure":
     for group in groups(runs, BUDGETS, options.order):
         members = by_budget(group, runs).values()
         delays = [_delay(key, entry) for entry in members]
-        devices = [mean_interval([scheduled_mean(run) for run in entry]) for entry in members]
+        devices = [_devices(entry) for entry in members]
         bars(axes, group, options, x=delays, y=devices)
         seeds |= {len(entry) for entry in members}
         estimates += [entry.estimate for entry in delays]
@@ -107,12 +107,19 @@ def devices_delay(runs: Runs, options: Options) -> "Figure":
     return figure
 
 
+def _devices(runs: list[Run]) -> Interval:
+    """Return the number of devices over the seeds with the interval of its kind."""
+    values = [scheduled_mean(run) for run in runs]
+    return metric_interval("scheduled_mean", values, long_rounds=long_rounds(runs))
+
+
 def _delay(key: str, runs: list[Run]) -> Interval:
     """Return the delay over the seeds with the interval of its kind."""
     summaries = [summary(run) for run in runs]
     return metric_interval(
         key,
         [entry[key] for entry in summaries],
+        long_rounds=long_rounds(runs),
         rounds=min(entry["rounds"] for entry in summaries),
         idle_share=idle_share(summaries),
     )

@@ -53,15 +53,18 @@ def metric_interval(
     values: Values,
     *,
     heavy_tail: bool = False,
+    long_rounds: bool = False,
     rounds: int = 0,
     idle_share: float = 0.0,
 ) -> Interval:
     """Return the estimate of a metric over seeds, with the interval of its kind.
 
-    ``heavy_tail`` says that the delay has no variance, so that sums of delays have medians.
+    ``heavy_tail`` says that the delay has no variance, so that sums of delays have medians;
+    ``long_rounds``, that rounds of many budgets silence the devices: then all metrics have medians.
     ``rounds`` and ``idle_share``, the share of rounds without devices, are for quantiles.
     """
-    kind = "median" if heavy_tail and metric in DELAY_SUMS else KINDS.get(metric, "median")
+    by_median = long_rounds or (heavy_tail and metric in DELAY_SUMS)
+    kind = "median" if by_median else KINDS.get(metric, "median")
     match kind:
         case "mean":
             return mean_interval(values)
@@ -78,6 +81,7 @@ def metric_difference(
     differences: Values,
     *,
     heavy_tail: bool = False,
+    long_rounds: bool = False,
     rounds: int = 0,
     idle_share: float = 0.0,
 ) -> Interval:
@@ -89,6 +93,6 @@ def metric_difference(
     jumps = KINDS.get(metric) == "quantile" and not quantile_is_smooth(
         0.5, rounds=rounds, idle_share=idle_share
     )
-    if jumps or metric in TIED or (heavy_tail and metric in DELAY_SUMS):
+    if long_rounds or jumps or metric in TIED or (heavy_tail and metric in DELAY_SUMS):
         return median_interval(np.asarray(differences, float))
     return paired_interval(differences)
