@@ -172,13 +172,18 @@ def test_a_solar_cell_keeps_devices_out_until_their_share_is_reached(tmp_path: P
     assert_no_short_round_without_arrival(frames["rounds"], block_s=0.02)
 
 
-@pytest.mark.parametrize("protocol", ["aggregate", "phased"])
-def test_batteries_do_not_make_time_stand_still(tmp_path: Path, protocol: str) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "block_s"), [("aggregate", 0.0), ("phased", 0.0), ("phased", 20.0)]
+)
+def test_batteries_do_not_make_time_stand_still(
+    tmp_path: Path, protocol: str, block_s: float
+) -> None:
     overrides: dict[str, Any] = {
         "rounds": 400,
         "scheduler.kind": "exact",
         "scheduler.queue_initial_budgets": 5,
         "devices.battery": {"capacity_j": 500.0, "recharge_w": 0.05},
+        "channel.coherence": block_s or "round",
     }
     if protocol == "phased":
         overrides |= {
@@ -194,8 +199,9 @@ def test_batteries_do_not_make_time_stand_still(tmp_path: Path, protocol: str) -
     assert len(rounds) == 400
     nothing = (rounds.scheduled > 0) & (rounds.arrived == 0)
     assert nothing.any(), "the case in question occurs"
+    assert (np.diff(rounds["round"][rounds.arrived == 0]) == 1).any(), "also twice in succession"
     assert (rounds.arrived > 0).sum() > 10
-    assert_no_short_round_without_arrival(rounds)
+    assert_no_short_round_without_arrival(rounds, block_s=block_s)
     assert_depleted_until(frames, capacity_j=500.0, share=0.1)
 
 
@@ -205,6 +211,9 @@ def assert_no_short_round_without_arrival(rounds: pd.DataFrame, block_s: float =
     if block_s:
         next_s = (np.floor(empty.start_s / block_s + 1e-9) + 1) * block_s
         assert (empty.end_s >= next_s - 1e-9).all()
+        block = np.floor(empty.start_s / block_s + 1e-9)
+        successive = np.diff(empty["round"]) == 1
+        assert (np.diff(block)[successive] >= 1).all(), "two idle rounds share a block"
     else:
         lasts_s = empty.end_s - empty.start_s
         assert (lasts_s >= empty.delay_budget_s * (1 - 1e-9)).all()
