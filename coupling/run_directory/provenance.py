@@ -32,7 +32,7 @@ _NotNegative = Annotated[float, Field(ge=0)]
 
 
 class Facts(documents.Document):
-    """Schema of ``provenance.json``: the facts that ``airtune ls`` and sweeps show."""
+    """Schema of ``provenance.json``: the facts that commands use."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -51,6 +51,11 @@ class Facts(documents.Document):
     commit: _Text | None = None
     error: str | None = None
     parts: dict[str, Annotated[int, Field(ge=0, le=documents.MAXIMUM_PARTS)]] | None = None
+    scenario_folder: _Text | None = None
+    scenario_sha256: _Text | None = None
+    input_files: dict[_Text, InputFile] = Field(default_factory=dict)
+    torch_numerics: dict[_Text, _Text] | None = None
+    versions: dict[_Text, _Text] | None = None
 
 
 @final
@@ -66,7 +71,6 @@ class _ResumableFacts(Facts):
     commit: _Text | None
     torch_threads: Annotated[int, Field(ge=1, le=4096)] | None
     resumed: list[dict[str, Any]]
-    input_files: dict[_Text, InputFile] = Field(default_factory=dict)
 
 
 @final

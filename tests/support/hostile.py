@@ -29,7 +29,7 @@ MAXIMUM_BYTES = 3 * 2**30
 """Largest resident memory of a command that refuses its input; imports take a tenth of it."""
 _MARKER = "AIRTUNE_TEST_MARKER"
 _NOTE = re.compile(
-    r"^(warning: |partition: |runs |round )|has no checkpoint; the run begins again$|"
+    r"^(warning: |partition: |runs |round [0-9]+/)|has no checkpoint; the run begins again$|"
     r"from an uninterrupted run$|differ in their input$"
 )
 _COUNT = re.compile(r"[0-9]+ of [0-9]+ runs")
