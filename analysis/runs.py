@@ -123,7 +123,10 @@ def scenario_value(run: Run, key: str) -> Any:
     """
     if key == "budget_s":
         return delay_budget_s(run)
-    return flatten(run.scenario).get(current_key(SHORT.get(key, key)))
+    value: Any = run.scenario
+    for name in current_key(SHORT.get(key, key)).split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return str(value) if isinstance(value, list) else None if isinstance(value, Mapping) else value
 
 
 def delay_budget_s(run: Run) -> float:

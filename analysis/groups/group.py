@@ -103,12 +103,12 @@ def _name(keys: list[str], values: tuple[Any, ...]) -> str:
     return ", ".join([policy_name(values[0]), *others])
 
 
-def _seed(run: Run) -> float:
+def _seed(run: Run) -> int:
     seed = run.scenario.get("seed")
-    return float(seed) if isinstance(seed, int) else 0.0
+    return seed if isinstance(seed, int) else 0
 
 
-def _rank(values: tuple[Any, ...]) -> list[tuple[int, float, str]]:
+def _rank(values: tuple[Any, ...]) -> list[tuple[int, int | float, str]]:
     """Return a sort key: known policies as in the paper, numbers by size, texts by letter."""
     policy, *others = values
     known = list(_POLICY_NAMES)
@@ -116,9 +116,9 @@ def _rank(values: tuple[Any, ...]) -> list[tuple[int, float, str]]:
     return [(place, 0.0, str(policy)), *map(_rank_of_value, others)]
 
 
-def _rank_of_value(value: Any) -> tuple[int, float, str]:
+def _rank_of_value(value: Any) -> tuple[int, int | float, str]:
     if isinstance(value, int | float):
-        return (0, float(value), "")
+        return (0, value, "")
     return (1, 0.0, str(value))
 
 

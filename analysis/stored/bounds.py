@@ -26,6 +26,9 @@ MAXIMUM_TEXT: Final = 200
 READABLE_SHARE: Final = 0.25
 """Share of the machine's memory that one table may need."""
 _MAXIMUM_DEPTH: Final = 16
+"""Depth of the deepest document."""
+_MAXIMUM_KEYS: Final = 10_000
+"""Number of keys of the largest scenario."""
 _WORD_BYTES: Final = 8
 
 _FAULTS: Final = {
@@ -149,7 +152,15 @@ def read_scenario(path: Path) -> dict[str, Any]:
         raise _damaged(path, "it is nested too deeply") from None
     except ValueError as error:
         raise _damaged(path, one_line(error)) from None
+    if (count := _key_count(tables)) > _MAXIMUM_KEYS:
+        raise _damaged(path, f"it has {count:,} keys, more than {_MAXIMUM_KEYS:,}")
     return _checked(path, tables, RecordedScenario)
+
+
+def _key_count(tables: Mapping[str, Any]) -> int:
+    """Return the number of keys of a table and of all tables below it, lists aside."""
+    inner = [value for value in tables.values() if isinstance(value, Mapping)]
+    return len(tables) + sum(map(_key_count, inner))
 
 
 def read_provenance(path: Path) -> dict[str, Any]:

@@ -12,12 +12,10 @@ import typer
 
 from coupling.cli import scenarios
 from coupling.cli.verbosity import Verbosity
-from coupling.scenario.errors import ScenarioError, os_error_text, shown
+from coupling.scenario.errors import MAXIMUM_LINE, ScenarioError, os_error_text, shown
 from coupling.scenario.file import parse_set
 from coupling.scenario.scenario import Scenario
 
-MAXIMUM_LINE: Final = 2000
-"""Number of characters of the longest line on stderr."""
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 """Errors of writing to a disk that is full or broken, or to a pipe that was closed."""
 _LONG_WORD: Final = re.compile(r"\S{401,}")

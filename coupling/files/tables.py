@@ -69,7 +69,8 @@ def read(path: Path, fields: Sequence[pa.Field]) -> pa.Table:
     for name in wanted:
         if pc.any(pc.is_null(table[name], nan_is_null=True)).as_py():
             raise DocumentError(f"column {name} has a missing value")
-    return table
+    # Parts of other origin may differ in what they say of missing values, of which there are none.
+    return table.cast(pa.schema([pa.field(name, table[name].type) for name in wanted]))
 
 
 def write(path: Path, tables: Iterator[pa.Table]) -> None:

@@ -17,6 +17,11 @@ from netsim.scheduling import AllocationError
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices from the top of a scenario to one value."""
+MAXIMUM_LINE: Final = 2000
+"""Number of characters of the longest line that reports an error.
+
+A worker of a sweep sends such a line through a pipe, which holds 64 KiB, before it ends.
+"""
 
 
 @final

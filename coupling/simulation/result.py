@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from typing_extensions import override
 
+from coupling.files.documents import require_regular
 from coupling.run_directory.layout import PROVENANCE, SCENARIO, part_paths
 from coupling.run_directory.schema import SCHEMA_VERSION, TABLES, schema
+from coupling.scenario.errors import RunError, first_line
 from coupling.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -129,6 +131,7 @@ class RunResult:
 
         Raises:
             KeyError: there is no such table.
+            RunError: a part of it is damaged.
         """
         if name not in TABLES:
             raise KeyError(name)
@@ -137,6 +140,12 @@ class RunResult:
         assert self.path is not None, "a result has a path or tables"
         parts = []
         for part in part_paths(self.path, name):
-            with pa.OSFile(str(part)) as file:
-                parts.append(pq.ParquetFile(file).read())
+            try:
+                require_regular(part)
+                with pa.OSFile(str(part)) as file:
+                    parts.append(pq.ParquetFile(file).read())
+            except (OSError, ValueError, pa.ArrowException) as error:
+                raise RunError(
+                    f"{part}: cannot be read or is damaged: {first_line(error)}"
+                ) from None
         return pa.concat_tables(parts) if parts else schema(name).empty_table()

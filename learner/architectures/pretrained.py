@@ -4,6 +4,8 @@ A model is data: its own code is never executed (``trust_remote_code``), and no 
 """
 
 import importlib
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -249,7 +251,10 @@ def _refuse_unused(model: str, architecture: SplitArchitecture, unused: list[str
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep reports, progress bars and retries off stderr: the run shows its own progress there."""
+    """Keep reports and progress bars off stderr and stdout: the run shows its own progress there.
+
+    The Rust library of tokenizers prints names that it finds in a file as they stand.
+    """
     verbosity = logging.get_verbosity()
     bar = logging.is_progress_bar_enabled()
     hub_verbosity = hub_logging.get_verbosity()
@@ -257,9 +262,29 @@ def quiet() -> Iterator[None]:
     hub_logging.set_verbosity(ERROR)
     logging.disable_progress_bar()
     try:
-        yield
+        with _no_output():
+            yield
     finally:
         logging.set_verbosity(verbosity)
         hub_logging.set_verbosity(hub_verbosity)
         if bar:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def _no_output() -> Iterator[None]:
+    """Discard what is written to the process's standard output, by native code, too."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            yield
+            sys.stdout.flush()
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -1,5 +1,6 @@
 """Lines on stderr and output on stdout: long words are cut, and a full disk is one line."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 from support.command_line import Airtune, listing
 
 from coupling.cli.app import main
+from coupling.scenario.errors import RunError
+from coupling.simulation.result import RunResult
 
 RUN = ("run", "network.toml", "--no-learning", "--out", "out")
 
@@ -52,3 +55,10 @@ def test_a_path_of_5000_letters_is_shown_in_200(folder: Path, airtune: Airtune) 
         assert answer.err.count("\n") == 1
         assert len(answer.err) < 450
     assert listing(folder) == content
+
+
+def test_a_pipe_among_the_parts_of_a_table_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "rounds").mkdir()
+    os.mkfifo(tmp_path / "rounds" / "part-000000.parquet")
+    with pytest.raises(RunError, match="cannot be read or is damaged"):
+        RunResult(tmp_path).arrow("rounds")

@@ -1,5 +1,6 @@
 """Split models of every architecture against their unsplit models."""
 
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from support.unsplit_model import Unsplit, lora_values
 from transformers import AutoConfig, AutoModel, ViTConfig
 
 from learner.architectures import ARCHITECTURES
+from learner.architectures.pretrained import quiet
 from learner.lora import attach
 from learner.precision import Precision
 from learner.settings import LearnerSettings, Lora
@@ -225,3 +227,13 @@ def test_vit_base_has_the_papers_663552_trainable_numbers(rng: PhiloxStreams) ->
 def test_every_architecture_is_a_model_type_of_transformers() -> None:
     for kind in ARCHITECTURES:
         assert AutoConfig.for_model(kind).model_type == kind
+
+
+def test_nothing_reaches_standard_output_while_files_of_a_model_are_read(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with quiet():
+        os.write(1, b"\x1b[2J")
+    assert capfd.readouterr().out == ""
+    os.write(1, b"later")
+    assert capfd.readouterr().out == "later"

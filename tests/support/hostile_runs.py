@@ -554,6 +554,11 @@ def replaced(path: Path, old: str, new: str) -> None:
     path.write_text(path.read_text().replace(old, new))
 
 
+def _with_keys(scene: Scene, keys: str) -> None:
+    path = scene.finished / "scenario.toml"
+    path.write_text(f"{keys}\n{path.read_text()}")
+
+
 def _long_names(scene: Scene) -> None:
     edit_json(scene.run / PROVENANCE, scenario=RICH, error=RICH, state="failed")
     (scene.folder / "x[").mkdir()
@@ -564,6 +569,29 @@ BROKEN = (
     *_state_cases(),
     *_provenance_cases(),
     *_table_cases(),
+    Case(
+        6,
+        "parts that differ in what may be missing, record",
+        table("rounds", _nullable),
+        ("record", "finished"),
+        0,
+        "world",
+    ),
+    Case(
+        6,
+        "20,000 keys in the scenario of a run, report",
+        lambda scene: _with_keys(scene, "\n".join(f"k{n} = 1" for n in range(20_000))),
+        ("report", "finished"),
+        2,
+        "more than 10,000",
+    ),
+    Case(
+        6,
+        "a number of 400 digits in the scenario of a run, report",
+        lambda scene: _with_keys(scene, f"extra = {10**400}"),
+        ("report", "finished", "run"),
+        0,
+    ),
     Case(6, "markup in names, ls", _long_names, ("ls", "."), 0, "x[/y]"),
     Case(
         6,

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from support.small_runs import (
+    AIRTUNE,
     ENDLESS,
     assert_same_tables,
     network,
@@ -26,7 +27,7 @@ from coupling import Scenario, ScenarioError, run
 from coupling.cli import app
 from coupling.run_directory.schema import SCHEMA_VERSION
 from coupling.run_directory.status import run_status
-from coupling.scenario.errors import Interrupted
+from coupling.scenario.errors import MAXIMUM_LINE, Interrupted
 from coupling.sweeps.engines import Engine, LocalEngine, Task, TaskResult
 from coupling.sweeps.engines.base import Stop
 from coupling.sweeps.engines.local import cores
@@ -397,6 +398,34 @@ def test_a_varied_key_may_have_the_name_of_a_number_of_the_summary(tmp_path: Pat
     assert swept(tmp_path, "--vary", "rounds=3,4") == 0
 
     assert [row["rounds"] for row in rows(tmp_path)] == [3, 4]
+
+
+def test_an_error_of_a_megabyte_does_not_block_the_sweep(tmp_path: Path) -> None:
+    (tmp_path / "there.csv").write_text("[" * 1_000_000 + "device,time_s,available\n0,0,1\n")
+    scenario = scenario_file(tmp_path)
+    arguments = ["sweep", str(scenario), "--out", str(tmp_path / "s"), "--jobs", "1"]
+    arguments += ["--set", "devices.availability.kind=trace"]
+    arguments += ["--set", f"devices.availability.path={tmp_path / 'there.csv'}"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            *AIRTUNE,
+            "sweep",
+            str(scenario),
+            "--out",
+            str(tmp_path / "s"),
+            "--jobs",
+            "1",
+            *arguments,
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "has no column device" in done.stderr
+    assert max(map(len, done.stderr.splitlines())) <= MAXIMUM_LINE
 
 
 def test_a_run_locked_by_another_process_is_waited_for_by_nobody(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Final, final
 
 from typing_extensions import override
 
-from coupling.scenario.errors import RunError
+from coupling.scenario.errors import MAXIMUM_LINE, RunError, shown
 from coupling.simulation.stop_signals import stop_requests
 from coupling.sweeps.engines.base import Engine, Stop, Task, TaskResult
 from coupling.sweeps.engines.worker import execute
@@ -137,7 +137,7 @@ def _work(task: Task, threads: int, connection: Connection) -> None:
         try:
             result = execute(task, asked)
         except RunError as error:
-            result = "failed", str(error)
+            result = "failed", shown(error, MAXIMUM_LINE)
         # A parent that was killed reads no results; the run has saved its state.
         with contextlib.suppress(BrokenPipeError):
             connection.send(result)

@@ -10,7 +10,7 @@ from coupling.files.urls import masked
 from coupling.run_directory.layout import SCENARIO
 from coupling.run_directory.lock import LockedError, is_locked
 from coupling.run_directory.remote import RemoteRunDirectory, is_url
-from coupling.scenario.errors import Interrupted, RunError, ScenarioError
+from coupling.scenario.errors import MAXIMUM_LINE, Interrupted, RunError, ScenarioError, shown
 from coupling.simulation.run import resume, run
 from coupling.sweeps.engines.base import Stop, Task, TaskState
 
@@ -23,13 +23,13 @@ def execute(task: Task, stop: Stop) -> tuple[TaskState, str | None]:
     try:
         _run_to_end(task, stop)
     except LockedError as error:
-        return "held", str(error)
+        return "held", shown(error, MAXIMUM_LINE)
     except Interrupted:
         return "interrupted", None
     except (RunError, ScenarioError) as error:
-        return "failed", str(error)
+        return "failed", shown(error, MAXIMUM_LINE)
     except MemoryError as error:
-        return "failed", f"{masked(task.path)}: out of memory: {error}"
+        return "failed", shown(f"{masked(task.path)}: out of memory: {error}", MAXIMUM_LINE)
     return "finished", None
 
 
