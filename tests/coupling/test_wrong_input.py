@@ -551,9 +551,6 @@ ABSENT = {
         "learner.data: name = 'imdb' is neither a hub id, as owner/name, nor one of: movie"
     ),
     "learner.model=./absent": "learner.model: './absent' is not a directory",
-    "learner.model=no-such/model": (
-        "learner.model: 'no-such/model' is neither a local directory nor a model"
-    ),
     "learner.data={name='cifar10'}": (
         "learner.data: the samples are images, and the model reads text"
     ),

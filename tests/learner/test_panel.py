@@ -131,4 +131,4 @@ def test_a_panel_loss_that_is_not_finite_is_never_reported(
         train(subject, round_number, [2], lost=[2])
 
     with pytest.raises(DivergedError, match="device 2"):
-        subject._panel_loss()
+        subject.evaluate()
