@@ -48,6 +48,28 @@ class Coverage:
     offset: float = 0.0
     """Number that has been added to those of the file."""
 
+    @classmethod
+    def of_times(
+        cls,
+        key: str,
+        path: str,
+        time_s: Float[ndarray, " rows"],
+        count: int,
+        offset_s: float,
+        *,
+        before: str,
+        after: str,
+    ) -> "Coverage":
+        """Return the coverage of times in seconds, moved by ``offset_s``, of ``count`` devices.
+
+        It has no end if each device has one row, at or before 0, which has not been moved there:
+        such a file is a state, not a recording that is over.
+        """
+        state = len(time_s) <= count and time_s.max() <= 0 and offset_s == 0
+        last = np.inf if state else float(time_s.max())
+        first = float(time_s.min())
+        return cls(key, path, first, last, before=before, after=after, offset=offset_s)
+
     def late(self, start: float) -> str | None:
         """Return the warning that the file begins after the start of a run; None if it does not."""
         if self.first <= start:
@@ -66,6 +88,19 @@ class Coverage:
         return (
             f"{self.key}: {self.path} ends {self._at(self.last)}, before the end of the run "
             f"{self._at(end)}; from then on {self.after}"
+        )
+
+    def over(self, start: float) -> str | None:
+        """Return the warning that the file is over when a run starts; None if it is not.
+
+        A block lasts from its start on, so a file that ends in the first one is not over.
+        """
+        if self.last > start or (self.blocks and self.last == start):
+            return None
+        place = "before" if self.last < start else "at"
+        return (
+            f"{self.key}: {self.path} ends {self._at(self.last)}, {place} the start of the run "
+            f"{self._at(start)}; from then on {self.after}"
         )
 
     def _at(self, value: float) -> str:

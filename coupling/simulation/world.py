@@ -58,19 +58,21 @@ class ScenarioWorld:
     def file_warnings(self, end_s: float | None = None, rounds: int | None = None) -> list[str]:
         """Return a warning per file of the world that does not cover the run.
 
-        Before the run: files that begin after its start, or end before it where the end is known.
-        Given the simulated time ``end_s`` at which the run has ended, and its number of rounds: the
-        other files that end before it.
+        Before the run: files that begin after its start or are over by then, or that end before its
+        end, where that is known. Given the simulated time ``end_s`` at which the run has ended, and
+        its number of rounds: the other files that end before it.
         """
         present = self._presence.coverage
         lines = []
         for coverage in [*self._world.coverages, *([present] if present else [])]:
             by_round = coverage.blocks and self._blocks is None
+            start = 1 if by_round else 0
             planned = self._last_start(self._rounds, by_round=by_round, blocks=coverage.blocks)
+            # The start is a lower bound of an end that is not known.
+            over = coverage.over(start) if planned is None else coverage.short(planned)
             if end_s is None:
-                lines.append(coverage.late(1 if by_round else 0))
-                lines.append(None if planned is None else coverage.short(planned))
-            elif planned is None:
+                lines += [coverage.late(start), over]
+            elif planned is None and not over:
                 ends = self._last_start(rounds, by_round=by_round, blocks=coverage.blocks)
                 if ends is None:
                     ends = self._blocks.at(end_s) if coverage.blocks and self._blocks else end_s

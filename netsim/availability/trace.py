@@ -64,15 +64,14 @@ class AvailabilityTrace(Availability):
         changed = _changes(device, available)
         first_row = np.searchsorted(device[changed], np.arange(count + 1))
         process = OnOffProcess(_TraceSojourns(first_row, time_s[changed]), count)
-        process.coverage = Coverage(
+        process.coverage = Coverage.of_times(
             _KEY,
             self.path,
-            float(time_s.min()),
-            # A device with one row is always in its state from then on.
-            float(time_s.max()) if len(time_s) > count else np.inf,
+            time_s,
+            count,
+            self.offset_s,
             before="no device is available",
             after="every device keeps its last state",
-            offset=self.offset_s,
         )
         return process
 

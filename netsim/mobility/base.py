@@ -18,9 +18,7 @@ class Trajectories(ABC):
     """
 
     coverage: Coverage | None = None
-    """Time that the file of recorded positions covers; None for models and for files without
-    movement.
-    """
+    """Time that the file of recorded positions covers; None for models."""
 
     def begin_round(self) -> None:  # noqa: B027 (optional)
         """Begin a round, for trajectories that bound the turns of a round; nothing by default."""

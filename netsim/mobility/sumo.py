@@ -36,7 +36,8 @@ class Sumo(Mobility):
     to row. Before its first row it waits at that position; after its last row it stays there. The
     placement has no effect. Vehicles and persons beyond the scenario's number of devices are
     ignored. Distances need metres: degrees are refused where the head of the file, the speeds, or,
-    without speeds, an extent of less than 1 m shows them. A single place could be either.
+    without speeds, an extent of less than 1 m shows them; so is a single place that could be
+    either (``kind = "trace"`` takes a table of metres).
     """
 
     kind: Literal["sumo"] = "sumo"
@@ -104,7 +105,7 @@ def _require_metres(
 ) -> None:
     """Refuse degrees: positions that move less than a thousandth of what the speeds say.
 
-    Without speeds: different positions that all lie within 1 m and could be degrees.
+    Without speeds: positions that all lie within 1 m, a single place too, and could be degrees.
     """
     order = np.lexsort((time_s, device))
     same = np.diff(device[order]) == 0
@@ -118,10 +119,11 @@ def _require_metres(
         raise NetworkInputError(_KEY, problem)
     x_extent, y_extent = np.ptp(xy, axis=1)
     could_be = (np.abs(xy).max(axis=1) <= _LARGEST_DEGREES).all()
-    if by_speed_m <= 1 and could_be and 0 < max(x_extent, y_extent) < 1:
+    if by_speed_m <= 1 and could_be and max(x_extent, y_extent) < 1:
         problem = (
             f"{path}: all positions of its devices lie within {x_extent:.3g} by {y_extent:.3g}, "
-            f"and no speeds say that these are metres; {_DEGREES}"
+            f"and no speeds say that these are metres; {_DEGREES}, or give a table of metres with "
+            "devices.mobility.kind = 'trace'"
         )
         raise NetworkInputError(_KEY, problem)
 

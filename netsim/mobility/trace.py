@@ -85,16 +85,15 @@ class Replay(Trajectories):
         order = np.lexsort((time_s, device))
         self._first_row = np.searchsorted(device[order], np.arange(count + 1))
         self._time_s, self._x_m, self._y_m = time_s[order], x_m[order], y_m[order]
-        if len(time_s) > count:
-            self.coverage = Coverage(
-                POSITIONS_KEY,
-                path,
-                float(time_s.min()),
-                float(time_s.max()),
-                before="the devices wait at their first positions",
-                after="they stay at their last ones",
-                offset=offset_s,
-            )
+        self.coverage = Coverage.of_times(
+            POSITIONS_KEY,
+            path,
+            time_s,
+            count,
+            offset_s,
+            before="the devices wait at their first positions",
+            after="they stay at their last ones",
+        )
 
     @override
     def positions(self, time_s: float) -> Float[ndarray, "K 2"]:

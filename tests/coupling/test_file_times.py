@@ -163,6 +163,94 @@ def test_files_with_one_row_per_device_have_no_end(folder: Path, airtune: Airtun
     assert "availability" not in NETWORK
 
 
+MOVED = "{kind='trace', path='trace.csv', offset_s=-100}"
+PHASED = "{kind='phased', payload_bit={embedding=1e6, feature=1e6, gradient=1e6}}"
+SECONDS = [
+    "channel.coherence=1.0",
+    f"protocol={PHASED}",
+    "cell.downlink_bandwidth_hz=1e7",
+    "cell.server_tx_power_w=1.0",
+    "scheduler.delay_budget_s_per_bit=",
+    "scheduler.delay_budget_s=1.0",
+]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "rows", "settings", "expected"),
+    [
+        # Times of the last row, number of rows, and the warnings of a run of unknown length.
+        (-10, 0, 3, [POSITIONS], "ends at 0 s, at the start of the run at 0 s; from then on they"),
+        (-10, 0, 3, [STATES], "ends at 0 s, at the start of the run at 0 s; from then on every"),
+        (-10, -5, 3, [POSITIONS], "ends at -5 s, before the start of the run at 0 s"),
+        (-10, -5, 3, [STATES], "ends at -5 s, before the start of the run at 0 s"),
+        (0, 0, 1, [f"devices.mobility={MOVED}"], "ends at -100 s, before the start of the run"),
+        (0, 0, 1, [f"devices.availability={MOVED}"], "ends at -100 s, before the start of the run"),
+        (0, 90, 3, [f"devices.mobility={MOVED}"], "ends at -10 s, before the start of the run at"),
+        (0, 90, 3, [f"devices.availability={MOVED}"], "ends at -10 s, before the start of the run"),
+        (-5, -5, 1, [POSITIONS], None),
+        (-5, -5, 1, [STATES], None),
+        (0, 1e9, 2, [POSITIONS], None),
+        # A single time after the start of a run whose length is known: late, and short.
+        (1, 1, 1, [POSITIONS, *PERIOD], "ends at 1 s, before the end of the run at 4 s"),
+        (1, 1, 1, [STATES, *PERIOD], "ends at 1 s, before the end of the run at 4 s"),
+        (0, 0, 1, [f"devices.mobility={MOVED}", *PERIOD], "ends at -100 s, before the end of the"),
+        (-2, 0, 2, [STATES, *PERIOD], "ends at 0 s, before the end of the run at 4 s"),
+    ],
+)
+def test_states_and_positions_that_are_over_are_warned_of(
+    begin: float, end: float, rows: int, settings: list[str], expected: str | None, *,
+    folder: Path, airtune: Airtune,
+) -> None:  # fmt: skip
+    write_trace(folder, begin, end, rows=rows)
+
+    lines = warned(airtune, *settings)
+
+    late = [line for line in lines if "after the start" in line]
+    assert len(late) == (begin > 0)
+    others = [line for line in lines if line not in late]
+    assert len(others) == (expected is not None)
+    assert all(expected in line for line in others if expected)
+
+
+@pytest.mark.parametrize(
+    ("last", "settings", "expected"),
+    [
+        (1, [], "ends in block 1, before the end of the run in block 3"),
+        (1, ["until_s=1e9"], None),
+        (0, ["until_s=1e9"], "ends in block 0, before the start of the run in block 1"),
+        (
+            4,
+            ["until_s=1e9", "channel.gains.offset_blocks=-9"],
+            "ends in block -5, before the start",
+        ),
+        (0, [*SECONDS], None),
+        (4, [*SECONDS, "channel.gains.offset_blocks=-5"], "ends in block -1, before the start of"),
+        (1, [*SECONDS, *PERIOD], "ends in block 1, before the end of the run in block 4"),
+        (0, [*SECONDS, *PERIOD], "ends in block 0, before the end of the run in block 4"),
+    ],
+)
+def test_gains_that_are_over_are_warned_of(
+    last: int, settings: list[str], expected: str | None, folder: Path, airtune: Airtune
+) -> None:
+    write_gains(folder, 0, last)
+
+    lines = warned(airtune, *NO_MODELS, GAINS, *settings)
+
+    assert len(lines) == (expected is not None)
+    assert all(expected in line for line in lines if expected)
+
+
+@pytest.mark.parametrize("setting", [POSITIONS, STATES])
+def test_a_file_that_is_over_is_warned_of_once(
+    setting: str, folder: Path, airtune: Airtune
+) -> None:
+    write_trace(folder, -1.0, 0.0)
+
+    (line,) = warned(airtune, setting, command="run")
+
+    assert "at the start of the run" in line
+
+
 def test_a_moved_file_gives_the_positions_of_the_file_at_the_start(folder: Path) -> None:
     fcd = "".join(
         f'<timestep time="{3600 + time_s}">'

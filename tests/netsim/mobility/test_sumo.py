@@ -202,3 +202,30 @@ def test_degrees_without_speeds_are_found_by_their_extent(speed: str, tmp_path: 
 
     with pytest.raises(NetworkInputError, match=r"lie within 0\.01 by 0, and no speeds"):
         positions(degrees, 2, 0.0)
+
+
+@pytest.mark.parametrize("speed", ["", ' speed="0"'])
+@pytest.mark.parametrize(("place", "refused"), [
+    ("13.404954,52.520008", True),
+    ("11.57,48.13", True),
+    ("-179,-89.5", True),
+    ("181,48.13", False),
+    ("11.57,90.5", False),
+])  # fmt: skip
+def test_a_single_place_that_could_be_degrees_is_refused(
+    place: str, refused: bool, speed: str, tmp_path: Path
+) -> None:
+    x, y = place.split(",")
+    steps = "".join(
+        f'<timestep time="{time_s}"><vehicle id="a" x="{x}" y="{y}"{speed}/></timestep>'
+        for time_s in (0, 1)
+    )
+    (tmp_path / "fcd.xml").write_text(f"<fcd-export>{steps}</fcd-export>")
+
+    if refused:
+        with pytest.raises(
+            NetworkInputError, match=r"lie within 0 by 0, and no speeds say .*trace"
+        ):
+            positions(tmp_path / "fcd.xml", 1, 0.0)
+    else:
+        assert positions(tmp_path / "fcd.xml", 1, 0.0).tolist() == [[float(x), float(y)]]
