@@ -5,7 +5,7 @@ import io
 import os
 import zlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast, final
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from netsim.errors import NetworkInputError
+from netsim.parameters import LARGEST_M
 
 READABLE_SHARE: Final = 0.25
 """Share of the machine's memory that one input file may need."""
@@ -174,6 +175,24 @@ def as_bools(
             key, f"{path}: column {name}, row {bad[0] + 1} is {values[bad[0]]:g}, neither 1 nor 0"
         )
     return values == 1
+
+
+def require_coordinates(
+    columns: Mapping[str, Float[ndarray, " rows"]], path: str, *, key: str
+) -> None:
+    """Refuse coordinates in metres that no scenario may have.
+
+    Raises:
+        NetworkInputError: the text names column, row and value, and what is allowed.
+    """
+    for name, values in columns.items():
+        bad = np.flatnonzero(np.abs(values) > LARGEST_M)
+        if bad.size:
+            raise NetworkInputError(
+                key,
+                f"{path}: column {name}, row {bad[0] + 1} is {values[bad[0]]:g}, not within "
+                f"{LARGEST_M:g} m",
+            )
 
 
 def require_devices(present: Int[ndarray, " rows"], count: int, path: str, *, key: str) -> None:

@@ -1,6 +1,6 @@
 """Parameter types of the radio models: configuration and constrained numbers."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -48,8 +48,11 @@ Switch = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1)]
 Bits = Annotated[float, Field(ge=1, le=2**53, strict=True), AfterValidator(_whole)]
 """A whole number of bits; 5e7 counts as one."""
-Coordinate = Annotated[float, Field(ge=-1e8, le=1e8, strict=True)]
-"""A coordinate in metres, within 100,000 km: beyond, light takes seconds and rounds take years."""
+LARGEST_M: Final = 1e8
+"""Largest coordinate in metres: beyond, light takes seconds and rounds take years."""
+Coordinate = Annotated[float, Field(ge=-LARGEST_M, le=LARGEST_M, strict=True)]
+"""A coordinate in metres, within 100,000 km."""
+Height = Annotated[float, Field(ge=0, le=LARGEST_M, strict=True)]
 Point = tuple[Coordinate, Coordinate]
 """x and y in metres."""
 Place = tuple[float, ...]
@@ -57,7 +60,7 @@ Place = tuple[float, ...]
 Points = Annotated[tuple[Point, ...], Field(min_length=1)]
 Range = Annotated[tuple[Positive, Positive], AfterValidator(_ascending)]
 """Minimum and maximum value; equal values mean no spread."""
-Heights = Annotated[tuple[NonNegative, NonNegative], AfterValidator(_ascending)]
+Heights = Annotated[tuple[Height, Height], AfterValidator(_ascending)]
 """Minimum and maximum height."""
 Probability = Annotated[float, Field(gt=0, le=1, strict=True)]
 Shares = Annotated[tuple[Probability, Probability], AfterValidator(_ascending)]

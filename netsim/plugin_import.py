@@ -6,6 +6,7 @@ Python's standard library and ``__main__`` modules have no plug-ins and are neve
 
 import contextlib
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from pydantic import (
     ValidationError,
     WrapValidator,
 )
+from pydantic.dataclasses import is_pydantic_dataclass, rebuild_dataclass
+from pydantic_core import InitErrorDetails
 from typing_extensions import override
 
 OWN: Final = frozenset({"airtune", "netsim", "learner", "coupling", "analysis"})
@@ -50,6 +53,44 @@ def load_class(
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{kind!r} cannot be imported: {one_line(error)}") from error
     raise ValueError(f"{kind!r} is not a subclass of {_public_name(base)}")
+
+
+def require_options(plugin: type, options: Mapping[str, object]) -> None:
+    """Refuse options that a plug-in's class does not have, or lacks, by its signature.
+
+    Raises:
+        ValidationError: the first of them is its location.
+        ImportError: the class has no signature; one line.
+    """
+    named, takes_any = named_parameters(plugin)
+    faults = [
+        InitErrorDetails(type="missing_argument", loc=(name,), input=options)
+        for name, entry in named.items()
+        if entry.default is inspect.Parameter.empty and name not in options
+    ]
+    faults += [
+        InitErrorDetails(type="unexpected_keyword_argument", loc=(name,), input=value)
+        for name, value in options.items()
+        if name not in named and not takes_any
+    ]
+    if faults:
+        raise ValidationError.from_exception_data(plugin.__name__, faults[-1:])
+
+
+def named_parameters(plugin: type) -> tuple[dict[str, inspect.Parameter], bool]:
+    """Return the parameters of a class that have a name, and whether it takes any others.
+
+    Raises:
+        ImportError: the class is a plug-in and has no signature; one line.
+    """
+    with foreign_code():
+        if is_pydantic_dataclass(plugin):
+            # A class whose build is deferred has no signature of its own yet.
+            rebuild_dataclass(plugin)
+        parameters = inspect.signature(plugin).parameters.values()
+    unnamed = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    named = {entry.name: entry for entry in parameters if entry.kind not in unnamed}
+    return named, any(entry.kind is inspect.Parameter.VAR_KEYWORD for entry in parameters)
 
 
 def _public_name(base: type) -> str:
@@ -115,6 +156,7 @@ def _from_table(
     if "kind" not in getattr(plugin, "__dataclass_fields__", {}):
         raise ValueError(f"kind = {kind!r} is no dataclass with a field 'kind: str'")
     try:
+        require_options(plugin, table)
         with foreign_code():
             return TypeAdapter(plugin).validate_python(table)
     except ImportError as error:

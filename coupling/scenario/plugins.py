@@ -1,6 +1,7 @@
 """Plug-ins of a scenario: the code that its tables name, and their tables in the JSON Schema."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 
 from coupling.scenario.errors import KeyPath, key_path
 from coupling.scenario.tables.protocols.base import ProtocolTable
-from netsim import plugin_import
+from netsim import plugin_import, scheduling
 from netsim.availability import Availability
 from netsim.channel.fading import Fading
 from netsim.channel.pathloss import PathLoss
@@ -67,6 +68,13 @@ def with_tables(
         table["properties"]["kind"] = {"const": kind}
         whole["$defs"] |= own
         _union(whole, path).append(table)
+    kind = _kind(raw, ("scheduler",))
+    if kind is not None and kind not in scheduling.POLICIES:
+        with suppress(ValueError, ImportError, AttributeError):
+            own_options = scheduling.option_names(scheduling.policy_class(kind, folders))
+            table = _resolved(whole, whole["properties"]["scheduler"])
+            shared = {n: node for n, node in table["properties"].items() if "policies" not in node}
+            table["properties"] = {key: {} for key in sorted(own_options - {"objective"})} | shared
     return whole
 
 

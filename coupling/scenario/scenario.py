@@ -228,7 +228,8 @@ class Scenario(ScenarioTable):
             raise ScenarioError(self._source.line(("scheduler", "kind"), str(error))) from None
         except ValidationError as error:
             raw = self._source.raw
-            path, text = explain(error, raw, json_schema(), prefix=("scheduler",))
+            schema = plugins.with_tables(json_schema(), raw, self.plugin_folders)
+            path, text = explain(error, raw, schema, prefix=("scheduler",))
             raise ScenarioError(self._source.line(path, text)) from None
 
     def _foreseeable(self) -> bool:

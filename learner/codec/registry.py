@@ -17,7 +17,7 @@ from learner.codec.top_k import TopK
 from learner.errors import CodecError, LearnerInputError, one_line
 from learner.settings import Codecs, Leg
 from learner.settings.codec import ENTRY_POINTS
-from learner.settings.plugins import Load, load_class
+from learner.settings.plugins import Load, load_class, require_options
 
 CODECS: Final[dict[str, Callable[..., Codec]]] = {
     "float64": partial(Floats, torch.float64),
@@ -34,17 +34,24 @@ CODECS: Final[dict[str, Callable[..., Codec]]] = {
 def create(
     kind: str,
     load: Load = import_module,
+    *,
+    table_key: str = "learner.codec",
     **options: Any,  # each codec declares its own
 ) -> Codec:
     """Return a codec: built in, of an installed package, or of ``package.module:Class``.
 
     Raises:
         ValueError: there is no such codec, or it does not take the options; the text is one line.
+        LearnerInputError: a plug-in does not have an option, whose key is below ``table_key``.
     """
-    try:
-        maker = CODECS.get(kind) or load_class(kind, Codec, load=load, group=ENTRY_POINTS)  # type: ignore[type-abstract]
-    except ValueError as error:
-        raise ValueError(f"codec {error}") from None
+    maker = CODECS.get(kind)
+    if maker is None:
+        try:
+            plugin: type[Codec] = load_class(kind, Codec, load=load, group=ENTRY_POINTS)  # type: ignore[type-abstract]
+        except ValueError as error:
+            raise ValueError(f"codec {error}") from None
+        require_options(plugin, options, table_key)
+        maker = plugin
     try:
         return maker(**options)
     except TypeError as error:
@@ -84,9 +91,13 @@ def _leg_codec(codecs: Codecs, leg: Leg, width: int | None, *, load: Load) -> Le
         return LegCodec(leg, "", None)
     key = f"learner.codec.{leg if getattr(codecs, leg) else 'default'}"
     try:
-        leg_codec = LegCodec(leg, table.kind, create(load=load, **table.model_dump()))
+        leg_codec = LegCodec(
+            leg, table.kind, create(load=load, table_key=key, **table.model_dump())
+        )
         if width is not None:
             _self_test(leg_codec, width, several=leg == "embedding")
+    except LearnerInputError:
+        raise
     except (ValueError, CodecError) as error:
         raise LearnerInputError(key, one_line(error)) from error
     # A plug-in codec may raise anything.

@@ -10,7 +10,7 @@ from learner.data.partitioners import Shares
 from learner.errors import LearnerInputError, one_line
 from learner.rng import RngFactory
 from learner.settings.data import PARTITION_ENTRY_POINTS, PlugInPartition
-from learner.settings.plugins import Load, load_class
+from learner.settings.plugins import Load, load_class, require_options
 
 _KEY = "learner.data.partition"
 
@@ -61,7 +61,10 @@ def plugin_shares(
         return rng(f"own partition {len(indices)} {name}", *indices)
 
     try:
+        require_options(partitioner, options, _KEY)
         shares = [np.asarray(share) for share in partitioner(**options).shares(labels, sizes, own)]
+    except LearnerInputError:
+        raise
     except (Exception, SystemExit) as error:
         problem = f"kind = '{table.kind}' fails: {type(error).__name__}: {one_line(error)}"
         raise LearnerInputError(_KEY, problem) from error

@@ -4,12 +4,13 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from inspect import Parameter, signature
 from types import ModuleType
 from typing import Final, TypeAlias, TypeVar
 
 from pydantic import Discriminator
 
-from learner.errors import one_line
+from learner.errors import LearnerInputError, one_line
 
 Load: TypeAlias = Callable[[str], ModuleType]
 """Import of a module by its dotted name; a simulation also looks beside the scenario file."""
@@ -47,6 +48,26 @@ def require_known(kind: str, built_in: Sequence[str], group: str) -> str:
             f"'{kind}' is not one of {', '.join(names)}, 'package.module:ClassName'{hint}"
         )
     return kind
+
+
+def require_options(maker: type, options: Mapping[str, object], key: str) -> None:
+    """Refuse options that a plug-in's class does not have, or lacks, by its signature.
+
+    Raises:
+        LearnerInputError: the first of them, below the ``key`` of the plug-in's table.
+    """
+    parameters = signature(maker).parameters.values()
+    any_name = any(entry.kind is Parameter.VAR_KEYWORD for entry in parameters)
+    unnamed = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    known = {entry.name: entry for entry in parameters if entry.kind not in unnamed}
+    for name in options:
+        if name not in known and not any_name:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+            raise LearnerInputError(f"{key}.{name}", f"unknown; {hint}")
+    for name, entry in known.items():
+        if entry.default is Parameter.empty and name not in options:
+            raise LearnerInputError(f"{key}.{name}", f"missing; {maker.__name__} needs it")
 
 
 def load_class(

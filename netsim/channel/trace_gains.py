@@ -21,6 +21,9 @@ from netsim.input_columns import (
 from netsim.parameters import CONFIG, Name
 
 _KEY: Final = "channel.gains.path"
+_SMALLEST: Final = 1e-100
+_LARGEST: Final = 1e100
+"""Gain of 1,000 dB: beyond, values are unphysical and soon exceed a float."""
 _REPEATED: Final = "its blocks are repeated"
 
 
@@ -46,7 +49,7 @@ class GainTrace:
 
         Raises:
             NetworkInputError: the file, a column, a device or a block is missing or occurs twice,
-                or a gain is negative, missing or not finite.
+                or a gain is missing, negative or unphysical.
         """
         columns = read_columns(self.path, ("block", "device", "gain"), _KEY)
         device = as_device_ids(columns["device"], self.path, _KEY)
@@ -58,7 +61,8 @@ class GainTrace:
         blocks = int(block.max()) - first + 1
         self._require_once(block, device, count)
         table = np.empty((count, blocks))
-        table[device, block - first] = self._not_negative(columns["gain"][kept], block, device)
+        row = np.flatnonzero(kept)
+        table[device, block - first] = self._allowed(columns["gain"][kept], block, device, row=row)
         gains = TraceGains(first, table)
         gains.coverage = Coverage(
             _KEY,
@@ -95,19 +99,23 @@ class GainTrace:
                 f"device {missing_device}",
             )
 
-    def _not_negative(
+    def _allowed(
         self,
         gain: Float[ndarray, " rows"],
         block: Int[ndarray, " rows"],
         device: Int[ndarray, " rows"],
+        *,
+        row: Int[ndarray, " rows"],
     ) -> Float[ndarray, " rows"]:
-        bad = np.flatnonzero(gain < 0)
+        """Return the gains; 0 is allowed, and what is within the range of all ratios in dB."""
+        bad = np.flatnonzero((gain != 0) & ~((gain >= _SMALLEST) & (gain <= _LARGEST)))
         if bad.size:
-            row = bad[0]
+            first = bad[0]
             raise NetworkInputError(
                 _KEY,
-                f"{self.path}: gain {gain[row]:g} of block {block[row]}, device {device[row]} "
-                "is negative",
+                f"{self.path}: row {row[first] + 1} has gain {gain[first]:g} in block "
+                f"{block[first]}, device {device[first]}; allowed are 0, and {_SMALLEST:g} to "
+                f"{_LARGEST:g}",
             )
         return gain
 

@@ -16,7 +16,7 @@ from netsim.errors import NetworkInputError
 from netsim.input_columns import UNREADABLE, first_line, open_file
 from netsim.mobility.base import Mobility
 from netsim.mobility.trace import Replay, duplicate_row
-from netsim.parameters import CONFIG, Name, Number
+from netsim.parameters import CONFIG, LARGEST_M, Name, Number
 from netsim.placement import Placement
 from netsim.streams import Streams
 
@@ -153,16 +153,18 @@ def _rows(
             if moving.tag in _MOVING:
                 name = moving.get("id", "")
                 owner = f"{moving.tag} {name!r} at time {time_s:g}"
-                x_m = _number(moving, "x", path, owner=owner)
-                y_m = _number(moving, "y", path, owner=owner)
+                x_m = _number(moving, "x", path, owner=owner, largest=LARGEST_M)
+                y_m = _number(moving, "y", path, owner=owner, largest=LARGEST_M)
                 speed = moving.get("speed")
                 speed_mps = _number(moving, "speed", path, owner=owner) if speed else 0.0
                 yield (moving.tag, name), (time_s, x_m, y_m, speed_mps)
         root.clear()
 
 
-def _number(element: ET.Element, name: str, path: str, *, owner: str) -> float:
-    """Return a finite number from an attribute of an XML element."""
+def _number(
+    element: ET.Element, name: str, path: str, *, owner: str, largest: float = np.inf
+) -> float:
+    """Return a finite number from an attribute of an XML element, within ``largest``."""
     text = element.get(name)
     if text is None:
         raise NetworkInputError(_KEY, f"{path}: {owner} has no {name}")
@@ -172,4 +174,8 @@ def _number(element: ET.Element, name: str, path: str, *, owner: str) -> float:
         value = np.nan
     if not np.isfinite(value):
         raise NetworkInputError(_KEY, f"{path}: {owner} has {name} = {text!r}, not a finite number")
+    if abs(value) > largest:
+        raise NetworkInputError(
+            _KEY, f"{path}: {owner} has {name} = {text!r}, not within {largest:g} m"
+        )
     return value

@@ -9,7 +9,13 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from netsim.errors import NetworkInputError
-from netsim.input_columns import Coverage, as_device_ids, read_columns, require_devices
+from netsim.input_columns import (
+    Coverage,
+    as_device_ids,
+    read_columns,
+    require_coordinates,
+    require_devices,
+)
 from netsim.mobility.base import Mobility, Trajectories
 from netsim.parameters import CONFIG, Name, Number
 from netsim.placement import Placement
@@ -41,6 +47,8 @@ class PositionTrace(Mobility):
     def motion(self, placement: Placement, count: int, streams: Streams) -> Trajectories:
         columns = read_columns(self.path, ("device", "time_s", "x_m", "y_m"), POSITIONS_KEY)
         device = as_device_ids(columns["device"], self.path, POSITIONS_KEY)
+        places = {axis: columns[axis] for axis in ("x_m", "y_m")}
+        require_coordinates(places, self.path, key=POSITIONS_KEY)
         require_devices(device, count, self.path, key=POSITIONS_KEY)
         kept = device < count
         device, time_s = device[kept], columns["time_s"][kept] + self.offset_s

@@ -1,13 +1,16 @@
 """Policy registry: find the class of a policy by its name, and create a policy."""
 
-import inspect
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic.dataclasses import is_pydantic_dataclass, rebuild_dataclass
-
-from netsim.plugin_import import foreign_code, installed, load_class
+from netsim.plugin_import import (
+    foreign_code,
+    installed,
+    load_class,
+    named_parameters,
+    require_options,
+)
 from netsim.scheduling.base import Policy
 from netsim.scheduling.objective import Objective
 from netsim.scheduling.policies.aaba import Aaba
@@ -22,7 +25,6 @@ from netsim.scheduling.policies.proportional_fair import ProportionalFair
 from netsim.scheduling.policies.random import Random
 from netsim.scheduling.policies.round_robin import RoundRobin
 
-_UNNAMED: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 POLICIES: Final[dict[str, type[Policy]]] = {
     "all_in": AllIn,
     "aaba": Aaba,
@@ -51,7 +53,7 @@ def create(
     are searched for ``module:Class`` as by ``policy_class``.
 
     Raises:
-        ValueError: an unknown kind, or an option that a built-in policy does not have or allow
+        ValueError: an unknown kind, or an option that the policy does not have or allow
             (pydantic's error is a ValueError).
         ImportError: a plug-in fails while it is created; one line.
     """
@@ -61,6 +63,7 @@ def create(
         options = _with_objective(options, own=own)
     if kind in POLICIES:
         return policy(**options)
+    require_options(policy, options)
     with foreign_code():
         return policy(**options)
 
@@ -71,12 +74,7 @@ def option_names(policy: type[Policy]) -> set[str]:
     Raises:
         ImportError: the class is a plug-in and has no signature; one line.
     """
-    with foreign_code():
-        if is_pydantic_dataclass(policy):
-            # A class whose build is deferred has no signature of its own yet.
-            rebuild_dataclass(policy)
-        parameters = inspect.signature(policy).parameters.values()
-    return {entry.name for entry in parameters if entry.kind not in _UNNAMED} - {"kind"}
+    return named_parameters(policy)[0].keys() - {"kind"}
 
 
 def policy_class(kind: str, folders: Sequence[Path] = ()) -> type[Policy]:

@@ -1,4 +1,4 @@
-"""Files of positions, states and gains that do not cover the run: warnings, and offsets."""
+"""Files of positions, states and gains: times that do not cover the run, extreme numbers."""
 
 from pathlib import Path
 
@@ -266,3 +266,37 @@ def test_a_moved_file_gives_the_positions_of_the_file_at_the_start(folder: Path)
 
     devices = result.devices[result.devices.device == 0]
     assert devices.x_m.tolist() == [300 + time_s for time_s in FIRST]
+
+
+@pytest.mark.parametrize("value", ["1e300", "-1e60", "100000001"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_positions_that_no_scenario_may_have_are_refused(
+    axis: int, value: str, folder: Path, airtune: Airtune
+) -> None:
+    places = [["300", "0"] for _ in range(4)]
+    places[2][axis] = value
+    rows = [f"{device},0,{x},{y}" for device, (x, y) in enumerate(places)]
+    (folder / "trace.csv").write_text("device,time_s,x_m,y_m\n" + "\n".join(rows) + "\n")
+    cars = "".join(f'<person id="p{n}" x="{x}" y="{y}"/>' for n, (x, y) in enumerate(places))
+    fcd = f'<fcd-export><timestep time="5">{cars}</timestep></fcd-export>'
+    (folder / "fcd.xml").write_text(fcd)
+
+    positions = airtune("validate", "network.toml", *set_arguments([POSITIONS]))
+    sumo = "devices.mobility={kind='sumo', path='fcd.xml'}"
+    persons = airtune("validate", "network.toml", *set_arguments([sumo]))
+
+    shown = f"{float(value):g}"
+    column = f"column {'xy'[axis]}_m, row 3 is {shown}, not within 1e+08 m"
+    person = f"person 'p2' at time 5 has {'xy'[axis]} = '{value}', not within 1e+08 m"
+    assert (positions.status, positions.err.count("\n")) == (2, 1)
+    assert f"devices.mobility.path: {folder / 'trace.csv'}: {column}" in positions.err
+    assert (persons.status, persons.err.count("\n")) == (2, 1)
+    assert f"devices.mobility.path: {folder / 'fcd.xml'}: {person}" in persons.err
+
+
+@pytest.mark.parametrize("key", ["cell.height_m", "devices.height_m"])
+def test_heights_are_bounded_as_positions_are(key: str, folder: Path, airtune: Airtune) -> None:
+    answer = airtune("validate", "network.toml", *set_arguments([f"{key}=1e300"]))
+
+    assert answer.status == 2
+    assert f"{key} = 1e+300 is not at most 100000000.0" in answer.err

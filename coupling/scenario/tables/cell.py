@@ -4,7 +4,7 @@ from typing import Annotated, final
 
 from coupling.scenario.tables.base import ScenarioTable
 from netsim.compute import ServerCompute
-from netsim.parameters import NonNegative, Point, Positive, source
+from netsim.parameters import Height, Point, Positive, source
 
 
 @final
@@ -13,7 +13,7 @@ class CellTable(ScenarioTable):
 
     position_m: Annotated[Point, source("paper, section V-A")] = (0.0, 0.0)
     """Position of the edge server, x and y in metres."""
-    height_m: NonNegative = 0.0
+    height_m: Height = 0.0
     """Height of the server's antenna in metres; `tr38901` has its own."""
     bandwidth_hz: Annotated[Positive, source("paper, (6)")]
     """Uplink bandwidth B that the scheduled devices share, in Hz."""

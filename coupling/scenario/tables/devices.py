@@ -9,7 +9,7 @@ from netsim.availability import Always, AnyAvailability
 from netsim.compute import DeviceCompute
 from netsim.energy import Battery, DeviceEnergy
 from netsim.mobility import AnyMobility, Static
-from netsim.parameters import Count, Heights, NonNegative, Positive, source
+from netsim.parameters import Count, Height, Heights, Positive, source
 from netsim.placement import AnyPlacement
 
 
@@ -23,7 +23,7 @@ class DevicesTable(ScenarioTable):
     """Transmit power per device in W; the paper states none, its ``|h|^2`` carries 1 W."""
     placement: Annotated[AnyPlacement, source("paper, section V-A")]
     """Positions of the devices at time 0."""
-    height_m: NonNegative | Heights = 0.0
+    height_m: Height | Heights = 0.0
     """Height of the devices in metres: one for all, or bounds between which each device draws its
     own. With heights, distances from the server are in space.
     """

@@ -70,7 +70,22 @@ def test_devices_beyond_the_scenario_are_ignored(tmp_path: Path) -> None:
         (lambda table: pd.concat([table, table.iloc[:1]]), "twice"),
         (
             lambda table: table.assign(gain=table["gain"] - 1e-3),
-            "gain -0.001 of block 2, device 1 is negative",
+            "row 6 has gain -0.001 in block 2, device 1; allowed are 0, and 1e-100 to 1e+100",
+        ),
+        (
+            lambda table: table.assign(gain=table["gain"].where(table.index != 3, 1e300)),
+            "row 5 has gain 1e+300 in block 0, device 1",
+        ),
+        (
+            lambda table: table.assign(gain=table["gain"].where(table.index != 3, 1e-200)),
+            "row 5 has gain 1e-200 in block 0, device 1",
+        ),
+        (
+            # A device that the scenario does not have is not looked at, but its rows count.
+            lambda table: pd.concat(
+                [table.iloc[:1].assign(device=7, gain=-1.0), table.assign(gain=-1.0)]
+            ),
+            "row 2 has gain -1 in block ",
         ),
         (lambda table: table.assign(gain=table["gain"] / 0.0), "missing or not finite"),
         (lambda table: table.assign(block=table["block"] + 0.5), "not a number from 0 on"),
@@ -86,3 +101,9 @@ def test_a_bad_gain_trace_is_refused(tmp_path: Path, change: object, problem: st
     assert refused.value.key == "channel.gains.path"
     assert problem in refused.value.problem
     assert "\n" not in str(refused.value)
+
+
+def test_gains_of_zero_and_of_a_thousand_decibels_are_allowed(tmp_path: Path) -> None:
+    table = rows().assign(gain=[0.0, 1e-100, 1e100, 0.5, 0.5, 0.5])
+
+    assert written(tmp_path, table).gains(2) is not None
