@@ -102,7 +102,9 @@ class QuickDecoder(LDPC5GDecoder, DenseFlooding):
     """Sionna's decoder of NR's LDPC codes (rate recovery, pruning) over ``DenseFlooding``."""
 
 
-def _by_degree(node_of_edge: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, int]], np.ndarray]:
+def _by_degree(
+    node_of_edge: np.ndarray,
+) -> tuple[np.ndarray, list[tuple[int, int, int]], np.ndarray]:
     """Return edges by degree and node, blocks (first edge, nodes, degree), and nodes in order."""
     degree = np.bincount(node_of_edge)
     order = np.lexsort((np.arange(len(node_of_edge)), node_of_edge, degree[node_of_edge]))

@@ -1,6 +1,6 @@
 """Normal approximation of the block error rate of a code over QAM and AWGN."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from numpy import ndarray
@@ -16,7 +16,7 @@ _SMALLEST = 1e-12
 """Dispersion in place of 0, which rounding gives at a high SINR."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def capacity_and_dispersion(modulation_order: int, sinr_db: float) -> tuple[float, float]:
     """Return the capacity (bit) and dispersion (bit^2) of a QAM symbol with equal probabilities.
 
@@ -63,8 +63,6 @@ def sinr_db_at(modulation_order: int, bits: int, coded_bits: int, target: float)
 
 def probit_slope(modulation_order: int, bits: int, coded_bits: int) -> float:
     """Return the decrease of the probit of the block error rate per dB, near one error in ten."""
-    low, high = (
-        sinr_db_at(modulation_order, bits, coded_bits, target) for target in (0.3, 0.03)
-    )
+    low, high = (sinr_db_at(modulation_order, bits, coded_bits, target) for target in (0.3, 0.03))
     change: ndarray = norm.ppf(0.3) - norm.ppf(0.03)
     return float(change / (high - low))

@@ -31,6 +31,11 @@ TARGETS = {0.1: (0.06, 0.16), 0.3: (0.2, 0.45), 0.025: (0.015, 0.0305), 0.7: (0.
 _ERRORS = {False: 50, True: 200}
 """Block errors per point; 200 for blocks below 300 bits, whose curves are flat."""
 _MAXIMUM_POINTS = 10
+_HOPELESS_DB = 10.0
+"""Distance from the normal approximation above which a curve is given up. The coded bits that are
+sent need not determine the block: NR never sends the first 2 Z bits, and for 22 to 28 bits at rate
+948/1024 most blocks fail at any SINR.
+"""
 COLUMNS = (
     "modulation_order",
     "rate_1024",
@@ -140,6 +145,8 @@ def simulate_curve(block: CodeBlock, known: Sequence[Point], seed: int) -> Itera
         if target is None:
             return
         sinr_cdb = _next_sinr_cdb(block, points, target)
+        if sinr_cdb / 100 > _limit_db(block, target) + _HOPELESS_DB:
+            return
         point = stored.get(sinr_cdb)
         if point is None:
             chain = Chain(block) if chain is None else chain
@@ -165,12 +172,17 @@ def _next_sinr_cdb(block: CodeBlock, points: Sequence[Point], target: float) -> 
         counts = [(point.sinr_db, point.words, point.block_errors) for point in points]
         sinr_db = ProbitLine.fitted(counts, slope).sinr_db_at(target)
     else:
-        limit_db = normal_approximation.sinr_db_at(order, bits, coded_bits, target)
-        sinr_db = limit_db + (1.0 if bits < 300 else 0.7)
+        sinr_db = _limit_db(block, target) + (1.0 if bits < 300 else 0.7)
     sinr_cdb = round(100 * sinr_db)
     while any(point.sinr_cdb == sinr_cdb for point in points):
         sinr_cdb += 1 if target < 0.05 else -1
     return sinr_cdb
+
+
+def _limit_db(block: CodeBlock, target: float) -> float:
+    """Return the SINR in dB of the normal approximation at a block error rate."""
+    order = block.scheme.modulation_order
+    return normal_approximation.sinr_db_at(order, block.bits, block.coded_bits, target)
 
 
 def _line(values: Iterable[object]) -> str:

@@ -10,7 +10,7 @@ def test_largest_efficiencies_of_the_three_tables():
     largest = [max(scheme.spectral_efficiency for scheme in TABLES[index]) for index in (1, 2, 3)]
 
     # 948/1024 x 6, 948/1024 x 8 and 772/1024 x 6: the last rows of TS 38.214.
-    assert np.round(largest, 4).tolist() == [5.5547, 7.4063, 4.5234]
+    assert largest == pytest.approx([5.5547, 7.4063, 4.5234], abs=6e-5)
     assert [len(TABLES[index]) for index in (1, 2, 3)] == [29, 28, 29]
     assert len(ALL_SCHEMES) == 43
 
@@ -26,7 +26,9 @@ def test_tables_equal_those_of_sionna(index):
         assert float(rate) == scheme.code_rate
 
 
-@pytest.mark.parametrize(("row", "bits", "sinr_db"), [(10, 336, 3.6), (1, 160, -5.6)])
+@pytest.mark.parametrize(
+    ("row", "bits", "sinr_db"), [(10, 336, 3.6), pytest.param(1, 160, -5.6, marks=pytest.mark.slow)]
+)
 def test_dense_decoder_decides_as_that_of_sionna(row, bits, sinr_db):
     ldpc = pytest.importorskip("sionna.phy.fec.ldpc")
     from benchmarks.nr_bler.chain import Chain, CodeBlock, random_generator
