@@ -41,8 +41,11 @@ class FedAvgLearner(DeviceLearner):
     def _passes(
         self, rows: Int64[ndarray, "N local_batches B"]
     ) -> Iterator[Int64[ndarray, "... B"]]:
-        """Yield the samples of each pass: devices have matrices of their own."""
-        yield from rows.reshape(-1, rows.shape[-1])
+        """Yield the samples of each pass: of all devices, or of one where they train in turn."""
+        if _together(self.settings):
+            yield from super()._passes(rows)
+        else:
+            yield from rows.reshape(-1, rows.shape[-1])
 
     @override
     def computed(self, job: Job | None, step: str) -> None:
@@ -79,4 +82,10 @@ def build(
     """
     settings = settings.model_copy(update={"local_batches": local_steps})
     parts, partition, test = build_components(settings, device_count, rng, load_module=load)
-    return FedAvgLearner(FedAvgExecutor(parts), settings, parts, sampler=partition, test=test)
+    executor = FedAvgExecutor(parts, together=_together(settings))
+    return FedAvgLearner(executor, settings, parts, sampler=partition, test=test)
+
+
+def _together(settings: LearnerSettings) -> bool:
+    """Return whether devices pass the encoder together; a compiled one knows no copies."""
+    return settings.executor == "batched" and not settings.compile

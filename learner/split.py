@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, assert_never, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from numpy import ndarray
 from torch import Tensor, nn
 
 from learner.architectures import CutActivations, SplitArchitecture
@@ -96,10 +97,15 @@ class Split:
             embedded = self.architecture.embed(self.model, inputs)
         return CutActivations(embedded.hidden.to(precision.dtype), embedded.mask)
 
-    def encode(self, embedded: CutActivations) -> Float[Tensor, "B H"]:
-        """Return the pooled output, the feature that is sent to the device."""
+    def encode(
+        self, embedded: CutActivations, owners: Int[ndarray, " B"] | None = None
+    ) -> Float[Tensor, "B H"]:
+        """Return the pooled output, the feature that is sent to the device.
+
+        The tokens of an owner, if there are owners, follow each other in a packed row.
+        """
         encode = self.compiled or self.architecture.encode
-        packing = Packing.from_mask(embedded.mask) if self.packs else None
+        packing = Packing.from_mask(embedded.mask, owners) if self.packs else None
         computed = embedded
         if packing is not None:
             row = packing.pack(embedded.hidden)

@@ -30,43 +30,54 @@ class Bucket:
     """Sequences of a packed row that attend together: ``count`` of them, padded to ``length``."""
 
     tokens: slice
-    """Their tokens in the row."""
+    """Their tokens in the row, if they follow each other there."""
     count: int
     length: int
     gathered: Int[Tensor, " padded"] | None
-    """Position in the row per padded token; None if no sequence of the bucket has padding."""
+    """Position in the row per padded token; None if the sequences follow each other in the row and
+    none has padding.
+    """
     kept: Int[Tensor, " real"] | None
-    """Padded position of each real token."""
+    """Padded position of each real token; None if no sequence has padding."""
     mask: Float[Tensor, "n 1 1 L"] | None
-    """Term of the scores that excludes padding."""
+    """Term of the scores that excludes padding; None if no sequence has padding."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Packing:
-    """Order of the tokens of a padded batch in a packed row, shortest sequences first."""
+    """Order of the tokens of a padded batch in a packed row, shortest sequences first.
+
+    The sequences of an owner, if there are owners, follow each other.
+    """
 
     positions: Int[Tensor, " T"]
     """Position in the flattened batch of each token of the row."""
     shape: tuple[int, int]
     """Samples and padded length of the batch."""
     buckets: tuple[Bucket, ...]
+    restored: Int[Tensor, " T"] | None
+    """Position of each token of the row in the sequence of buckets; None if it is its own."""
 
     @classmethod
-    def from_mask(cls, mask: Int[Tensor, "B L"]) -> "Packing | None":
+    def from_mask(
+        cls, mask: Int[Tensor, "B L"], owners: Int[ndarray, " B"] | None = None
+    ) -> "Packing | None":
         """Return the packing of a batch; None if it has no padding."""
         present = mask.cpu().numpy().astype(bool)
         if present.all():
             return None
         lengths = present.sum(1)
         order = np.argsort(lengths, kind="stable")
+        if owners is not None:
+            order = order[np.argsort(owners[order], kind="stable")]
         padded = np.arange(present.size).reshape(present.shape)
         positions = padded[order][present[order]]
         rows, columns = present.shape
         return cls(
             torch.from_numpy(positions).to(mask.device),
             (rows, columns),
-            buckets=_buckets(lengths[order], mask.device),
+            *_buckets(lengths[order], mask.device),
         )
 
     def pack(self, batch: Float[Tensor, "B L W"]) -> Float[Tensor, "1 T W"]:
@@ -80,36 +91,50 @@ class Packing:
         return empty.index_copy(0, self.positions, row[0]).view(rows, columns, -1)
 
 
-def _buckets(lengths: Int[ndarray, " B"], device: torch.device) -> tuple[Bucket, ...]:
-    """Return the buckets of sequences whose lengths do not decrease."""
+def _buckets(
+    lengths: Int[ndarray, " B"], device: torch.device
+) -> tuple[tuple[Bucket, ...], Int[Tensor, " T"] | None]:
+    """Return the buckets of the sequences of a row, and ``Packing.restored``."""
     rounded = -(-lengths // _MULTIPLE) * _MULTIPLE
     starts = np.cumsum(lengths) - lengths
-    buckets = []
-    for bound in np.unique(rounded):
-        first, last = np.searchsorted(rounded, (bound, bound + 1)).tolist()
-        tokens = slice(int(starts[first]), int(starts[last - 1] + lengths[last - 1]))
-        buckets.append(_bucket(lengths[first:last], tokens, device))
-    return tuple(buckets)
+    members = [np.flatnonzero(rounded == bound) for bound in np.unique(rounded)]
+    buckets = tuple(_bucket(lengths[chosen], starts[chosen], device) for chosen in members)
+    if (np.diff(rounded) >= 0).all():
+        return buckets, None
+    # Tokens of the row in the order in which the buckets have them.
+    order = np.concatenate([_tokens(lengths[chosen], starts[chosen]) for chosen in members])
+    return buckets, torch.from_numpy(np.argsort(order)).to(device)
 
 
-def _bucket(lengths: Int[ndarray, " n"], tokens: slice, device: torch.device) -> Bucket:
-    """Return the bucket of sequences that follow each other in the row."""
-    longest = int(lengths[-1])
+def _tokens(lengths: Int[ndarray, " n"], starts: Int[ndarray, " n"]) -> Int[ndarray, " real"]:
+    """Return the positions in the row of the tokens of some sequences."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+
+
+def _bucket(
+    lengths: Int[ndarray, " n"], starts: Int[ndarray, " n"], device: torch.device
+) -> Bucket:
+    """Return the bucket of sequences that start at these positions of the row."""
+    longest = int(lengths.max())
     count = len(lengths)
-    if lengths[0] == longest:
-        return Bucket(tokens, count, longest, gathered=None, kept=None, mask=None)
+    tokens = slice(int(starts[0]), int(starts[-1] + lengths[-1]))
+    has_padding = bool((lengths < longest).any())
+    if not has_padding:
+        follow = tokens.stop - tokens.start == count * longest
+        gathered = None if follow else torch.from_numpy(_tokens(lengths, starts)).to(device)
+        return Bucket(tokens, count, longest, gathered=gathered, kept=None, mask=None)
     padded = -(-longest // _MULTIPLE) * _MULTIPLE
-    starts = tokens.start + np.cumsum(lengths) - lengths
     place = np.arange(padded)
     present: Bool[ndarray, "n L"] = place < lengths[:, None]
     # Padding reads the first token of its sequence, and its score excludes it.
-    gathered = np.where(present, starts[:, None] + place, starts[:, None]).ravel()
+    positions = np.where(present, starts[:, None] + place, starts[:, None]).ravel()
     mask = np.where(present, np.float32(0.0), np.float32(_MASKED))
     return Bucket(
         tokens,
         count,
         padded,
-        gathered=torch.from_numpy(gathered).to(device),
+        gathered=torch.from_numpy(positions).to(device),
         kept=torch.from_numpy(np.flatnonzero(present)).to(device),
         mask=torch.from_numpy(mask)[:, None, None].to(device),
     )
@@ -134,7 +159,10 @@ def plain_attention(
         return _attend(query, key, value, mask=attention_mask, scale=scale), None
     row = [states[0].transpose(0, 1) for states in (query, key, value)]
     parts = [_attend_bucket(bucket, row, scale) for bucket in attention_mask.buckets]
-    return torch.cat(parts)[None], None
+    attended = torch.cat(parts)
+    if attention_mask.restored is not None:
+        attended = attended.index_select(0, attention_mask.restored)
+    return attended[None], None
 
 
 def _attend_bucket(
@@ -144,12 +172,11 @@ def _attend_bucket(
     if bucket.gathered is None:
         sequences = [states[bucket.tokens].view(shape).transpose(1, 2) for states in row]
         return _attend(*sequences, mask=None, scale=scale).flatten(0, 1)
-    assert bucket.kept is not None, "padding that is gathered is dropped again"
-    assert bucket.mask is not None, "padding that is gathered is masked"
     gathered = bucket.gathered
     sequences = [states.index_select(0, gathered).view(shape).transpose(1, 2) for states in row]
-    attended = _attend(*sequences, mask=bucket.mask.to(row[0].dtype), scale=scale)
-    return attended.flatten(0, 1).index_select(0, bucket.kept)
+    mask = None if bucket.mask is None else bucket.mask.to(row[0].dtype)
+    attended = _attend(*sequences, mask=mask, scale=scale).flatten(0, 1)
+    return attended if bucket.kept is None else attended.index_select(0, bucket.kept)
 
 
 def _attend(

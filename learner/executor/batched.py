@@ -1,6 +1,7 @@
 """Batched execution: all scheduled devices pass the encoder together at the end of the round."""
 
 from collections.abc import Iterator, Set
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -15,9 +16,22 @@ from learner.aggregation import AdapterModel, Aggregator, LinearAggregator, Upda
 from learner.aggregation.calls import apply_updates, arrived_weights
 from learner.codec import SplitLink
 from learner.executor import micro_batches
+from learner.executor.adapter_copies import AdapterCopies
 from learner.executor.base import require_finite
 from learner.executor.deferred import DeferredExecutor
 from learner.job import Job, RoundLosses
+
+
+@final
+@dataclass(frozen=True)
+class _Samples:
+    """Samples of all devices in a row, device by device."""
+
+    rows: Int[ndarray, " S"]
+    owners: Int[ndarray, " S"]
+    """Position of each sample's device among the devices."""
+    devices: Int[ndarray, " S"]
+    weights: Float[ndarray, " S"]
 
 
 @final
@@ -85,9 +99,13 @@ class BatchedExecutor(DeferredExecutor):
         )
 
     def learn_batch(
-        self, devices: list[int], rows: Int[ndarray, "N B"], weights: Float[ndarray, " N"]
+        self,
+        devices: list[int],
+        rows: Int[ndarray, "N B"],
+        weights: Float[ndarray, " N"],
+        copies: AdapterCopies | None = None,
     ) -> tuple[Float[ndarray, " N"], Float[ndarray, " N"]]:
-        """Make one step of every head and add to the LoRA gradient.
+        """Make one step of every head and add to the LoRA gradient, or to those of the copies.
 
         Return each device's loss before the step, and the norm of its gradient at the features.
         """
@@ -96,13 +114,13 @@ class BatchedExecutor(DeferredExecutor):
         # Samples of all devices in a row: their number, position in the stack, device and label.
         flat = rows.ravel()
         owners = np.repeat(np.arange(len(devices)), rows.shape[1])
-        sample_devices = np.array(devices)[owners]
         losses = torch.zeros(rows.size, dtype=stack.weight.dtype, device=stack.weight.device)
         norms = torch.zeros(rows.size, dtype=torch.float64, device=losses.device)
         labels = parts.samples.labels_of(flat).to(losses.device)
         owner = torch.from_numpy(owners).to(losses.device)
 
-        for positions, feature in self._features(flat, sample_devices, weights[owners]):
+        samples = _Samples(flat, owners, np.array(devices)[owners], weights[owners])
+        for positions, feature in self._features(samples, copies):
             chunk = torch.from_numpy(positions).to(losses.device)
             # Heads: one loss per sample.
             sample_loss = functional.cross_entropy(
@@ -122,24 +140,31 @@ class BatchedExecutor(DeferredExecutor):
         return host_losses, host_norms
 
     def _features(
-        self, rows: Int[ndarray, " S"], devices: Int[ndarray, " S"], weights: Float[ndarray, " S"]
+        self, samples: "_Samples", copies: AdapterCopies | None
     ) -> Iterator[tuple[Int[ndarray, " M"], Float[Tensor, "M H"]]]:
-        """Yield the positions in ``rows`` of each micro-batch, and its features.
+        """Yield the positions in ``samples`` of each micro-batch, and its features.
 
         They are as the devices read them, and collect their own gradients.
         """
         parts = self._parts
         if parts.frozen_features is not None:
-            yield np.arange(len(rows)), parts.frozen_features.of(rows).requires_grad_()
+            yield np.arange(len(samples.rows)), parts.frozen_features.of(samples.rows).requires_grad_()
             return
-        for positions, learns in self._micro_batches(rows, weights > 0):
+        for batch, learns in self._micro_batches(samples.rows, samples.weights > 0):
+            positions = batch
+            owners = None
+            if copies is not None:
+                positions = np.sort(batch)
+                owners = samples.owners[positions]
+                copies.meet(owners, parts.samples.lengths[samples.rows[positions]])
+            devices = samples.devices[positions]
             # Forward: embedding, uplink, encoder.
             with torch.set_grad_enabled(learns):
-                sent = parts.split.embed(parts.samples.batch(rows[positions]))
-                pooled = parts.split.encode(parts.link.embedding(sent, devices[positions]))
+                sent = parts.split.embed(parts.samples.batch(samples.rows[positions]))
+                pooled = parts.split.encode(parts.link.embedding(sent, devices), owners)
             # Downlink of the features, and on the way back uplink of their gradients.
-            weight = torch.from_numpy(weights[positions]).to(pooled)
-            crossing = (pooled, weight, parts.link, devices[positions])
+            weight = torch.from_numpy(samples.weights[positions]).to(pooled)
+            crossing = (pooled, weight, parts.link, devices)
             feature = LinkBoundary.apply(*crossing)  # type: ignore[no-untyped-call]
             if learns:
                 feature.retain_grad()

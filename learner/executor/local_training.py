@@ -1,16 +1,20 @@
 """FedAvg of the LoRA matrices: devices train copies, and the copies that arrive are averaged."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import final
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
 from learner import optimizers
 from learner.aggregation import AdapterModel, Aggregator, LinearAggregator, Update
 from learner.aggregation.calls import apply_updates, arrived_weights
+from learner.executor import adapter_copies, micro_batches
+from learner.executor.adapter_copies import AdapterCopies
 from learner.executor.base import LearnerComponents
 from learner.executor.batched import BatchedExecutor
 from learner.executor.deferred import DeferredExecutor
@@ -25,14 +29,16 @@ class FedAvgExecutor(DeferredExecutor):
     after the round; its head steps too and stays on the device. A schedule of the learning rate
     counts the local steps of all rounds: ``(t - 1) E + e`` in local step e of E of round t. The
     shared matrices become the weighted mean over the copies that arrived. They stay as they are,
-    to the last bit, if none arrived. Devices run one after another because their matrices differ.
+    to the last bit, if none arrived. ``together`` trains as many devices in one pass of the encoder
+    as a micro-batch has room for; otherwise they train one after another, as a reference.
     """
 
-    def __init__(self, parts: LearnerComponents) -> None:
+    def __init__(self, parts: LearnerComponents, *, together: bool) -> None:
         super().__init__(parts)
         assert parts.lora_optimizer is not None, "frozen LoRA leaves nothing to average"
         self._batched = BatchedExecutor(parts)
         self._matrices = parts.matrices
+        self._together = together
 
     @override
     def _learn(
@@ -41,25 +47,26 @@ class FedAvgExecutor(DeferredExecutor):
         shared = [matrix.detach().clone() for matrix in self._matrices]
         mean = [torch.zeros_like(matrix) for matrix in shared]
         is_linear = isinstance(aggregator, LinearAggregator)
-        weights = [0.0] * len(jobs)
+        weights = dict.fromkeys(jobs, 0.0)
         if isinstance(aggregator, LinearAggregator):
-            weights = arrived_weights(aggregator, jobs, arrived, round_number=round_number)
-        total = sum(weights)
+            counted = arrived_weights(aggregator, jobs, arrived, round_number=round_number)
+            weights = dict(zip(jobs, counted, strict=True))
+        total = sum(weights.values())
         losses: dict[int, float] = {}
         norms: list[Tensor] = []
         updates: list[tuple[Job, Update]] = []
         after = shared
+        train = self._train_together if self._together else self._train_in_turn
         try:
-            for job, weight in zip(jobs, weights, strict=True):
-                self._set(shared)
-                losses[job.device] = self._train_copy(job)
-                change = self._change_from(shared)
+            for job, loss, matrices in train(jobs, shared):
+                losses[job.device] = loss
+                change = tuple(new - old for new, old in zip(matrices, shared, strict=True))
                 norms.append(_norm(change))
                 if job in arrived and not is_linear:
                     updates.append((job, Update(change)))
-                elif weight:
-                    for average, matrix in zip(mean, self._matrices, strict=True):
-                        average.add_(matrix.detach(), alpha=weight / total)
+                elif weights[job]:
+                    for average, matrix in zip(mean, matrices, strict=True):
+                        average.add_(matrix, alpha=weights[job] / total)
             after = mean if total else shared
         finally:
             self._set(after)
@@ -67,25 +74,56 @@ class FedAvgExecutor(DeferredExecutor):
         apply_updates(aggregator, updates, round_number, model=model)
         return RoundLosses(losses, dict(zip(losses, torch.stack(norms).tolist(), strict=True)))
 
-    def _train_copy(self, job: Job) -> float:
-        """Train matrices and head on each local batch; return the mean loss before a step."""
+    def _train_in_turn(
+        self, jobs: Sequence[Job], shared: Sequence[Tensor]
+    ) -> Iterator[tuple[Job, float, list[Tensor]]]:
+        """Yield each job, its mean loss before a step, and its matrices after the last."""
         rule = self._parts.lora_rule
-        batches = self._parts.local_batches
-        optimizer = optimizers.create(rule, self._matrices)
         alone = np.ones(1)
-        loss_sum = 0.0
-        for number, rows in enumerate(
-            job.rows.reshape(batches, 1, -1), (job.round_number - 1) * batches + 1
-        ):
-            losses, _ = self._batched.learn_batch([job.device], rows, alone)
-            loss_sum += float(losses[0])
-            optimizers.step(optimizer, rule, number)
-        return loss_sum / batches
+        for job in jobs:
+            self._set(shared)
+            optimizer = optimizers.create(rule, self._matrices)
+            loss_sum = 0.0
+            for number, rows in self._local_batches([job]):
+                losses, _ = self._batched.learn_batch([job.device], rows, alone)
+                loss_sum += float(losses[0])
+                optimizers.step(optimizer, rule, number)
+            matrices = [matrix.detach() for matrix in self._matrices]
+            yield job, loss_sum / self._parts.local_batches, matrices
 
-    def _change_from(self, shared: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return tuple(
-            matrix.detach() - start for matrix, start in zip(self._matrices, shared, strict=True)
-        )
+    def _train_together(
+        self, jobs: Sequence[Job], shared: Sequence[Tensor]
+    ) -> Iterator[tuple[Job, float, list[Tensor]]]:
+        """Yield the same as ``_train_in_turn``, for devices that pass the encoder together."""
+        parts = self._parts
+        for group in self._groups(jobs):
+            copies = AdapterCopies(parts.split, len(group), parts.lora_rule)
+            devices = [job.device for job in group]
+            equal = np.ones(len(group))
+            loss_sums = np.zeros(len(group))
+            with copies.attached():
+                for number, rows in self._local_batches(group):
+                    losses, _ = self._batched.learn_batch(devices, rows, equal, copies)
+                    loss_sums += losses
+                    copies.step(number)
+            for position, (job, loss_sum) in enumerate(zip(group, loss_sums, strict=True)):
+                yield job, float(loss_sum) / parts.local_batches, copies.of(position)
+
+    def _groups(self, jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+        """Yield the jobs of devices that train together: the tokens of a step are a micro-batch."""
+        lengths = self._parts.samples.lengths
+        step_tokens = np.array([lengths[job.rows].sum() for job in jobs])
+        step_tokens = step_tokens / self._parts.local_batches
+        most = adapter_copies.maximum_copies(self._parts.split)
+        for first, last in micro_batches.cuts(step_tokens, self._parts.micro_batch_tokens):
+            for start in range(first, last, most):
+                yield jobs[start : min(start + most, last)]
+
+    def _local_batches(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Int[ndarray, "N B"]]]:
+        """Yield the number of each local step in the schedule, and the samples of each job."""
+        batches = self._parts.local_batches
+        rows = np.stack([job.rows.reshape(batches, -1) for job in jobs], axis=1)
+        yield from enumerate(rows, (jobs[0].round_number - 1) * batches + 1)
 
     @torch.no_grad()
     def _set(self, values: Sequence[Tensor]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from numpy import ndarray
 from torch import Tensor
 
@@ -38,17 +38,26 @@ def by_tokens(lengths: Int[ndarray, " S"], token_budget: int) -> Iterator[Int[nd
     batches have similar numbers of tokens.
     """
     order = np.argsort(lengths, kind="stable")
-    ends = np.cumsum(lengths[order])
+    for first, last in cuts(lengths[order], token_budget):
+        yield order[first:last]
+
+
+def cuts(sizes: Num[ndarray, " S"], budget: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last position, exclusive, of groups of a sequence of sizes.
+
+    The groups have similar sums within the budget; a size beyond the budget is a group of its own.
+    """
+    ends = np.cumsum(sizes)
     first = 0
     start = 0
-    while first < len(order):
-        left = int(ends[-1]) - start
-        target = left / -(-left // token_budget)
-        last = min(int(np.searchsorted(ends, start + target)) + 1, len(order))
-        if ends[last - 1] - start > token_budget:
+    while first < len(sizes):
+        left = ends[-1] - start
+        target = left / -(-left // budget)
+        last = min(int(np.searchsorted(ends, start + target)) + 1, len(sizes))
+        if ends[last - 1] - start > budget:
             last = max(last - 1, first + 1)
-        yield order[first:last]
-        first, start = last, int(ends[last - 1])
+        yield first, last
+        first, start = last, ends[last - 1]
 
 
 def micro_batches(

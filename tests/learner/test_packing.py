@@ -100,11 +100,11 @@ def count_tokens(
     counts: list[int],
     count: Callable[[CutActivations], int],
 ) -> None:
-    """Record a count of the last argument of each call of ``encode``."""
+    """Record a count of the activations of each call of ``encode``."""
     encode = owner.encode
 
     def counted(*arguments: Any) -> Tensor:
-        counts.append(count(arguments[-1]))
+        counts += [count(given) for given in arguments if isinstance(given, CutActivations)]
         return encode(*arguments)
 
     monkeypatch.setattr(owner, "encode", counted)
