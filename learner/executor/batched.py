@@ -148,7 +148,8 @@ class BatchedExecutor(DeferredExecutor):
         """
         parts = self._parts
         if parts.frozen_features is not None:
-            yield np.arange(len(samples.rows)), parts.frozen_features.of(samples.rows).requires_grad_()
+            features = parts.frozen_features.of(samples.rows)
+            yield np.arange(len(samples.rows)), features.requires_grad_()
             return
         for batch, learns in self._micro_batches(samples.rows, samples.weights > 0):
             positions = batch

@@ -12,6 +12,7 @@ from support.tiny_models import CONFIGS, IMAGES, POOLERS, TEXT, save_model, save
 from support.unsplit_model import Unsplit, lora_values
 from transformers import AutoConfig, AutoModel, ViTConfig
 
+from learner import fedavg_learner
 from learner.architectures import ARCHITECTURES
 from learner.architectures.pretrained import quiet
 from learner.lora import attach
@@ -169,6 +170,18 @@ def test_electra_may_adapt_its_projection(make_of: MakeOf) -> None:
     lora = {"rank": 2, "alpha": 4, "targets": ["embeddings_project", "query"]}
 
     compare_with_unsplit(make_of("electra", lora=lora), [0, 1, 2], lost=[])
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_federated_devices_together_equal_one_after_another(make_of: MakeOf, kind: str) -> None:
+    losses = {}
+    for executor in ("batched", "eager"):
+        settings = make_of(kind, executor=executor, attention="plain")
+        subject = fedavg_learner.build(settings, 6, PhiloxStreams(1), local_steps=2)
+        rounds = [train(subject, number, [0, 1, 2, 4], lost=[1]) for number in (1, 2)]
+        losses[executor] = [loss for result in rounds for loss in result.losses.values()]
+
+    assert losses["batched"] == pytest.approx(losses["eager"], rel=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["bert", "vit"])

@@ -104,7 +104,7 @@ def count_tokens(
     encode = owner.encode
 
     def counted(*arguments: Any) -> Tensor:
-        counts += [count(given) for given in arguments if isinstance(given, CutActivations)]
+        counts.extend(count(given) for given in arguments if isinstance(given, CutActivations))
         return encode(*arguments)
 
     monkeypatch.setattr(owner, "encode", counted)

@@ -44,16 +44,14 @@ def test_measuring_the_cost_changes_no_state(
     assert all(parameter.grad is None for parameter in learner.parts.matrices)
 
 
-@pytest.mark.parametrize(("devices", "passes"), [(1, 1), (3, 3)])
-def test_federated_devices_pass_the_encoder_one_by_one(
-    devices: int, passes: int, make_settings: Make, rng: PhiloxStreams
+@pytest.mark.parametrize(("executor", "passes"), [("batched", 2), ("eager", 6)])
+def test_federated_devices_pass_the_encoder_together_or_in_turn(
+    executor: str, passes: int, make_settings: Make, rng: PhiloxStreams
 ) -> None:
-    learner = fedavg_learner.build(make_settings(), 6, rng, local_steps=2)
-    rows = np.arange(devices * 8).reshape(devices, 2, 4)
+    learner = fedavg_learner.build(make_settings(executor=executor), 6, rng, local_steps=2)
+    rows = np.arange(3 * 8).reshape(3, 2, 4)
 
-    assert len(list(learner._passes(rows))) == 2 * passes
-    split = split_learner.build(make_settings(), 6, rng)
-    assert [len(taken.ravel()) for taken in split._passes(rows)] == [4 * devices] * 2
+    assert len(list(learner._passes(rows))) == passes
 
 
 def test_a_round_costs_in_proportion_to_its_tokens(
