@@ -147,7 +147,8 @@ class LearnerSettings(Settings):
     """
     executor: Literal["batched", "eager"] = "batched"
     """Execution of the steps: `batched` defers them and runs all devices together; `eager` runs
-    each step at once, device by device (slow, with the same result).
+    each step at once, device by device (slow, with the same result). With `fedavg_lora`, `batched`
+    trains several devices in one pass.
     """
     micro_batch_tokens: Count = 2048
     """Maximum number of tokens, padding included, in one pass of the encoder; a longer sample runs

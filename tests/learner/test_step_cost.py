@@ -52,6 +52,8 @@ def test_federated_devices_pass_the_encoder_together_or_in_turn(
     rows = np.arange(3 * 8).reshape(3, 2, 4)
 
     assert len(list(learner._passes(rows))) == passes
+    split = split_learner.build(make_settings(executor=executor), 6, rng)
+    assert [len(taken.ravel()) for taken in split._passes(rows)] == [12] * 2
 
 
 def test_a_round_costs_in_proportion_to_its_tokens(

@@ -21,7 +21,7 @@ ROUNDS = [([0, 1, 2, 5], [2]), ([3, 1], []), ([4], [4]), ([5, 4, 3, 2, 1, 0], [0
 SGD = {"kind": "sgd", "lr": 0.1}
 ADAMW = {"kind": "adamw", "lr": 0.01, "weight_decay": 0.1}
 # Gradients of some devices and steps are longer than this, and others are not.
-CLIPPED = {**SGD, "clip_norm": 0.05, "schedule": {"kind": "linear", "total_steps": 20}}
+CLIPPED = {**SGD, "clip_norm": 0.06, "schedule": {"kind": "linear", "total_steps": 20}}
 QUERY = {"rank": 2, "alpha": 4, "targets": ["query", "value"]}
 
 
@@ -72,8 +72,8 @@ def test_together_equals_one_after_another(
 
 @pytest.mark.parametrize("rule", [ADAMW, CLIPPED], ids=["adamw", "clipped"])
 def test_each_copy_has_a_rule_of_its_own(make_settings: Make, rule: dict[str, object]) -> None:
-    changes = {"optimizer": rule, "head_optimizer": SGD, "pooling": "mean", "lora": QUERY}
-    assert_equal_training(make_settings(**changes))
+    changes = {"head_optimizer": SGD, "pooling": "mean", "lora": QUERY}
+    assert_equal_training(make_settings(**changes, optimizer=rule, micro_batch_tokens=100_000))
 
 
 def test_copies_beyond_the_memory_pass_later(
