@@ -2,14 +2,16 @@
 
 K devices walk (random waypoint) through correlated fading of 8 waves; 20 of them are drawn to send
 their split step in three legs, and only those are written. Then the same with devices that come and
-go, memory, and the paper's radio with 20 devices in raw SimPy timeouts. Processor times after a
-warm-up round; the reference is timed between the rounds.
+go, memory, the payload sizes of the devices' minibatches of SST-2 (``payload_bit = "actual"``), and
+the paper's radio with 20 devices in raw SimPy timeouts. Processor times after a warm-up round; the
+reference is timed between the rounds.
 """
 
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import process_time
 from typing import Final
@@ -19,8 +21,11 @@ import pandas as pd
 
 import coupling
 from benchmarks import common
-from benchmarks.common import BASE, Report, TimeoutClock, peak_memory_kb, timed
+from benchmarks.bench_learner import settings_of
+from benchmarks.common import BASE, SST2, Report, TimeoutClock, peak_memory_kb, timed
 from benchmarks.workloads import CROWD, PHASED
+from learner.split_learner import build
+from netsim.streams import Streams
 
 COUNTS: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 MAXIMUM_ARGSORTS: Final = 20
@@ -28,6 +33,10 @@ MAXIMUM_AVAILABILITY: Final = 1.5
 MAXIMUM_BYTES: Final = 400
 MAXIMUM_TIMEOUTS: Final = 2_500
 MAXIMUM_GROWTH: Final = 1.0
+SENDERS: Final = 100_000
+SHARES: Final = (0.001, 0.05)
+MAXIMUM_SIZES_S: Final = 0.2
+MAXIMUM_SIZES: Final = 0.1
 COMING_AND_GOING: Final[Mapping[str, object]] = {
     "devices.availability": {"kind": "markov", "mean_on_s": 600.0, "mean_off_s": 300.0},
     "devices.battery": {"capacity_j": 1000.0, "initial": [0.1, 1.0], "recharge_w": 0.01},
@@ -115,6 +124,36 @@ def measure(report: Report) -> None:
         round_s / timeout_s,
         MAXIMUM_TIMEOUTS,
     )
+    payload_sizes(report)
+
+
+def payload_sizes(report: Report) -> None:
+    """Report the time per round of the bits of 100,000 minibatches from shares that overlap."""
+    if not SST2.is_dir():
+        report.missing(f"no SST-2 in {SST2}; set AIRTUNE_DATA")
+        return
+    streams = Streams(1)
+    for share in SHARES:
+        data = {"path": str(SST2), "test_size": 50, "share": share, "overlap": True}
+        learner = build(settings_of(batch_size=8, data=data), SENDERS, streams.generator)
+        first = learner.leg_bits_of_all(SENDERS, 1, streams.subsets)["embedding"]
+        sample = range(0, SENDERS, SENDERS // 100)
+        alone = [learner.leg_bits(device, 1)["embedding"] for device in sample]
+        assert first[sample].tolist() == alone, "payloads of other minibatches"
+        rounds_s = []
+        alone_s = []
+        for round_number in range(2, 9):
+            together = partial(learner.leg_bits_of_all, SENDERS, round_number, streams.subsets)
+            rounds_s.append(timed(together))
+            each = [partial(learner.leg_bits, device, round_number) for device in sample]
+            alone_s.append(sum(map(timed, each)) / len(each) * SENDERS)
+        text = f"payload sizes of {SENDERS:,} devices with {share:g} of SST-2"
+        report.maximum(f"{text}, s", float(np.median(rounds_s)), MAXIMUM_SIZES_S)
+        report.maximum(
+            f"{text}, relative to one after another",
+            float(np.median(rounds_s) / np.median(alone_s)),
+            MAXIMUM_SIZES,
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from typing_extensions import override
 
 from learner.aggregation.base import Aggregator
 from learner.job import Job, LearningCost, RoundLosses
+from learner.rng import SubsetFactory
 
 if TYPE_CHECKING:
     from learner.data import Partition
@@ -50,6 +52,16 @@ class Learner(ABC):
     @abstractmethod
     def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
         """Return the bits of each leg of a device in a round, before anything is computed."""
+
+    def leg_bits_of_all(
+        self, count: int, round_number: int, subsets: SubsetFactory
+    ) -> Mapping[str, Float[ndarray, " K"]]:
+        """Return ``leg_bits`` of the devices from 0 to ``count``, by default one after another.
+
+        ``subsets`` has the streams from which the learner draws.
+        """
+        sizes = [self.leg_bits(device, round_number) for device in range(count)]
+        return {leg: np.array([size[leg] for size in sizes], float) for leg in sizes[0]}
 
     @abstractmethod
     def start(self, device: int, round_number: int) -> Job | None:
@@ -183,6 +195,13 @@ class NoLearner(IdleLearner):
     def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
         assert self._sizes is not None, "validated: actual bits need a learner"
         return self._sizes.leg_bits(device, round_number)
+
+    @override
+    def leg_bits_of_all(
+        self, count: int, round_number: int, subsets: SubsetFactory
+    ) -> Mapping[str, Float[ndarray, " K"]]:
+        assert self._sizes is not None, "validated: actual bits need a learner"
+        return self._sizes.leg_bits_of_all(count, round_number, subsets)
 
     @override
     def restore_point(self) -> Callable[[], None]:

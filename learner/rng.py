@@ -4,6 +4,15 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
+SubsetFactory: TypeAlias = Callable[..., Int64[ndarray, "n size"]]
+"""``subsets(population, size, name, *indices)``: the subsets that many streams choose, at once.
+
+Row i has the numbers of ``rng(name, *indices[i]).choice(population[i], size, replace=False)`` in
+another order.
+"""
 
 RngFactory: TypeAlias = Callable[..., np.random.Generator]
 """``rng(name, *indices)``: a new generator at the start of this stream.

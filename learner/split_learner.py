@@ -26,11 +26,12 @@ from learner.executor import (
     EagerExecutor,
     Executor,
     LearnerComponents,
+    SplitPayloads,
     step_cost,
 )
 from learner.executor.frozen_features import EvaluationFeatures
 from learner.job import Job, LearningCost, RoundLosses
-from learner.rng import RngFactory
+from learner.rng import RngFactory, SubsetFactory
 from learner.settings import LearnerSettings
 from learner.settings.plugins import Load
 
@@ -225,22 +226,21 @@ class SplitLearner(DeviceLearner):
         test: Dataset,
     ) -> None:
         super().__init__(executor, settings, parts, sampler=sampler, test=test)
-        lengths = parts.samples.lengths
-        # With samples of equal length, as images are, all minibatches have the same payload.
-        count = settings.batch_size * settings.local_batches
-        equal_length = bool((lengths == lengths[0]).all())
-        self._any_rows = np.zeros(count, np.int64) if equal_length else None
+        self._payloads = SplitPayloads(parts, settings.batch_size * settings.local_batches)
 
     @override
     def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
         """Return the bits of embedding, feature and gradient, from the shapes of the minibatch."""
-        rows = self._rows(device, round_number)
-        split = self.parts.split
-        lengths = self.parts.samples.lengths[rows]
-        embedding, feature, gradient = self.parts.link.bits(
-            lengths, split.embedding_width, split.feature_width
-        )
-        return {"embedding": embedding, "feature": feature, "gradient": gradient}
+        return self._payloads.of_device(device, round_number)
+
+    @override
+    def leg_bits_of_all(
+        self, count: int, round_number: int, subsets: SubsetFactory
+    ) -> Mapping[str, Float[ndarray, " K"]]:
+        """Return ``leg_bits`` of all devices, whose minibatches are drawn together."""
+        if self._payloads.are_joint:
+            return self._payloads.of_all(round_number, subsets)
+        return super().leg_bits_of_all(count, round_number, subsets)
 
     @override
     def computed(self, job: Job | None, step: str) -> None:
@@ -266,11 +266,6 @@ class SplitLearner(DeviceLearner):
             self._advance(job, _SplitStage.ARRIVED)
             with self._execution():
                 self._executor.backward(job)
-
-    def _rows(self, device: int, round_number: int) -> Int64[ndarray, " B"]:
-        if self._any_rows is not None:
-            return self._any_rows
-        return self._sampler.minibatch(device, round_number)
 
 
 def build(

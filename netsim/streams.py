@@ -2,20 +2,27 @@
 
 import hashlib
 from functools import lru_cache
-from typing import final
+from typing import Final, final
 
 import numpy as np
-from jaxtyping import Float, Integer, UInt64
+from jaxtyping import Bool, Float, Int64, Integer, UInt64
 from numpy import ndarray
 from numpy.random.bit_generator import ISeedSequence
 from typing_extensions import override
 
+from netsim.chunks import chunks
 from netsim.philox import philox
 
 Index = int | Integer[ndarray, "..."]
 """One index of a stream, or an array of them."""
 
 _WORD = (1 << 64) - 1
+_HALF: Final = np.uint64(32)
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_SUBSET_LIMIT: Final = 200
+"""Maximum size of the subsets that are drawn together: NumPy takes Floyd's algorithm up to there
+for every population.
+"""
 
 
 @lru_cache(maxsize=4096)
@@ -90,6 +97,36 @@ class Streams:
         counter, shape = _counters(1, *indices)
         return philox(_key(self.seed, name), counter).reshape((4, *shape))
 
+    def subsets(
+        self, population: Int64[ndarray, " n"], size: int, name: str, *indices: Index
+    ) -> Int64[ndarray, "n {size}"]:
+        """Return random subsets of ``range(population)``, one of ``size`` numbers per stream.
+
+        A row has the numbers of ``generator(name, ...).choice(population, size, replace=False)`` in
+        another order. Populations are at least ``size``; the indices broadcast over them.
+        """
+        places = np.broadcast_arrays(population, *indices)[1:]
+
+        def choice(row: np.intp) -> Int64[ndarray, " {size}"]:
+            stream = self.generator(name, *(int(place[row]) for place in places))
+            return stream.choice(int(population[row]), size, replace=False)
+
+        drawn = np.empty((len(population), size), np.int64)
+        alone = np.ones(len(population), bool)
+        if size <= _SUBSET_LIMIT:
+            for chunk in chunks(len(population)):
+                block = np.arange(1, -(-size // 8) + 1)[:, None]
+                counter, shape = _counters(block, *(place[chunk] for place in places))
+                words = philox(_key(self.seed, name), counter).reshape(4, *shape)
+                drawn[chunk], alone[chunk] = _floyd(population[chunk], size, words)
+            # A version of NumPy with another algorithm gets all its subsets one by one.
+            like_numpy = alone.argmin()
+            if not alone.all() and {*drawn[like_numpy]} != {*choice(like_numpy)}:
+                alone[:] = True
+        for row in np.flatnonzero(alone):
+            drawn[row] = choice(row)
+        return drawn
+
     def _bits(self, name: str, *indices: int, skip: int = 0) -> np.random.Philox:
         if len(indices) > 2 or any(not 0 <= index < 1 << 64 for index in indices):
             raise ValueError(
@@ -110,6 +147,31 @@ def _counters(number: Index, *indices: Index) -> tuple[UInt64[ndarray, "4 n"], t
     for row, part in zip((0, 2, 3), parts, strict=True):
         counter[row] = part.ravel()
     return counter, parts[0].shape
+
+
+def _floyd(
+    population: Int64[ndarray, " n"], size: int, words: UInt64[ndarray, "4 blocks n"]
+) -> tuple[Int64[ndarray, "n {size}"], Bool[ndarray, " n"]]:
+    """Return subsets of ``range(population)`` by Floyd's algorithm, and the rows that failed.
+
+    As ``numpy.random.Generator.choice`` does (Bentley and Floyd, 1987): number b is drawn from 0 to
+    ``population - size + b``, or is the largest of these if it has been drawn. A draw takes 32 bits
+    by Lemire's multiplication (2019). A row fails where NumPy might reject a draw and take another.
+    """
+    drawn = np.empty((size, len(population)), np.uint32)
+    failed = np.zeros(len(population), bool)
+    choices = (population - size).astype(np.uint64)
+    for number in range(size):
+        word = words[number // 2 % 4, number // 8]
+        product = (word >> _HALF if number % 2 else word & _LOW) * (choices + np.uint64(number + 1))
+        failed |= (product & _LOW) <= choices + np.uint64(number)
+        value = (product >> _HALF).astype(np.uint32)
+        taken = (drawn[:number] == value).any(axis=0)
+        drawn[number] = np.where(taken, choices + np.uint64(number), value)
+    # NumPy spends no bits on a draw from one number; the subset is all of the population then.
+    drawn[:, choices == 0] = np.arange(size)[:, None]
+    failed |= population > int(_LOW)
+    return drawn.T.astype(np.int64), failed & (choices > 0)
 
 
 def uniform(words: UInt64[ndarray, "*shape"]) -> Float[ndarray, "*shape"]:

@@ -111,7 +111,7 @@ def build_protocol(
     exchange_protocol = partial(
         ExchangeProtocol, env, cell=cell, devices=devices, streams=streams, learner=learner
     )
-    sizes = _payload_model(table, devices.count, learner)
+    sizes = _payload_model(table, devices.count, learner, streams=streams)
     match table:
         case AggregateTable():
             return Aggregate(env, sizes, learner)
@@ -131,11 +131,13 @@ def build_protocol(
     raise AssertionError(f"{table.kind} is a built-in protocol without a process")
 
 
-def _payload_model(table: ProtocolTable, count: int, learner: Learner) -> PayloadModel:
+def _payload_model(
+    table: ProtocolTable, count: int, learner: Learner, *, streams: Streams
+) -> PayloadModel:
     """Return the payload sizes of a built-in protocol."""
     match table:
         case AggregateTable(payload_bit="actual") | PhasedTable(payload_bit="actual"):
-            return EncodedSizes(count, learner)
+            return EncodedSizes(count, learner, streams.subsets)
         case AggregateTable(payload_bit=bits):
             return FixedSizes(count, {LEG: float(bits)})
         case PhasedTable(payload_bit=PhasedLegBits() as bits):

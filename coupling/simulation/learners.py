@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from learner.aggregation.base import Aggregator
     from learner.data import Partition
     from learner.evaluate import Evaluation
+    from learner.rng import SubsetFactory
 
 
 @final
@@ -50,6 +51,12 @@ class TimedLearner(Learner):
     @override
     def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
         return self._learner.leg_bits(device, round_number)
+
+    @override
+    def leg_bits_of_all(
+        self, count: int, round_number: int, subsets: "SubsetFactory"
+    ) -> Mapping[str, Float[ndarray, " K"]]:
+        return self._learner.leg_bits_of_all(count, round_number, subsets)
 
     @override
     def start(self, device: int, round_number: int) -> Job | None:
@@ -127,6 +134,12 @@ class UntrainedLearner(IdleLearner):
     @override
     def leg_bits(self, device: int, round_number: int) -> Mapping[str, int]:
         return self._learner.leg_bits(device, round_number)
+
+    @override
+    def leg_bits_of_all(
+        self, count: int, round_number: int, subsets: "SubsetFactory"
+    ) -> Mapping[str, Float[ndarray, " K"]]:
+        return self._learner.leg_bits_of_all(count, round_number, subsets)
 
     @override
     def measure(self, devices: int) -> LearningCost | None:

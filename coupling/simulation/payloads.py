@@ -10,6 +10,7 @@ from numpy import ndarray
 from typing_extensions import override
 
 from learner.base import Learner
+from learner.rng import SubsetFactory
 
 LegSizes = Mapping[str, Float[ndarray, " K"]]
 """Bits of each leg, one number per device."""
@@ -42,16 +43,16 @@ class FixedSizes(PayloadModel):
 class EncodedSizes(PayloadModel):
     """Sizes of the learner's encoded payloads: each device's own minibatch of the round."""
 
-    def __init__(self, count: int, learner: Learner) -> None:
+    def __init__(self, count: int, learner: Learner, subsets: SubsetFactory) -> None:
         self._count = count
         self._learner = learner
+        self._subsets = subsets
         # A round asks for every scheduled device; each answer draws the minibatches of all K.
         self._latest: tuple[int, LegSizes] | None = None
 
     @override
     def bits(self, round_number: int) -> LegSizes:
         if self._latest is None or self._latest[0] != round_number:
-            sizes = [self._learner.leg_bits(device, round_number) for device in range(self._count)]
-            legs = {leg: np.array([size[leg] for size in sizes], float) for leg in sizes[0]}
+            legs = self._learner.leg_bits_of_all(self._count, round_number, self._subsets)
             self._latest = round_number, legs
         return self._latest[1]

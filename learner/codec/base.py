@@ -1,11 +1,12 @@
 """Codec interface: encoding and decoding of the vectors of a leg."""
 
 from abc import ABC, abstractmethod
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
+from typing_extensions import override
 
 Encoded: TypeAlias = tuple[Tensor, ...]
 """Encoded payload: the bytes of these tensors, and nothing else, are transmitted."""
@@ -36,3 +37,23 @@ class Codec(ABC):
     @abstractmethod
     def decode(self, sent: Encoded, tokens: Int[ndarray, " S"], width: int) -> Float[Tensor, "V E"]:
         """Return the vectors of the receiver, from the encoded payload and the shape only."""
+
+
+class AdditiveCodec(Codec):
+    """Additive codec: the bits of a payload are the sum of those of its samples.
+
+    The payloads of many devices are then computed together.
+    """
+
+    @abstractmethod
+    def sample_bits(self, tokens: Int[ndarray, "*n"], width: int) -> Int[ndarray, "*n"]:
+        """Return the bits of each sample by itself.
+
+        Raises:
+            ValueError: vectors of this width cannot be written.
+        """
+
+    @final
+    @override
+    def bits(self, tokens: Int[ndarray, " S"], width: int) -> int:
+        return int(self.sample_bits(tokens, width).sum())

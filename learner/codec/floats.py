@@ -9,12 +9,12 @@ from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
-from learner.codec.base import Codec, Encoded
+from learner.codec.base import AdditiveCodec, Encoded
 
 
 @final
 @dataclass(frozen=True)
-class Floats(Codec):
+class Floats(AdditiveCodec):
     """Rounding of each number to a format: IEEE 754 binary64, 32 and 16, or bfloat16.
 
     A number beyond the format becomes infinite, which the link refuses: 65,504 is float16's
@@ -24,8 +24,8 @@ class Floats(Codec):
     format: torch.dtype
 
     @override
-    def bits(self, tokens: Int[ndarray, " S"], width: int) -> int:
-        return int(tokens.sum()) * width * self.format.itemsize * 8
+    def sample_bits(self, tokens: Int[ndarray, "*n"], width: int) -> Int[ndarray, "*n"]:
+        return tokens * (width * self.format.itemsize * 8)
 
     @override
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:

@@ -9,12 +9,12 @@ from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
-from learner.codec.base import Codec, Encoded
+from learner.codec.base import AdditiveCodec, Encoded
 
 
 @final
 @dataclass(frozen=True)
-class Integers(Codec):
+class Integers(AdditiveCodec):
     """Uniform symmetric quantisation: ``x = scale q`` with integer q from -n to n.
 
     n is 127 with 8 bits and 7 with 4 bits. The scale of a vector is its maximum magnitude over n,
@@ -27,9 +27,9 @@ class Integers(Codec):
     number_bits: Literal[8, 4]
 
     @override
-    def bits(self, tokens: Int[ndarray, " S"], width: int) -> int:
+    def sample_bits(self, tokens: Int[ndarray, "*n"], width: int) -> Int[ndarray, "*n"]:
         numbers_bytes = -(-width * self.number_bits // 8)
-        return int(tokens.sum()) * 8 * (numbers_bytes + torch.float32.itemsize)
+        return tokens * (8 * (numbers_bytes + torch.float32.itemsize))
 
     @override
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:

@@ -10,7 +10,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from learner.architectures import CutActivations
-from learner.codec.base import Codec
+from learner.codec.base import AdditiveCodec, Codec
 from learner.errors import CodecError
 from learner.settings import Leg
 
@@ -33,8 +33,20 @@ class LegCodec:
     def bits(self, tokens: Int[ndarray, " S"], width: int) -> int:
         """Return the bits of samples with ``tokens`` vectors of ``width`` numbers each."""
         if self.codec is None:
-            return int(tokens.sum()) * width * BITS_PER_NUMBER
+            return int(self.sample_bits(tokens, width).sum())
         return self.codec.bits(tokens, width)
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether the bits of a payload are the sum of those of its samples."""
+        return self.codec is None or isinstance(self.codec, AdditiveCodec)
+
+    def sample_bits(self, tokens: Int[ndarray, "*n"], width: int) -> Int[ndarray, "*n"]:
+        """Return the bits of each sample, if the codec is additive."""
+        if self.codec is None:
+            return tokens * (width * BITS_PER_NUMBER)
+        assert isinstance(self.codec, AdditiveCodec), "checked by is_additive"
+        return self.codec.sample_bits(tokens, width)
 
     @torch.no_grad()
     def round_trip(
@@ -114,6 +126,24 @@ class SplitLink:
             self._gradient.bits(one_vector, width),
         )
 
+    @property
+    def is_additive(self) -> bool:
+        """Whether the bits of each payload are the sum of those of its samples."""
+        return all(leg.is_additive for leg in (self._embedding, self._feature, self._gradient))
+
+    def bits_of_many(
+        self, lengths: Int[ndarray, "K S"], embedding_width: int, width: int
+    ) -> tuple[Float[ndarray, " K"], Float[ndarray, " K"], Float[ndarray, " K"]]:
+        """Return ``bits`` of K devices, if the codecs are additive."""
+        tokens = self._transmitted(lengths, lengths.max(axis=1, keepdims=True))
+        embedding = self._embedding.sample_bits(tokens, embedding_width).sum(axis=1)
+        one_vector = np.ones(lengths.shape[1], np.int64)
+        feature, gradient = (
+            np.full(len(lengths), leg.bits(one_vector, width), float)
+            for leg in (self._feature, self._gradient)
+        )
+        return embedding.astype(float), feature, gradient
+
     @torch.no_grad()
     def embedding(self, embedded: CutActivations, owners: Owners) -> CutActivations:
         """Return the embedding as the server reads it; padding is sent as zeros, or not at all."""
@@ -139,5 +169,7 @@ class SplitLink:
         """Return the gradients with respect to the pooled outputs as the server reads them."""
         return self._gradient.round_trip(gradient, np.ones(len(gradient), int), owners)
 
-    def _transmitted(self, lengths: Int[ndarray, " S"], longest: int) -> Int[ndarray, " S"]:
+    def _transmitted(
+        self, lengths: Int[ndarray, "*K S"], longest: int | Int[ndarray, "K 1"]
+    ) -> Int[ndarray, "*K S"]:
         return lengths if self.skip_padding else np.full_like(lengths, longest)

@@ -10,14 +10,14 @@ from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
-from learner.codec.base import Codec, Encoded
+from learner.codec.base import AdditiveCodec, Encoded
 
 _NUMBER_BITS: Final = 32
 
 
 @final
 @dataclass(frozen=True)
-class LowRank(Codec):
+class LowRank(AdditiveCodec):
     """Truncated SVD of a sample's T x E matrix to rank r (Eckart and Young, 1936).
 
     The factors, T x r and r x E numbers in float32, are transmitted. A sample of fewer than r
@@ -27,10 +27,10 @@ class LowRank(Codec):
     rank: int
 
     @override
-    def bits(self, tokens: Int[ndarray, " S"], width: int) -> int:
+    def sample_bits(self, tokens: Int[ndarray, "*n"], width: int) -> Int[ndarray, "*n"]:
         if self.rank > width:
             raise ValueError(f"rank = {self.rank} exceeds the {width} numbers of a vector")
-        return int((np.minimum(tokens, self.rank) * (tokens + width)).sum()) * _NUMBER_BITS
+        return np.minimum(tokens, self.rank) * (tokens + width) * _NUMBER_BITS
 
     @override
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:

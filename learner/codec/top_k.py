@@ -9,7 +9,7 @@ from numpy import ndarray
 from torch import Tensor
 from typing_extensions import override
 
-from learner.codec.base import Codec, Encoded
+from learner.codec.base import AdditiveCodec, Encoded
 
 _PLACES: Final = 2**16
 """Number of positions that 16 bits can address."""
@@ -17,7 +17,7 @@ _PLACES: Final = 2**16
 
 @final
 @dataclass(frozen=True)
-class TopK(Codec):
+class TopK(AdditiveCodec):
     """Top-k sparsification: the k numbers of largest magnitude per vector; the others become 0.
 
     Numbers are transmitted in float32, their positions in 16 bits. Differences to Aji and Heafield
@@ -27,12 +27,12 @@ class TopK(Codec):
     k: int
 
     @override
-    def bits(self, tokens: Int[ndarray, " S"], width: int) -> int:
+    def sample_bits(self, tokens: Int[ndarray, "*n"], width: int) -> Int[ndarray, "*n"]:
         if self.k > width:
             raise ValueError(f"k = {self.k} exceeds the {width} numbers of a vector")
         if width > _PLACES:
             raise ValueError(f"a vector of {width} numbers has more places than 16 bits can name")
-        return int(tokens.sum()) * self.k * (torch.float32.itemsize + torch.int16.itemsize) * 8
+        return tokens * (self.k * (torch.float32.itemsize + torch.int16.itemsize) * 8)
 
     @override
     def encode(self, vectors: Float[Tensor, "V E"], tokens: Int[ndarray, " S"]) -> Encoded:

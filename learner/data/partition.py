@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import TypedDict, final
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Int64
 from numpy import ndarray
 from typing_extensions import override
 
@@ -13,7 +13,7 @@ from learner.data import partitioners
 from learner.data.labelled import LabelledDataset
 from learner.data.plugin_partition import plugin_shares
 from learner.errors import LearnerInputError
-from learner.rng import RngFactory
+from learner.rng import RngFactory, SubsetFactory
 from learner.settings import ByColumn, Data, Dirichlet, Iid, Lognormal, Shards
 from learner.settings.data import PlugInPartition
 from learner.settings.plugins import Load
@@ -91,6 +91,11 @@ class Partition(MinibatchSampler):
             size, self._batch_size, replace=False
         )
         return self.share(device)[drawn]
+
+    def positions(self, round_number: int, subsets: SubsetFactory) -> Int64[ndarray, "K B"]:
+        """Return the places of all devices' minibatches in their shares, in any order."""
+        devices = np.arange(len(self.sizes))
+        return subsets(self.sizes, self._batch_size, "minibatch", devices, round_number)
 
     def class_counts(self) -> Int[ndarray, "K C"]:
         """Return the number of samples per device and class."""

@@ -4,6 +4,7 @@ from learner.executor.base import Executor, LearnerComponents
 from learner.executor.batched import BatchedExecutor
 from learner.executor.eager import EagerExecutor
 from learner.executor.local_training import FedAvgExecutor
+from learner.executor.payloads import SplitPayloads
 
 __all__ = [
     "BatchedExecutor",
@@ -11,4 +12,5 @@ __all__ = [
     "Executor",
     "FedAvgExecutor",
     "LearnerComponents",
+    "SplitPayloads",
 ]

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from coupling.simulation.payloads import EncodedSizes
+from learner.base import Learner
+from netsim.streams import Streams
 
 
 class CountingLearner:
     """Leg sizes that depend on device and round, and a count of the calls."""
+
+    leg_bits_of_all = Learner.leg_bits_of_all
 
     def __init__(self) -> None:
         self.calls = 0
@@ -21,7 +25,7 @@ class CountingLearner:
 
 def test_each_payload_is_requested_once_per_round() -> None:
     learner = CountingLearner()
-    sizes = EncodedSizes(4, learner)  # type: ignore[arg-type]
+    sizes = EncodedSizes(4, learner, Streams(1).subsets)  # type: ignore[arg-type]
 
     round_1 = [sizes.bits(1) for _ in range(3)]
     round_2 = sizes.bits(2)

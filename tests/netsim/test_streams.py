@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy import ndarray
 
 from netsim.philox import philox
 from netsim.streams import Streams, normal_pairs, uniform
@@ -64,6 +65,39 @@ def test_streams_of_other_seeds_names_and_indices_share_no_word() -> None:
 def test_an_index_out_of_range_is_refused(indices: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="at most two indices in 0"):
         Streams(1).generator("a", *indices)
+
+
+@pytest.mark.parametrize("size", [1, 2, 8, 9, 33, 200, 201])
+def test_many_subsets_at_once_are_those_of_each_generator(size: int) -> None:
+    streams = Streams(3)
+    # From all of the population to draws that 32 bits reject often, or do not reach.
+    above = np.array([0, 1, 2, 5, 30, 3_000, 67_000, 3 * 10**9, 2**32 - 1 - size, 2**33])
+    population = size + np.repeat(above, 6)
+    device = np.arange(len(population))
+
+    together = streams.subsets(population, size, "minibatch", device, 7)
+
+    for row in device:
+        alone = streams.generator("minibatch", int(row), 7).choice(
+            int(population[row]), size, replace=False
+        )
+        assert sorted(together[row]) == sorted(alone)
+
+
+def test_subsets_follow_numpy_if_it_changes_its_algorithm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def last(self: object, population: int, size: int, replace: bool) -> ndarray:
+        return np.arange(population - size, population)
+
+    class Changed:
+        choice = last
+
+    monkeypatch.setattr(Streams, "generator", lambda *_: Changed())
+
+    together = Streams(3).subsets(np.full(5, 100), 4, "minibatch", np.arange(5), 7)
+
+    assert together.tolist() == 5 * [[96, 97, 98, 99]]
 
 
 def test_uniform_numbers_never_reach_the_ends_of_their_interval() -> None:
