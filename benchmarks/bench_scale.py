@@ -21,8 +21,8 @@ import pandas as pd
 
 import coupling
 from benchmarks import common
-from benchmarks.bench_learner import settings_of
 from benchmarks.common import BASE, SST2, Report, TimeoutClock, peak_memory_kb, timed
+from benchmarks.learning.subjects import settings_of
 from benchmarks.workloads import CROWD, PHASED
 from learner.split_learner import build
 from netsim.streams import Streams
