@@ -89,8 +89,8 @@ def _common_size(labelled: LabelledDataset, processor: Any) -> tuple[int, int]:
         (one, sample), (other, another) = list(sizes.items())[:2]
         problem = (
             f"its image processor leaves images at different sizes: {labelled.place(sample)} at "
-            f"{one[0]} x {one[1]} pixels, and row {another} at {other[0]} x {other[1]}; set "
-            "do_resize in preprocessor_config.json"
+            f"{one[0]} x {one[1]} pixels, and {labelled.place(another)} at {other[0]} x "
+            f"{other[1]}; set do_resize in preprocessor_config.json"
         )
         raise LearnerInputError("learner.model", problem)
     return next(iter(sizes))

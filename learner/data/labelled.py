@@ -12,6 +12,7 @@ from jaxtyping import Int
 from numpy import ndarray
 from PIL import Image
 
+from learner.data.tables.origin import Origin
 from learner.errors import LearnerInputError, one_line
 from learner.settings import Columns
 
@@ -29,8 +30,8 @@ class LabelledDataset:
     images: list[bytes] = field(default_factory=list)
     groups: Int[ndarray, " S"] | None = None
     """Group of each sample: the number of its value in the column of a natural partition."""
-    split: str = ""
-    """Name of the split, for texts of errors."""
+    origin: Origin = field(default_factory=lambda: Origin(""))
+    """Origin of the rows of the table, for texts of errors."""
     rows: Int[ndarray, " S"] | None = None
     """Row of each sample in its table; None where the samples are the table."""
     files: str = ""
@@ -38,8 +39,7 @@ class LabelledDataset:
 
     def place(self, sample: int) -> str:
         """Return the place of a sample in its table, as a text."""
-        row = sample if self.rows is None else self.rows[sample]
-        return f"row {row} of the {self.split} split"
+        return self.origin.place(sample if self.rows is None else int(self.rows[sample]))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,7 +51,7 @@ class LabelledDataset:
             labels=self.labels[rows],
             images=[self.images[row] for row in rows] if self.images else [],
             groups=None if self.groups is None else self.groups[rows],
-            split=self.split,
+            origin=self.origin,
             rows=rows if self.rows is None else self.rows[rows],
             files=self.files,
         )
@@ -63,7 +63,7 @@ def from_frame(
     classes: int,
     *,
     key: str,
-    split: str,
+    origin: Origin,
     group: str | None = None,
 ) -> LabelledDataset:
     """Return the samples of a table.
@@ -73,20 +73,20 @@ def from_frame(
     Raises:
         LearnerInputError: a column is missing, or it holds something else than it should.
     """
-    require_columns(frame, columns, group, key=key, split=split)
+    require_columns(frame, columns, group, key=key, origin=origin)
     if frame.empty:
-        raise LearnerInputError(key, f"the {split} split has no samples")
+        raise LearnerInputError(key, f"the {origin.split} split has no samples")
     return LabelledDataset(
-        texts=tuple(_texts(frame[name], key, split) for name in columns.text or ()),
-        labels=_labels(frame[columns.label], columns.classes, classes, key=key, split=split),
-        images=[] if columns.image is None else _images(frame[columns.image], key, split),
-        groups=None if group is None else _groups(frame[group], key, split),
-        split=split,
+        texts=tuple(_texts(frame[name], key, origin) for name in columns.text or ()),
+        labels=_labels(frame[columns.label], columns.classes, classes, key=key, origin=origin),
+        images=[] if columns.image is None else _images(frame[columns.image], key, origin),
+        groups=None if group is None else _groups(frame[group], key, origin),
+        origin=origin,
     )
 
 
 def require_columns(
-    frame: pd.DataFrame, columns: Columns, group: str | None, *, key: str, split: str
+    frame: pd.DataFrame, columns: Columns, group: str | None, *, key: str, origin: Origin
 ) -> None:
     """Refuse a table that lacks a column.
 
@@ -98,25 +98,28 @@ def require_columns(
         if name not in frame.columns:
             names = ", ".join(map(str, frame.columns))
             raise LearnerInputError(
-                key, f"the {split} split has no column '{name}'; there are: {names}"
+                key, f"the {origin.split} split has no column '{name}'; there are: {names}"
             )
+        if file := origin.file_without(name):
+            names = ", ".join(file.columns)
+            raise LearnerInputError(key, f"{file.name} has no column '{name}'; there are: {names}")
 
 
-def _texts(column: "pd.Series[Any]", key: str, split: str) -> list[str]:
+def _texts(column: "pd.Series[Any]", key: str, origin: Origin) -> list[str]:
     texts = column.tolist()
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             problem = "has no text" if _is_missing(text) else f"is {_shown(text)}, not text"
-            raise LearnerInputError(key, f"{_place(column, row, split)} {problem}")
+            raise LearnerInputError(key, f"{origin.place(row, column.name)} {problem}")
         try:
             text.encode()
         except UnicodeEncodeError:
-            problem = f"{_place(column, row, split)} has half of a character (a lone surrogate)"
+            problem = f"{origin.place(row, column.name)} has half of a character (a lone surrogate)"
             raise LearnerInputError(key, problem) from None
     return texts
 
 
-def _groups(column: "pd.Series[Any]", key: str, split: str) -> Int[ndarray, " S"]:
+def _groups(column: "pd.Series[Any]", key: str, origin: Origin) -> Int[ndarray, " S"]:
     values = [
         "" if _is_missing(value) else str(value).strip() if isinstance(value, str) else str(value)
         for value in column.tolist()
@@ -124,31 +127,32 @@ def _groups(column: "pd.Series[Any]", key: str, split: str) -> Int[ndarray, " S"
     without = [row for row, value in enumerate(values) if not value]
     if without:
         problem = (
-            f"column '{column.name}' of the {split} split has no value in {len(without)} of "
-            f"{len(values)} rows, the first is row {without[0]}; the rows of a device need one"
+            f"column '{column.name}' of the {origin.split} split has no value in {len(without)} "
+            f"of {len(values)} rows, the first is {origin.row(without[0])}; the rows of a "
+            "device need one"
         )
         raise LearnerInputError(key, problem)
     return pd.factorize(np.array(values, dtype=object), sort=True)[0]
 
 
 def _labels(
-    column: "pd.Series[Any]", names: Sequence[str] | None, classes: int, key: str, split: str
+    column: "pd.Series[Any]", names: Sequence[str] | None, classes: int, key: str, origin: Origin
 ) -> Int[ndarray, " S"]:
     if names is not None:
         numbers = {name: number for number, name in enumerate(names)}
         return np.array(
             [
-                _named_class(column, row, value, numbers=numbers, key=key, split=split)
+                _named_class(column, row, value, numbers=numbers, key=key, origin=origin)
                 for row, value in enumerate(column.tolist())
             ],
             dtype=np.int64,
         )
-    labels = class_numbers(column, key, split)
+    labels = class_numbers(column, key, origin)
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
         row = outside[0]
         problem = (
-            f"label {labels[row]} in row {row} of the {split} split is not one of the classes 0 to "
+            f"label {labels[row]} in {origin.place(int(row))} is not one of the classes 0 to "
             f"{classes - 1}"
         )
         raise LearnerInputError(key, problem)
@@ -162,14 +166,14 @@ def _named_class(
     *,
     numbers: Mapping[str, int],
     key: str,
-    split: str,
+    origin: Origin,
 ) -> int:
-    _require_label(column, row, value, key=key, split=split)
+    _require_label(column, row, value, key=key, origin=origin)
     for text in _spellings(value):
         if text in numbers:
             return numbers[text]
     names = ", ".join(numbers)
-    problem = f"label '{value}' in row {row} of the {split} split is not one of: {names}"
+    problem = f"label '{value}' in {origin.place(row)} is not one of: {names}"
     raise LearnerInputError(key, problem)
 
 
@@ -183,7 +187,7 @@ def _spellings(value: object) -> list[str]:
     return [text, text.strip()]
 
 
-def class_numbers(column: "pd.Series[Any]", key: str, split: str) -> Int[ndarray, " S"]:
+def class_numbers(column: "pd.Series[Any]", key: str, origin: Origin) -> Int[ndarray, " S"]:
     """Return a column of class numbers; those of a CSV file are texts.
 
     Raises:
@@ -194,13 +198,13 @@ def class_numbers(column: "pd.Series[Any]", key: str, split: str) -> Int[ndarray
     values = column.tolist()
     # First the labels that are missing, beside which pandas makes floats of integers.
     for row, value in enumerate(values):
-        _require_label(column, row, value, key=key, split=split)
+        _require_label(column, row, value, key=key, origin=origin)
     numbers = []
     for row, value in enumerate(values):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole and not (isinstance(value, str) and _NUMBER.fullmatch(value)):
             problem = (
-                f"{_place(column, row, split)} is {_shown(value)}, no class number; "
+                f"{origin.place(row, column.name)} is {_shown(value)}, no class number; "
                 "learner.data.columns.classes may name the classes"
             )
             raise LearnerInputError(key, problem)
@@ -209,10 +213,10 @@ def class_numbers(column: "pd.Series[Any]", key: str, split: str) -> Int[ndarray
 
 
 def _require_label(
-    column: "pd.Series[Any]", row: int, value: object, *, key: str, split: str
+    column: "pd.Series[Any]", row: int, value: object, *, key: str, origin: Origin
 ) -> None:
     if _is_missing(value) or (isinstance(value, str) and not value.strip()):
-        raise LearnerInputError(key, f"{_place(column, row, split)} has no label")
+        raise LearnerInputError(key, f"{origin.place(row, column.name)} has no label")
 
 
 def _is_missing(value: object) -> bool:
@@ -224,28 +228,27 @@ def _is_missing(value: object) -> bool:
     )
 
 
-def _place(column: "pd.Series[Any]", row: int, split: str) -> str:
-    return f"row {row} in column '{column.name}' of the {split} split"
-
-
 def _shown(value: object) -> str:
     text = one_line(repr(value), limit=40)
     return f"{text} ({type(value).__name__})"
 
 
-def _images(column: "pd.Series[Any]", key: str, split: str) -> list[bytes]:
+def _images(column: "pd.Series[Any]", key: str, origin: Origin) -> list[bytes]:
     images = []
     for row, value in enumerate(column):
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
-            problem = f"{_place(column, row, split)} holds no bytes of an image"
+            problem = f"{origin.place(row, column.name)} holds no bytes of an image"
             raise LearnerInputError(key, problem)
         try:
             decode(content)
         # Damaged pictures raise anything, down to the errors of struct.
         except Exception as error:
             reason = one_line(error, limit=80)
-            problem = f"{_place(column, row, split)} is no image: {reason}"
+            # Tables of the hub may keep the name of the picture beside its bytes.
+            name = value.get("path") if isinstance(value, dict) else None
+            named = f" ({one_line(name, limit=80)})" if isinstance(name, str) else ""
+            problem = f"{origin.place(row, column.name)}{named} is no image: {reason}"
             raise LearnerInputError(key, problem) from error
         images.append(content)
     return images

@@ -1,12 +1,13 @@
 """Raw tables of samples, before their columns are assigned."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 import numpy as np
 import pandas as pd
 
 from learner.data.labelled import LabelledDataset, class_numbers, from_frame, require_columns
+from learner.data.tables.origin import Origin
 from learner.errors import LearnerInputError
 from learner.settings import Columns
 
@@ -36,6 +37,8 @@ class RawTables:
     """Names of the classes, where the tables have them."""
     files: str = ""
     """One line about the files that were read, where a split has several."""
+    train_origin: Origin = field(default_factory=lambda: Origin("train"))
+    test_origin: Origin = field(default_factory=lambda: Origin("test"))
 
     def labelled(
         self, columns: Columns | None, group: str | None, classes: int | None = None
@@ -50,15 +53,14 @@ class RawTables:
         columns = columns or self._usual_columns()
         if columns.classes is None and self.class_names is not None:
             columns = columns.model_copy(update={"classes": self.class_names})
-        require_columns(self.train, columns, group, key=self.key, split="train")
+        require_columns(self.train, columns, group, key=self.key, origin=self.train_origin)
         if classes is None:
             classes = self._count_classes(columns)
-        train = from_frame(self.train, columns, classes, key=self.key, split="train", group=group)
-        return (
-            replace(train, files=self.files),
-            from_frame(self.test, columns, classes, key=self.key, split="test"),
-            classes,
+        train = from_frame(
+            self.train, columns, classes, key=self.key, origin=self.train_origin, group=group
         )
+        test = from_frame(self.test, columns, classes, key=self.key, origin=self.test_origin)
+        return replace(train, files=self.files), test, classes
 
     def _usual_columns(self) -> Columns:
         for columns in USUAL_COLUMNS:
@@ -76,7 +78,8 @@ class RawTables:
                 problem = f"the only class is '{columns.classes[0]}'; two or more are needed"
                 raise LearnerInputError(self.key, problem)
             return len(columns.classes)
-        present = np.unique(class_numbers(self.train[columns.label], self.key, "train"))
+        labels = class_numbers(self.train[columns.label], self.key, self.train_origin)
+        present = np.unique(labels)
         if len(present) < 2 or not np.array_equal(present, np.arange(len(present))):
             examples = ", ".join(map(str, present[:8]))
             problem = (

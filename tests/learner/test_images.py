@@ -126,6 +126,10 @@ def test_a_file_that_is_no_image_is_refused(tmp_path: Path, vit: Path, make_sett
             {"bytes": b"no image", "path": None},
             "row 1 in column 'img' of the train split is no image: cannot",
         ),
+        (
+            {"bytes": b"no image", "path": "b.png"},
+            "row 1 in column 'img' of the train split (b.png) is no image: cannot",
+        ),
         (truncated, "row 1 in column 'img' of the train split is no image: "),
         (
             {"bytes": None, "path": "a.png"},

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from learner.data import table_files
-from learner.data.table_files import read_table
+from learner.data.tables import table_files
+from learner.data.tables.table_files import read_table
 
 
 def test_a_table_of_many_columns_is_refused(tmp_path: Path) -> None:

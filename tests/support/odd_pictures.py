@@ -155,13 +155,13 @@ FOLDERS = [
         "folders",
         "a class of the test pictures alone",
         samples(labels, {"train/a/1.png": DOT, "train/b/1.png": DOT, "test/c/1.png": DOT}),
-        refused("label 'c' in row 0 of the test split is not one of: a, b"),
+        refused("label 'c' in file test/c/1.png is not one of: a, b"),
     ),
     OddInput(
         "folders",
         "a damaged picture",
         samples(labels, {"train/a/1.png": DOT, "train/b/1.png": DOT[:30], "test/a/1.png": DOT}),
-        refused("row 1 in column 'image' of the train split is no image"),
+        refused("learner.data.path: file train/b/1.png is no image"),
     ),
     OddInput(
         "folders",

@@ -14,6 +14,7 @@ import coupling
 from coupling import Scenario
 from coupling.simulation.run import resume
 from learner.data import LabelledDataset, tokenize
+from learner.data.tables.origin import Origin
 from support.odd_inputs import OddInput, refused
 from support.small_runs import network
 
@@ -40,7 +41,8 @@ def tokens(
             tokenizer_object=rules, model_input_names=read_columns, **pad
         )
         labels = np.arange(len(columns[0])) % 2
-        labelled = LabelledDataset(columns, labels, split="test", rows=np.arange(len(labels)) + 10)
+        rows = np.arange(len(labels)) + 10
+        labelled = LabelledDataset(columns, labels, origin=Origin("test"), rows=rows)
         made = tokenize(labelled, tokenizer, 6, segments=segments)
         return made.batch(np.arange(len(labels)))["input_ids"].tolist()
 

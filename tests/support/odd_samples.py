@@ -339,7 +339,7 @@ CLASSES = [
                 "test.csv": TEST,
             },
         ),
-        refused("row 3 in column 'label' of the train split has no label"),
+        refused("row 1 in column 'label' of train-b.csv has no label"),
     ),
 ]
 
@@ -379,7 +379,48 @@ FILES = [
                 "test.csv": TEST,
             },
         ),
-        refused("row 1 in column 'text' of the train split has no text"),
+        refused("train-2.csv has no column 'text'; there are: label, words"),
+    ),
+    OddInput(
+        "files",
+        "a number as text in the third of three files, of which the second has no rows",
+        samples(
+            texts,
+            {
+                "train-1.jsonl": '{"text":"a","label":0}\n{"text":"b","label":1}\n',
+                "train-2.jsonl": "",
+                "train-3.jsonl": '{"text":"c","label":0}\n{"text":7,"label":1}\n',
+                "test.csv": TEST,
+            },
+        ),
+        refused("row 1 in column 'text' of train-3.jsonl is 7 (int), not text"),
+    ),
+    OddInput(
+        "files",
+        "a label that is no class in the first row of the second test file",
+        samples(
+            labels,
+            {
+                "train.csv": TEST,
+                "test-1.csv": TEST,
+                "test-2.csv": "text,label\nt,5\n",
+            },
+        ),
+        refused("label 5 in row 0 of test-2.csv is not one of the classes 0 to 1"),
+    ),
+    OddInput(
+        "files",
+        "a writer that is missing in the second file",
+        samples(
+            groups,
+            {
+                "train-1.csv": "text,label,writer\na,0,v\nb,1,w\n",
+                "train-2.csv": "text,label,writer\nc,0,v\nd,1,\n",
+                "test.csv": TEST,
+            },
+            **BY_WRITER,
+        ),
+        refused("column 'writer' of the train split", "1 of 4 rows, the first is row 1 of train-2"),
     ),
     OddInput(
         "files",

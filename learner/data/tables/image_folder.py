@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from learner.data.tables.origin import Origin, SampleFile
 from learner.errors import LearnerInputError
 
 
@@ -13,8 +14,10 @@ def has_classes(folder: Path) -> bool:
     return folder.is_dir() and bool(_classes(folder))
 
 
-def read_split(folder: Path, key: str) -> pd.DataFrame:
+def read_split(folder: Path, key: str, split: str) -> tuple[pd.DataFrame, Origin]:
     """Return the pictures of a split in the columns ``image`` (encoded) and ``label`` (class name).
+
+    The origin is the file of each picture; ``split`` is the name of the split in texts.
 
     Raises:
         LearnerInputError: there is none, or a picture cannot be read.
@@ -32,7 +35,10 @@ def read_split(folder: Path, key: str) -> pd.DataFrame:
         images = [file.read_bytes() for file, _ in files]
     except OSError as error:
         raise LearnerInputError(key, f"a picture cannot be read: {error}") from error
-    return pd.DataFrame({"image": images, "label": [name for _, name in files]})
+    columns = ("image", "label")
+    names = [file.relative_to(folder.parent).as_posix() for file, _ in files]
+    origin = Origin(split, [SampleFile(name, 1, columns) for name in names], pictures=True)
+    return pd.DataFrame({"image": images, "label": [name for _, name in files]}), origin
 
 
 def class_names(split: pd.DataFrame) -> tuple[str, ...]:
