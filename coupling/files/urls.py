@@ -12,8 +12,11 @@ from coupling.scenario.errors import RunError, ScenarioError, first_line, os_err
 
 _USER: Final = re.compile(r"(?<=://)(?:[^/@\s]*|[^/@:\s]*:[^@\s]*)@")
 _SECRET: Final = re.compile(
-    r"([?&][\w\-.]*(?:pass|pwd|secret|token|key|sig|cred)[\w\-.]*=)[^&#\s]+", re.IGNORECASE
+    r"((?:[?&;#]|%3[bf]|%2[36])[\w\-.]*(?:pass|pwd|pw|secret|token|key|sig|cred)[\w\-.]*(?:=|%3d))"
+    r"([^&#\s]+)",
+    re.IGNORECASE,
 )
+"""Parameters of a query, a path (``;pw=``) or a fragment, percent-encoded signs included."""
 _HIDDEN: Final = "***"
 
 
@@ -66,8 +69,10 @@ def reason(error: BaseException, url: str) -> str:
 
 
 def _secrets(url: str) -> list[str]:
-    """Return the password of a URL, as it stands there and decoded."""
+    """Return the passwords and keys of a URL, as they stand there and decoded."""
     found = [match.group().rstrip("@").partition(":")[2] for match in _USER.finditer(url)]
+    for match in _SECRET.finditer(url):
+        found += [match[2], match[2].partition("/")[0]]
     return [text for secret in found if secret for text in (secret, unquote(secret))]
 
 

@@ -703,6 +703,9 @@ URLS = (
     ),
     url("a key in the query", f"nothing://host/x?password={PASSWORD}", "password=***"),
     url("a protocol that is none", "no\x1b[31m://x", "cannot be used"),
+    url("a key in the path", f"nothing://host/x;v=1;pw={PASSWORD}/y", "x;v=1;pw=***"),
+    url("a key in the fragment", f"nothing://host/x#access_token={PASSWORD}", "token=***"),
+    url("a key after encoded signs", f"nothing://host/x%3Bpw%3D{PASSWORD}", "%3Bpw%3D***"),
     url("a port that is none", f"ftp://u:{PASSWORD}@127.0.0.1:x/y", "cannot be used"),
 )
 
