@@ -103,6 +103,8 @@ class PartitionedTable:
                     rows = file.read(columns=needed)
                 else:
                     rows = file.read_row_groups(_groups(file, rounds), columns=needed)
+                # Texts that are no UTF-8 would end in an error where they are used.
+                rows.validate(full=True)
             except (OSError, pa.ArrowException) as error:
                 raise self._damaged(path, error) from None
             rows = checked(path, self.table, rows, self._limits)

@@ -114,10 +114,14 @@ def _prepare_sets(
         return [
             prepare(labelled, processor, architecture, config=model.config) for labelled in sets
         ]
-    tokenizer = load_tokenizer(settings.model, model.config.vocab_size)
+    vocabulary = model.config.vocab_size
+    tokenizer = load_tokenizer(settings.model, vocabulary)
     segments = getattr(model.config, "type_vocab_size", None)
     return [
-        tokenize(labelled, tokenizer, settings.max_tokens, segments=segments) for labelled in sets
+        tokenize(
+            labelled, tokenizer, settings.max_tokens, vocabulary=vocabulary, segments=segments
+        )
+        for labelled in sets
     ]
 
 

@@ -251,6 +251,7 @@ def _read(path: str, key: str) -> pa.Table:
                 )
             _require_memory(path, parquet_bytes(file_content.metadata), key)
             table = file_content.read()
+            table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise NetworkInputError(
             key, f"{path} cannot be read as {ending[1:]}: {first_line(error)}"

@@ -43,7 +43,8 @@ Decibel = Annotated[float, Field(ge=-1000, le=1000, strict=True)]
 """A ratio in dB, within 1,000 dB: beyond, values are unphysical and soon exceed a float."""
 Spread = Annotated[float, Field(gt=0, le=100, strict=True)]
 """A standard deviation in dB."""
-Count = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=2**53, strict=True)]
+"""A number of things; beyond 2^53, arithmetic with floats is not exact."""
 Switch = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1)]
 Bits = Annotated[float, Field(ge=1, le=2**53, strict=True), AfterValidator(_whole)]

@@ -76,4 +76,5 @@ def key_value(entry: Any) -> str | float | None:
     """Return a key's value: a number, or a text."""
     if isinstance(entry, bool) or not isinstance(entry, int | float):
         return display(entry)
-    return number(entry)
+    # A foreign run may have integers that no float holds.
+    return number(entry) if abs(entry) < 2**53 else display(entry)

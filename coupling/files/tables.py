@@ -63,6 +63,7 @@ def read(path: Path, fields: Sequence[pa.Field]) -> pa.Table:
                 "this machine's"
             )
         table = file.read(columns=wanted)
+        table.validate(full=True)
     # Imported at first use: it has hundreds of functions, each made when it is imported.
     import pyarrow.compute as pc
 
@@ -78,9 +79,12 @@ def write(path: Path, tables: Iterator[pa.Table]) -> None:
 
     Raises:
         OSError: it cannot be written.
+        DocumentError: there is no table.
     """
     partial = path.with_name(f"{path.name}.partial")
-    first = next(tables)
+    first = next(tables, None)
+    if first is None:
+        raise DocumentError("would have no row")
     try:
         with (
             atomic.create(partial) as file,

@@ -188,5 +188,8 @@ def _batches(scenario: Scenario, rounds: int) -> Iterator[pa.Table]:
 
 
 def _write(path: Path, chunks: Iterator[pa.Table]) -> Path:
-    tables.write(path, chunks)
+    try:
+        tables.write(path, chunks)
+    except documents.DocumentError as error:
+        raise RunError(f"{path}: {error} in the rounds of the run") from None
     return path

@@ -143,7 +143,9 @@ class RunResult:
             try:
                 require_regular(part)
                 with pa.OSFile(str(part)) as file:
-                    parts.append(pq.ParquetFile(file).read())
+                    rows = pq.ParquetFile(file).read()
+                rows.validate(full=True)
+                parts.append(rows)
             except (OSError, ValueError, pa.ArrowException) as error:
                 raise RunError(
                     f"{part}: cannot be read or is damaged: {first_line(error)}"

@@ -153,6 +153,7 @@ def _load(hub_set: HubSet, split: str) -> tuple[pd.DataFrame, bool]:
         table = loaded.with_format("arrow")[:]
         if any(isinstance(feature, datasets.Image) for feature in loaded.features.values()):
             table = embed_table_storage(table)
+        table.validate(full=True)
     return table.to_pandas(), guessed
 
 

@@ -16,7 +16,7 @@ from typing_extensions import override
 from learner.data import cache
 from learner.data.labelled import LabelledDataset
 from learner.data.samples import Dataset, width_bit
-from learner.errors import LearnerInputError
+from learner.errors import LearnerInputError, one_line
 
 # Outputs of a tokenizer, one number per token.
 COLUMNS: Final = ("input_ids", "token_type_ids")
@@ -62,15 +62,20 @@ class TokenizedDataset(Dataset):
 
 
 def tokenize(
-    labelled: LabelledDataset, tokenizer: Any, max_tokens: int, *, segments: int | None = None
+    labelled: LabelledDataset,
+    tokenizer: Any,
+    max_tokens: int,
+    *,
+    vocabulary: int | None = None,
+    segments: int | None = None,
 ) -> TokenizedDataset:
     """Return the samples as tokens, at most ``max_tokens`` each; equal texts come from a cache.
 
-    ``segments`` is the number of segment types of the model.
+    ``vocabulary`` and ``segments`` are the numbers of tokens and of segment types of the model.
 
     Raises:
-        LearnerInputError: no padding token, more segments than the model has, or a text that
-            becomes no token.
+        LearnerInputError: no padding token, more tokens or segments than the model has, a
+            tokenizer that fails, or a text that becomes no token.
     """
     if tokenizer.pad_token_id is None:
         problem = (
@@ -82,6 +87,8 @@ def tokenize(
     if tokens is None:
         tokens = _tokens(labelled, tokenizer, max_tokens)
         cache.write(key, tokens)
+    _require_known(tokens["input_ids"], vocabulary)
+    _require_known(np.array([tokenizer.pad_token_id]), vocabulary)
     lengths = tokens[_LENGTHS]
     empty = np.flatnonzero(lengths == 0)
     if empty.size:
@@ -108,13 +115,34 @@ def _first_texts(labelled: LabelledDataset, sample: int) -> str:
     return ", ".join(f"{column[sample][:40]!r}" for column in labelled.texts)
 
 
+def _require_known(ids: ndarray, vocabulary: int | None) -> None:
+    """Refuse numbers of tokens that the model has no embedding of."""
+    largest = int(ids.max(initial=0))
+    if vocabulary is not None and largest >= vocabulary:
+        problem = f"its tokenizer has a token number {largest}, and the model knows {vocabulary}"
+        raise LearnerInputError("learner.model", problem)
+
+
 def _tokens(labelled: LabelledDataset, tokenizer: Any, max_tokens: int) -> dict[str, ndarray]:
-    encoded = tokenizer(*labelled.texts, truncation=True, max_length=max_tokens)
+    try:
+        encoded = tokenizer(*labelled.texts, truncation=True, max_length=max_tokens)
+    # A faulty tokenizer raises anything, down to a bare Exception of the Rust library.
+    except Exception as error:
+        problem = f"its tokenizer fails: {one_line(error)}"
+        raise LearnerInputError("learner.model", problem) from error
     lengths = np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
     total = int(lengths.sum())
     columns = {
-        name: np.fromiter(chain.from_iterable(encoded[name]), np.int32, total)
+        name: _stored(np.fromiter(chain.from_iterable(encoded[name]), np.int64, total))
         for name in COLUMNS
         if name in encoded
     }
     return columns | {_LENGTHS: lengths}
+
+
+def _stored(numbers: Int[ndarray, " tokens"]) -> Int[ndarray, " tokens"]:
+    """Return numbers of tokens in 32 bits, as the cache stores them."""
+    if (largest := int(numbers.max(initial=0))) > np.iinfo(np.int32).max:
+        problem = f"its tokenizer has the number {largest}, and 32 bits are stored"
+        raise LearnerInputError("learner.model", problem)
+    return numbers.astype(np.int32)

@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 Positive: TypeAlias = Annotated[float, Field(gt=0)]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
 Fraction: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
-Count: TypeAlias = Annotated[int, Field(ge=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1, le=2**53)]
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
 # TOML arrays arrive as lists, which strict validation would not take for tuples.
 Names: TypeAlias = Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]

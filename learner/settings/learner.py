@@ -31,7 +31,7 @@ class Lora(Settings):
     default the architecture's query and value.
     """
     layers: (
-        Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(strict=False, min_length=1)] | None
+        Annotated[tuple[Annotated[int, Field(ge=0, le=2**53)], ...], Field(strict=False, min_length=1)] | None
     ) = None
     """Numbers of the encoder's layers that get LoRA, the first being 0; by default all. Targets
     outside the numbered layers, such as `pooler.dense`, keep it.
@@ -135,7 +135,7 @@ class LearnerSettings(Settings):
     """
     evaluate_every: Count
     """Rounds from one evaluation to the next."""
-    max_tokens: Annotated[int, Field(ge=8)] = 64
+    max_tokens: Annotated[int, Field(ge=8, le=2**53)] = 64
     """Tokens after which a sample is cut off, special tokens included."""
     data: Data
     """Labelled samples and their partition."""

@@ -26,7 +26,7 @@ class ConstantRate(Settings):
 class _Decay(Settings):
     """Schedule with linear warm-up and decay until the last step."""
 
-    warmup_steps: Annotated[Annotated[int, Field(ge=0)], source("airtune")] = 0
+    warmup_steps: Annotated[Annotated[int, Field(ge=0, le=2**53)], source("airtune")] = 0
     """Steps of linear warm-up to the full learning rate."""
     total_steps: Count
     """Step of the optimizer after which the learning rate stays constant; every head counts its

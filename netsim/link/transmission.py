@@ -45,7 +45,7 @@ class Outage:
     """Minimum power gain that is received, in dB."""
     action: Literal["drop", "retry", "skip"]
     """Reaction to an unusable block: lose the transfer, send it again, or wait."""
-    retries: Annotated[int, Field(ge=1, strict=True)] = 3
+    retries: Annotated[int, Field(ge=1, le=2**53, strict=True)] = 3
     """Maximum number of retransmissions of a leg by ``retry``."""
 
     @property

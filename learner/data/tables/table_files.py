@@ -96,6 +96,8 @@ def _parquet(content: bytes) -> pd.DataFrame:
             for chunk in chunks
         )
     )
+    # Texts that are no UTF-8 would end in an error where they are used.
+    file.read().validate(full=True)
     return pd.read_parquet(io.BytesIO(content))
 
 

@@ -31,7 +31,7 @@ class OracleStatic(Policy):
     """
 
     kind: Literal["oracle_static"] = "oracle_static"
-    count: Annotated[int, Field(ge=0, strict=True)] | None = None
+    count: Annotated[int, Field(ge=0, le=2**53, strict=True)] | None = None
     """Number of devices per round; all devices with a gain if there are fewer. By default the best
     number for the budget, fitted before the first round; this requires gains that do not depend on
     the duration of rounds.
