@@ -31,6 +31,8 @@ VALUES: tuple[Any, ...] = (
     *(None, True, False, [], {}, [[]], [1, "x"], {"kind": "x"}, {"path": "/dev/zero"}, [0.0] * 3),
 )
 _DEEP = (10, 100, 1_000, 100_000)
+_LARGEST = 2**25
+"""Length of a repeated value as a text."""
 
 
 def document(random: Random, tables: Any) -> Any:
@@ -130,7 +132,8 @@ def _repeat(random: Random, holder: Any, key: Any) -> None:
     if isinstance(holder, dict) and random.random() < 0.5:
         holder |= dict.fromkeys((f"k{number}" for number in range(count)), 1)
     else:
-        holder[key] = [holder[key]] * count
+        # Repeats of repeats would need more memory than a machine has.
+        holder[key] = [holder[key]] * max(2, min(count, _LARGEST // len(repr(holder[key]))))
 
 
 _Edit = Callable[[Random, Any, Any], None]
