@@ -118,9 +118,7 @@ def _prepare_sets(
     tokenizer = load_tokenizer(settings.model, vocabulary)
     segments = getattr(model.config, "type_vocab_size", None)
     return [
-        tokenize(
-            labelled, tokenizer, settings.max_tokens, vocabulary=vocabulary, segments=segments
-        )
+        tokenize(labelled, tokenizer, settings.max_tokens, vocabulary=vocabulary, segments=segments)
         for labelled in sets
     ]
 

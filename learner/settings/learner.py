@@ -31,7 +31,10 @@ class Lora(Settings):
     default the architecture's query and value.
     """
     layers: (
-        Annotated[tuple[Annotated[int, Field(ge=0, le=2**53)], ...], Field(strict=False, min_length=1)] | None
+        Annotated[
+            tuple[Annotated[int, Field(ge=0, le=2**53)], ...], Field(strict=False, min_length=1)
+        ]
+        | None
     ) = None
     """Numbers of the encoder's layers that get LoRA, the first being 0; by default all. Targets
     outside the numbered layers, such as `pooler.dense`, keep it.

@@ -32,15 +32,27 @@ VALUES: tuple[Any, ...] = (
 )
 _DEEP = (10, 100, 1_000, 100_000)
 _LARGEST = 2**25
-"""Length of a repeated value as a text."""
+"""Largest number of characters of a document; repeats of repeats would exhaust the memory."""
 
 
 def document(random: Random, tables: Any) -> Any:
     """Return a document with one to three edits at random places."""
     changed = copy.deepcopy(tables)
     for _ in range(random.randint(1, 3)):
-        changed = _edited(random, changed)
+        edited = _edited(random, copy.deepcopy(changed))
+        if _length(edited, {}) <= _LARGEST:
+            changed = edited
     return changed
+
+
+def _length(value: Any, known: dict[int, int]) -> int:
+    """Return about the number of characters of a document, whose parts may be shared."""
+    if not isinstance(value, dict | list):
+        return len(value) if isinstance(value, str) else 8
+    if id(value) not in known:
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = 2 + sum(_length(part, known) for part in parts)
+    return known[id(value)]
 
 
 def json_text(random: Random, content: bytes) -> bytes:
@@ -132,8 +144,7 @@ def _repeat(random: Random, holder: Any, key: Any) -> None:
     if isinstance(holder, dict) and random.random() < 0.5:
         holder |= dict.fromkeys((f"k{number}" for number in range(count)), 1)
     else:
-        # Repeats of repeats would need more memory than a machine has.
-        holder[key] = [holder[key]] * max(2, min(count, _LARGEST // len(repr(holder[key]))))
+        holder[key] = [holder[key]] * count
 
 
 _Edit = Callable[[Random, Any, Any], None]
