@@ -77,4 +77,6 @@ def key_value(entry: Any) -> str | float | None:
     if isinstance(entry, bool) or not isinstance(entry, int | float):
         return display(entry)
     # A foreign run may have integers that no float holds.
-    return number(entry) if abs(entry) < 2**53 else display(entry)
+    if isinstance(entry, int) and abs(entry) > 2**53:
+        return display(entry)
+    return number(entry)

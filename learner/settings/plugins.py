@@ -63,7 +63,8 @@ def require_options(maker: type, options: Mapping[str, object], key: str) -> Non
     for name in options:
         if name not in known and not any_name:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+            names = f"known here: {', '.join(known)}" if known else f"{maker.__name__} takes none"
+            hint = f"did you mean {near[0]}?" if near else names
             raise LearnerInputError(f"{key}.{name}", f"unknown; {hint}")
     for name, entry in known.items():
         if entry.default is Parameter.empty and name not in options:

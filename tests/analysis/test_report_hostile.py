@@ -12,6 +12,7 @@ from support.written_runs import SCENARIO, four_rounds
 import analysis
 from analysis.report import page
 from analysis.report.html import script_json
+from analysis.report.runs_table import key_value
 
 MARKUP = (
     "<!--script--><!--made--><!--<script>",
@@ -119,3 +120,11 @@ def test_home_directories_are_not_in_a_report(
         assert private not in document
     assert "~/secret/a.csv" in document
     assert "~/bert" in document
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**30), 2**53 + 1])
+def test_an_integer_that_no_float_holds_is_shown_as_text(value: int) -> None:
+    shown = key_value(value)
+
+    assert isinstance(shown, str)
+    assert str(value)[:10] in shown

@@ -5,12 +5,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from support.odd_inputs import not_utf8
 
 import analysis
 import coupling
 from analysis.stored.columns import KINDS
+from coupling import RunError
 from coupling.run_directory.schema import SCHEMA_VERSION, TABLES
+from coupling.simulation.result import RunResult
 
 BASE = Path(__file__).resolve().parents[2] / "scenarios" / "paper" / "base.toml"
 
@@ -147,3 +151,16 @@ def test_a_part_that_is_being_written_is_not_read(run_dir: Path) -> None:
     (run_dir / "rounds" / "part-000001.partial").write_text("half a part")
 
     assert len(analysis.load(run_dir).rounds) == 5
+
+
+def test_texts_of_a_part_that_are_no_utf8_are_damage(run_dir: Path) -> None:
+    part = run_dir / "transfers" / "part-000000.parquet"
+    table = pq.read_table(part)
+    place = table.column_names.index("leg")
+    texts = not_utf8(table.num_rows)
+    pq.write_table(table.set_column(place, table.schema.field("leg"), texts), part)
+
+    with pytest.raises(analysis.TraceError, match=r"is damaged: .*(UTF8|leg)"):
+        assert analysis.load(run_dir).transfers.empty
+    with pytest.raises(RunError, match=r"is damaged: .*Invalid UTF8"):
+        RunResult(run_dir).arrow("transfers")

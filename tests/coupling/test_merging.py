@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.command_line import LEARNER, NETWORK, Airtune, set_arguments
@@ -306,6 +307,25 @@ def test_no_default_changes_without_a_new_digest_version() -> None:
     assert len(golden["defaults"]) > 50
     assert golden["schema"] == DIGEST_VERSION, "a new version needs new golden defaults"
     assert changed == {}
+
+
+def test_every_whole_number_has_bounds() -> None:
+    # Numbers of hundreds of digits pass every comparison and fail in arithmetic with floats.
+    waiting: list[Any] = [json_schema()]
+    unbounded, seen = [], 0
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if node.get("type") == "integer" and "const" not in node and "enum" not in node:
+                seen += 1
+                if not {"maximum", "exclusiveMaximum"} & node.keys():
+                    unbounded.append(node)
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+
+    assert seen > 20
+    assert unbounded == []
 
 
 def test_every_key_is_described() -> None:

@@ -499,3 +499,20 @@ def test_settings_and_errors_do_not_need_torch() -> None:
     )
 
     assert result.stdout.strip() == "False"
+
+
+def test_a_token_number_beyond_the_model_is_refused(
+    make_settings: Make, tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    tokenizer["model"]["vocab"]["word1"] = 838
+    file.write_text(json.dumps(tokenizer))
+
+    refuse(
+        make_settings(model=str(folder)),
+        "learner.model",
+        "its tokenizer has a token number 838, and the model knows 65",
+    )

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.odd_inputs import not_utf8
 
 from learner.data.tables import table_files
 from learner.data.tables.table_files import read_table
@@ -33,4 +34,12 @@ def test_a_small_file_that_unpacks_to_much_is_refused(
 
     assert path.stat().st_size < 20_000
     with pytest.raises(ValueError, match="of memory; 200,000 are allowed"):
+        read_table(path)
+
+
+def test_texts_that_are_no_utf8_are_refused_when_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "train.parquet"
+    pq.write_table(pa.table({"text": not_utf8(3), "label": [0, 1, 0]}), path)
+
+    with pytest.raises(ValueError, match="Invalid UTF8"):
         read_table(path)

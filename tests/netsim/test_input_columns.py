@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.odd_inputs import not_utf8
 
 from netsim.errors import NetworkInputError
 from netsim.input_columns import as_device_ids, read_columns, require_devices
@@ -158,3 +159,10 @@ def test_the_first_missing_device_is_named(tmp_path: Path) -> None:
         NetworkInputError, match="has no device 2; 4 devices need the numbers 0 to 3"
     ):
         require_devices(device, 4, path, key=KEY)
+
+
+def test_parquet_texts_that_are_no_utf8_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"device": [0, 1], "x_m": not_utf8(2)}), tmp_path / "t.parquet")
+
+    with pytest.raises(NetworkInputError, match=r"cannot be read as parquet: .*Invalid UTF8"):
+        read_columns(str(tmp_path / "t.parquet"), ("device", "x_m"), KEY)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from coupling import RunError, ScenarioError
 from coupling.scenario.errors import Interrupted
@@ -106,3 +108,9 @@ def rows(head: str, *values: str) -> str:
     """Return a table of five devices, one row each."""
     lines = [f"{device},{value}" for device, value in enumerate(values)]
     return "\n".join([head, *lines]) + "\n"
+
+
+def not_utf8(rows: int) -> pa.Array:
+    """Return a column of texts that are no UTF-8, as no writer makes them."""
+    offsets = pa.py_buffer(np.arange(0, 2 * rows + 2, 2, dtype=np.int32).tobytes())
+    return pa.Array.from_buffers(pa.string(), rows, [None, offsets, pa.py_buffer(b"a\xff" * rows)])

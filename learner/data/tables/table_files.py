@@ -97,7 +97,8 @@ def _parquet(content: bytes) -> pd.DataFrame:
         )
     )
     # Texts that are no UTF-8 would end in an error where they are used.
-    file.read().validate(full=True)
+    for group in range(metadata.num_row_groups):
+        file.read_row_group(group).validate(full=True)
     return pd.read_parquet(io.BytesIO(content))
 
 
