@@ -79,12 +79,9 @@ def write(path: Path, tables: Iterator[pa.Table]) -> None:
 
     Raises:
         OSError: it cannot be written.
-        DocumentError: there is no table.
     """
     partial = path.with_name(f"{path.name}.partial")
-    first = next(tables, None)
-    if first is None:
-        raise DocumentError("would have no row")
+    first = next(tables)
     try:
         with (
             atomic.create(partial) as file,

@@ -34,7 +34,7 @@ from netsim.parameters import Count, Positive, source
 class Scenario(ScenarioTable):
     """Scenario: the world, the scheduler and the learner that a run depends on."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+    seed: Annotated[int, Field(ge=0, lt=2**128, strict=True)]
     """Seed of every random number of the run."""
     rounds: Annotated[Count, source("paper, section V-A")]
     """Number of rounds T; with ``until_s`` or ``until_accuracy`` the maximum number."""

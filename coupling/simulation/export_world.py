@@ -118,7 +118,7 @@ def _times(run: Path) -> tuple[_Times, _Times]:
         ]
     except (OSError, documents.DocumentError) as error:
         raise RunError(f"{run}/rounds: is damaged: {first_line(error)}") from None
-    if not parts:
+    if not any(part.num_rows for part in parts):
         raise RunError(f"{run}: has no round yet")
     table = pa.concat_tables(parts)
     if table["round"].to_pylist() != list(range(1, table.num_rows + 1)):
@@ -188,8 +188,5 @@ def _batches(scenario: Scenario, rounds: int) -> Iterator[pa.Table]:
 
 
 def _write(path: Path, chunks: Iterator[pa.Table]) -> Path:
-    try:
-        tables.write(path, chunks)
-    except documents.DocumentError as error:
-        raise RunError(f"{path}: {error} in the rounds of the run") from None
+    tables.write(path, chunks)
     return path

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support.small_runs import (
@@ -214,16 +213,13 @@ def test_a_run_without_rounds_has_no_world_to_write(tmp_path: Path) -> None:
         record(tmp_path / "run", tmp_path / "world")
 
 
-def test_a_run_whose_rounds_take_no_time_has_no_world_to_write(tmp_path: Path) -> None:
-    whole = run(network(tmp_path, channel={**NETWORK["channel"], "coherence": 0.5}), tmp_path / "run")
-    for part in (whole / "rounds").iterdir():
-        table = pq.read_table(part)
-        for name in ("start_s", "end_s"):
-            place = table.column_names.index(name)
-            table = table.set_column(
-                place, table.schema.field(name), pa.array([0.0] * table.num_rows)
-            )
-        pq.write_table(table, part)
+@pytest.mark.parametrize("tables", [{}, MOVING], ids=["blocks of rounds", "blocks of seconds"])
+def test_a_run_with_an_empty_table_of_rounds_has_no_world_to_write(
+    tables: dict[str, object], tmp_path: Path
+) -> None:
+    whole = run(network(tmp_path, every=None, **tables), tmp_path / "run")
+    (part,) = (whole / "rounds").iterdir()
+    pq.write_table(pq.read_table(part).slice(0, 0), part)
 
-    with pytest.raises(RunError, match="would have no row in the rounds of the run"):
+    with pytest.raises(RunError, match="has no round yet"):
         record(whole, tmp_path / "world")
