@@ -5,7 +5,9 @@ in a process of its own: 20 network-only rounds of every scenario file of that s
 rounds of the quickstart, of the phased protocol and of federated averaging. Values are equal if
 their bits are, NaN equals NaN and null equals null, in every column that both sides have.
 Wall-clock columns are left out. The exit status is 1 if a value differs, a table has another number
-of rows, or a run fails on one side only.
+of rows, or a run fails on one side only. Between commits that sum in another order, ``--relative``
+gives a tolerance for the numbers of learning runs; ``--executor eager`` and ``--precision`` choose
+what must be equal to the bit even then.
 """
 
 import argparse
@@ -46,6 +48,7 @@ LEARNING_SCENARIOS: Final = (
     "protocols/split.toml",
     "protocols/fedavg_lora.toml",
 )
+LEARNS: Final = "+learning"
 ROOT: Final = Path(__file__).resolve().parent.parent
 WRITER: Final = Path(__file__).resolve().parent / "write_traces.py"
 
@@ -61,16 +64,23 @@ class TraceComparison:
     difference: str | None = None
 
 
-def planned_runs(root: Path, only: str, learning: bool) -> list[dict[str, Any]]:
-    """Return the runs of a checkout whose names contain ``only``, network-only runs first."""
+def planned_runs(
+    root: Path, only: str, learning: bool, changes: Mapping[str, object]
+) -> list[dict[str, Any]]:
+    """Return the runs of a checkout whose names contain ``only``, network-only runs first.
+
+    ``changes`` are of the learning runs.
+    """
     folder = root / "scenarios"
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.toml"))
     kinds = [(name, False, NETWORK | SHORTER.get(name, {})) for name in names]
     if learning:
-        kinds += [(name, True, LEARNING) for name in LEARNING_SCENARIOS if name in names]
+        kinds += [
+            (name, True, {**LEARNING, **changes}) for name in LEARNING_SCENARIOS if name in names
+        ]
     return [
         {
-            "name": f"{name.removesuffix('.toml')}{'+learning' if learns else ''}",
+            "name": f"{name.removesuffix('.toml')}{LEARNS if learns else ''}",
             "path": str(folder / name),
             "overrides": overrides,
             "learning": learns,
@@ -100,8 +110,10 @@ def write_traces(root: Path, out: Path, runs: Sequence[Mapping[str, Any]]) -> No
     )
 
 
-def compare_runs(before: Path, after: Path, wall_clock: Collection[str]) -> TraceComparison:
-    """Return the comparison of the tables of two run directories."""
+def compare_runs(
+    before: Path, after: Path, wall_clock: Collection[str], relative: float = 0.0
+) -> TraceComparison:
+    """Return the comparison of the tables of two run directories, by bits or by a tolerance."""
     errors = [_error(run) for run in (before, after)]
     if any(errors):
         equal = errors[0] == errors[1]
@@ -120,7 +132,8 @@ def compare_runs(before: Path, after: Path, wall_clock: Collection[str]) -> Trac
         names = [name for name in names if name not in wall_clock]
         columns += len(names)
         rows += len(new)
-        difference = _first_difference(table, old.select(names), new.select(names))
+        selected = (old.select(names), new.select(names))
+        difference = _first_difference(table, *selected, relative=relative)
         if difference is not None:
             return TraceComparison(len(shared), columns, rows, difference=difference)
     return TraceComparison(len(shared), columns, rows)
@@ -137,7 +150,9 @@ def _read(folder: Path) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def _first_difference(table: str, before: pa.Table, after: pa.Table) -> str | None:
+def _first_difference(
+    table: str, before: pa.Table, after: pa.Table, *, relative: float
+) -> str | None:
     """Return the first difference of two tables with the same columns, None if there is none."""
     for name in before.column_names:
         types = (before[name].type, after[name].type)
@@ -145,7 +160,7 @@ def _first_difference(table: str, before: pa.Table, after: pa.Table) -> str | No
             return f"{table}.{name} has type {types[0]} before, {types[1]} after"
         old = _renamed(table, name, before[name].combine_chunks())
         new = _renamed(table, name, after[name].combine_chunks())
-        row = _first_unequal(old, new)
+        row = _first_unequal(old, new, relative)
         if row is not None:
             place = f"{table}.{name}, row {row}"
             if "round" in after.column_names:
@@ -164,8 +179,11 @@ def _renamed(table: str, column: str, values: pa.Array) -> pa.Array:
     return pa.array([names.get(value, value) for value in values.to_pylist()], values.type)
 
 
-def _first_unequal(before: pa.Array, after: pa.Array) -> int | None:
-    """Return the first row, of those that both have, in which two columns differ in a bit."""
+def _first_unequal(before: pa.Array, after: pa.Array, relative: float) -> int | None:
+    """Return the first row, of those that both have, in which two columns differ.
+
+    They differ in a bit, or where the tolerance is not 0 in a larger share of the number before.
+    """
     rows = min(len(before), len(after))
     old = before.slice(0, rows)
     new = after.slice(0, rows)
@@ -174,6 +192,8 @@ def _first_unequal(before: pa.Array, after: pa.Array) -> int | None:
         numbers = [np.asarray(column.fill_null(0.0), np.float64) for column in (old, new)]
         same = numbers[0].view(np.int64) == numbers[1].view(np.int64)
         same |= np.isnan(numbers[0]) & np.isnan(numbers[1])
+        if relative:
+            same |= np.isclose(numbers[1], numbers[0], rtol=relative, atol=0.0)
     else:
         lists = [column.to_pylist() for column in (old, new)]
         same = np.array([a == b for a, b in zip(*lists, strict=True)], bool)
@@ -199,15 +219,24 @@ def checkout(side: str, folder: Path) -> Path:
     return folder
 
 
-def compare(sides: Sequence[str], only: str, learning: bool, folder: Path) -> int:
+def compare(
+    sides: Sequence[str],
+    only: str,
+    learning: bool,
+    folder: Path,
+    *,
+    changes: Mapping[str, object],
+    relative: float,
+) -> int:
     """Write the traces of two sides below ``folder``, print a line per run, return the exit status.
 
-    A run that only one side has is printed and is no difference.
+    ``changes`` and the tolerance are of the learning runs. A run that only one side has is printed
+    and is no difference.
     """
     runs = []
     for label, side in zip(("before", "after"), sides, strict=True):
         root = checkout(side, folder / f"{label}-tree")
-        planned = planned_runs(root, only, learning)
+        planned = planned_runs(root, only, learning, changes)
         write_traces(root, folder / label, planned)
         runs.append([run["name"] for run in planned])
     wall_clock = json.loads((folder / "after" / "wall_clock.json").read_text())
@@ -216,7 +245,9 @@ def compare(sides: Sequence[str], only: str, learning: bool, folder: Path) -> in
         if name not in runs[0] or name not in runs[1]:
             print(f"{name:32} only {'before' if name in runs[0] else 'after'}")
             continue
-        result = compare_runs(folder / "before" / name, folder / "after" / name, wall_clock)
+        pair = [folder / label / name for label in ("before", "after")]
+        tolerance = relative if name.endswith(LEARNS) else 0.0
+        result = compare_runs(*pair, wall_clock, relative=tolerance)
         size = f"{result.tables} tables, {result.columns} columns, {result.rows} rows"
         verdict = f"DIFFERENT {result.difference}" if result.difference else f"equal in {size}"
         print(f"{name:32} {verdict}")
@@ -235,10 +266,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("after", help="commit or directory")
     parser.add_argument("--only", default="", metavar="NAME", help="scenarios whose name has NAME")
     parser.add_argument("--no-learning", action="store_true", help="network-only runs only")
+    parser.add_argument("--relative", type=float, default=0.0, metavar="R")
+    parser.add_argument("--executor", choices=("batched", "eager"))
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), help="with sdpa")
     given = parser.parse_args(arguments)
+    changes = {"learner.executor": given.executor} if given.executor else {}
+    if given.precision:
+        changes |= {"learner.precision": given.precision, "learner.attention": "sdpa"}
     with tempfile.TemporaryDirectory() as folder:
         sides = (given.before, given.after)
-        return compare(sides, given.only, not given.no_learning, folder=Path(folder))
+        return compare(
+            sides,
+            given.only,
+            not given.no_learning,
+            Path(folder),
+            changes=changes,
+            relative=given.relative,
+        )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 import coupling
 from analysis import compare, load, load_many, summary
 from analysis.policies import policy_table
-from benchmarks import common
+from benchmarks import bench_formats, bench_quickstart, common
 from benchmarks.common import Report, TimedCheckout, paired_ratios
 from benchmarks.coverage_network import NetworkWorld, run
 
@@ -127,3 +127,29 @@ def test_a_run_from_an_empty_queue_has_medians(tmp_path: Path, queue: float, kin
     assert np.isnan(table.scheduled_low["algorithm1"]) == (kind == "median")
     assert table.scheduled_kind["greedy"] == "mean"
     assert difference.kind == ("median" if kind == "median" else "paired")
+
+
+@pytest.mark.parametrize(
+    ("differences", "status"),
+    [([0.004, -0.004] * 5, 0), ([0.004] * 9 + [0.005], 1), ([0.04, -0.04] * 5, 1)],
+    ids=["equal", "better", "wide"],
+)
+def test_equal_accuracies_have_a_narrow_interval_around_0(
+    differences: list[float], status: int
+) -> None:
+    report = Report("formats")
+    wide = np.full(10, 0.8)
+
+    bench_formats.judge(report, np.stack([wide, wide + differences], axis=1))
+
+    assert report.status == status
+
+
+def test_a_quickstart_without_a_row_or_a_column_of_the_other_fails() -> None:
+    whole = {"rounds": (60, {"round", "delay_s"}), "devices": (600, {"round"})}
+    bench_quickstart.assert_contains(whole | {"panel": (1, {"a"})}, whole)
+
+    with pytest.raises(AssertionError, match="devices has as many rows"):
+        bench_quickstart.assert_contains(whole | {"devices": (599, {"round"})}, whole)
+    with pytest.raises(AssertionError, match="delay_s"):
+        bench_quickstart.assert_contains(whole | {"rounds": (60, {"round"})}, whole)

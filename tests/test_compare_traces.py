@@ -59,6 +59,20 @@ def test_the_last_bit_of_a_number_is_found(written_run: Path, copied_run: Path) 
     assert difference.startswith("rounds.delay_s, row 1 (round 2): ")
 
 
+def test_a_tolerance_is_a_share_of_each_number(written_run: Path, copied_run: Path) -> None:
+    delay_s = pq.read_table(copied_run / "rounds")["delay_s"].to_numpy().copy()
+    delay_s[1] *= 1 + 1e-6
+    change(copied_run, "rounds", "delay_s", pa.array(delay_s))
+
+    results = [
+        compare_runs(written_run, copied_run, WALL_CLOCK, relative=relative).difference
+        for relative in (0.9e-6, 1.1e-6)
+    ]
+
+    assert results[0] is not None
+    assert results[1] is None
+
+
 def test_another_text_is_found(written_run: Path, copied_run: Path) -> None:
     legs = pq.read_table(copied_run / "transfers")["leg"].to_pylist()
     change(copied_run, "transfers", "leg", pa.array(["adapter", *legs[1:]]))
@@ -117,7 +131,7 @@ def test_a_run_that_fails_on_one_side_is_a_difference(written_run: Path, tmp_pat
 
 
 def test_every_scenario_is_compared_and_three_of_them_learn() -> None:
-    names = [run["name"] for run in planned_runs(ROOT, "", learning=True)]
+    names = [run["name"] for run in planned_runs(ROOT, "", learning=True, changes={})]
 
     assert [name for name in names if name.endswith("+learning")] == [
         "quickstart+learning",

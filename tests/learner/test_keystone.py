@@ -85,6 +85,48 @@ def test_a_round_steps_along_the_gradients_of_the_unsplit_model(
             torch.testing.assert_close((old - new) / LR, reference.grad, rtol=1e-7, atol=1e-12)
 
 
+@pytest.mark.parametrize("attention", ["sdpa", "plain"])
+def test_the_keystone_holds_in_bfloat16_to_its_unit_roundoff(
+    make_settings: Make, rng: PhiloxStreams, attention: str
+) -> None:
+    # Eight bits of precision: each rounding errs by at most 2^-8 of the number.
+    roundoff = 2.0**-8
+    # Forward and backward: six linear layers and two products of attention in each of two layers.
+    roundings = 2 * 2 * (6 + 2)
+    devices = [4, 1, 3, 5]
+    lora = {"rank": 2, "alpha": 4, "targets": ["query", "value"]}
+    changes = {"pooling": "mean", "lora": lora, "attention": attention}
+    settings = make_settings(precision="bfloat16", **changes)
+    subject = warmed_up(settings, rng)
+    unsplit = Unsplit(subject, settings, devices)
+    before = lora_values(subject)
+    samples = subject.parts.samples
+    batches = {device: subject.partition.minibatch(device, 2) for device in devices}
+    losses = [
+        unsplit.loss(device, samples.batch(rows), samples.labels_of(rows))
+        for device, rows in batches.items()
+    ]
+    torch.stack(losses).mean().backward()
+
+    result = train(subject, 2, devices)
+
+    steps = [
+        ((old - new).flatten() / LR, reference.grad.flatten())
+        for name, pair in lora_values(subject).items()
+        for old, new, reference in zip(before[name], pair, unsplit.pairs[name], strict=True)
+        if reference.grad is not None
+    ]
+    own, exact = (torch.cat([pair[side] for pair in steps]) for side in range(2))
+    assert len(steps) == 8
+    assert (own - exact).norm() <= roundings * roundoff * exact.norm()
+    assert (own - exact).norm() > roundoff / 8 * exact.norm(), "products are in bfloat16"
+    # Only the forward pass is behind a loss, and its sum over classes is a float32 one.
+    assert list(result.losses.values()) == pytest.approx(
+        [losses[devices.index(device)].item() for device in result.losses],
+        rel=roundings / 2 * roundoff,
+    )
+
+
 def test_the_gradient_for_the_server_is_taken_at_the_head_before_its_step(
     make_settings: Make, rng: PhiloxStreams
 ) -> None:

@@ -69,7 +69,7 @@ class Unsplit:
 
 
 def leaf(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone().requires_grad_()
+    return tensor.detach().double().clone().requires_grad_()
 
 
 def lora_values(subject: SplitLearner) -> dict[str, tuple[Tensor, Tensor]]:
