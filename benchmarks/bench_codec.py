@@ -12,8 +12,8 @@ from typing import Final
 
 import torch
 
-from benchmarks.bench_learner import DEVICES, settings_of, streams, train_round
 from benchmarks.common import SST2, Report, paired_ratios, timed
+from benchmarks.learning.subjects import DEVICES, settings_of, streams, train_round
 from learner.split_learner import SplitLearner, build
 
 PAIRS: Final = 9
