@@ -1,11 +1,24 @@
 """Link model: the interface, and the ideal link of the paper."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
+
+
+@final
+@dataclass(frozen=True)
+class Adaptation:
+    """Link adaptation: the scheme that a link chooses at each SINR, and its retransmissions."""
+
+    modulation: Float[ndarray, "*n"]
+    """Modulation order in bits per symbol; NaN where nothing can be sent."""
+    retransmissions: Float[ndarray, "*n"]
+    """Mean number of retransmissions of a transport block; NaN where nothing can be sent."""
 
 
 class Link(ABC):
@@ -29,6 +42,35 @@ class Link(ABC):
     @abstractmethod
     def spectral_efficiency(self, sinr: ArrayLike) -> Float[ndarray, "..."]:
         """Return the bits per second and Hz that arrive at each linear SINR; it never falls."""
+
+    def efficiency_over_blocks(
+        self, sinr: Float[ndarray, "*n"], blocks: ArrayLike
+    ) -> Float[ndarray, "*n"]:
+        """Return the spectral efficiency over a number of resource blocks at each linear SINR.
+
+        A link whose code blocks depend on the number of blocks overrides it. Nothing else is
+        required of it: the device may leave blocks empty. ``blocks`` broadcasts against ``sinr``.
+        """
+        return self.spectral_efficiency(sinr)
+
+    def adaptation(self, sinr: Float[ndarray, "*n"], blocks: ArrayLike) -> Adaptation | None:
+        """Return the scheme at each linear SINR over a number of blocks; None without schemes.
+
+        A link with modulation and coding schemes overrides it: it must give the schemes whose
+        goodput ``efficiency_over_blocks`` returns for the same arguments. The trace has the means
+        over the air time of each transfer.
+        """
+        return None
+
+    def used_bandwidth(
+        self,
+        bandwidth_hz: ArrayLike,
+        gain: ArrayLike,
+        noise_psd: float,
+        tx_power_w: ArrayLike = 1.0,
+    ) -> Float[ndarray, "..."]:
+        """Return the part of its own band that each device uses, in Hz; by default all of it."""
+        return np.broadcast_to(np.asarray(bandwidth_hz, float), np.shape(gain))
 
     @abstractmethod
     def rate(
