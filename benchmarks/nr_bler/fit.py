@@ -2,8 +2,9 @@
 
     python -m benchmarks.nr_bler.fit [POINTS.csv]
 
-The line of a curve is fitted by maximum likelihood. A size without points takes a line that
-continues those of the two sizes below it, linear in ``1 / sqrt(bits)``; its number of points is 0.
+The line of a curve is fitted by maximum likelihood. A size without points continues the
+two sizes below it: the median is linear in ``1 / sqrt(bits)``, the width proportional to it. Its
+number of points is 0.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from benchmarks.nr_bler.simulate import TARGETS, Point, curves, read_points
 from netsim.link.nr.block_errors import TABLE
 
 POINTS: Final = Path(__file__).with_name("points.csv")
-_UNDECODABLE_DB: Final = 5.0
-"""Width of a line in dB beyond which the curve has an error floor: the block is not decodable."""
+_UNDECODABLE: Final = 0.5
+"""Block error rate that a block which cannot be decoded never falls below."""
 _HEADER = """\
 # Block error rates of NR code blocks over AWGN: Q((SINR - median_db) / width_db), SINR in dB.
 # Simulated with the LDPC chain of Sionna PHY 2.2.0 (belief propagation, 20 iterations), fitted by
@@ -60,11 +61,11 @@ def table(points: Sequence[Point]) -> str:
     rows = []
     for block in sorted(lines, key=lambda block: (block.scheme, block.bits)):
         scheme, line = block.scheme, lines[block]
-        decodable = line.width_db < _UNDECODABLE_DB
-        numbers = f"{line.median_db:.4f},{line.width_db:.4f}" if decodable else "inf,1"
-        count = len(by_block[block]) if len(by_block[block]) >= len(TARGETS) else 0
+        known = by_block[block] if len(by_block[block]) >= len(TARGETS) else []
+        fails = bool(known) and min(point.error_rate for point in known) > _UNDECODABLE
+        numbers = "inf,1" if fails else f"{line.median_db:.4f},{line.width_db:.4f}"
         address = f"{scheme.modulation_order},{scheme.rate_1024:g},{block.bits}"
-        rows.append(f"{address},{numbers},{count}\n")
+        rows.append(f"{address},{numbers},{len(known)}\n")
     return _HEADER + "".join(rows)
 
 
@@ -73,10 +74,8 @@ def _continued(smaller: Sequence[tuple[CodeBlock, ProbitLine]], block: CodeBlock
     (low, low_line), (high, high_line) = smaller[-2:]
     low_root, high_root, root = (size.bits**-0.5 for size in (low, high, block))
     weight = (low_root - root) / (low_root - high_root)
-    return ProbitLine(
-        low_line.median_db + weight * (high_line.median_db - low_line.median_db),
-        low_line.width_db + weight * (high_line.width_db - low_line.width_db),
-    )
+    median_db = low_line.median_db + weight * (high_line.median_db - low_line.median_db)
+    return ProbitLine(median_db, high_line.width_db * root / high_root)
 
 
 def main() -> None:

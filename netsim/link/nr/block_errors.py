@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri
 
 TABLE: Final = Path(__file__).with_name("bler.csv")
 """Fitted lines. ``python -m benchmarks.nr_bler.fit`` makes the file from the simulated points."""
@@ -29,10 +28,14 @@ class ErrorLine(NamedTuple):
 
     def error_rate(self, sinr_db: ArrayLike) -> Float[ndarray, "..."]:
         """Return the block error rate at each SINR in dB."""
+        from scipy.special import ndtr
+
         return np.asarray(ndtr((self.median_db - np.asarray(sinr_db, float)) / self.width_db))
 
     def sinr_db_at(self, error_rate: float) -> float:
         """Return the SINR in dB at a block error rate."""
+        from scipy.special import ndtri
+
         return float(self.median_db - self.width_db * ndtri(error_rate))
 
     def towards(self, other: "ErrorLine", weight: float) -> "ErrorLine":

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple, final
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.special import ndtr, ndtri
 
 from netsim.link.nr.block_errors import error_line
 from netsim.link.nr.schemes import TABLES, Scheme
@@ -80,7 +79,8 @@ def rungs(options: Options, blocks: int) -> Rungs:
     resource elements, which exceeds the scheme's rate for small blocks.
     """
     elements = options.elements * blocks
-    return Rungs(*map(np.array, zip(*(_rung(s, elements) for s in TABLES[options.table]))))
+    columns = zip(*(_rung(scheme, elements) for scheme in TABLES[options.table]), strict=True)
+    return Rungs(*map(np.array, columns))
 
 
 def _rung(scheme: Scheme, elements: int) -> tuple[int, float, float, float, float]:
@@ -100,6 +100,8 @@ def error_rate(
     fails at n times the SINR: P(fail at n, given failed before) = BLER(n SINR) / BLER((n - 1)
     SINR). The transport block fails if one of its code blocks does.
     """
+    from scipy.special import ndtr
+
     combined_db = sinr_db + 10 * np.log10(transmissions)
     of_code_block = ndtr((rung.median_db - combined_db) / rung.width_db)
     with np.errstate(divide="ignore"):
@@ -132,13 +134,15 @@ def best(rung: Rungs, options: Options, sinr_db: Float[ndarray, " n"]) -> Int[nd
     more, and the goodput of each rises: its error rates fall. (The highest scheme within the target
     may have less goodput than the one below it, just above the SINR at which it qualifies.)
     """
-    allowed = sinr_db[:, None] >= _target_db(rung, options.bler_target)
+    allowed = sinr_db[:, None] >= target_sinr_db(rung, options.bler_target)
     value = np.where(allowed, goodput(rung, sinr_db[:, None], options.transmissions), -1.0)
     return np.where(allowed.any(1), value.argmax(1), -1)
 
 
-def _target_db(rung: Rungs, target: float) -> Float[ndarray, " m"]:
+def target_sinr_db(rung: Rungs, target: float) -> Float[ndarray, " m"]:
     """Return the SINR in dB at which the transport block of each scheme fails at the target."""
+    from scipy.special import ndtri
+
     of_code_block = -np.expm1(np.log1p(-target) / rung.code_blocks)
     return np.asarray(rung.median_db - rung.width_db * ndtri(of_code_block))
 
@@ -160,7 +164,7 @@ def steps(options: Options, blocks: int) -> Steps:
     Between the points of a grid that has all SINRs of the target, only two goodputs can cross.
     """
     rung = rungs(options, blocks)
-    target_db = _target_db(rung, options.bler_target)
+    target_db = target_sinr_db(rung, options.bler_target)
     target_db = target_db[np.isfinite(target_db)]
     if not target_db.size:
         return Steps(np.array([_LOWEST_DB]), _outage())
@@ -197,30 +201,30 @@ def _outage() -> Rungs:
 
 @final
 class Ladder:
-    """Ladder of link adaptation: the steps of all numbers of blocks in one sorted array."""
+    """Ladder of link adaptation: the steps of the numbers of blocks so far, in a sorted array."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._maximum = 0
+        self._known: set[int] = set()
         self._key_db = np.empty(0)
         self._rung = _outage()
 
-    def rung_at(self, sinr_db: Float[ndarray, "*n"], blocks: Int[ndarray, "*n"]) -> Rungs:
+    def rung_at(self, sinr_db: Float[ndarray, "*n"], blocks: Int[ndarray, "*#n"]) -> Rungs:
         """Return the best scheme at each SINR in dB over a number of blocks; size 0: outage."""
-        maximum = int(blocks.max(initial=1))
-        if maximum > self._maximum:
-            self._extend(maximum)
+        numbers = set(np.unique(blocks).tolist())
+        if not numbers <= self._known:
+            self._extend(numbers)
         key_db = blocks * _KEY_DB + np.clip(sinr_db, _LOWEST_DB, -_LOWEST_DB)
         return self._rung.at(np.searchsorted(self._key_db, key_db, side="right") - 1)
 
-    def _extend(self, maximum: int) -> None:
-        numbers = range(1, maximum + 1)
-        parts = [steps(self._options, blocks) for blocks in numbers]
+    def _extend(self, numbers: set[int]) -> None:
+        self._known |= numbers
+        known = sorted(self._known)
+        parts = [steps(self._options, blocks) for blocks in known]
         self._key_db = np.concatenate(
-            [blocks * _KEY_DB + part.begin_db for blocks, part in zip(numbers, parts, strict=True)]
+            [blocks * _KEY_DB + part.begin_db for blocks, part in zip(known, parts, strict=True)]
         )
         self._rung = Rungs(*map(np.concatenate, zip(*(part.rung for part in parts), strict=True)))
-        self._maximum = maximum
 
 
 @cache
