@@ -53,7 +53,7 @@ class Rungs(NamedTuple):
 
 @final
 @dataclass(frozen=True)
-class Options:
+class GoodputOptions:
     """Options of link adaptation: what the goodput depends on besides SINR and blocks."""
 
     table: int
@@ -72,7 +72,7 @@ def elements_per_block(overhead: float) -> int:
     return resource_elements(1, symbols=SYMBOLS, reference=lost)
 
 
-def rungs(options: Options, blocks: int) -> Rungs:
+def rungs(options: GoodputOptions, blocks: int) -> Rungs:
     """Return the schemes of the table over a number of blocks, in the order of the table.
 
     The code rate of a code block is that of the coded bits sent: payload and checksums over the
@@ -127,7 +127,7 @@ def goodput(rung: Rungs, sinr_db: Float[ndarray, "*n"], transmissions: int) -> F
     return np.asarray(arrived / slots(rung, sinr_db, transmissions))
 
 
-def best(rung: Rungs, options: Options, sinr_db: Float[ndarray, " n"]) -> Int[ndarray, " n"]:
+def best(rung: Rungs, options: GoodputOptions, sinr_db: Float[ndarray, " n"]) -> Int[ndarray, " n"]:
     """Return the scheme of maximum goodput among those within the target; -1 for an outage.
 
     *The goodput of the best scheme never falls with the SINR.* The schemes within the target become
@@ -147,7 +147,7 @@ def target_sinr_db(rung: Rungs, target: float) -> Float[ndarray, " m"]:
     return np.asarray(rung.median_db - rung.width_db * ndtri(of_code_block))
 
 
-class Steps(NamedTuple):
+class SchemeSteps(NamedTuple):
     """Steps of link adaptation: where the best scheme begins, in ascending order of the SINR.
 
     The first step begins at -1,000 dB and is the outage: a scheme of size 0.
@@ -158,7 +158,7 @@ class Steps(NamedTuple):
 
 
 @cache
-def steps(options: Options, blocks: int) -> Steps:
+def steps(options: GoodputOptions, blocks: int) -> SchemeSteps:
     """Return the steps over a number of blocks: the switching SINRs to the last digits.
 
     Between the points of a grid that has all SINRs of the target, only two goodputs can cross.
@@ -167,7 +167,7 @@ def steps(options: Options, blocks: int) -> Steps:
     target_db = target_sinr_db(rung, options.bler_target)
     target_db = target_db[np.isfinite(target_db)]
     if not target_db.size:
-        return Steps(np.array([_LOWEST_DB]), _outage())
+        return SchemeSteps(np.array([_LOWEST_DB]), _outage())
     regular_db = np.arange(target_db.min(), target_db.max() + _BEYOND_DB, _GRID_DB)
     grid_db = np.unique(np.concatenate([[target_db.min() - 1.0], target_db, regular_db]))
     scheme = best(rung, options, grid_db)
@@ -191,7 +191,7 @@ def steps(options: Options, blocks: int) -> Steps:
     switch_db, after = np.concatenate(begin_db), np.concatenate(chosen)
     order = np.argsort(switch_db, kind="stable")
     columns = (np.append(a, b) for a, b in zip(_outage(), rung.at(after[order]), strict=True))
-    return Steps(np.append(_LOWEST_DB, switch_db[order]), Rungs(*columns))
+    return SchemeSteps(np.append(_LOWEST_DB, switch_db[order]), Rungs(*columns))
 
 
 def _outage() -> Rungs:
@@ -203,7 +203,7 @@ def _outage() -> Rungs:
 class Ladder:
     """Ladder of link adaptation: the steps of the numbers of blocks so far, in a sorted array."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: GoodputOptions) -> None:
         self._options = options
         self._known: set[int] = set()
         self._key_db = np.empty(0)
@@ -228,6 +228,6 @@ class Ladder:
 
 
 @cache
-def ladder(options: Options) -> Ladder:
+def ladder(options: GoodputOptions) -> Ladder:
     """Return the ladder of some options; a process has one."""
     return Ladder(options)

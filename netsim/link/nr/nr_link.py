@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from netsim.link.base import Adaptation, Link
 from netsim.link.nr import link_adaptation
-from netsim.link.nr.link_adaptation import SLOT_CYCLES, Ladder, Options, Rungs
+from netsim.link.nr.link_adaptation import SLOT_CYCLES, Ladder, GoodputOptions, Rungs
 from netsim.parameters import CONFIG, source
 
 _REFERENCE_BLOCKS: Final = 24
@@ -71,10 +71,10 @@ class NrLink(Link):
         return self.max_transmissions if self.harq == "chase" else 1
 
     @cached_property
-    def options(self) -> Options:
+    def options(self) -> GoodputOptions:
         """Options of link adaptation."""
         elements = link_adaptation.elements_per_block(self.overhead)
-        return Options(self.table, self.bler_target, self.transmissions, elements=elements)
+        return GoodputOptions(self.table, self.bler_target, self.transmissions, elements=elements)
 
     @override
     def spectral_efficiency(self, sinr: ArrayLike) -> Float[ndarray, "..."]:

@@ -85,7 +85,8 @@ def test_targets_lie_close_above_the_normal_approximation():
     }
 
     assert len(distances) > 120
-    assert min(distances.values()) > 0 and max(distances.values()) < 2
+    assert min(distances.values()) > 0
+    assert max(distances.values()) < 2
 
 
 @pytest.mark.parametrize("bits", [400, 1056, 3000, 8448])

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from netsim.link.nr import link_adaptation
-from netsim.link.nr.link_adaptation import SLOT_CYCLES, Options
+from netsim.link.nr.link_adaptation import SLOT_CYCLES, GoodputOptions
 from netsim.link.nr.nr_link import NrLink
 from netsim.link.nr.schemes import TABLES
 from netsim.link.resource_blocks import block_rates
@@ -77,7 +77,7 @@ def test_below_the_lowest_scheme_nothing_arrives():
 
 
 def test_chase_combining_by_hand():
-    options = Options(1, 0.5, 3, elements=144)
+    options = GoodputOptions(1, 0.5, 3, elements=144)
     rung = link_adaptation.rungs(options, 2).at(np.array([5]))
     sinr_db = link_adaptation.target_sinr_db(rung, 0.5)
     rates = [
