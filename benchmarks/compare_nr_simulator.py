@@ -10,12 +10,11 @@ tables 1 and 2, every scheme and 1 to 273 blocks; then scheme and goodput at -2 
 isaac-net ships the block error rates of Sionna SYS, so its curves are not independent of Sionna,
 but its sizes, segmentation and adaptation are of its own. At last these rates as simulated, 1.6 to
 1.8 dB apart, against ours: they agree. Between them isaac-net interpolates the rate linearly, which
-moves its switching SINRs by up to a dB; every difference of goodput above 5 % is such a shift, and
-the table shows it: the SINR at which the scheme of either passes the target in both.
+moves its switching SINRs by up to a dB. Goodput differs by more than 5 % only where that changes
+the scheme, or in the waterfall of the same one; the table has the SINRs of the target in both.
 """
 
 import json
-
 from importlib.metadata import version
 
 import numpy as np

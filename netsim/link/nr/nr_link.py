@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from netsim.link.base import Adaptation, Link
 from netsim.link.nr import link_adaptation
-from netsim.link.nr.link_adaptation import SLOT_CYCLES, Ladder, GoodputOptions, Rungs
+from netsim.link.nr.link_adaptation import SLOT_CYCLES, GoodputOptions, Ladder, Rungs
 from netsim.parameters import CONFIG, source
 
 _REFERENCE_BLOCKS: Final = 24
