@@ -2,8 +2,9 @@
 
 K devices walk (random waypoint) through correlated fading of 8 waves; 20 of them are drawn to send
 their split step in three legs, and only those are written. Then the same with devices that come and
-go, memory, the payload sizes of the devices' minibatches of SST-2 (``payload_bit = "actual"``), and
-the paper's radio with 20 devices in raw SimPy timeouts. Processor times after a warm-up round; the
+go, memory, the payload sizes of the devices' minibatches of SST-2 (``payload_bit = "actual"``), the
+path gains of 20 pedestrians under TR 38.901, and the paper's radio with 20 devices in raw SimPy
+timeouts. Processor times after a warm-up round; the
 reference is timed between the rounds.
 """
 
@@ -14,19 +15,22 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import process_time
-from typing import Final
+from typing import Any, Final
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 
 import coupling
 from benchmarks import common
-from benchmarks.common import BASE, SST2, Report, TimeoutClock, peak_memory_kb, timed
+from benchmarks.common import BASE, ROOT, SST2, Report, TimeoutClock, peak_memory_kb, timed
 from benchmarks.learning.subjects import settings_of
 from benchmarks.workloads import CROWD, PHASED
 from learner.split_learner import build
+from netsim.channel.pathloss import LatticeGain
 from netsim.streams import Streams
 
+WALKING: Final = ROOT / "scenarios" / "mobility" / "pedestrians.toml"
 COUNTS: Final = (100, 1_000, 10_000, 100_000, 1_000_000)
 MAXIMUM_ARGSORTS: Final = 20
 MAXIMUM_AVAILABILITY: Final = 1.5
@@ -37,6 +41,7 @@ SENDERS: Final = 100_000
 SHARES: Final = (0.001, 0.05)
 MAXIMUM_SIZES_S: Final = 0.2
 MAXIMUM_SIZES: Final = 0.1
+MAXIMUM_LARGE_SCALE_S: Final = 1e-3
 COMING_AND_GOING: Final[Mapping[str, object]] = {
     "devices.availability": {"kind": "markov", "mean_on_s": 600.0, "mean_off_s": 300.0},
     "devices.battery": {"capacity_j": 1000.0, "initial": [0.1, 1.0], "recharge_w": 0.01},
@@ -125,6 +130,30 @@ def measure(report: Report) -> None:
         MAXIMUM_TIMEOUTS,
     )
     payload_sizes(report)
+    large_scale(report)
+
+
+def large_scale(report: Report) -> None:
+    """Report the time per round of the path gains of moving devices under TR 38.901."""
+    scenario = coupling.Scenario.load(WALKING, {"rounds": 100})
+    spent_s = 0.0
+    rounds: list[float] = []
+    at = LatticeGain.at
+
+    def timed_at(*arguments: Any) -> Any:
+        nonlocal spent_s
+        start_s = process_time()
+        gain = at(*arguments)
+        spent_s += process_time() - start_s
+        return gain
+
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(LatticeGain, "at", timed_at):
+        run = Path(folder) / "run"
+        coupling.run(scenario, run, learning=False, on_round=lambda _: rounds.append(spent_s))
+    costs_s = np.diff(rounds)
+    assert (costs_s > 0).all(), "every round asks for path gains"
+    text = f"path gains of {scenario.devices.count} pedestrians under TR 38.901, s per round"
+    report.maximum(f"{text}, mean", float(costs_s.mean()), MAXIMUM_LARGE_SCALE_S)
 
 
 def payload_sizes(report: Report) -> None:

@@ -53,6 +53,8 @@ LARGEST_M: Final = 1e8
 """Largest coordinate in metres: beyond, light takes seconds and rounds take years."""
 Coordinate = Annotated[float, Field(ge=-LARGEST_M, le=LARGEST_M, strict=True)]
 """A coordinate in metres, within 100,000 km."""
+Step = Annotated[float, Field(ge=0, le=LARGEST_M, strict=True)]
+"""Step of a lattice in metres; 0 means that there is none."""
 Height = Annotated[float, Field(ge=0, le=LARGEST_M, strict=True)]
 Point = tuple[Coordinate, Coordinate]
 """x and y in metres."""

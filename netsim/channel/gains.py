@@ -1,6 +1,7 @@
 """Power gains between the devices and the server."""
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import final
 
 import numpy as np
@@ -9,14 +10,11 @@ from numpy import ndarray
 from typing_extensions import override
 
 from netsim.channel.fading import Correlated, DiffuseComponent, Fading, Independent
-from netsim.channel.pathloss import PathLoss, distance, with_height
+from netsim.channel.pathloss import Devices, LatticeGain, PathLoss, distance, with_height
 from netsim.chunks import chunks
 from netsim.input_columns import Coverage
 from netsim.parameters import Place
 from netsim.streams import Streams
-
-Devices = slice | Int[ndarray, " n"]
-"""Device ids; a slice with start and stop if they are consecutive, which saves copies."""
 
 
 class Gains(ABC):
@@ -44,7 +42,8 @@ class ModelledGains(Gains):
     """Modelled gains: path loss times fading.
 
     The path loss of devices that rest at ``rest_m`` is computed once, and their whole gain if their
-    fading never changes: plane waves without moving scatterers. With ``height_m``, the heights of
+    fading never changes: plane waves without moving scatterers. The path loss of moving devices is
+    computed on a lattice where the model has one. With ``height_m``, the heights of
     all devices, ``server_m`` has three axes.
     """
 
@@ -66,6 +65,10 @@ class ModelledGains(Gains):
         self._streams = streams
         self._waves = fading.correlation_model()
         self._field = self._waves.field(count, streams) if self._waves else None
+        self._lattice: LatticeGain | None = None
+        if rest_m is None and path_loss.lattice_m > 0:
+            gain = partial(path_loss.lattice_gain, server_m=server_m, streams=streams)
+            self._lattice = LatticeGain(gain, path_loss.lattice_m, count)
         self._at_rest: Float[ndarray, " K"] | None = None
         self._unchanging: Float[ndarray, " K"] | None = None
         if rest_m is not None:
@@ -103,6 +106,8 @@ class ModelledGains(Gains):
     def _path_gain(
         self, device: Devices, position_m: Float[ndarray, "*n 2"]
     ) -> Float[ndarray, "*n"]:
+        if self._lattice is not None:
+            return self._lattice.at(device, position_m)
         place_m = self._placed(device, position_m)
         return self._path_loss.gain(place_m, self._server_m, self._streams)
 

@@ -9,7 +9,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from netsim.channel.gains import Devices, Gains
+from netsim.channel.gains import Gains
+from netsim.channel.pathloss import Devices
 from netsim.errors import NetworkInputError
 from netsim.input_columns import (
     Coverage,

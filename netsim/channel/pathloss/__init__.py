@@ -6,6 +6,7 @@ from pydantic import Field, SerializeAsAny
 
 from netsim.channel.pathloss.base import PathLoss, distance, with_height
 from netsim.channel.pathloss.free_space import FreeSpace
+from netsim.channel.pathloss.lattice import Devices, LatticeGain
 from netsim.channel.pathloss.log_distance import LogDistance
 from netsim.channel.pathloss.power_law import PowerLaw
 from netsim.channel.pathloss.shadowing import Shadowing
@@ -17,7 +18,9 @@ AnyPathLoss = Annotated[SerializeAsAny[_BuiltIn], or_plugin(PathLoss, "airtune.p
 
 __all__ = [
     "AnyPathLoss",
+    "Devices",
     "FreeSpace",
+    "LatticeGain",
     "LogDistance",
     "PathLoss",
     "PowerLaw",

@@ -13,6 +13,11 @@ from netsim.streams import Streams
 class PathLoss(ABC):
     """Path loss between a device and the server, before fading."""
 
+    @property
+    def lattice_m(self) -> float:
+        """Step of the lattice on which moving devices have their gain; 0 if there is none."""
+        return 0.0
+
     @abstractmethod
     def gain(
         self, position_m: Float[ndarray, "*n axes"], server_m: Place, streams: Streams
@@ -23,6 +28,12 @@ class PathLoss(ABC):
         server has as many. In one world the gain is a function of position alone; random parts such
         as shadows come from ``streams``.
         """
+
+    def lattice_gain(
+        self, position_m: Float[ndarray, "n 2"], server_m: Place, streams: Streams
+    ) -> Float[ndarray, " n"]:
+        """Return the gain at points of the lattice; a cheaper approximation is permitted."""
+        return self.gain(position_m, server_m, streams)
 
 
 def distance(position_m: Float[ndarray, "*n axes"], server_m: Place) -> Float[ndarray, "*n"]:

@@ -1,5 +1,6 @@
 """Gaussian random field over the plane, for shadowing and lines of sight."""
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,8 @@ from netsim.channel.phase import phase
 from netsim.streams import Streams, uniform
 
 _WAVES: Final = 256
+_FEW: Final = 256
+"""Maximum number of positions whose waves are one matrix, which saves the calls wave by wave."""
 
 
 def gaussian_random_field(
@@ -25,17 +28,25 @@ def gaussian_random_field(
     correlation in one world (exact over all worlds; 256 waves leave an error of at most ``1 /
     sqrt(512)``, or 0.045, in one). A position costs 256 cosines.
     """
+    waves = _waves(streams.seed, name)
     x, y = position_m[..., 0] / correlation_m, position_m[..., 1] / correlation_m
-    total = np.zeros(x.shape, np.float32)
-    for kx, ky, offset in zip(*_waves(streams, name), strict=True):
-        total += np.cos(phase(kx * x + ky * y + offset))
+    if x.size <= _FEW:
+        kx, ky, offset = waves[:, :, None]
+        cosines = np.cos(phase(kx * x.ravel() + ky * y.ravel() + offset))
+        # The order of ``sum`` would depend on the number of positions, and with it the last digits.
+        total = np.add.accumulate(cosines, axis=0)[-1].reshape(x.shape)
+    else:
+        total = np.zeros(x.shape, np.float32)
+        for kx, ky, offset in zip(*waves, strict=True):
+            total += np.cos(phase(kx * x + ky * y + offset))
     scale: float = np.sqrt(2 / _WAVES)
     return scale * total.astype(np.float64)
 
 
-def _waves(streams: Streams, name: str) -> Float[ndarray, "3 waves"]:
+@lru_cache(maxsize=64)
+def _waves(seed: int, name: str) -> Float[ndarray, "3 waves"]:
     """Return the wave vectors in cycles per correlation distance, and the phases in cycles."""
-    u = uniform(streams.words(3 * _WAVES, name)).reshape(3, _WAVES)
+    u = uniform(Streams(seed).words(3 * _WAVES, name)).reshape(3, _WAVES)
     beyond = 1.0 - (np.arange(_WAVES) + u[0]) / _WAVES
     number = np.sqrt(1.0 / beyond**2 - 1.0) / (2 * np.pi)
     angle = 2 * np.pi * u[1]

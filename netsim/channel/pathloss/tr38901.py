@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass as plain
 from importlib.util import find_spec
-from typing import Annotated, Final, Literal, final
+from typing import Annotated, Final, Literal, Protocol, final
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,12 +15,22 @@ from netsim.channel.pathloss.base import PathLoss, distance
 from netsim.channel.pathloss.gaussian_field import gaussian_random_field
 from netsim.channel.pathloss.tr38901_sionna import (
     CellSite,
+    LargeScaleParameters,
     Office,
     ScenarioName,
+    interpolated_parameters,
     large_scale_parameters,
 )
-from netsim.parameters import CONFIG, Place, Positive, Switch, source
+from netsim.parameters import CONFIG, Place, Positive, Step, Switch, source
 from netsim.streams import Streams
+
+
+class _Parameters(Protocol):
+    """Large-scale parameters as ``large_scale_parameters`` returns them."""
+
+    def __call__(
+        self, site: CellSite, distance_m: Float[ndarray, " n"], *, is_los: bool
+    ) -> LargeScaleParameters: ...
 
 
 @final
@@ -92,7 +102,10 @@ class Tr38901(PathLoss):
     functions of position. A position has LOS if ``Phi(G) < P``, G a standard normal field with the
     correlation distance of table 7.6.3.1-2; each of the two states has its own shadow field. So
     devices at one position have the same loss, and a moving device meets lines of sight and shadows
-    with their correlation; its gain jumps at the edge of a LOS region. Closer than 10 m (indoors 1
+    with their correlation; its gain jumps at the edge of a LOS region. A moving
+    device has the loss, LOS and shadow of the nearest point of a square lattice (``lattice_m``), so
+    its gain is constant for about a metre; there the equations are interpolated over the distance.
+    Closer than 10 m (indoors 1
     m) on the ground the loss is that at this distance. Beyond the standard's 5 km (rural 10 km,
     indoors 150 m) its equations are continued. Left out: walls (devices are outdoors except for
     ``inh``) and car bodies, antenna patterns, and urban macro devices above 13 m, for which the
@@ -115,6 +128,10 @@ class Tr38901(PathLoss):
     """Whether positions have shadows."""
     office: Office | None = None
     """Kind of indoor office, ``mixed`` by default; with ``scenario = "inh"`` only."""
+    lattice_m: Annotated[Step, source("airtune")] = 1.0
+    """Step in metres of the lattice at whose nearest point a moving device has its loss, line of
+    sight and shadow; 0 computes them at its position in every channel block.
+    """
 
     @model_validator(mode="after")
     def _within_the_standard(self) -> "Tr38901":
@@ -147,32 +164,29 @@ class Tr38901(PathLoss):
     def gain(
         self, position_m: Float[ndarray, "*n axes"], server_m: Place, streams: Streams
     ) -> Float[ndarray, "*n"]:
-        place_m = position_m.reshape(-1, 2)
-        distance_m = np.maximum(distance(place_m, server_m), _RANGES[self.scenario].nearest_m)
-        if self.line_of_sight == "random":
-            is_los = self.is_los(place_m, server_m, streams)
-        else:
-            is_los = np.full(len(place_m), self.line_of_sight == "always")
-        gain_db = np.empty(len(place_m))
-        for state in (False, True):
-            rows = np.flatnonzero(is_los == state)
-            link = large_scale_parameters(self._site(), distance_m[rows], is_los=state)
-            gain_db[rows] = -link.loss_db
-            if self.shadowing:
-                name = "shadow in sight" if state else "shadow out of sight"
-                gain_db[rows] += link.sigma_db * gaussian_random_field(
-                    place_m[rows], link.correlation_m, streams, name=name
-                )
-        gain: Float[ndarray, " n"] = 10.0 ** (gain_db / 10)
+        gain = self._gain(
+            position_m.reshape(-1, 2), server_m, streams, parameters=large_scale_parameters
+        )
         return gain.reshape(position_m.shape[:-1])
 
-    def is_los(
+    @override
+    def lattice_gain(
         self, position_m: Float[ndarray, "n 2"], server_m: Place, streams: Streams
+    ) -> Float[ndarray, " n"]:
+        return self._gain(position_m, server_m, streams, parameters=interpolated_parameters)
+
+    def is_los(
+        self,
+        position_m: Float[ndarray, "n 2"],
+        server_m: Place,
+        streams: Streams,
+        *,
+        parameters: _Parameters = large_scale_parameters,
     ) -> Bool[ndarray, " n"]:
         """Return whether each position has a line of sight, if it is drawn."""
         limits = _RANGES[self.scenario]
         distance_m = np.maximum(distance(position_m, server_m), limits.nearest_m)
-        link = large_scale_parameters(self._site(), distance_m, is_los=True)
+        link = parameters(self._site(), distance_m, is_los=True)
         field = gaussian_random_field(
             position_m, limits.los_correlation_m, streams, name="line of sight"
         )
@@ -180,6 +194,31 @@ class Tr38901(PathLoss):
         from scipy.special import ndtr
 
         return ndtr(field) < link.los_probability
+
+    def _gain(
+        self,
+        position_m: Float[ndarray, "n 2"],
+        server_m: Place,
+        streams: Streams,
+        *,
+        parameters: _Parameters,
+    ) -> Float[ndarray, " n"]:
+        distance_m = np.maximum(distance(position_m, server_m), _RANGES[self.scenario].nearest_m)
+        if self.line_of_sight == "random":
+            is_los = self.is_los(position_m, server_m, streams, parameters=parameters)
+        else:
+            is_los = np.full(len(position_m), self.line_of_sight == "always")
+        gain_db = np.empty(len(position_m))
+        for state in (False, True):
+            rows = np.flatnonzero(is_los == state)
+            link = parameters(self._site(), distance_m[rows], is_los=state)
+            gain_db[rows] = -link.loss_db
+            if self.shadowing:
+                name = "shadow in sight" if state else "shadow out of sight"
+                gain_db[rows] += link.sigma_db * gaussian_random_field(
+                    position_m[rows], link.correlation_m, streams, name=name
+                )
+        return 10.0 ** (gain_db / 10)
 
     def _site(self) -> CellSite:
         limits = _RANGES[self.scenario]
