@@ -12,6 +12,7 @@ from airtune.packages import require_own_packages
 require_own_packages()
 
 if TYPE_CHECKING:
+    from airtune.evaluation import evaluate
     from airtune.runs import compare, export, resume, run, sweep
     from analysis import load, load_many
     from coupling import RunError, Scenario, ScenarioError, Simulation
@@ -24,6 +25,7 @@ _MODULES: Final = {
     "ScenarioError": "coupling",
     "Simulation": "coupling",
     "compare": "airtune.runs",
+    "evaluate": "airtune.evaluation",
     "export": "airtune.runs",
     "load": "analysis",
     "load_many": "analysis",
@@ -39,6 +41,7 @@ __all__ = [
     "Simulation",
     "__version__",
     "compare",
+    "evaluate",
     "export",
     "load",
     "load_many",

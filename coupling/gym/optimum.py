@@ -1,13 +1,14 @@
 """Optimum of P1 in the state that an action answers, and the gap of an allocation to it."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import final
 
 import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
-from netsim.scheduling import Allocation, Objective, RoundState, create
+from netsim.scheduling import Allocation, Objective, Policy, RoundState, create
 
 
 @final
@@ -34,8 +35,13 @@ def optimum(state: RoundState, objective: Objective) -> Optimum:
     """Return the optimum of P1 for a state, as the policy ``exact`` finds it."""
     if not len(state.device):
         return Optimum(Allocation.empty(), 0.0)
-    best = create("exact", objective=objective).schedule(state)
+    best = _exact(objective).schedule(state)
     return Optimum(best, predicted_objective(best, state, objective))
+
+
+@cache
+def _exact(objective: Objective) -> Policy:
+    return create("exact", objective=objective)
 
 
 def predicted_objective(allocation: Allocation, state: RoundState, objective: Objective) -> float:

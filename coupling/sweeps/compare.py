@@ -65,7 +65,7 @@ def compare(
         names = ",".join(policies)
         raise ScenarioError(f"--policies {names}: needs at least one policy, each once")
     base = scenario if isinstance(scenario, Scenario) else Path(scenario)
-    own = _settings_per_policy(base, policies, settings or {})
+    own = settings_per_policy(base, policies, settings or {})
 
     def load(policy: str, overrides: Mapping[str, object]) -> Scenario:
         with named_options({"--policies": ["scheduler.kind"], "--seeds": ["seed"]}):
@@ -217,7 +217,7 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
-def _settings_per_policy(
+def settings_per_policy(
     base: Scenario | Path, policies: Sequence[str], settings: Mapping[str, object]
 ) -> dict[str, dict[str, object]]:
     """Return the settings of each policy, without the options that only other policies have.
