@@ -58,7 +58,8 @@ class PolicyEvaluation:
     rounds, as means over the worlds. It is no regret: J holds the policy's own queue.
     """
     worlds: pd.DataFrame
-    """One row per policy and world: the cost, the values and the gaps."""
+    """One row per policy and world: the cost, the values and the gaps, and for each built-in policy
+    its value at this cost, such as ``arrived_mean_exact``."""
 
 
 def evaluate(
@@ -103,14 +104,18 @@ def evaluate(
     runs = {name: trial.runs(name, given=given) for name, given in policies.items()}
     for name in against:
         runs[name] = trial.runs(name)
-    rows = [row for name in runs for row in _world_rows(name, runs[name], trial.gaps, equal)]
-    worlds = pd.DataFrame(rows)
-    costs = worlds[worlds["policy"].isin(list(policies))]["cost"].to_numpy()
+    rows = {name: _world_rows(name, runs[name], trial.gaps, equal) for name in runs}
+    costs = np.array([row["cost"] for name in policies for row in rows[name]])
     equal_rows = []
     for other in against:
         curve = _Curve.of(trial, other, runs[other], costs=costs, cost=_COSTS[equal])
         for name in policies:
-            equal_rows += curve.rows(name, runs[name])
+            for metric in _VALUES:
+                reached = curve.values(runs[name], metric)
+                for row, value in zip(rows[name], reached, strict=True):
+                    row[f"{metric}_{other}"] = value
+                equal_rows += curve.rows(name, runs[name], metric, values=reached)
+    worlds = pd.DataFrame([row for name in runs for row in rows[name]])
     everything = Runs([one for group in runs.values() for one in group])
     gaps = worlds.groupby("policy", sort=False)[["gap_mean", "gap_median"]].mean().reset_index()
     return PolicyEvaluation(compare(everything), pd.DataFrame(equal_rows), gaps, worlds)
@@ -222,33 +227,34 @@ class _Curve:
                 before = now
         return cls(name, [found[steps] for steps in sorted(found)], cost)
 
-    def rows(self, policy: str, runs: list[Run]) -> list[dict[str, Any]]:
-        """Return one row per value: the difference of this policy from another at its costs."""
+    def values(self, runs: list[Run], metric: str) -> Float[ndarray, " worlds"]:
+        """Return the values of this policy at the costs of other runs, world by world."""
+        costs = [self.cost(one) for one in runs]
+        return np.array([self._at(world, cost, metric) for world, cost in enumerate(costs)])
+
+    def rows(
+        self, policy: str, runs: list[Run], metric: str, *, values: Float[ndarray, " worlds"]
+    ) -> list[dict[str, Any]]:
+        """Return the row of a metric: its ``values`` minus those of a policy's runs."""
+        own = _numbers(runs, metric)
+        if np.isnan(own).all():
+            return []
         everything = [*runs, *(one for group in self.runs for one in group)]
         by_median = heavy_tail(runs)[1] is not None or long_rounds(everything)
-        rows = []
-        for metric in _VALUES:
-            own = _numbers(runs, metric)
-            other = np.array(
-                [self._at(world, self.cost(one), metric) for world, one in enumerate(runs)]
-            )
-            if np.isnan(own).all():
-                continue
-            result = median_interval(other - own) if by_median else paired_interval(other, own)
-            rows.append(
-                {
-                    "policy": policy,
-                    "against": self.name,
-                    "metric": metric,
-                    "value": float(own.mean()),
-                    "difference": result.estimate,
-                    "low": result.low,
-                    "high": result.high,
-                    "pairs": result.seeds,
-                    "kind": result.kind,
-                }
-            )
-        return rows
+        result = (median_interval if by_median else paired_interval)(values - own)
+        return [
+            {
+                "policy": policy,
+                "against": self.name,
+                "metric": metric,
+                "value": float(own.mean()),
+                "difference": result.estimate,
+                "low": result.low,
+                "high": result.high,
+                "pairs": result.seeds,
+                "kind": result.kind,
+            }
+        ]
 
     def _at(self, world: int, cost: float, metric: str) -> float:
         """Return the value in a world at a cost; NaN beyond the costs of all budgets."""
