@@ -157,8 +157,7 @@ def against_mobile_env(report: Report) -> None:
             "MOBILE_ENV_PYTHON to its Python"
         )
         return
-    environment = SchedulingEnv("paper/base", overrides=LONG)
-    ours = stepper(environment)
+    ours = stepper(SchedulingEnv("paper/base", overrides=LONG))
     try:
         ratios = paired_ratios(lambda _: mobile.seconds(STEPS), ours, PAIRS)
         rate = STEPS / mobile.seconds(STEPS)
