@@ -108,7 +108,7 @@ def evaluate(
     costs = np.array([row["cost"] for name in policies for row in rows[name]])
     equal_rows = []
     for other in against:
-        curve = _Curve.of(trial, other, runs[other], costs=costs, cost=_COSTS[equal])
+        curve = _CostCurve.of(trial, other, runs[other], costs=costs, cost=_COSTS[equal])
         for name in policies:
             for metric in _VALUES:
                 reached = curve.values(runs[name], metric)
@@ -188,7 +188,7 @@ class _Judge(Policy):
 
 @final
 @dataclass(frozen=True)
-class _Curve:
+class _CostCurve:
     """Values of a built-in policy over its cost, world by world, at several budgets."""
 
     name: str
@@ -205,7 +205,7 @@ class _Curve:
         *,
         costs: Float[ndarray, " policies*worlds"],
         cost: Callable[[Run], float],
-    ) -> "_Curve":
+    ) -> "_CostCurve":
         """Return the curve of a policy whose budgets span some costs, if any budget reaches them.
 
         ``runs`` are those at the scenario's budget.
