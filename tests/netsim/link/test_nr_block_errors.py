@@ -60,9 +60,11 @@ def test_lines_at_the_nodes_equal_fits_to_the_points():
 
 def test_lines_agree_with_the_counts_of_block_errors():
     scores = []
+    known = simulated()
     for (order, rate, bits, _), counts in curves().items():
         line = error_line(order, rate / 1024, bits)
-        if not np.isfinite(line.median_db):
+        # A curve of too few points is continued from smaller blocks.
+        if not known[order, rate, bits] or not np.isfinite(line.median_db):
             continue
         for sinr_db, words, errors in counts:
             expected = float(line.error_rate(sinr_db))
