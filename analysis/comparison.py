@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.errors import TraceError
 from analysis.heavy_tails import hill, missing_mean, missing_variance, queue_takes_all
 from analysis.intervals import Differences, judge_family, metric_difference
-from analysis.metrics import summary
+from analysis.metrics import rounds_over_queue, summary
 from analysis.run import Run
 from analysis.runs import Runs, flatten, scenario_value
 
@@ -27,10 +27,6 @@ METRICS: Final = (
     "accuracy_last",
 )
 """Metrics of ``summary`` that are compared by default."""
-LONG_ROUND_BUDGETS: Final = 6
-"""A round that takes more budgets silences a policy that follows its queue: in the coverage study
-the policy's longest rounds are below 5 with a queue of five budgets, above 7 with a small one.
-"""
 _VERDICTS: Final = {"held": "higher", "not held": "lower", "undecided": "undecided"}
 
 
@@ -118,13 +114,21 @@ def heavy_tail(runs: Sequence[Run]) -> tuple[bool, str | None]:
 
 
 def long_rounds(runs: Sequence[Run]) -> bool:
-    """Return whether a round took many budgets because the virtual queue took every device.
+    """Return whether single rounds decide how long the devices of runs of one policy are silent.
 
-    The devices are silent until the queue has drained, so no statistic of the run has a normal law.
+    They do if, in half of the runs or more, a round took longer than the virtual queue held before
+    it: then that round alone is most of the queue, and the devices are silent until it has drained,
+    so no statistic of the run has a normal law. It needs a policy that follows its queue, and a
+    gain that holds for the whole transfer.
     """
-    return any(
-        queue_takes_all(run.scenario) and _longest_budgets(run) > LONG_ROUND_BUDGETS for run in runs
+    return in_half(
+        [queue_takes_all(run.scenario) and bool(rounds_over_queue(run).any()) for run in runs]
     )
+
+
+def in_half(outlasted: Sequence[bool]) -> bool:
+    """Return whether something happened in half of the runs or more."""
+    return 2 * sum(outlasted) >= len(outlasted) > 0
 
 
 def paired_rows(
@@ -159,7 +163,7 @@ def _differences(
     """Yield a row per metric with pairs; the runs and their baselines have the same seeds."""
     summaries = [[summary(run) for run in group] for group in (runs, baselines)]
     heavy = any(heavy_tail(group)[1] for group in (runs, baselines))
-    long = long_rounds([*runs, *baselines])
+    long = long_rounds(runs) or long_rounds(baselines)
     rounds = min(entry["rounds"] for group in summaries for entry in group)
     idle = [idle_share(group) for group in summaries]
     for metric in metrics:
@@ -244,11 +248,3 @@ def _differing(first: Run, second: Run) -> str | None:
     return next(
         (key for key in left | right if key != "seed" and left.get(key) != right.get(key)), None
     )
-
-
-def _longest_budgets(run: Run) -> float:
-    """Return the delay of the longest round in budgets, 0 without a budget."""
-    rounds = run.arrays("rounds", "delay_s", "delay_budget_s")
-    budget_s = rounds["delay_budget_s"]
-    ratio = np.divide(rounds["delay_s"], budget_s, out=np.zeros(len(budget_s)), where=budget_s > 0)
-    return float(ratio.max(initial=0.0))

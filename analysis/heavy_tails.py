@@ -68,9 +68,14 @@ def missing_variance(scenario: Mapping[str, Any], *, always_all: bool = False) -
 def queue_takes_all(scenario: Mapping[str, Any]) -> bool:
     """Return whether an empty virtual queue makes the policy take every device, however weak.
 
-    Then the delay has no variance, and one round may silence the devices for much of a run.
+    Then one round may silence the devices for much of a run: for as many rounds as its delay has
+    budgets. That needs a fading that holds for the whole transfer, of whatever law: a variance of
+    the delay does not help. Recorded gains have no law that is known here.
     """
-    return _queue_bounds_the_mean(scenario) and missing_variance(scenario) is not None
+    scheduler = _table(scenario, "scheduler")
+    follows = scheduler.get("kind") in _QUEUE and scheduler.get("drift", "paper") == "paper"
+    fades = _table(scenario, "channel", "fading").get("kind") not in (None, "none")
+    return follows and fades and _gain_holds(scenario)
 
 
 def tail_index(scenario: Mapping[str, Any], *, always_all: bool = False) -> float:

@@ -122,6 +122,13 @@ def queue_statistics(run: Run) -> dict[str, float]:
     }
 
 
+def rounds_over_queue(run: Run) -> ndarray:
+    """Return whether each round took longer than the virtual queue held before it."""
+    rounds = run.arrays("rounds", "virtual_queue_before_s", "delay_s")
+    over: ndarray = rounds["delay_s"] > rounds["virtual_queue_before_s"]
+    return over
+
+
 def participation(run: Run) -> pd.DataFrame:
     """Return the participation of each device: times scheduled, and share of the rounds."""
     times = times_scheduled(run)

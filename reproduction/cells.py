@@ -29,6 +29,7 @@ def estimate(measure: str, rows: pd.DataFrame, law: DelayLaw) -> Interval | None
         measure,
         values,
         heavy_tail=measure in DELAY_SUMS and not law.has_variance,
+        long_rounds=law.long_rounds,
         rounds=int(rounds.min()),
         idle_share=float(rows["rounds_without_devices"].sum() / rounds.sum()),
     )

@@ -1,4 +1,4 @@
-"""Law of the round delay in the runs of a table: existence of its mean and of its variance."""
+"""Law of the round delay in the runs of a table: its mean, its variance, and long rounds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,20 +6,25 @@ from typing import Any, Final, final
 
 import pandas as pd
 
+from analysis.comparison import in_half
 from analysis.heavy_tails import mean_exists, variance_exists
 from coupling import Scenario
 from reproduction.stages import StagePlan, settings_of
 
+LONG: Final = "rounds_over_queue"
+"""Measure of a policy that takes every device while its queue is empty; others have none."""
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 @final
 @dataclass(frozen=True)
 class DelayLaw:
-    """Existence of the moments of the round delay."""
+    """Existence of the moments of the round delay, and its long rounds."""
 
     has_mean: bool = True
     has_variance: bool = True
+    long_rounds: bool = False
+    """Whether single rounds decide how long the devices are silent."""
 
 
 def delay_law(plan: StagePlan, stage: str, variant: str, rows: pd.DataFrame) -> DelayLaw:
@@ -39,5 +44,7 @@ def delay_law(plan: StagePlan, stage: str, variant: str, rows: pd.DataFrame) -> 
     always_all = bool((rows["scheduled_mean"] == count).all())
     tables = scenario.tables()
     return DelayLaw(
-        mean_exists(tables, always_all=always_all), variance_exists(tables, always_all=always_all)
+        mean_exists(tables, always_all=always_all),
+        variance_exists(tables, always_all=always_all),
+        long_rounds=LONG in rows and in_half(list(rows[LONG] > 0)),
     )

@@ -6,7 +6,8 @@ import numpy as np
 from numpy import ndarray
 
 from analysis import Run, summary
-from analysis.metrics import delay_statistics
+from analysis.heavy_tails import queue_takes_all
+from analysis.metrics import delay_statistics, rounds_over_queue
 from analysis.runs import scenario_value
 
 WHOLE: Final = ("rounds", "scheduled_total", "rounds_without_devices")
@@ -25,7 +26,7 @@ REAL: Final = (
 """Real numbers of the network; a repeated run gives them to 1e-9."""
 WALL: Final = ("policy_wall_median_s", "policy_wall_p99_s", "wall_s")
 """Wall-clock times, which differ in every run."""
-COUNTED: Final = ("over_budget", "devices_solved")
+COUNTED: Final = ("over_budget", "rounds_over_queue", "devices_solved")
 """Shares and counts of rounds; tables that were written before they existed have none."""
 LEARNED: Final = (
     "train_loss",
@@ -47,7 +48,9 @@ def measures(run: Run) -> dict[str, Any]:
     ``scheduled_log`` is the natural logarithm of the mean number of devices, so that differences
     are ratios. ``nearer_m`` is the mean distance to the server of all devices that were ever
     scheduled, minus the mean over scheduled device-rounds, in metres. ``over_budget`` is the share
-    of rounds above the delay budget. ``devices_solved`` is the mean number of devices in all sets
+    of rounds above the delay budget. ``rounds_over_queue`` is the number of rounds that took longer
+    than the virtual queue held before them, if the policy takes every device while that is empty.
+    ``devices_solved`` is the mean number of devices in all sets
     whose delay the printed Algorithm 1 solves for in a round: it adds devices up to the first one
     that lowers J, so the sets have 1 to min(N + 1, K) devices.
 
@@ -96,8 +99,15 @@ def _network(run: Run) -> dict[str, Any]:
             "wall_s": numbers["wall_s"],
             "over_budget": delay_statistics(run)["over_budget"],
         }
+        | _long_rounds(run)
         | _work(run, rounds["scheduled"])
     )
+
+
+def _long_rounds(run: Run) -> dict[str, int]:
+    if not queue_takes_all(run.scenario):
+        return {}
+    return {"rounds_over_queue": int(rounds_over_queue(run).sum())}
 
 
 def _work(run: Run, scheduled: ndarray) -> dict[str, float]:

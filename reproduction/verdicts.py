@@ -11,6 +11,7 @@ import pandas as pd
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
+from analysis.comparison import in_half
 from analysis.intervals import (
     DELAY_SUMS,
     Differences,
@@ -19,6 +20,7 @@ from analysis.intervals import (
     judge_family,
     metric_difference,
 )
+from reproduction.laws import LONG
 
 FILE: Final = Path(__file__).parent / "claims.toml"
 Verdict: TypeAlias = Literal["held", "not held", "undecided"]
@@ -128,5 +130,9 @@ def _result(contrast: Contrast, numbers: Numbers) -> ContrastResult:
     values = (paired.dropna().to_numpy() * signs).sum(axis=1)
     # A sum of delays has no variance under some laws: the sign test needs none.
     heavy_tail = contrast.measure in DELAY_SUMS
-    interval = metric_difference(contrast.measure, values, heavy_tail=heavy_tail)
+    long = any(
+        in_half([count > 0 for count in numbers(runs, LONG).values()])
+        for runs in (*contrast.plus, *contrast.minus)
+    )
+    interval = metric_difference(contrast.measure, values, heavy_tail=heavy_tail, long_rounds=long)
     return ContrastResult(contrast, np.asarray(values, float), interval)

@@ -22,13 +22,13 @@ _SHARE: Final = Quantity(
     lambda run: participation(run).share.to_numpy() * 100.0,
     maximum=100.0,
 )
-_ENERGY: Final = Quantity("energy of a device (J)", "rounds", energy_of_devices, statistic="median")
+_ENERGY: Final = Quantity("energy of a device (J)", "rounds", energy_of_devices)
 
 
 def shares(runs: Runs, options: Options) -> "Figure":
     """Draw the share of rounds in which each device took part, in descending order.
 
-    The share is the mean over seeds at equal rank. The legend has the mean of Jain's index.
+    The share is the median over seeds at equal rank. The legend has the mean of Jain's index.
     """
     figure, rows = panels(options, 1, 1)
     axes = rows[0][0]
@@ -43,7 +43,7 @@ def shares(runs: Runs, options: Options) -> "Figure":
         line(axes, drawn, group, options=options, note=note, drawstyle="steps-mid")
     axes.set(
         xlabel="device, in descending order of participation",
-        ylabel="rounds scheduled (%)",
+        ylabel=label_of(_SHARE, lines),
         ylim=(0, 105),
     )
     axes.locator_params(axis="x", integer=True)

@@ -10,8 +10,11 @@ from analysis.groups import (
     Curve,
     Group,
     Quantity,
+    Statistic,
     axis_label,
     curve,
+    statistic_label,
+    statistic_of,
     window_of,
 )
 from analysis.intervals import band_coverage
@@ -63,10 +66,9 @@ def panel(
 
 def label_of(quantity: Quantity, groups: list[Group]) -> str:
     """Return the label of a quantity, with the number over the seeds if that is not the mean."""
-    if quantity.statistic == "mean" or all(len(group.runs) == 1 for group in groups):
-        return quantity.label.replace(", ", ",\n")
-    name, _, unit = quantity.label.rpartition(" (")
-    return f"{name},\n{quantity.statistic} ({unit}"
+    statistics = {statistic_of(quantity, group.runs) for group in groups if len(group.runs) > 1}
+    statistic: Statistic = "median" if "median" in statistics else "mean"
+    return statistic_label(quantity.label, statistic).replace(", ", ",\n")
 
 
 def line(
@@ -99,4 +101,6 @@ def _legend(figure: "Figure", seeds: set[int], band: str, options: Options) -> N
     count = " to ".join(str(entry) for entry in sorted({min(seeds), max(seeds)}))
     coverage = band_coverage(seeds) if band != _BAND_NAMES["range"] else None
     reached = f" (coverage {coverage:.1%})".replace("%", " %") if coverage else ""
+    if band == _BAND_NAMES["interval"] and not any(axes.collections for axes in figure.axes):
+        band, reached = "too few for a 95 % interval", ""
     legend(figure, options, f"{count} seeds, {band}{reached}")

@@ -1,12 +1,14 @@
 """Groups of runs that differ only in the seed, and their curves, for figures and reports."""
 
 from analysis.groups.axis import Axis, Clock, air_time_s, axis_label, positions
-from analysis.groups.curve import Band, Curve, curve, ranked, window_of
+from analysis.groups.curve import Band, Curve, curve, ranked, statistic_of, window_of
 from analysis.groups.group import Group, data_name, groups, policy_name, tasks
 from analysis.groups.quantity import (
     QUANTITIES,
     Quantity,
+    Statistic,
     energy_of_devices,
+    statistic_label,
     without_rounding,
 )
 from analysis.groups.text import display, printable, without_home
@@ -19,6 +21,7 @@ __all__ = [
     "Curve",
     "Group",
     "Quantity",
+    "Statistic",
     "air_time_s",
     "axis_label",
     "curve",
@@ -30,6 +33,8 @@ __all__ = [
     "positions",
     "printable",
     "ranked",
+    "statistic_label",
+    "statistic_of",
     "tasks",
     "window_of",
     "without_home",

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from analysis.comparison import long_rounds
 from analysis.groups.axis import Axis, positions
 from analysis.groups.quantity import Quantity, Statistic
-from analysis.intervals import mean_band, mean_interval, median_interval
+from analysis.intervals import mean_band, mean_interval, median_band, median_interval
 from analysis.run import Run
 
 GRID: Final = 400
@@ -20,6 +21,7 @@ Band = Literal["interval", "range"]
 """Band of a curve: the 95 % interval of the mean, or minimum to maximum of the seeds."""
 
 
+_BANDS: Final = {"mean": mean_band, "median": median_band}
 _INTERVALS: Final = {"mean": mean_interval, "median": median_interval}
 
 
@@ -57,6 +59,7 @@ def curve(
     linear between the rows of a run. The value of a round is the mean of that round and the
     ``window - 1`` rounds before it, if the quantity is noisy.
     """
+    statistic = statistic_of(quantity, runs)
     rows = [
         (
             positions(run, quantity.table, axis, at_start=quantity.at_start),
@@ -70,11 +73,17 @@ def curve(
     if axis == "round":
         columns = [pd.Series(values, index=x) for x, values in rows]
         table = pd.concat(columns, axis=1, join="inner").dropna(how="all")
-        return _over_seeds(table.index.to_numpy(), table.to_numpy(float), quantity)
+        values = table.to_numpy(float)
+        return _over_seeds(table.index.to_numpy(), values, quantity, statistic=statistic)
     first = max(x[~np.isnan(values)][0] for x, values in rows)
     grid = np.linspace(first, max(first, min(x[-1] for x, _ in rows)), points)
     values = np.column_stack([_between(grid, *row) for row in rows])
-    return _over_seeds(grid, values, quantity)
+    return _over_seeds(grid, values, quantity, statistic=statistic)
+
+
+def statistic_of(quantity: Quantity, runs: Sequence[Run]) -> Statistic:
+    """Return the number over the seeds: the median in runs whose empty queue took every device."""
+    return "median" if long_rounds(runs) else quantity.statistic
 
 
 def ranked(values: Sequence[ndarray], quantity: Quantity) -> Curve:
@@ -84,7 +93,8 @@ def ranked(values: Sequence[ndarray], quantity: Quantity) -> Curve:
     """
     shortest = min(len(entry) for entry in values)
     table = np.column_stack([np.sort(entry)[::-1][:shortest] for entry in values])
-    return _over_seeds(np.arange(1, shortest + 1), table, quantity)
+    ranks = np.arange(1, shortest + 1)
+    return _over_seeds(ranks, table, quantity, statistic=quantity.statistic)
 
 
 def window_of(runs: Sequence[Run]) -> int:
@@ -105,14 +115,14 @@ def _between(grid: ndarray, x: ndarray, values: ndarray) -> ndarray:
     return np.interp(grid, x[known], values[known])
 
 
-def _over_seeds(x: ndarray, table: ndarray, quantity: Quantity) -> Curve:
+def _over_seeds(x: ndarray, table: ndarray, quantity: Quantity, *, statistic: Statistic) -> Curve:
     """Return the curve of a table with one row per x and one column per seed.
 
     The interval is cut at 0 and at the largest possible value.
     """
     known = ~np.isnan(table).all(axis=1)
     x, table = x[known], table[known]
-    center, low, high = _limits(table, quantity.statistic)
+    center, low, high = _limits(table, statistic)
     return Curve(
         x,
         center,
@@ -125,8 +135,8 @@ def _over_seeds(x: ndarray, table: ndarray, quantity: Quantity) -> Curve:
 
 
 def _limits(table: ndarray, statistic: Statistic) -> tuple[ndarray, ndarray, ndarray]:
-    if statistic == "mean" and not np.isnan(table).any():
-        limits = mean_band(table.T)
+    if not np.isnan(table).any():
+        limits = _BANDS[statistic](table.T)
         return limits.estimate, limits.low, limits.high
     intervals = [_INTERVALS[statistic](row) for row in table]
     columns = [(entry.estimate, entry.low, entry.high) for entry in intervals]

@@ -11,7 +11,9 @@ from analysis.errors import TraceError
 from analysis.run import Run
 
 Statistic = Literal["mean", "median"]
-"""Mean of bounded numbers, and median of sums of times and energies, which may have no mean."""
+"""Number over the seeds: the mean of accuracies, whose interval is in the coverage study, and the
+median of all others, which are counts, skewed, or may have no mean.
+"""
 
 NEGLIGIBLE: Final = 1e-9
 """Share of its scale below which a number is 0: the rounding of sums and differences."""
@@ -29,10 +31,18 @@ class Quantity:
     """Whether curves show a moving mean of it."""
     at_start: bool = False
     """Whether its rows are the state at the start of a round, and not at the end."""
-    statistic: Statistic = "mean"
+    statistic: Statistic = "median"
     """Number over the seeds that a curve shows."""
     maximum: float = np.inf
     """Largest possible value; the smallest is 0."""
+
+
+def statistic_label(label: str, statistic: Statistic) -> str:
+    """Return the label of a quantity, with the number over the seeds if that is not the mean."""
+    if statistic == "mean":
+        return label
+    name, bracket, unit = label.partition(" (")
+    return f"{name}, {statistic}{bracket}{unit}"
 
 
 def without_rounding(values: ndarray | float, scale: float) -> ndarray:
@@ -105,7 +115,9 @@ def _per_round(column: str, *, mean: bool) -> Callable[[Run], ndarray]:
 
 
 QUANTITIES: Final = {
-    "accuracy": Quantity("test accuracy (%)", "evaluations", _accuracy_percent, maximum=100.0),
+    "accuracy": Quantity(
+        "test accuracy (%)", "evaluations", _accuracy_percent, statistic="mean", maximum=100.0
+    ),
     "test_loss": Quantity("test loss (nat)", "evaluations", _column("evaluations", "loss")),
     "loss": Quantity("training loss (nat)", "rounds", _column("rounds", "train_loss"), noisy=True),
     "panel_loss": Quantity("training loss on the panel (nat)", "rounds", _panel_loss),
@@ -116,8 +128,8 @@ QUANTITIES: Final = {
     "arrived_share": Quantity(
         "arrived, of the scheduled (%)", "rounds", _arrived_percent, noisy=True, maximum=100.0
     ),
-    "queue": Quantity("virtual queue (s)", "rounds", _queue_s, statistic="median"),
-    "energy": Quantity("energy so far (J)", "rounds", _energy_so_far, statistic="median"),
+    "queue": Quantity("virtual queue (s)", "rounds", _queue_s),
+    "energy": Quantity("energy so far (J)", "rounds", _energy_so_far),
     "battery": Quantity(
         "charge of a device, mean (J)", "rounds", _per_round("battery_j", mean=True), at_start=True
     ),

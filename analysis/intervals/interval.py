@@ -47,7 +47,7 @@ class Interval:
 @final
 @dataclass(frozen=True)
 class ConfidenceBand:
-    """Pointwise 95 % band of a mean curve; without an interval the limits are NaN."""
+    """Pointwise 95 % band of a mean or median curve; without an interval the limits are NaN."""
 
     estimate: ndarray
     low: ndarray
@@ -126,6 +126,13 @@ def mean_band(curves: ndarray) -> ConfidenceBand:
     if coverage is None:
         low, high = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     return ConfidenceBand(mean, low, high, seeds=len(curves), coverage=coverage)
+
+
+def median_band(curves: ndarray) -> ConfidenceBand:
+    """Return the pointwise median of curves of shape (seeds, points), with the sign test's band."""
+    median, low, high = limits.sign_test(np.asarray(curves, float))
+    coverage = limits.sign_test_place(len(curves))[1] or None
+    return ConfidenceBand(median, low, high, seeds=len(curves), coverage=coverage)
 
 
 def band_coverage(seeds: Iterable[int]) -> float | None:

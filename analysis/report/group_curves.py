@@ -4,7 +4,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from analysis.groups import QUANTITIES, Axis, Curve, Group, curve, window_of
+from analysis.groups import (
+    QUANTITIES,
+    Axis,
+    Curve,
+    Group,
+    curve,
+    statistic_label,
+    statistic_of,
+    window_of,
+)
 from analysis.intervals import band_coverage
 from analysis.report.downsampling import evenly_spaced, numbers
 from analysis.runs import Runs
@@ -34,7 +43,7 @@ def group_curves(members: list[Group], runs: Runs) -> dict[str, Any]:
     points = int(np.clip(_POINTS // len(members), 30, 200))
     window = window_of(list(runs)) if len(runs) else 1
     return {
-        "labels": {name: _label(name, window) for name in SHOWN},
+        "labels": {name: _label(name, members, window=window) for name in SHOWN},
         "groups": [
             {
                 "name": group.name,
@@ -47,12 +56,10 @@ def group_curves(members: list[Group], runs: Runs) -> dict[str, Any]:
     }
 
 
-def _label(name: str, window: int) -> str:
+def _label(name: str, members: list[Group], *, window: int) -> str:
     quantity = QUANTITIES[name]
-    label = quantity.label
-    if quantity.statistic == "median":
-        title, _, unit = label.rpartition(" (")
-        label = f"{title}, median ({unit}"
+    statistics = {statistic_of(quantity, group.runs) for group in members}
+    label = statistic_label(quantity.label, "median" if "median" in statistics else "mean")
     return f"{label}, mean of {window} rounds" if quantity.noisy and window > 1 else label
 
 

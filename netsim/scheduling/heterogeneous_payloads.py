@@ -37,26 +37,28 @@ def best_set(state: RoundState, reachable: Int[ndarray, " n"], objective: Object
         if upper_bound[count - 1] < best:
             return allocation.with_certificate(best, int(np.count_nonzero(~unsolved)))
         # Solve the candidate.
-        candidate, demand_hz = fastest_set(state, reachable, count)
+        candidate, demand_hz, delay_s = fastest_set(state, reachable, count)
         unsolved[count - 1] = False
-        value = float(objective.value(count, candidate.delay_s, state))
+        # P1 is about the delay of the uplink; the predicted delay may include a downlink.
+        value = float(objective.value(count, delay_s, state))
         if value > best or (value == best and count > len(allocation.devices)):
             best, allocation = value, candidate
         # Raise the other lower bounds: B(D) D falls in D for every device, so fewer devices gain
         # at most in proportion to the demand they save.
-        raised_s = candidate.delay_s * np.minimum(demand_hz / state.bandwidth_hz, 1.0)
+        raised_s = delay_s * np.minimum(demand_hz / state.bandwidth_hz, 1.0)
         lower_s = np.maximum(lower_s, raised_s)
 
 
 def fastest_set(
     state: RoundState, reachable: Int[ndarray, " n"], count: int
-) -> tuple[Allocation, Float[ndarray, " n"]]:
-    """Return the ``count`` devices of minimum common delay, and the demand at that delay in Hz.
+) -> tuple[Allocation, Float[ndarray, " n"], float]:
+    """Return the ``count`` devices of minimum common delay, the demand in Hz at it, and the delay.
 
-    Entry N - 1 of the demand is the minimum bandwidth that N devices need. The iteration starts
-    from any set and takes the devices that need least bandwidth at its delay: their common delay is
-    not longer. If that changes nothing, the N smallest demands fill the band exactly, and only one
-    delay does so.
+    The delay in seconds is that of the uplink, which the predicted delay of the allocation exceeds
+    if there is a downlink. Entry N - 1 of the demand is the minimum bandwidth that N devices need.
+    The iteration starts from any set and takes the devices that need least bandwidth at its delay:
+    their common delay is not longer. If that changes nothing, the N smallest demands fill the band
+    exactly, and only one delay does so.
     """
     cheapest = np.argsort(_alone_s(state, reachable), kind="stable")[:count]
     while True:
@@ -71,7 +73,7 @@ def fastest_set(
             allocation = Allocation.of(
                 state, reachable[chosen], bandwidth_hz=share_hz, delay_s=delay_s
             )
-            return allocation, demand_hz
+            return allocation, demand_hz, delay_s
         cheapest = ranked[:count]
 
 

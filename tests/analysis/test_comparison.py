@@ -10,6 +10,7 @@ import pytest
 from support.written_runs import SCENARIO, four_rounds
 
 import analysis
+from analysis.comparison import long_rounds
 from analysis.groups import groups
 from analysis.policies import policy_table
 
@@ -147,7 +148,46 @@ def test_sums_of_delays_without_a_variance_have_medians(tmp_path: Path) -> None:
     assert (row.kind, row.difference) == ("median", 1.0 + 3.0**9)
     # The sign test of seven seeds: from the smallest to the largest difference, 1 - 2 / 128.
     assert (row.low, row.high, row.coverage) == (1.0, 1.0 + 6.0**9, 1 - 2 / 128)
-    assert result.loc["scheduled_mean"].kind == "paired"
+    assert result.loc["jain_fairness"].kind == "paired"
+
+
+@pytest.mark.parametrize(
+    ("drift", "coherence", "kinds"),
+    [
+        ("paper", "round", {"median"}),
+        ("full", "round", {"paired", "median"}),
+        ("paper", 0.02, {"paired", "median"}),
+    ],
+)
+def test_rounds_longer_than_the_queue_leave_medians_alone(
+    tmp_path: Path, drift: str, coherence: str | float, kinds: set[str]
+) -> None:
+    channel = {"fading": {"kind": "nakagami", "m": 3.0}, "coherence": coherence}
+    for seed in range(7):
+        for policy in ("greedy", "exact"):
+            scheduler = {"kind": policy, "delay_budget_s_per_bit": 0.002, "drift": drift}
+            tables = {"seed": seed, "channel": channel, "scheduler": scheduler}
+            four_rounds(tmp_path / f"{policy}-{seed}", tables)
+    runs = analysis.load_many(tmp_path)
+
+    assert set(analysis.compare(runs, baseline="greedy").kind) == kinds
+    # Round 4 sends nothing; the rounds before it take longer than the queue held.
+    later = analysis.Runs(analysis.load(run.path, rounds=(4, 4)) for run in runs)
+    assert set(analysis.compare(later, baseline="greedy").kind) == {"paired", "median"}
+
+
+@pytest.mark.parametrize(("outlasted", "long"), [(3, False), (4, True), (7, True)])
+def test_half_of_the_runs_decide_whether_rounds_are_long(
+    tmp_path: Path, outlasted: int, long: bool
+) -> None:
+    for seed in range(7):
+        tables = {"seed": seed, "channel": {"coherence": "round", "fading": {"kind": "rayleigh"}}}
+        # The longest round takes 3 s. A queue of exactly as much bounds it.
+        before_s = 2.999 if seed < outlasted else 3.0
+        tables["scheduler"] = {"kind": "algorithm1", "delay_budget_s_per_bit": 0.002}
+        four_rounds(tmp_path / str(seed), tables, virtual_queue_before_s=[before_s] * 4)
+
+    assert long_rounds(analysis.load_many(tmp_path)) is long
 
 
 def test_a_metric_without_pairs_is_left_out(tmp_path: Path) -> None:

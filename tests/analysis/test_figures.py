@@ -89,7 +89,7 @@ def test_learning_curves_against_rounds_and_time(runs: analysis.Runs, name: str)
 
 def test_final_numbers_against_the_budget(tmp_path: Path) -> None:
     for budget, scheduled in ((0.001, [1, 1, 1, 1]), (0.004, [3, 3, 3, 1])):
-        for seed in (1, 2, 3):
+        for seed in range(1, 8):
             folder = tmp_path / f"{budget}-{seed}"
             extra = {
                 "scheduled": [count * seed for count in scheduled],
@@ -104,9 +104,10 @@ def test_final_numbers_against_the_budget(tmp_path: Path) -> None:
     )
     np.testing.assert_allclose(loss, [[1.0, 0.5], [4.0, 0.5]])  # ms per bit
     np.testing.assert_allclose(accuracy, [[1.0, 80.0], [4.0, 80.0]])
-    np.testing.assert_allclose(scheduled_mean, [[1.0, 2.0], [4.0, 5.0]])
-    bars = figure.axes[2].collections[0].get_segments()  # (1, 2, 3): t(2) / sqrt(3) = 2.4841
-    np.testing.assert_allclose(bars[0][:, 1], [2 - 2.4841, 2 + 2.4841], rtol=1e-3)
+    np.testing.assert_allclose(scheduled_mean, [[1.0, 4.0], [4.0, 10.0]])
+    bars = figure.axes[2].collections[0].get_segments()
+    # 1 to 7: t(6) = 2.4469 times sqrt(14 / 3) / sqrt(7).
+    np.testing.assert_allclose(bars[0][:, 1], [4 - 1.9979, 4 + 1.9979], rtol=1e-4)
 
 
 def test_boxes_are_those_of_the_run_times(runs: analysis.Runs) -> None:
@@ -241,18 +242,46 @@ def test_the_same_figure_is_the_same_file(runs: analysis.Runs, tmp_path: Path) -
 
 
 def test_the_band_is_the_interval_of_the_mean(tmp_path: Path) -> None:
-    for seed, scheduled in ((1, 1), (2, 2), (3, 6)):
-        four_rounds(tmp_path / str(seed), scenario("exact", seed), scheduled=[1, 1, 1, scheduled])
+    for seed, accuracy in ((1, 0.1), (2, 0.2), (3, 0.6)):
+        folder = four_rounds(tmp_path / str(seed), scenario("exact", seed))
+        shutil.rmtree(folder / "evaluations")
+        columns = {"round": [0, 4], "time_s": [0.0, 8.0], "accuracy": [0.1, accuracy]}
+        write_table(
+            folder / "evaluations", "evaluations", columns, version=analysis.SCHEMA_VERSION, parts=1
+        )
 
-    figure = draw("queue", analysis.load_many(tmp_path))
+    figure = draw("accuracy", analysis.load_many(tmp_path))
 
-    band = figure.axes[1].collections[0].get_paths()[0].vertices
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
     at_4 = band[band[:, 0] == 4][:, 1]
-    # Mean 3, deviation sqrt(7), t(2) = 4.3027: 3 + 6.5724; the lower end is cut at 0.
-    np.testing.assert_allclose([at_4.min(), at_4.max()], [0.0, 9.5724], atol=1e-4)
+    # Mean 30 %, deviation sqrt(700), t(2) = 4.3027: 30 + 65.724; the lower end is cut at 0.
+    np.testing.assert_allclose([at_4.min(), at_4.max()], [0.0, 95.724], atol=1e-3)
     assert figure.legends[0].get_title().get_text() == (
         "3 seeds, band: 95 % interval (coverage 93.7 %)"
     )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "title"),
+    [
+        (7, "7 seeds, band: 95 % interval (coverage 93.6 %)"),
+        (5, "5 seeds, too few for a 95 % interval"),
+    ],
+)
+def test_the_band_of_devices_is_that_of_the_median(tmp_path: Path, seeds: int, title: str) -> None:
+    for seed in range(1, seeds + 1):
+        devices = [1, 1, 1, seed**2]
+        four_rounds(tmp_path / str(seed), scenario("exact", seed), scheduled=devices)
+
+    figure = draw("queue", analysis.load_many(tmp_path))
+
+    assert figure.axes[1].get_ylabel() == "devices scheduled,\nmedian"
+    assert figure.axes[1].get_lines()[0].get_ydata()[-1] == ((seeds + 1) / 2) ** 2
+    assert figure.legends[0].get_title().get_text() == title
+    if seeds == 7:
+        band = figure.axes[1].collections[0].get_paths()[0].vertices
+        at_4 = band[band[:, 0] == 4][:, 1]
+        assert (at_4.min(), at_4.max()) == (1, 49)
 
 
 def test_accuracy_against_energy_and_time_on_air(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ HEAVY = {"all_in", "algorithm1", "exact"}
 """Policies that may wait for a device in a deep fade: their delay has no variance."""
 DELAYS = {"delay_mean_s", "energy_j", "simulated_s", "virtual_queue_per_budget"}
 NUMBER = r"-?(?:\d[\d.]*(?:e[+-]?\d+)?|inf|nan)"
-DIFFERENCE = re.compile(rf": ({NUMBER}) \(({NUMBER}) to ({NUMBER}); (\d+); ({NUMBER})\)(?:; |$)")
+DIFFERENCE = re.compile(
+    rf": ({NUMBER})( \*m\*)? \((?:({NUMBER}) to ({NUMBER}); )?(\d+)(?:; ({NUMBER}))?\)(?:; |$)"
+)
 
 
 def cells(line: str) -> list[str]:
@@ -54,6 +56,31 @@ def coverage(kind: str, seeds: int) -> float:
     )
 
 
+def check_difference(shown: tuple[str, ...], values: np.ndarray, *, by_sign: bool) -> None:
+    """Check a printed difference: estimate, mark, limits, seeds and coverage."""
+    estimate, mark, low, high, seeds, covered = shown
+    assert bool(mark) is by_sign
+    expected = (second.median if by_sign else second.student)(values)
+    assert rounded(estimate, expected[0]), (shown, expected)
+    assert int(seeds) == len(values)
+    if not low:
+        assert by_sign
+        assert np.isnan(expected[1])
+        return
+    assert all(map(rounded, (low, high), expected[1:])), (shown, expected)
+    if not by_sign:
+        assert float(covered) == pytest.approx(coverage("paired", len(values)))
+
+
+def check_limits(limits: str, low: float, high: float) -> None:
+    """Check a printed simultaneous interval; one without any limit is not printed."""
+    if np.isinf(low) and np.isinf(high):
+        assert limits == ""
+        return
+    for text, value in zip(limits.split(" to "), (low, high), strict=True):
+        assert float(text) == value if np.isinf(value) else rounded(text, value), (limits, value)
+
+
 FAMILIES = sorted({claim["family"] for claim in CLAIMS.values()})
 
 
@@ -64,7 +91,13 @@ def test_verdicts_of_a_family_agree_with_the_second_computation(name: str) -> No
         key: [second.difference(TABLES, contrast) for contrast in claim["contrasts"]]
         for key, claim in members.items()
     }
-    expected = second.family(values)
+    by_sign = {
+        f"{key}/{place}"
+        for key, claim in members.items()
+        for place, contrast in enumerate(claim["contrasts"])
+        if second.any_long(TABLES, contrast)
+    }
+    expected = second.family(values, by_sign)
     lines = [line for line in LINES if line.startswith(f"| {name} | ") and len(cells(line)) == 7]
 
     assert len(lines) == len(members)
@@ -73,13 +106,11 @@ def test_verdicts_of_a_family_agree_with_the_second_computation(name: str) -> No
         assert (says, source) == (claim["says"], claim["source"])
         shown = DIFFERENCE.findall(differences)
         assert len(shown) == len(values[key])
-        for numbers, entry in zip(shown, values[key], strict=True):
-            assert all(map(rounded, numbers[:3], second.student(entry))), (key, numbers)
-            assert int(numbers[3]) == len(entry)
-            assert float(numbers[4]) == pytest.approx(coverage("paired", len(entry)))
+        for place, (numbers, entry) in enumerate(zip(shown, values[key], strict=True)):
+            check_difference(numbers, entry, by_sign=f"{key}/{place}" in by_sign)
         p_value, low, high, outcome = expected[key]
         assert p_value < 1e-4 if p.startswith("<") else rounded(p, p_value), key
-        assert all(map(rounded, limits.split(" to "), (low, high))), (key, limits, low, high)
+        check_limits(limits, low, high)
         assert verdict.startswith(f"**{outcome}**")
         assert claim.get("earlier", "") in verdict
 
@@ -133,7 +164,8 @@ def check_cell(column: str, text: str, rows: pd.DataFrame, *, heavy: bool) -> No
     compute = (
         second.median if "*m*" in text else second.geometric if "*g*" in text else second.student
     )
-    if heavy and column in DELAYS and policy in HEAVY:
+    long = second.LONG in rows and (rows[second.LONG] > 0).sum() >= len(rows) / 2
+    if long or (heavy and column in DELAYS and policy in HEAVY):
         assert compute is second.median, (column, text)
     expected = compute(values)
     shown = re.findall(NUMBER, text.replace("*m*", "").replace("*g*", ""))
@@ -148,7 +180,7 @@ def test_the_ranking_agrees_with_the_second_computation() -> None:
         next(line for line in LINES if line.startswith("| variant | seeds | scheduled_mean"))
     )
     lines = [cells(line) for line in LINES[start + 2 :]][: LINES[start:].index("") - 2]
-    values = {}
+    values, by_sign = {}, set()
     for place, (variant, _, order, claim, *_) in enumerate(lines):
         runs = variant.replace(": ", "/")
         policies = [NAMES[name] for name in claim.split(" > ")]
@@ -163,17 +195,24 @@ def test_the_ranking_agrees_with_the_second_computation() -> None:
             )
             for more, less in pairwise(policies)
         ]
+        by_sign |= {
+            f"{place}/{pair}"
+            for pair, names in enumerate(pairwise(policies))
+            if any(second.is_long(TABLES, f"{runs}/{name}") for name in names)
+        }
         for name, mean in re.findall(rf"([A-Z]\w.*?|exact P1) ({NUMBER})(?: > |$)", order):
             assert rounded(
                 mean, second.rows_of(TABLES, f"{runs}/{NAMES[name]}").scheduled_mean.mean()
             )
-    expected = second.family(values)
+    expected = second.family(values, by_sign)
 
     assert len(lines) > 20
+    assert by_sign, "a variant with long rounds"
     for place, (_, _, _, _, differences, p, limits, verdict) in enumerate(lines):
         p_value, low, high, outcome = expected[str(place)]
-        for numbers, entry in zip(DIFFERENCE.findall(differences), values[str(place)], strict=True):
-            assert all(map(rounded, numbers[:3], second.student(entry))), numbers
+        shown = DIFFERENCE.findall(differences)
+        for pair, (numbers, entry) in enumerate(zip(shown, values[str(place)], strict=True)):
+            check_difference(numbers, entry, by_sign=f"{place}/{pair}" in by_sign)
         assert p_value < 1e-4 if p.startswith("<") else rounded(p, p_value)
-        assert all(map(rounded, limits.split(" to "), (low, high)))
+        check_limits(limits, low, high)
         assert verdict == f"**{outcome}**"

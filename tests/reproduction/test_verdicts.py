@@ -10,6 +10,7 @@ from coupling import Scenario
 from coupling.scenario.file import parse_set
 from coupling.sweeps.grid import parse_vary
 from reproduction import stages, verdicts
+from reproduction.laws import LONG
 from reproduction.measures import COSTS, COUNTED, LEARNED, REAL, WALL, WHOLE
 from reproduction.tables import varied
 from reproduction.verdicts import Claim, Contrast, Verdict
@@ -23,8 +24,11 @@ def claim(*contrasts: Contrast, family: str = "one") -> Claim:
     return Claim(says="", source="ours", family=family, contrasts=list(contrasts))
 
 
-def judged(**differences: list[list[float]]) -> dict[str, Verdict]:
-    """Return the verdicts on a family of claims with these differences of the seeds."""
+def judged(*, long: int = 0, **differences: list[list[float]]) -> dict[str, Verdict]:
+    """Return the verdicts on a family of claims with these differences of the seeds.
+
+    The first ``long`` seeds of the base have a round that took longer than the queue before it.
+    """
     measured: dict[str, dict[int, float]] = {}
     claims = {}
     for name, contrasts in differences.items():
@@ -35,7 +39,14 @@ def judged(**differences: list[list[float]]) -> dict[str, Verdict]:
             *(Contrast(measure="m", plus=[entry], minus=["s/v/base"]) for entry in runs)
         )
     measured["s/v/base"] = dict.fromkeys(range(99), 10.0)
-    results = verdicts.judge(claims, lambda runs, measure: measured[runs])
+    over = {seed: float(seed < long) for seed in range(10)}
+
+    def numbers(runs: str, measure: str) -> Mapping[int, float]:
+        if measure == LONG:
+            return over if runs == "s/v/base" else {}
+        return measured[runs]
+
+    results = verdicts.judge(claims, numbers)
     return {name: result.judgement.verdict for name, result in results.items() if result.judgement}
 
 
@@ -45,6 +56,17 @@ def test_a_claim_alone_is_held_if_its_interval_lies_above_zero() -> None:
     # The same spread around 3: from 0.52 to 5.48.
     assert judged(x=[[2.0, 3.0, 4.0]]) == {"x": "held"}
     assert judged(x=[[-2.0, -3.0, -4.0]]) == {"x": "not held"}
+
+
+def test_long_rounds_in_half_of_the_runs_leave_the_sign_test() -> None:
+    # Student's t decides; the sign test has p = 1 / 2**10 with all signs alike, 11 / 2**10 not.
+    alike, one_against = [2.0 + seed for seed in range(10)], [-1.0] + [9.0 + s for s in range(9)]
+
+    assert judged(long=4, x=[alike], y=[one_against]) == {"x": "held", "y": "held"}
+    assert judged(long=5, x=[alike]) == {"x": "held"}
+    assert judged(long=5, x=[one_against], y=[one_against], z=[one_against]) == dict.fromkeys(
+        "xyz", "undecided"
+    )
 
 
 def test_an_order_is_one_claim_and_its_weakest_pair_decides() -> None:

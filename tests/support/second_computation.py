@@ -4,7 +4,7 @@ Nothing here imports ``analysis`` or ``reproduction``: a mistake there is not re
 """
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from scipy import stats
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 FOLDER: Final = ROOT / "docs" / "reproduction"
 POLICY: Final = "scheduler.kind"
+LONG: Final = "rounds_over_queue"
 BUDGET: Final = "scheduler.delay_budget_s_per_bit"
 
 
@@ -53,6 +54,19 @@ def difference(tables: dict[str, pd.DataFrame], contrast: dict[str, Any]) -> nda
     return total.dropna().to_numpy()
 
 
+def is_long(tables: dict[str, pd.DataFrame], name: str) -> bool:
+    """Return whether a round took longer than the queue before it in half of the runs or more."""
+    rows = rows_of(tables, name)
+    if LONG not in rows or rows[LONG].isna().all():
+        return False
+    return float((rows[LONG] > 0).mean()) >= 0.5
+
+
+def any_long(tables: dict[str, pd.DataFrame], contrast: dict[str, Any]) -> bool:
+    """Return whether some runs of a contrast have long rounds: then the sign test judges it."""
+    return any(is_long(tables, name) for name in (*contrast["plus"], *contrast.get("minus", [])))
+
+
 def student(values: ndarray, level: float = 0.95) -> tuple[float, float, float]:
     """Return the mean with the interval of Student's t."""
     if np.ptp(values) == 0:
@@ -69,28 +83,41 @@ def geometric(values: ndarray) -> tuple[float, float, float]:
 
 def median(values: ndarray) -> tuple[float, float, float]:
     """Return the median with the interval of the sign test."""
-    count = len(values)
-    # The binomial quantile is the first place above 2.5 %: the limit before it is safe.
-    place = int(stats.binom.ppf(0.025, count, 0.5))
-    if stats.binom.cdf(place, count, 0.5) <= 0.025:
-        place += 1
+    place = _place(len(values), 0.025)
     if place == 0:
         return float(np.median(values)), np.nan, np.nan
     ordered = sorted(values)
-    return float(np.median(values)), float(ordered[place - 1]), float(ordered[count - place])
+    return float(np.median(values)), float(ordered[place - 1]), float(ordered[-place])
 
 
-def family(members: dict[str, Sequence[ndarray]]) -> dict[str, tuple[float, float, float, str]]:
+def _place(count: int, tail: float) -> int:
+    """Return the place of the lower limit of the sign test, 0 without one."""
+    # The binomial quantile is the first place above the tail: the limit before it is safe.
+    place = int(stats.binom.ppf(tail, count, 0.5))
+    return place + 1 if stats.binom.cdf(place, count, 0.5) <= tail else place
+
+
+def family(
+    members: dict[str, Sequence[ndarray]], by_sign: Collection[str] = ()
+) -> dict[str, tuple[float, float, float, str]]:
     """Return p, simultaneous limits and verdict of each claim, from one-sample t-tests.
 
-    Two Holm procedures at 2.5 % each: all differences of a claim are positive (largest p-value),
-    one of them is negative (Bonferroni over them).
+    The contrasts ``claim/place`` in ``by_sign`` have sign tests. Two Holm procedures at 2.5 % each:
+    all differences of a claim are positive (largest p-value), one of them is negative (Bonferroni
+    over them).
     """
     names = list(members)
-    above = np.array([max(p_above(values) for values in members[name]) for name in names])
+    tests = {
+        name: [
+            (values, (_sign_p, _sign_limit) if f"{name}/{place}" in by_sign else (p_above, _limit))
+            for place, values in enumerate(members[name])
+        ]
+        for name in names
+    }
+    above = np.array([max(p(values) for values, (p, _) in tests[name]) for name in names])
     below = np.array(
         [
-            min(1.0, len(members[name]) * min(p_above(-values) for values in members[name]))
+            min(1.0, len(tests[name]) * min(p(-values) for values, (p, _) in tests[name]))
             for name in names
         ]
     )
@@ -98,10 +125,11 @@ def family(members: dict[str, Sequence[ndarray]]) -> dict[str, tuple[float, floa
     open_above, open_below = int((holds > 0.025).sum()), int((fails > 0.025).sum())
     results = {}
     for name, hold, fail in zip(names, holds, fails, strict=True):
-        contrasts = members[name]
-        low = min(_limit(values, 0.025 / (open_above or len(names))) for values in contrasts)
+        contrasts = tests[name]
+        tail = 0.025 / (open_above or len(names))
+        low = min(limit(values, tail) for values, (_, limit) in contrasts)
         share = 0.025 / (open_below or len(names)) / len(contrasts)
-        high = min(-_limit(-values, share) for values in contrasts)
+        high = min(-limit(-values, share) for values, (_, limit) in contrasts)
         verdict = "undecided"
         if hold <= 0.025:
             verdict, low = "held", 0.0 if open_above else max(0.0, low)
@@ -114,6 +142,18 @@ def family(members: dict[str, Sequence[ndarray]]) -> dict[str, tuple[float, floa
 def p_above(values: ndarray) -> float:
     """Return the one-sided p-value of a positive mean."""
     return float(stats.ttest_1samp(values, 0.0, alternative="greater").pvalue)
+
+
+def _sign_p(values: ndarray) -> float:
+    """Return the one-sided p-value of a positive median."""
+    return float(
+        stats.binomtest(int((values > 0).sum()), len(values), 0.5, alternative="greater").pvalue
+    )
+
+
+def _sign_limit(values: ndarray, tail: float) -> float:
+    place = _place(len(values), tail)
+    return float(sorted(values)[place - 1]) if place else -np.inf
 
 
 def _limit(values: ndarray, tail: float) -> float:

@@ -1,6 +1,6 @@
 """Drift-plus-penalty policy with a delay budget and an energy budget per device."""
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Annotated, Final, Literal, final
 
 import numpy as np
@@ -52,18 +52,22 @@ class KnapsackEnergy(Policy):
     def schedule(self, state: RoundState) -> Allocation:
         reachable = rank_by_gain(state) if state.uplink is None else reachable_by_gain(state)
         price = self._price(state)
-        best, allocation = 0.0, Allocation.empty()
+        # P1 is about the delay of the uplink; the predicted delay may include a downlink.
+        uplink = state if state.downlink_bits is None else replace(state, downlink_bits=None)
+        best, set_of_best = 0.0, None
         for delay_s in _candidate_delays(state, reachable):
             worth = 1.0 - price * delay_s
             chosen = _fill(state, reachable, delay_s, worth=worth)
             if not chosen.size:
                 continue
-            candidate = Allocation.equal_finish(state, chosen)
+            candidate = Allocation.equal_finish(uplink, chosen)
             drift = float(price[chosen].sum()) * candidate.delay_s
             value = float(self.objective.value(len(chosen), candidate.delay_s, state)) - drift
             if value > best:
-                best, allocation = value, candidate
-        return allocation
+                best, set_of_best = value, chosen
+        if set_of_best is None:
+            return Allocation.empty()
+        return Allocation.equal_finish(state, set_of_best)
 
     def _price(self, state: RoundState) -> Float[ndarray, " n"]:
         """Return the price of air time of each device, in units of J per second."""

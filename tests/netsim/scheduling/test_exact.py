@@ -10,9 +10,11 @@ from support.scheduling_states import (
     paper_gains,
     paper_state,
     random_states,
+    with_memory,
 )
 
 from netsim.link import shannon
+from netsim.link.shannon_link import ShannonLink
 from netsim.scheduling import Objective, RoundState, create
 from netsim.scheduling.heterogeneous_payloads import fastest_set
 from netsim.scheduling.prefix_search import Prefixes, rank_by_gain
@@ -48,6 +50,30 @@ def test_exact_is_the_best_of_all_subsets_under_both_drifts(
             assert best - 1e-11 <= answer.objective_bound <= best * (1 + 1e-9) + 1e-9
             partial += 0 < len(answer.devices) < len(state.gain)
     assert partial > number / 5, "too few rounds in which only a part of the devices is best"
+
+
+@pytest.mark.parametrize("link", [None, ShannonLink(max_bps_per_hz=6.0)])
+@pytest.mark.parametrize("kind", ["exact", "algorithm1", "knapsack_energy"])
+def test_a_downlink_changes_no_set_since_j_is_about_the_uplink(
+    kind: str, link: ShannonLink | None
+) -> None:
+    policy = create(kind, **({"energy_budget_j": 1.0} if kind == "knapsack_energy" else {}))
+    partial = 0
+    for state in random_states(5, 90, max_count=6):
+        alone = with_memory(state if link is None else replace(state, link=link))
+        both = replace(
+            alone, downlink_bits=20 * alone.bits, downlink_bandwidth_hz=2e6, server_tx_power_w=1.0
+        )
+        answer = policy.schedule(both)
+
+        assert answer.devices.tolist() == policy.schedule(alone).devices.tolist()
+        partial += 0 < len(answer.devices) < len(both.gain)
+        if kind == "exact":
+            values = [float(Objective().value(*entry, both)) for entry in all_delays(both)]
+            delay_s = both.delay(answer.devices, answer.bandwidth_hz)
+            value = float(Objective().value(len(answer.devices), delay_s, both))
+            assert value == pytest.approx(max(0.0, *values), rel=1e-11, abs=1e-11)
+    assert partial > 5, "too few rounds in which only a part of the devices is best"
 
 
 def test_exact_is_the_best_of_all_subsets_if_payloads_differ_little() -> None:
