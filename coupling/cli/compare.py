@@ -12,9 +12,8 @@ from rich.table import Table
 
 from coupling.cli.analysis import wrong_input
 from coupling.cli.console import plain_console
-from coupling.cli.options import print_line
+from coupling.cli.options import Rounds, Settings, parse_overrides, print_line
 from coupling.scenario.errors import ScenarioError
-from coupling.scenario.file import parse_set
 from coupling.sweeps.compare import compare as compare_policies
 from coupling.sweeps.compare import parse_seeds
 
@@ -39,10 +38,8 @@ def compare(
     seeds: Annotated[
         str | None, typer.Option(metavar="FIRST:END", help="Seeds, END excluded (default: 0:20).")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the scenario."),
-    ] = None,
+    settings: Settings = None,
+    rounds: Rounds = None,
     equal_delay: Annotated[
         bool,
         typer.Option("--equal-delay", help="Scale each budget until the mean delays are equal."),
@@ -68,6 +65,7 @@ def compare(
         to_run = {
             "--seeds": seeds,
             "--set": settings,
+            "--rounds": rounds is not None,
             "--equal-delay": equal_delay,
             "--no-learning": no_learning,
             "--out": out,
@@ -82,7 +80,7 @@ def compare(
             paths[0],
             [name for name in policies.split(",") if name],
             parse_seeds(seeds or "0:20"),
-            settings=dict(parse_set(argument) for argument in settings or []),
+            settings=parse_overrides(settings, rounds=rounds),
             equal_delay=equal_delay,
             learning=not no_learning,
             out=out,

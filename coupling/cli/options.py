@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -47,13 +47,25 @@ def load_scenario(
     imports_plugins: bool = True,
 ) -> Scenario:
     """Return the scenario of a file with the values of ``--set`` and of its short forms."""
+    overrides = parse_overrides(settings, seed=seed, rounds=rounds)
+    return Scenario.load(scenario, overrides, imports_plugins=imports_plugins)
+
+
+def parse_overrides(
+    settings: list[str] | None, *, seed: int | None = None, rounds: int | None = None
+) -> dict[str, Any]:
+    """Parse the values of ``--set`` and of its short forms.
+
+    Raises:
+        ScenarioError: one is no ``KEY=VALUE``, or a key has a value of its short form, too.
+    """
     overrides = dict(parse_set(argument) for argument in settings or [])
     for key, value in (("seed", seed), ("rounds", rounds)):
         if value is not None:
             if key in overrides:
                 raise ScenarioError(f"--{key} and --set {key}=... exclude each other; keep one")
             overrides[key] = value
-    return Scenario.load(scenario, overrides, imports_plugins=imports_plugins)
+    return overrides
 
 
 def print_warnings(lines: Sequence[str], verbosity: Verbosity) -> None:

@@ -11,12 +11,11 @@ from rich import progress
 from rich.table import Column, Table
 
 from coupling.cli.console import plain_console, table_console
-from coupling.cli.options import print_line
+from coupling.cli.options import Rounds, Settings, parse_overrides, print_line
 from coupling.files.urls import masked
 from coupling.run_directory import status
 from coupling.run_directory.layout import SWEEP_TABLE, WORLD
 from coupling.scenario.errors import Interrupted, ScenarioError, os_error_text, shown
-from coupling.scenario.file import parse_set
 from coupling.simulation.export_world import record
 from coupling.simulation.stop_signals import stop_requests
 from coupling.sweeps import grid
@@ -48,10 +47,8 @@ def sweep(
     seeds: Annotated[
         str | None, typer.Option(metavar="FIRST:END", help="Seeds, END excluded, or a list.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Set one key of the scenario."),
-    ] = None,
+    settings: Settings = None,
+    rounds: Rounds = None,
     out: Annotated[
         str | None, typer.Option(help="Directory or URL of the sweep (default: sweeps/NAME).")
     ] = None,
@@ -81,7 +78,7 @@ def sweep(
         place,
         grid.parse_vary(vary or []),
         seeds=None if seeds is None else parse_seeds(seeds),
-        settings=dict(parse_set(argument) for argument in settings or []),
+        settings=parse_overrides(settings, rounds=rounds),
         learning=not no_learning,
     )
     executor = _engine(engine, jobs, address, gpus_per_run=gpus_per_run)
@@ -128,7 +125,7 @@ def _execute(unfinished: Sweep, engine: Engine, place: str) -> list[dict[str, An
 def list_runs(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A directory that contains run directories.")
-    ],
+    ] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """List the run directories below a directory, with their states."""

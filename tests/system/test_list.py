@@ -54,6 +54,17 @@ def test_the_list_tells_of_every_run_how_far_it_is(
     assert rows[0]["simulated_s"] == ends[-1]
 
 
+def test_the_list_without_a_folder_is_that_of_the_working_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(network(tmp_path), tmp_path / "runs" / "one")
+    monkeypatch.chdir(tmp_path)
+
+    assert app.main(["ls", "--json"]) == 0
+
+    assert [row["run"] for row in json.loads(capsys.readouterr().out)] == ["runs/one"]
+
+
 def test_the_list_is_a_table_for_people(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

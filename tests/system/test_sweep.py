@@ -377,6 +377,17 @@ def test_a_wrong_combination_is_refused_before_anything_runs(
     assert not (tmp_path / "sweep").exists()
 
 
+def test_the_short_form_of_rounds_names_the_same_run(tmp_path: Path) -> None:
+    network(tmp_path)
+    assert swept(tmp_path, "--rounds", "3") == 0
+
+    assert swept(tmp_path, "--set", "rounds=3") == 0
+
+    (row,) = rows(tmp_path)
+    assert load(tmp_path / "sweep" / row["run"]).scenario["rounds"] == 3
+    assert swept(tmp_path, "--rounds", "3", "--set", "rounds=4") == 2
+
+
 def test_keys_of_several_types_become_text(tmp_path: Path) -> None:
     network(tmp_path)
 
