@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.comparison import long_rounds
 from analysis.figures.lines import scale_of
-from analysis.figures.style import Options, line_style, marker, shown
+from analysis.figures.style import Options, line_style, marker_style, shown
 from analysis.groups import Group, groups
 from analysis.intervals import Interval, metric_interval
 from analysis.run import Run
@@ -98,7 +98,7 @@ def bars(
     y: list[Interval],
 ) -> None:
     """Draw points of a group with the interval of each number that has one."""
-    look: dict[str, Any] = line_style(group)
+    look: dict[str, Any] = line_style(group) | marker_style(group)
     axes.errorbar(
         [entry.estimate if isinstance(entry, Interval) else entry for entry in x],
         [entry.estimate for entry in y],
@@ -107,7 +107,6 @@ def bars(
         label=shown(group.name, options),
         capsize=2,
         elinewidth=0.8,
-        marker=marker(group.policy),
         **look,
     )
 

@@ -187,6 +187,8 @@ def line_style(group: Group) -> dict[str, Any]:
     }
 
 
-def marker(policy: Any) -> str:
-    """Return the marker of a policy."""
-    return _LINE_STYLES[policy][2] if policy in _LINE_STYLES else "o"
+def marker_style(group: Group) -> dict[str, Any]:
+    """Return the marker of a group of runs: its policy's, filled in another way for each group."""
+    shape = _LINE_STYLES[group.policy][2] if group.policy in _LINE_STYLES else "o"
+    place = group.member % 5 if group.members > 1 else 0
+    return {"marker": shape, "fillstyle": ("full", "none", "left", "top", "right")[place]}

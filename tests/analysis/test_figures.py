@@ -319,6 +319,23 @@ def test_devices_stand_at_their_realised_delay(runs: analysis.Runs) -> None:
     np.testing.assert_allclose(points, [[1.5, 1.0]])  # (1 + 3 + 2 + 0) / 4 s, (1 + 2 + 1 + 0) / 4
 
 
+def test_points_of_one_policy_differ_in_the_filling_of_their_markers(tmp_path: Path) -> None:
+    for policy in ("greedy", "exact"):
+        for size in (8, 16):
+            learner = LEARNER | {"batch_size": size}
+            four_rounds(tmp_path / f"{policy}{size}", scenario(policy, 1) | {"learner": learner})
+
+    drawn = draw("devices_delay", analysis.load_many(tmp_path)).axes[0].get_lines()
+
+    looks = {
+        (entry.get_marker(), entry.get_fillstyle())
+        for entry in drawn
+        if entry.get_marker() not in ("_", "|")
+    }
+    assert len(looks) == 4
+    assert {filling for _, filling in looks} == {"full", "none"}
+
+
 def test_energy_per_device_is_ranked(runs: analysis.Runs) -> None:
     figure = draw("device_energy", runs)
 
