@@ -1,6 +1,7 @@
 """Cell at run time: position, uplink and downlink band, and the queue of the edge server."""
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal, final
 
 import numpy as np
@@ -13,6 +14,7 @@ from netsim.compute import ServerCompute
 from netsim.edge_server import EdgeServer, Service
 from netsim.link.band import Band, BandOptions
 from netsim.link.base import Link
+from netsim.link.resource_blocks import ResourceBlocks
 from netsim.link.shannon_link import IDEAL
 from netsim.link.transmission import Outage
 from netsim.parameters import Point
@@ -44,18 +46,29 @@ class Cell:
         server_tx_power_w: float | None = None,
         compute: ServerCompute | None = None,
         link: Link = IDEAL,
+        blocks: ResourceBlocks | None = None,
+        downlink_blocks: ResourceBlocks | None = None,
+        patience_s: float = np.inf,
         outage: Outage | None = None,
         reallocate: bool = False,
     ) -> None:
         self.position_m = position_m
         """Position of the edge server, x and y in metres."""
         self._compute = compute
-        uplink = BandOptions(uplink_hz, noise_psd, outage, reallocate=reallocate, link=link)
+        uplink = BandOptions(
+            uplink_hz,
+            noise_psd,
+            outage,
+            reallocate=reallocate,
+            link=link,
+            blocks=blocks,
+            patience_s=patience_s,
+        )
         self._uplink = Band.uplink(env, uplink, tx_power_w)
         self._downlink: Band | None = None
         self._downlink_ratio = 0.0
         if downlink_hz is not None and server_tx_power_w is not None:
-            downlink = BandOptions(downlink_hz, noise_psd, outage, reallocate=reallocate, link=link)
+            downlink = replace(uplink, bandwidth_hz=downlink_hz, blocks=downlink_blocks)
             self._downlink = Band.downlink(env, downlink, server_tx_power_w)
             self._downlink_ratio = downlink_hz / uplink_hz
         self._server = EdgeServer(env, compute.workers) if compute else None
@@ -71,13 +84,19 @@ class Cell:
         return self._server is not None
 
     def begin_round(
-        self, share_hz: Mapping[int, float], channel: Channel, deadline_s: float
+        self,
+        share_hz: Mapping[int, float],
+        channel: Channel,
+        deadline_s: float,
+        *,
+        power_per_block_w: Mapping[int, float] | None = None,
     ) -> None:
         """Begin a round: device ids and their shares of the uplink in Hz.
 
         ``channel`` has the gains of these devices, and all transfers end at ``deadline_s``.
+        ``power_per_block_w`` is the power over one block under power control.
         """
-        self._uplink.begin_round(share_hz, channel, deadline_s)
+        self._uplink.begin_round(share_hz, channel, deadline_s, power_per_block_w=power_per_block_w)
         if self._downlink is not None:
             downlink_hz = {
                 device: share * self._downlink_ratio for device, share in share_hz.items()

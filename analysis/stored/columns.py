@@ -27,11 +27,12 @@ _COLUMNS: Final = {
         "round:int device:int x_m:real y_m:real distance_m:real gain:real gain_known:any "
         "available:flag battery_j:any scheduled:flag marginal_objective:any bandwidth_hz:any "
         "rate_bps:any bits:int? delay_s:any energy_j:any transmit_j:any receive_j:any "
-        "compute_j:any compute_s:any wait_s:any loss:any"
+        "compute_j:any compute_s:any wait_s:any tx_power_w:any loss:any"
     ),
     "transfers": (
         "round:int device:int leg:text direction:text bits:int bits_delivered:int start_s:real "
-        "end_s:real bandwidth_hz:real rate_bps:any energy_j:real status:text"
+        "end_s:real bandwidth_hz:real rate_bps:any energy_j:real status:text "
+        "spectral_efficiency:any modulation:any retransmissions:any resource_blocks:any"
     ),
     "shares": "device:int label:int? samples:int",
     "evaluations": (

@@ -200,6 +200,13 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
         ),
         Column("wait_s", _REAL, "s", "Time in the server's queue; null without phases.", True),
         Column(
+            "tx_power_w",
+            _REAL,
+            "W",
+            "Mean transmit power while sending; null if nothing was sent.",
+            True,
+        ),
+        Column(
             "loss",
             _REAL,
             "nat",
@@ -236,6 +243,34 @@ TABLES: Final[dict[str, tuple[Column, ...]]] = {
             _TEXT,
             "",
             "delivered, lost (outage), late (deadline), aborted (device left or ran empty).",
+        ),
+        Column(
+            "spectral_efficiency",
+            _REAL,
+            "bit/s/Hz",
+            "Rate over used bandwidth, mean while on air; null if nothing was on air.",
+            True,
+        ),
+        Column(
+            "modulation",
+            _REAL,
+            "bit",
+            "Modulation order, mean while on air; null under a link without schemes.",
+            True,
+        ),
+        Column(
+            "retransmissions",
+            _REAL,
+            "1",
+            "Mean retransmissions of a transport block; null under a link without schemes.",
+            True,
+        ),
+        Column(
+            "resource_blocks",
+            _REAL,
+            "1",
+            "Resource blocks in use, mean while on air; null without blocks.",
+            True,
         ),
     ),
     "shares": (

@@ -107,6 +107,26 @@ class Scenario(ScenarioTable):
         return self
 
     @model_validator(mode="after")
+    def _blocks_fit(self) -> Self:
+        if self.devices.power_control is not None:
+            if self.cell.resource_block_hz is None:
+                raise ValueError(
+                    "devices.power_control sets the power per resource block; "
+                    "it needs cell.resource_block_hz"
+                )
+            if self.channel.path_loss is None:
+                raise ValueError(
+                    "devices.power_control needs channel.path_loss, which it compensates; "
+                    "recorded gains do not have it apart"
+                )
+        if self.cell.resource_block_hz is not None and getattr(self.protocol, "reallocate", False):
+            raise ValueError(
+                "protocol.reallocate divides released bandwidth at will; "
+                "it does not go with cell.resource_block_hz"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _shares_fit(self) -> Self:
         data = self.learner.data if self.learner else None
         if data and data.share and not data.overlap and data.share * self.devices.count > 1 + 1e-9:

@@ -78,18 +78,21 @@ def build_world(scenario: Scenario) -> ScenarioWorld:
 
 def build_cell(env: simpy.Environment, scenario: Scenario) -> Cell:
     """Return the cell of a scenario at run time."""
-    table = scenario.cell
+    table, link = scenario.cell, scenario.channel.link
     protocol = scenario.protocol if isinstance(scenario.protocol, RadioProtocolTable) else None
     return Cell(
         env,
         position_m=table.position_m,
         noise_psd=table.noise_psd_w_per_hz,
-        uplink_hz=table.bandwidth_hz,
-        tx_power_w=np.broadcast_to(scenario.devices.tx_power_w, scenario.devices.count),
-        downlink_hz=table.downlink_bandwidth_hz,
+        uplink_hz=table.uplink_hz,
+        tx_power_w=np.broadcast_to(scenario.devices.max_power_w, scenario.devices.count),
+        downlink_hz=table.downlink_hz,
         server_tx_power_w=table.server_tx_power_w,
         compute=table.compute,
-        link=scenario.channel.link,
+        link=link,
+        blocks=table.blocks,
+        downlink_blocks=table.downlink_blocks,
+        patience_s=np.inf if link.is_ideal else scenario.delay_budget_s,
         outage=protocol.outage if protocol else None,
         reallocate=protocol.reallocate if protocol else False,
     )

@@ -18,11 +18,13 @@ def _rounds(simulation: Simulation) -> Iterator[RoundState]:
     ``Scenario.policy`` has made sure that the gains do not depend on simulated time.
     """
     for number in range(1, simulation.scenario.rounds + 1):
+        snapshot = simulation.world.at(0.0, number)
         yield round_state(
             simulation.scenario,
             number,
-            gain=simulation.world.at(0.0, number).gain,
+            gain=snapshot.gain,
             payload=simulation.protocol.payload(number),
             tx_power_w=simulation.tx_power_w,
             virtual_queue_s=0.0,
+            power_per_block_w=snapshot.power_per_block_w,
         )

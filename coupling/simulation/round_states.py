@@ -62,14 +62,15 @@ def round_state(
         gain=gain,
         bits=payload.uplink_bits,
         tx_power_w=tx_power_w,
-        bandwidth_hz=cell.bandwidth_hz,
+        bandwidth_hz=cell.uplink_hz,
         noise_psd=cell.noise_psd_w_per_hz,
         delay_budget_s=scenario.delay_budget_s,
         virtual_queue_s=virtual_queue_s,
         downlink_bits=payload.downlink_bits,
-        downlink_bandwidth_hz=cell.downlink_bandwidth_hz,
+        downlink_bandwidth_hz=cell.downlink_hz,
         server_tx_power_w=cell.server_tx_power_w,
         link=scenario.channel.link,
+        blocks=cell.blocks,
         **optional,
     )
 

@@ -195,6 +195,7 @@ def _scheduled_columns(
         "compute_j": outcome.compute_j,
         "compute_s": outcome.compute_s,
         "wait_s": outcome.wait_s,
+        "tx_power_w": outcome.tx_power_w,
         "loss": loss,
     }
 

@@ -93,8 +93,8 @@ class Simulation:
         count = scenario.devices.count
         self._device = np.arange(count)
         self._deadline_s: float | None = getattr(scenario.protocol, "deadline_s", None)
-        self.tx_power_w = np.broadcast_to(scenario.devices.tx_power_w, count)
-        """Transmit power of each device, in W."""
+        self.tx_power_w = np.broadcast_to(scenario.devices.max_power_w, count)
+        """Maximum transmit power of each device, in W."""
         self._battery = scenario.devices.battery
         compute = scenario.devices.compute
         self._speed_per_s = (
@@ -256,6 +256,7 @@ class Simulation:
             rounds_since_arrival=read_only(number - self.state.last_arrival),
             available=available,
             deadline_s=self._deadline_s,
+            power_per_block_w=snapshot.power_per_block_w,
         )
         offered = available & (self.state.times_arrived == 0) if payload.one_shot else available
         # If every device is offered, the usual case, nothing is copied.

@@ -32,6 +32,8 @@ class Snapshot:
     gain: Float[ndarray, " K"]
     available: Bool[ndarray, " K"]
     """Whether each device is available by ``devices.availability``, whatever its battery."""
+    power_per_block_w: Float[ndarray, " K"] | None = None
+    """Transmit power over one resource block in W; None without power control."""
 
 
 @final
@@ -52,6 +54,8 @@ class ScenarioWorld:
         self._presence = scenario.devices.availability.process(scenario.devices.count, self.streams)
         self._count = scenario.devices.count
         self._blocks = None if coherence == "round" else CoherenceBlocks(coherence)
+        self._power_control = scenario.devices.power_control
+        self._block_hz = scenario.cell.resource_block_hz
         self._round_period_s = scenario.round_period_s
         self._rounds = scenario.rounds if scenario.ending.is_fixed else None
 
@@ -100,7 +104,18 @@ class ScenarioWorld:
         gain = self._world.gain(block, begins_s)
         position_m = self._world.positions(world_s)
         distance_m = distance(with_height(position_m, self._height_m), self._server_m)
-        return Snapshot(world_s, block, position_m, distance_m, gain, self._presence.at(world_s))
+        power_w = self._power_per_block_w(position_m)
+        present = self._presence.at(world_s)
+        return Snapshot(
+            world_s, block, position_m, distance_m, gain, present, power_per_block_w=power_w
+        )
+
+    def _power_per_block_w(self, position_m: Float[ndarray, "K 2"]) -> Float[ndarray, " K"] | None:
+        """Return the power over one resource block in W; None without power control."""
+        if self._power_control is None or self._block_hz is None:
+            return None
+        path_gain = self._world.path_gain(position_m)
+        return self._power_control.power_per_block_w(path_gain, self._block_hz)
 
     def departure_s(
         self, snapshot: Snapshot, devices: Int[ndarray, " n"], time_s: float

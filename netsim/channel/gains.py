@@ -36,6 +36,10 @@ class Gains(ABC):
         An element depends on its own device, position, block and time only, to the last bit.
         """
 
+    def path_gain(self, position_m: Float[ndarray, "K 2"]) -> Float[ndarray, " K"]:
+        """Return the gains of all devices without fading, at their positions; of models only."""
+        raise NotImplementedError("recorded gains have no path loss apart")
+
 
 @final
 class ModelledGains(Gains):
@@ -102,6 +106,13 @@ class ModelledGains(Gains):
         else:
             gain *= self._at_rest[device, None]
         return gain
+
+    @override
+    def path_gain(self, position_m: Float[ndarray, "K 2"]) -> Float[ndarray, " K"]:
+        if self._at_rest is not None:
+            return self._at_rest
+        parts = [self._path_gain(chunk, position_m[chunk]) for chunk in chunks(len(position_m))]
+        return np.concatenate(parts)
 
     def _path_gain(
         self, device: Devices, position_m: Float[ndarray, "*n 2"]

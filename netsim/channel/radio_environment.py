@@ -87,6 +87,10 @@ class RadioEnvironment:
             gain[chunk] = block_gain[:, 0]
         return gain
 
+    def path_gain(self, position_m: Float[ndarray, "K 2"]) -> Float[ndarray, " K"]:
+        """Return the power gains of all devices at their positions, without fading."""
+        return self._gains.path_gain(position_m)
+
     def gains(
         self, device: Int[ndarray, " n"], block: Int[ndarray, " T"], time_s: Float[ndarray, " T"]
     ) -> Float[ndarray, "n T"]:

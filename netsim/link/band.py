@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
 
+import numpy as np
 import simpy
 from jaxtyping import Float
 from numpy import ndarray
@@ -11,15 +12,12 @@ from numpy import ndarray
 from netsim.channel.channel import Channel
 from netsim.clock import wait
 from netsim.link.base import Link
+from netsim.link.budget import LinkBudget
+from netsim.link.planning import next_usable_block_s, plan_transmission
+from netsim.link.resource_blocks import ResourceBlocks
 from netsim.link.shannon_link import IDEAL
 from netsim.link.transfer import ActiveTransfer, Attempt
-from netsim.link.transmission import (
-    AbortReason,
-    LinkBudget,
-    Outage,
-    next_usable_block_s,
-    plan_transmission,
-)
+from netsim.link.transmission import AbortReason, Outage
 
 _ROUNDING: Final = 1e-9
 """Relative excess of the sum of shares over the band that counts as rounding."""
@@ -39,6 +37,10 @@ class BandOptions:
     """Whether the other devices get the share that a device releases."""
     link: Link = IDEAL
     """Link model."""
+    blocks: ResourceBlocks | None = None
+    """Resource blocks of the band; None without. Of an uplink, every share is whole blocks."""
+    patience_s: float = np.inf
+    """Time without a bit after which a transfer is lost; for links that have an outage."""
 
 
 @final
@@ -72,6 +74,7 @@ class Band:
         self._active: dict[int, ActiveTransfer] = {}
         self._channel: Channel | None = None
         self._deadline_s = float("inf")
+        self._power_per_block_w: Mapping[int, float] = {}
 
     @staticmethod
     def uplink(
@@ -91,9 +94,16 @@ class Band:
         )
 
     def begin_round(
-        self, share_hz: Mapping[int, float], channel: Channel, deadline_s: float = float("inf")
+        self,
+        share_hz: Mapping[int, float],
+        channel: Channel,
+        deadline_s: float = float("inf"),
+        *,
+        power_per_block_w: Mapping[int, float] | None = None,
     ) -> None:
         """Begin a round with the shares of its devices in Hz, its channel and its deadline.
+
+        ``power_per_block_w`` is the power of each device over one block under power control.
 
         Raises:
             ValueError: a share that is not positive, or shares that exceed the band.
@@ -108,6 +118,7 @@ class Band:
         self._share_hz = dict(share_hz)
         self._channel = channel
         self._deadline_s = deadline_s
+        self._power_per_block_w = power_per_block_w or {}
 
     def transmit(
         self,
@@ -119,8 +130,8 @@ class Band:
         """Send a leg of a device and return its attempts; the last attempt decides.
 
         The leg is aborted at ``departure_s``, and when its bits have been on air for ``airtime_s``
-        seconds, the limit that the battery of the device sets. Both times are known beforehand, so
-        neither is an event.
+        seconds at maximum power, the limit that the battery of the device sets. Both times are
+        known beforehand, so neither is an event.
         """
         first = yield from self._attempt(device, bits, departure_s, airtime_s=airtime_s)
         attempts = [first]
@@ -140,7 +151,7 @@ class Band:
             yield wait(self._env, retry_s - self._env.now)
             if retry_s >= until_s:
                 break
-            airtime_s -= attempts[-1].on_air_s
+            airtime_s -= attempts[-1].full_power_s
             attempt = yield from self._attempt(device, bits, departure_s, airtime_s=airtime_s)
             attempts.append(attempt)
         return attempts
@@ -198,6 +209,9 @@ class Band:
             self._options.noise_psd,
             link=self._options.link,
             even=self._even,
+            blocks=self._options.blocks,
+            power_per_block_w=self._power_per_block_w.get(device),
+            patience_s=self._options.patience_s,
         )
         departs_first = transfer.departure_s < self._deadline_s
         until_s: float = transfer.departure_s if departs_first else self._deadline_s
@@ -213,5 +227,5 @@ class Band:
             reason=reason,
         )
         transfer.share_hz = share_hz
-        airtime_left_s = max(0.0, transfer.airtime_s - transfer.on_air_s)
+        airtime_left_s = max(0.0, transfer.airtime_s - transfer.full_power_s)
         transfer.transmission = transmission.limited_to(airtime_left_s)

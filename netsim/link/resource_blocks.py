@@ -106,7 +106,7 @@ def block_rates(
     )
     band_hz = used * block_hz
     noise_w = band_hz * (noise_psd * link.interference_margin)
-    raw_bps = band_hz * link.spectral_efficiency(power_w * gain[:, None] / noise_w)
+    raw_bps = band_hz * link.efficiency_over_blocks(power_w * gain[:, None] / noise_w, used)
     rate_bps = np.maximum.accumulate(raw_bps, axis=1)
     # Smallest maximiser: the position of the last strict rise.
     rises = np.ones(raw_bps.shape, bool)

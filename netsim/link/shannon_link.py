@@ -113,9 +113,7 @@ class ShannonLink(Link):
     ) -> Float[ndarray, "..."]:
         used_hz = bandwidth_hz
         if self.min_snr:
-            used_hz = np.minimum(
-                bandwidth_hz, self.max_bandwidth(gain, noise_psd, tx_power_w=tx_power_w)
-            )
+            used_hz = self.used_bandwidth(bandwidth_hz, gain, noise_psd, tx_power_w=tx_power_w)
         noise = self.shannon_noise_psd(noise_psd)
         rate_bps = shannon.rate(used_hz, gain, noise, tx_power_w=tx_power_w)
         if self.efficiency != 1.0:
@@ -123,6 +121,19 @@ class ShannonLink(Link):
         if self.max_bps_per_hz is None:
             return rate_bps
         return np.minimum(rate_bps, self.max_bps_per_hz * np.asarray(used_hz, float))
+
+    @override
+    def used_bandwidth(
+        self,
+        bandwidth_hz: ArrayLike,
+        gain: ArrayLike,
+        noise_psd: float,
+        tx_power_w: ArrayLike = 1.0,
+    ) -> Float[ndarray, "..."]:
+        if not self.min_snr:
+            return np.broadcast_to(np.asarray(bandwidth_hz, float), np.shape(gain))
+        widest_hz = self.max_bandwidth(gain, noise_psd, tx_power_w=tx_power_w)
+        return np.asarray(np.minimum(bandwidth_hz, widest_hz))
 
     def max_bandwidth(
         self, gain: ArrayLike, noise_psd: float, tx_power_w: ArrayLike = 1.0

@@ -3,10 +3,26 @@
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import simpy
 
 from netsim.clock import wait
 from netsim.link.transmission import Status, Transmission
+
+
+@final
+@dataclass(frozen=True)
+class MeanUse:
+    """Mean use of the share over the air time of an attempt; NaN for a link without schemes."""
+
+    used_hz: float
+    """Bandwidth that is not left empty."""
+    power_share: float
+    """Transmit power over the maximum."""
+    modulation: float
+    """Modulation order in bits per symbol."""
+    retransmissions: float
+    """Retransmissions of a transport block."""
 
 
 @final
@@ -25,6 +41,13 @@ class Attempt:
     bandwidth_hz: float
     """Mean share of the band over the attempt."""
     status: Status
+    use: MeanUse | None = None
+    """Mean use of the share; None under Shannon's (5), and where nothing was on air."""
+
+    @property
+    def full_power_s(self) -> float:
+        """Air time at the maximum power that costs as much energy."""
+        return self.on_air_s if self.use is None else self.on_air_s * self.use.power_share
 
     @property
     def rate_bps(self) -> float | None:
@@ -56,10 +79,11 @@ class ActiveTransfer:
         self.departure_s = departure_s
         """Time at which the device becomes unavailable."""
         self.airtime_s = airtime_s
-        """Limit of the air time."""
+        """Limit of the air time at maximum power."""
         self.start_s = self.since_s = float(env.now)
         self.sent_bit = self.on_air_s = self._hz_s = self.share_hz = 0.0
         self.transmission = Transmission((self.since_s,), (0.0,), "delivered")
+        self._use = np.zeros(4)
         self.changed = False
         """Whether the share changed since the plan was made."""
         self._wake = env.event()
@@ -83,11 +107,18 @@ class ActiveTransfer:
         if not self._wake.triggered:
             self._wake.succeed()
 
+    @property
+    def full_power_s(self) -> float:
+        """Air time at the maximum power that costs as much energy as the attempt so far."""
+        return float(self._use[1]) if self._use[0] else self.on_air_s
+
     def account(self) -> None:
         """Account for the bits and the air time up to now."""
         now_s = float(self._env.now)
         self.sent_bit += self.transmission.bits_until(now_s)
         self.on_air_s += self.transmission.airtime_until(now_s)
+        if self.transmission.use is not None:
+            self._use += self.transmission.use_until(now_s)
         self._hz_s += self.share_hz * (now_s - self.since_s)
         self.since_s = now_s
         self.changed = False
@@ -104,4 +135,5 @@ class ActiveTransfer:
             on_air_s=self.on_air_s,
             bandwidth_hz=self._hz_s / duration_s if duration_s else self.share_hz,
             status=status,
+            use=MeanUse(*(self._use / self.on_air_s).tolist()) if self._use[0] else None,
         )

@@ -144,6 +144,12 @@ def _band_problem(allocation: Allocation, state: RoundState) -> str | None:
             f"bandwidth {band_hz[wrong][0]} Hz of device {devices[wrong][0]} "
             "is not positive and finite"
         )
+    if state.blocks is not None and not state.blocks.is_whole(band_hz).all():
+        broken = ~state.blocks.is_whole(band_hz)
+        return (
+            f"bandwidth {band_hz[broken][0]:.9g} Hz of device {devices[broken][0]} "
+            f"is not a whole number of resource blocks of {state.blocks.block_hz:g} Hz"
+        )
     total_hz = float(band_hz.sum(dtype=np.float64))
     # Shares of single precision are rounded by more.
     rounding = max(_ROUNDING, float(np.finfo(np.float32).eps) if band_hz.itemsize < 8 else 0.0)

@@ -8,6 +8,7 @@ from coupling.scenario.tables.base import ScenarioTable
 from netsim.availability import Always, AnyAvailability
 from netsim.compute import DeviceCompute
 from netsim.energy import Battery, DeviceEnergy
+from netsim.link.power_control import PowerControl
 from netsim.mobility import AnyMobility, Static
 from netsim.parameters import Count, Height, Heights, Positive, source
 from netsim.placement import AnyPlacement
@@ -21,6 +22,10 @@ class DevicesTable(ScenarioTable):
     """Number of devices K."""
     tx_power_w: Positive = 1.0
     """Transmit power per device in W; the paper states none, its ``|h|^2`` carries 1 W."""
+    power_control: PowerControl | None = None
+    """Power control of the uplink; by default devices send at ``tx_power_w``. Needs
+    ``cell.resource_block_hz`` and a path-loss model.
+    """
     placement: Annotated[AnyPlacement, source("paper, section V-A")]
     """Positions of the devices at time 0."""
     height_m: Height | Heights = 0.0
@@ -43,3 +48,11 @@ class DevicesTable(ScenarioTable):
         if self.energy.kappa and self.compute is None:
             raise ValueError("energy.kappa needs compute, whose speed is the f of kappa f^2")
         return self
+
+    @property
+    def max_power_w(self) -> float:
+        """Maximum transmit power of a device, in W."""
+        control = self.power_control
+        if control is None or control.max_dbm is None:
+            return self.tx_power_w
+        return float(10.0 ** ((control.max_dbm - 30.0) / 10))

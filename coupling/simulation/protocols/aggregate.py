@@ -8,10 +8,18 @@ import simpy
 from typing_extensions import override
 
 from coupling.simulation.payloads import LegSizes, PayloadModel
-from coupling.simulation.protocols.base import Outcome, Payload, Protocol, RoundPlan, Transfers
+from coupling.simulation.protocols.base import (
+    Outcome,
+    Payload,
+    Protocol,
+    RoundPlan,
+    Transfers,
+    use_columns,
+)
 from learner.base import Learner
 from netsim.cell import UPLINK
 from netsim.clock import wait
+from netsim.link.budget import link_use
 
 LEG: Final = "payload"
 """Embedding, feature and gradient together."""
@@ -52,13 +60,26 @@ class Aggregate(Protocol):
         power_w = state.tx_power_w[position]
         share_hz = plan.allocation.bandwidth_hz
         gain = np.array([plan.channel.constant_gain(device) for device in chosen.tolist()], float)
-        rate_bps = state.link.rate(share_hz, gain, state.noise_psd, tx_power_w=power_w)
-        needed_s = bits / rate_bps
+        per_block_w = state.power_per_block_w
+        use = link_use(
+            state.link,
+            share_hz,
+            gain,
+            noise_psd=state.noise_psd,
+            max_power_w=power_w,
+            blocks=state.blocks,
+            power_per_block_w=None if per_block_w is None else per_block_w[position],
+        )
+        rate_bps = use.rate_bps
+        power_w = use.power_share * power_w
+        # An outage of the link is known at once: nothing is sent.
+        in_outage = (rate_bps <= 0) & (state.uplink is not None)
+        needed_s = np.divide(bits, rate_bps, out=np.zeros(len(bits)), where=~in_outage)
         start_s = self._env.now
         air_s = np.minimum(
             needed_s, np.minimum(plan.departure_s - start_s, plan.charge_j / power_w)
         )
-        arrived = air_s >= needed_s
+        arrived = (air_s >= needed_s) & ~in_outage
         transfers = zip(chosen.tolist(), air_s.tolist(), arrived.tolist(), strict=True)
         yield self._env.all_of(
             [
@@ -75,6 +96,7 @@ class Aggregate(Protocol):
             uplink_bps=rate_bps,
             air_s=air_s,
             transmit_j=power_w * air_s,
+            tx_power_w=np.where(in_outage, np.nan, power_w),
             transfers=Transfers(
                 device=chosen,
                 leg=LEG,
@@ -88,10 +110,13 @@ class Aggregate(Protocol):
                 bandwidth_hz=share_hz,
                 rate_bps=rate_bps,
                 energy_j=power_w * air_s,
+                **use_columns(use, state.blocks, rate_bps > 0),
                 status=(
                     "delivered"
                     if all_arrived
-                    else np.where(arrived, "delivered", "aborted").astype(object)
+                    else np.select([arrived, in_outage], ["delivered", "lost"], "aborted").astype(
+                        object
+                    )
                 ),
             ),
         )

@@ -12,6 +12,8 @@ from numpy import ndarray
 
 from coupling.simulation.payloads import LegSizes
 from netsim.channel.channel import Channel
+from netsim.link.budget import LinkUse
+from netsim.link.resource_blocks import ResourceBlocks
 from netsim.scheduling import Allocation, RoundState
 
 
@@ -60,6 +62,35 @@ class Transfers:
     energy_j: ndarray
     """Energy that the device spent on sending or receiving it, in J."""
     status: ndarray | str
+    spectral_efficiency: Float[ndarray, " m"] | None = None
+    """Bits per second and Hz of used bandwidth; NaN where nothing was on air."""
+    modulation: Float[ndarray, " m"] | None = None
+    """Mean modulation order in bits per symbol; None under a link without schemes."""
+    retransmissions: Float[ndarray, " m"] | None = None
+    """Mean retransmissions of a transport block; None under a link without schemes."""
+    resource_blocks: Float[ndarray, " m"] | None = None
+    """Mean number of resource blocks that are not left empty; None without blocks."""
+
+
+def use_columns(
+    use: LinkUse, blocks: ResourceBlocks | None, sends: Bool[ndarray, " m"]
+) -> dict[str, Float[ndarray, " m"] | None]:
+    """Return the columns of ``Transfers`` about the use of the shares; NaN where nothing is sent.
+
+    ``sends`` is whether each transfer was on air.
+    """
+    scheme = use.scheme
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = {
+            "spectral_efficiency": use.rate_bps / use.used_hz,
+            "modulation": None if scheme is None else scheme.modulation,
+            "retransmissions": None if scheme is None else scheme.retransmissions,
+            "resource_blocks": None if blocks is None else use.used_hz / blocks.block_hz,
+        }
+    return {
+        name: None if values is None else np.where(sends, values, np.nan)
+        for name, values in columns.items()
+    }
 
 
 @final
@@ -86,6 +117,8 @@ class Outcome:
     """Service times of its steps on the device and on the server; None without steps."""
     wait_s: Float[ndarray, " N"] | None = None
     """Time in the server's queue, in seconds; None where the protocol has none."""
+    tx_power_w: Float[ndarray, " N"] | None = None
+    """Mean transmit power while sending, in W; NaN where nothing was sent."""
 
     @staticmethod
     def empty() -> "Outcome":

@@ -11,13 +11,15 @@ from typing_extensions import override
 
 from coupling.scenario.tables import DevicesTable
 from coupling.simulation.payloads import LegSizes, PayloadModel
-from coupling.simulation.protocols.base import Outcome, Payload, Protocol, RoundPlan, Transfers
+from coupling.simulation.protocols.attempts import mean_power_w, transfers_of
+from coupling.simulation.protocols.base import Outcome, Payload, Protocol, RoundPlan
 from coupling.simulation.protocols.exchange import DEVICE, SERVER, Compute, Exchange, Send
 from coupling.simulation.protocols.participation import Participation
 from learner.base import Learner
 from learner.job import Job
 from netsim.cell import DOWNLINK, UPLINK, Cell, Direction
 from netsim.clock import wait
+from netsim.link.resource_blocks import ResourceBlocks
 from netsim.streams import Streams
 
 
@@ -81,7 +83,7 @@ class ExchangeProtocol(Protocol):
         self._device_steps = [entry.step for entry in steps if entry.side is DEVICE]
         self._server_steps = [entry.step for entry in steps if entry.side is SERVER]
         self._power_w: dict[Direction, float] = {
-            UPLINK: devices.tx_power_w,
+            UPLINK: devices.max_power_w,
             DOWNLINK: devices.energy.receive_w,
         }
         compute = devices.compute
@@ -105,7 +107,17 @@ class ExchangeProtocol(Protocol):
     def exchange(self, plan: RoundPlan) -> Generator[simpy.Event, Any, Outcome]:
         chosen = plan.allocation.devices.tolist()
         share_hz = dict(zip(chosen, plan.allocation.bandwidth_hz.tolist(), strict=True))
-        self._cell.begin_round(share_hz, plan.channel, self._env.now + self._deadline_s)
+        power_w = plan.state.power_per_block_w
+        if power_w is not None:
+            power_w = power_w[np.searchsorted(plan.state.device, plan.allocation.devices)]
+        self._cell.begin_round(
+            share_hz,
+            plan.channel,
+            self._env.now + self._deadline_s,
+            power_per_block_w=power_w if power_w is None else dict(
+                zip(chosen, power_w.tolist(), strict=True)
+            ),
+        )
         participations = self._participations(plan)
         round_number = plan.state.round
         jobs: dict[int, Job | None] = {}
@@ -126,7 +138,7 @@ class ExchangeProtocol(Protocol):
                 )
             for participation in arrived:
                 self._learner.computed(jobs[participation.device], entry.step)
-        return self._outcome(participations)
+        return self._outcome(participations, plan.state.blocks)
 
     def _participate(
         self, participation: Participation, round_number: int, jobs: dict[int, Job | None]
@@ -233,18 +245,14 @@ class ExchangeProtocol(Protocol):
             for row, number in enumerate(device.tolist())
         ]
 
-    def _outcome(self, participations: list[Participation]) -> Outcome:
+    def _outcome(
+        self, participations: list[Participation], blocks: ResourceBlocks | None
+    ) -> Outcome:
         """Return the outcome of the round; participations are in the allocation's order."""
-        legs = [entry for participation in participations for entry in participation.legs]
-        attempts = [attempt for _, _, attempt in legs]
         uplinks = [participation.attempts(UPLINK) for participation in participations]
         sent = np.array([sum(attempt.bits_delivered for attempt in uplink) for uplink in uplinks])
         uplink_s = np.array([participation.air_s(UPLINK) for participation in participations])
         downlink_s = [participation.air_s(DOWNLINK) for participation in participations]
-        rate_bps = [
-            np.nan if attempt.rate_bps is None else attempt.rate_bps for attempt in attempts
-        ]
-        energy_j = [self._power_w[direction] * attempt.on_air_s for _, direction, attempt in legs]
         return Outcome(
             arrived=np.array([participation.arrived for participation in participations]),
             uplink_bits=np.array([sum(attempt.bits for attempt in uplink) for uplink in uplinks]),
@@ -255,17 +263,6 @@ class ExchangeProtocol(Protocol):
             compute_j=np.array([entry.compute_j for entry in participations]),
             compute_s=np.array([entry.compute_s for entry in participations]),
             wait_s=np.array([entry.wait_s for entry in participations]),
-            transfers=Transfers(
-                device=np.array([attempt.device for attempt in attempts]),
-                leg=np.array([leg for leg, _, _ in legs], dtype=object),
-                direction=np.array([direction for _, direction, _ in legs], dtype=object),
-                bits=np.array([attempt.bits for attempt in attempts]),
-                bits_delivered=np.floor([attempt.bits_delivered for attempt in attempts]),
-                start_s=np.array([attempt.start_s for attempt in attempts]),
-                end_s=np.array([attempt.end_s for attempt in attempts]),
-                bandwidth_hz=np.array([attempt.bandwidth_hz for attempt in attempts]),
-                rate_bps=np.array(rate_bps),
-                energy_j=np.array(energy_j),
-                status=np.array([attempt.status for attempt in attempts], dtype=object),
-            ),
+            transfers=transfers_of(participations, self._power_w, blocks),
+            tx_power_w=mean_power_w(participations, self._power_w),
         )

@@ -39,7 +39,7 @@ class Participation:
 
     def spent_j(self, direction: Direction) -> float:
         """Return the energy that the device spent on sending or receiving, in J."""
-        airtime_s = sum(attempt.on_air_s for attempt in self.attempts(direction))
+        airtime_s = sum(attempt.full_power_s for attempt in self.attempts(direction))
         return self.power_w[direction] * airtime_s
 
     def max_airtime_s(self, direction: Direction) -> float:
@@ -53,9 +53,9 @@ class Participation:
             self.legs.append((leg, direction, attempt))
         # One attempt, the usual case, needs no sum.
         first, *others = attempts
-        airtime_s = first.on_air_s
+        airtime_s = first.full_power_s
         for attempt in others:
-            airtime_s += attempt.on_air_s
+            airtime_s += attempt.full_power_s
         self._spend(self.power_w[direction] * airtime_s)
 
     def step_s(self, step: str, now_s: float) -> float:

@@ -13,9 +13,10 @@ from netsim.channel.trace_gains import TraceGains
 from netsim.errors import StalledError
 from netsim.link import shannon
 from netsim.link.band import Band, BandOptions
+from netsim.link.budget import LinkBudget
 from netsim.link.shannon_link import ShannonLink
 from netsim.link.transfer import Attempt
-from netsim.link.transmission import LinkBudget, Outage
+from netsim.link.transmission import Outage
 from netsim.mobility import Static
 from netsim.placement import Disc
 from netsim.streams import Streams
