@@ -114,9 +114,9 @@ class ExchangeProtocol(Protocol):
             share_hz,
             plan.channel,
             self._env.now + self._deadline_s,
-            power_per_block_w=power_w if power_w is None else dict(
-                zip(chosen, power_w.tolist(), strict=True)
-            ),
+            power_per_block_w=power_w
+            if power_w is None
+            else dict(zip(chosen, power_w.tolist(), strict=True)),
         )
         participations = self._participations(plan)
         round_number = plan.state.round
