@@ -110,7 +110,7 @@ def _over_blocks(
     edges = [np.array([time_s])]
     sums = [np.zeros(1)]
     silent_count = 0
-    uses: list[Float[ndarray, "4 T"]] = []
+    uses: list[ndarray] = []
     heard_s = time_s
     for ends_s, gain in channel.blocks_from(device, time_s):
         # Cumulative bits at the ends of the blocks of this chunk.
@@ -146,7 +146,7 @@ def _rates(
     link: LinkBudget,
     gain: Float[ndarray, " T"],
     outage: Outage | None,
-    uses: list[Float[ndarray, "4 T"]],
+    uses: list[ndarray],
 ) -> tuple[Float[ndarray, " usable"], bool]:
     """Return the rates of the blocks until the transfer is lost, and whether it is lost.
 

@@ -55,7 +55,7 @@ class Transmission:
     sent_bit: Sequence[float] | Float[ndarray, " edges"]
     """Bits sent since the first edge, at each edge."""
     status: Status
-    use: Float[ndarray, "4 intervals"] | None = None
+    use: Float[ndarray, "4 _"] | None = None
     """``LinkUse.columns`` between the edges; further ones do not count. None under Shannon (5)."""
 
     @property
@@ -86,7 +86,7 @@ class Transmission:
         return np.asarray((self.use[:, : len(on_air_s)] * on_air_s).sum(axis=1))
 
     def limited_to(self, full_power_s: float) -> "Transmission":
-        """Return the transmission aborted after so many seconds of air time at maximum power.
+        """Return the transmission aborted after an air time at maximum power in seconds.
 
         Air time at less power counts in proportion.
         """
@@ -119,13 +119,13 @@ class Transmission:
 
 
 def truncated(
-    edges: Sequence[Float[ndarray, " edges"]],
-    sums: Sequence[Float[ndarray, " edges"]],
+    edges: Sequence[ndarray],
+    sums: Sequence[ndarray],
     status: Status,
     *,
     until_s: float,
     reason: AbortReason,
-    uses: Sequence[Float[ndarray, "4 T"]] = (),
+    uses: Sequence[ndarray] = (),
 ) -> Transmission:
     """Return the transmission, cut with ``reason`` at ``until_s`` if that comes first."""
     edge_s, sent_bit = np.concatenate(edges), np.concatenate(sums)
