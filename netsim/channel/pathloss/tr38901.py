@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass as plain
 from importlib.util import find_spec
-from typing import Annotated, Final, Literal, Protocol, final
+from typing import Annotated, Final, Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -25,6 +25,7 @@ from netsim.parameters import CONFIG, Place, Positive, Step, Switch, source
 from netsim.streams import Streams
 
 
+@runtime_checkable
 class _Parameters(Protocol):
     """Large-scale parameters as ``large_scale_parameters`` returns them."""
 
