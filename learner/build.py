@@ -1,8 +1,10 @@
 """Builder of a learner's components from its settings."""
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,7 +16,7 @@ from learner.architectures.pretrained import load_image_processor, load_model, l
 from learner.codec import SplitLink, build_link, require_codecs
 from learner.data import Dataset, LabelledDataset, Panel, Partition, load, prepare, tokenize
 from learner.data.panel import MAXIMUM_SAMPLES
-from learner.errors import LearnerInputError
+from learner.errors import LearnerInputError, one_line
 from learner.executor import LearnerComponents
 from learner.executor.frozen_features import FrozenFeatures
 from learner.heads import HeadBank
@@ -75,6 +77,7 @@ def build_components(
     if settings.attention == "auto":
         _choose_attention(split, samples, settings.micro_batch_tokens)
     split.store_frozen_weights()
+    _require_computable(settings.model, split, samples)
     matrices = (
         [] if settings.lora.frozen else [m for pair in adapters for m in (pair.down, pair.up)]
     )
@@ -121,6 +124,24 @@ def _prepare_sets(
         tokenize(labelled, tokenizer, settings.max_tokens, vocabulary=vocabulary, segments=segments)
         for labelled in sets
     ]
+
+
+def _require_computable(model: str, split: Split, samples: Dataset) -> None:
+    """Compute the longest sample once: sizes of a configuration may not fit each other.
+
+    Raises:
+        LearnerInputError: the model cannot compute it.
+    """
+    longest = np.array([int(np.argmax(samples.lengths))])
+    try:
+        with torch.no_grad():
+            replace(split, compiled=None).encode(split.embed(samples.batch(longest)))
+    except torch.OutOfMemoryError:
+        raise
+    # A model that does not fit its configuration raises anything.
+    except Exception as error:
+        problem = f"'{model}' cannot compute a sample: {one_line(error)}"
+        raise LearnerInputError("learner.model", problem) from error
 
 
 def _choose_attention(split: Split, samples: Dataset, token_budget: int) -> None:

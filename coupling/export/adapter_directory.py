@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from coupling.export.model_card import MODEL_CARD, CardFacts, model_card
+from coupling.files import documents
 from coupling.run_directory.layout import ADAPTER, PROVENANCE, SCENARIO, refuse_links_in_run
 from coupling.run_directory.provenance import read_facts
 from coupling.run_directory.status import run_status
@@ -142,7 +143,7 @@ def _scenario(run: Path) -> dict[str, Any]:
     """Return the tables of the run's scenario, which has a learner; plug-ins are not imported."""
     path = run / SCENARIO
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(documents.read_bytes(path).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read: {error}") from None
     if not isinstance(tables.get("learner"), dict):

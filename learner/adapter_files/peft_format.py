@@ -15,10 +15,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from learner.architectures.regular_files import read_regular, require_header
 from learner.errors import StateError, one_line
 
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
+_MAXIMUM_CONFIG_BYTES: Final = 8 * 2**20
 _PUBLIC_NAMES: Final = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
 """Names on the hub of the models that a package of Python brings."""
 _PREFIX: Final = "base_model.model."
@@ -121,7 +123,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         StateError: the file is missing or damaged, or a number is not finite.
     """
     try:
-        tensors: dict[str, Tensor] = load(path.read_bytes())
+        tensors: dict[str, Tensor] = load(_content(path))
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise StateError(f"{path}: is missing or damaged: {one_line(error)}") from None
     for name, values in tensors.items():
@@ -130,9 +132,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def _content(path: Path) -> bytes:
+    """Return the content of a safetensors file whose header is not too long."""
+    content = read_regular(path)
+    require_header(content)
+    return content
+
+
 def _read_config(path: Path) -> Mapping[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_regular(path, _MAXIMUM_CONFIG_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise StateError(f"{path}: is missing or damaged: {one_line(error)}") from None
     if not isinstance(config, dict):

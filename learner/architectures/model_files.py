@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from transformers.utils import cached_file
 
 from learner.architectures.base import pair
+from learner.architectures.regular_files import require_header
 from learner.errors import LearnerInputError, is_unreached, one_line
 
 KEY: Final = "learner.model"
@@ -96,7 +97,8 @@ def require_weights(model: str, source: str, config: Any, itemsize: int) -> None
         gib = [f"{number / 2**30:,.1f} GiB" for number in (needed * itemsize, memory)]
         problem = f"the weights of '{model}' need {gib[0]}, and this machine has {gib[1]}"
         raise LearnerInputError(KEY, problem)
-    size = sum(_size(model, path) for path in _weight_files(model, source))
+    files = _weight_files(model, source)
+    size = sum(_size(model, path) for path in files)
     # A weight has at least one byte.
     if needed > size:
         problem = (
@@ -104,6 +106,8 @@ def require_weights(model: str, source: str, config: Any, itemsize: int) -> None
             f"{size:,} bytes"
         )
         raise LearnerInputError(KEY, problem)
+    for path in files:
+        _require_header(model, path)
 
 
 def require_processor_files(model: str, source: str) -> None:
@@ -231,6 +235,15 @@ def _read_object(model: str, path: Path) -> dict[str, Any]:
 def _require_size(model: str, path: Path, maximum: int) -> None:
     if (size := _size(model, path)) > maximum:
         raise _unreadable(model, path.name, f"it has {size:,} bytes, more than {maximum:,}")
+
+
+def _require_header(model: str, path: Path) -> None:
+    """Refuse a weight file whose header is too long, before transformers reads it."""
+    try:
+        with path.open("rb") as file:
+            require_header(file.read(8))
+    except (OSError, ValueError) as error:
+        raise _unreadable(model, path.name, one_line(error)) from error
 
 
 def _size(model: str, path: Path) -> int:

@@ -145,6 +145,8 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
         require_processor_files(model, source)
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            # Some classes that a model may name are no tokenizers.
+            known, special = len(tokenizer), len(tokenizer.all_special_ids)
     except LearnerInputError:
         raise
     # Faulty files raise anything, down to a bare Exception of the Rust library.
@@ -152,12 +154,10 @@ def load_tokenizer(model: str, vocabulary: int) -> Any:
         problem = f"'{model}' has no tokenizer that can be loaded: {one_line(error)}"
         raise LearnerInputError(KEY, problem, unreached=is_unreached(error)) from error
     # Where the files are missing, transformers may make up a tokenizer of special tokens only.
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
+    if known <= special:
         raise LearnerInputError(KEY, f"'{model}' has no tokenizer files")
-    if len(tokenizer) > vocabulary:
-        problem = (
-            f"the tokenizer of '{model}' knows {len(tokenizer)} tokens, and the model {vocabulary}"
-        )
+    if known > vocabulary:
+        problem = f"the tokenizer of '{model}' knows {known} tokens, and the model {vocabulary}"
         raise LearnerInputError(KEY, problem)
     return tokenizer
 

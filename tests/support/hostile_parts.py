@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from os import mkfifo, truncate
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pyarrow as pa
@@ -64,12 +66,47 @@ def _pickle(folder: Path, scene: Scene) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
-def _adapter(name: str, content: bytes | None) -> Build:
+def _many_tensors(folder: Path, scene: Scene) -> None:
+    """Write weights of 200,000 empty tensors, for which transformers would need many seconds."""
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps({f"x{number}": empty for number in range(200_000)}).encode()
+    header += b" " * (-len(header) % 8)
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+
+
+def _pipe_in(place: str) -> Build:
+    """Return a builder that puts a pipe in the place of a file that a scenario leads to."""
+
+    def build(scene: Scene) -> None:
+        copytree(next(scene.learned.rglob("adapter_config.json")).parent, scene.folder / "start")
+        path = scene.folder / place
+        path.unlink()
+        mkfifo(path)
+        start = {"start": "start"} if place.startswith("start/") else {}
+        lora = LEARNER["lora"] | start
+        scene.write_scenario(rounds=1, learner=LEARNER | {"lora": lora})
+
+    return build
+
+
+def _sparse(name: str) -> Build:
+    """Return a builder that makes a file of the adapter seem to have 2^40 bytes."""
+
+    def build(scene: Scene) -> None:
+        truncate(next(scene.learned.rglob(name)), 2**40)
+
+    return build
+
+
+def _adapter(name: str, content: bytes | None, *, pipe: bool = False) -> Build:
     """Return a builder that replaces a file of the adapter of the run with learning."""
 
     def build(scene: Scene) -> None:
         path = next(scene.learned.rglob(name))
-        if content is None:
+        if pipe:
+            path.unlink()
+            mkfifo(path)
+        elif content is None:
             replace_by_link(path, scene.canary / "victim.txt")
         else:
             path.write_bytes(content)
@@ -115,6 +152,33 @@ MODELS = (
     Case(3, "an adapter of another kind", _adapter("adapter_config.json", b"[]"), EXPORT, 1),
     Case(3, "an adapter that is none", _adapter("adapter_model.safetensors", b"x"), EXPORT, 1),
     Case(3, "an adapter that is a link", _adapter("adapter_model.safetensors", None), EXPORT, 1),
+    Case(3, "a header of 200,000 tensors", model(_many_tensors), RUN, 2, "has a header of"),
+    Case(3, "chunks that do not fit", config(chunk_size_feed_forward=3), RUN, 2, "cannot compute"),
+    Case(
+        3,
+        "a tokenizer that is none",
+        model(
+            lambda folder, scene: edit_json(
+                folder / "tokenizer_config.json", tokenizer_class="RagTokenizer"
+            )
+        ),
+        RUN,
+        2,
+        "no tokenizer that can be loaded",
+    ),
+    *(
+        Case(3, f"a pipe as {place}", _pipe_in(place), RUN, 2, "is no regular file")
+        for place in ("start/adapter_config.json", "start/adapter_model.safetensors")
+    ),
+    Case(3, "a pipe as samples", _pipe_in("data/train.parquet"), RUN, 2, "is no regular file"),
+    *(
+        Case(3, f"a pipe as {name}", _adapter(name, None, pipe=True), EXPORT, 1, "no regular file")
+        for name in ("adapter_config.json", "adapter_model.safetensors", "heads.safetensors")
+    ),
+    *(
+        Case(3, f"{name} of 2^40 bytes", _sparse(name), EXPORT, 1, "of memory")
+        for name in ("adapter_config.json", "adapter_model.safetensors")
+    ),
     Case(3, "export of a run without learning", lambda scene: None, ("export", "run", "x"), 2),
 )
 

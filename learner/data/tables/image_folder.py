@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from learner.architectures.regular_files import read_regular
 from learner.data.tables.origin import Origin, SampleFile
 from learner.errors import LearnerInputError
 
@@ -32,8 +33,8 @@ def read_split(folder: Path, key: str, split: str) -> tuple[pd.DataFrame, Origin
     if not files:
         raise LearnerInputError(key, f"'{folder}' has no pictures in its folders of classes")
     try:
-        images = [file.read_bytes() for file, _ in files]
-    except OSError as error:
+        images = [read_regular(file) for file, _ in files]
+    except (OSError, ValueError) as error:
         raise LearnerInputError(key, f"a picture cannot be read: {error}") from error
     columns = ("image", "label")
     names = [file.relative_to(folder.parent).as_posix() for file, _ in files]

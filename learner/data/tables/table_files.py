@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,6 +15,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from learner.architectures.regular_files import (
+    read_regular,
+    readable_bytes,
+    require_memory,
+)
 from learner.errors import one_line
 
 _GZIP: Final = b"\x1f\x8b"
@@ -29,8 +33,6 @@ _UNREADABLE: Final = (
 )
 """Errors of the readers of damaged files."""
 _MAXIMUM_COLUMNS: Final = 1_000
-_READABLE_SHARE: Final = 0.25
-"""Share of the machine's memory that one file may need."""
 _WORD_BYTES: Final = 8
 _CHUNK_BYTES: Final = 2**14
 """Memory of a column of a row group beside its values."""
@@ -52,16 +54,9 @@ def read_table(file: Path) -> pd.DataFrame:
         raise ValueError(one_line(error, limit=150)) from error
 
 
-def readable_bytes() -> int:
-    """Return the memory that one file may need: a quarter of the machine's, in bytes."""
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return int(_READABLE_SHARE * total)
-
-
 def _content(file: Path) -> bytes:
     """Return the bytes of a file, unpacked if they are compressed with gzip."""
-    _require_memory(file.stat().st_size)
-    content = file.read_bytes()
+    content = read_regular(file)
     if content.startswith(_GZIP):
         with gzip.open(io.BytesIO(content)) as unpacked:
             content = unpacked.read(readable_bytes() + 1)
@@ -71,11 +66,7 @@ def _content(file: Path) -> bytes:
 
 def _require_memory(needed: int) -> None:
     """Refuse a file that would need more than the share of the machine's memory."""
-    if needed > (limit := readable_bytes()):
-        raise ValueError(
-            f"needs up to {needed:,} bytes of memory; {limit:,} are allowed, "
-            f"{_READABLE_SHARE:.0%} of this machine's"
-        )
+    require_memory(needed, readable_bytes())
 
 
 def _parquet(content: bytes) -> pd.DataFrame:
