@@ -1,14 +1,17 @@
 """Commands that read run directories: ``figures``, ``report`` and ``timeline``."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from coupling.cli.options import print_line
+from coupling.files.paths import unlink_second_name
 from coupling.run_directory.layout import refuse_links_in_run
 from coupling.scenario.errors import ScenarioError, os_error_text
 
@@ -57,6 +60,8 @@ def figures(
     """Draw a figure of the runs as SVG, PNG or PDF."""
     with wrong_input():
         from analysis import TraceError, load_many
+
+        _import_matplotlib()
         from analysis.figures import FIGURES, draw, save
         from analysis.runs import require_rounds
 
@@ -127,11 +132,26 @@ def wrong_input() -> Iterator[None]:
         raise ScenarioError(str(error)) from None
 
 
+def _import_matplotlib() -> None:
+    """Import Matplotlib without the ``matplotlibrc`` of the working directory.
+
+    That file may come with somebody's run, and its settings begin programs.
+    """
+    here = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(Path(__file__).parent)
+        import_module("matplotlib")
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
 def _write(path: Path, text: str) -> None:
     """Write a text file, and print its path."""
     refuse_links_in_run(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        unlink_second_name(path)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be written: {os_error_text(error)}") from None
@@ -151,6 +171,8 @@ def _saved(
     for ending in formats:
         refuse_links_in_run(folder / f"{name}.{ending}")
     try:
+        for ending in formats:
+            unlink_second_name(folder / f"{name}.{ending}")
         return save(figure, folder, name, formats=formats, **options)
     except OSError as error:
         raise ScenarioError(f"{folder}: cannot be written: {os_error_text(error)}") from None

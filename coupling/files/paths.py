@@ -3,7 +3,9 @@
 The directory itself and its parents may be links, as ``runs -> /scratch/runs`` is on clusters.
 """
 
+import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +62,18 @@ def refuse_link(path: Path) -> None:
     """
     if path.is_symlink():
         raise _refused(path, is_link=True)
+
+
+def unlink_second_name(path: Path) -> None:
+    """Remove a file that has further names: a write would change all of them.
+
+    Raises:
+        OSError: the system refuses.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+            path.unlink()
 
 
 def _refused(path: Path, *, is_link: bool) -> RunError:

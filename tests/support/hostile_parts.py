@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from os import mkfifo, truncate
+from os import link, mkfifo, truncate
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -222,6 +222,17 @@ def named(name: str) -> Build:
     return build
 
 
+def second_name(name: str) -> Build:
+    """Return a builder of a second name of a canary file in the working directory."""
+
+    def build(scene: Scene) -> None:
+        path = scene.folder / name
+        path.parent.mkdir(exist_ok=True)
+        link(scene.canary / "victim.txt", path)
+
+    return build
+
+
 HOSTILE_NAME = "<img src=x onerror=alert(1)> [red]$x^2$"
 PAGES = (
     Case(5, "markup in all texts, report", texts, ("report", "finished"), 0, "report.html"),
@@ -240,6 +251,28 @@ PAGES = (
         ("figures", "queue", "finished"),
         2,
         "damaged",
+    ),
+    Case(
+        7,
+        "settings of Matplotlib in the working directory",
+        lambda scene: (scene.folder / "matplotlibrc").write_bytes(b"axes.\x1b[31m: \xff\n"),
+        ("figures", "queue", "finished", "--out", "f"),
+        0,
+    ),
+    Case(2, "the report has a second name", second_name("report.html"), ("report", "finished"), 0),
+    Case(
+        2,
+        "the timeline has a second name",
+        second_name("t.json"),
+        ("timeline", "finished", "--out", "t.json"),
+        0,
+    ),
+    Case(
+        2,
+        "a figure has a second name",
+        second_name("f/queue.svg"),
+        ("figures", "queue", "finished", "--out", "f", "--format", "svg"),
+        0,
     ),
 )
 
