@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from support import small_runs
 from support.run_fixtures import Airtune
-from support.small_runs import NETWORK, stop_after
+from support.small_runs import NETWORK, scenario_file, stop_after
 from support.tiny_models import edit_json
 
 from coupling import Scenario, run
@@ -100,3 +101,14 @@ def test_a_look_without_plugins_imports_nothing(
     assert not (tmp_path / "marker").exists()
     assert airtune("validate", str(path)).status == 0
     assert (tmp_path / "marker").exists()
+
+
+def test_settings_of_matplotlib_beside_a_run_are_not_read(tmp_path: Path) -> None:
+    run(Scenario.load(scenario_file(tmp_path)), tmp_path / "run")
+    (tmp_path / "matplotlibrc").write_bytes(b"\xff\xfe: not UTF-8")
+
+    # In a process of its own: Matplotlib reads its settings when it is imported.
+    ended = small_runs.airtune("figures", "queue", "run", "--out", "f", cwd=tmp_path)
+
+    assert ended.returncode == 0, ended.stderr
+    assert list((tmp_path / "f").iterdir())

@@ -252,13 +252,6 @@ PAGES = (
         2,
         "damaged",
     ),
-    Case(
-        7,
-        "settings of Matplotlib in the working directory",
-        lambda scene: (scene.folder / "matplotlibrc").write_bytes(b"axes.\x1b[31m: \xff\n"),
-        ("figures", "queue", "finished", "--out", "f"),
-        0,
-    ),
     Case(2, "the report has a second name", second_name("report.html"), ("report", "finished"), 0),
     Case(
         2,
