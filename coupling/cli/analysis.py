@@ -135,7 +135,7 @@ def wrong_input() -> Iterator[None]:
 def _import_matplotlib() -> None:
     """Import Matplotlib without the ``matplotlibrc`` of the working directory.
 
-    That file may come with somebody's run, and its settings begin programs.
+    That file may come with a run of others, and its settings begin programs.
     """
     here = os.open(".", os.O_RDONLY)
     try:
