@@ -126,7 +126,9 @@ class Run:
             TraceError: a damaged file, one of an unreadable schema version, or no such column.
         """
         chosen = columns if columns is not None else self._columns.get(name)
-        frame: pd.DataFrame = self._tables.read(name, chosen, rounds or self._rounds).to_pandas()
+        rows = self._tables.read(name, chosen, rounds or self._rounds)
+        # Notes of pandas on index and types, in a table that others have written, may be wrong.
+        frame: pd.DataFrame = rows.replace_schema_metadata(None).to_pandas()
         return frame
 
     def arrays(self, name: str, *columns: str) -> dict[str, ndarray]:

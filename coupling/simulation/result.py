@@ -123,7 +123,8 @@ class RunResult:
         Raises:
             KeyError: there is no such table.
         """
-        frame: pd.DataFrame = self.arrow(name).to_pandas()
+        # Notes of pandas on index and types, in a table that others have written, may be wrong.
+        frame: pd.DataFrame = self.arrow(name).replace_schema_metadata(None).to_pandas()
         return frame
 
     def arrow(self, name: str) -> pa.Table:

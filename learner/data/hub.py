@@ -154,7 +154,7 @@ def _load(hub_set: HubSet, split: str) -> tuple[pd.DataFrame, bool]:
         if any(isinstance(feature, datasets.Image) for feature in loaded.features.values()):
             table = embed_table_storage(table)
         table.validate(full=True)
-    return table.to_pandas(), guessed
+    return table.replace_schema_metadata(None).to_pandas(), guessed
 
 
 @contextmanager

@@ -164,3 +164,13 @@ def test_texts_of_a_part_that_are_no_utf8_are_damage(run_dir: Path) -> None:
         assert analysis.load(run_dir).transfers.empty
     with pytest.raises(RunError, match=r"is damaged: .*Invalid UTF8"):
         RunResult(run_dir).arrow("transfers")
+
+
+def test_wrong_notes_of_pandas_in_a_part_are_not_read(run_dir: Path) -> None:
+    part = run_dir / "rounds" / "part-000000.parquet"
+    table = pq.read_table(part)
+    notes = {**table.schema.metadata, "pandas": "[]"}
+    pq.write_table(table.replace_schema_metadata(notes), part)
+
+    assert len(analysis.load(run_dir).rounds) == table.num_rows
+    assert len(RunResult(run_dir).table("rounds")) == table.num_rows

@@ -43,3 +43,21 @@ def test_texts_that_are_no_utf8_are_refused_when_they_are_read(tmp_path: Path) -
 
     with pytest.raises(ValueError, match="Invalid UTF8"):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        "[]",
+        '{"columns": []}',
+        '{"index_columns": ["absent"], "columns": [], "column_indexes": []}',
+        '{"index_columns": [{"kind": "range", "name": null, "start": 0, "stop": 1e40, "step": 1}], '
+        '"columns": [], "column_indexes": []}',
+    ],
+)
+def test_wrong_notes_of_pandas_in_a_file_are_not_read(tmp_path: Path, notes: str) -> None:
+    path = tmp_path / "train.parquet"
+    table = pa.table({"text": ["a", "b"], "label": [0, 1]})
+    pq.write_table(table.replace_schema_metadata({"pandas": notes}), path)
+
+    assert read_table(path)["text"].tolist() == ["a", "b"]

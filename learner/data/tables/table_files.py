@@ -87,10 +87,11 @@ def _parquet(content: bytes) -> pd.DataFrame:
             for chunk in chunks
         )
     )
+    table = file.read()
     # Texts that are no UTF-8 would end in an error where they are used.
-    for group in range(metadata.num_row_groups):
-        file.read_row_group(group).validate(full=True)
-    return pd.read_parquet(io.BytesIO(content))
+    table.validate(full=True)
+    # What pandas has written about its index and types may be wrong; the columns suffice.
+    return table.replace_schema_metadata(None).to_pandas()
 
 
 def _csv(content: bytes) -> pd.DataFrame:
