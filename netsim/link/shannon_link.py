@@ -131,7 +131,7 @@ class ShannonLink(Link):
         tx_power_w: ArrayLike = 1.0,
     ) -> Float[ndarray, "..."]:
         if not self.min_snr:
-            return np.broadcast_to(np.asarray(bandwidth_hz, float), np.shape(gain))
+            return Link.used_bandwidth(self, bandwidth_hz, gain, noise_psd, tx_power_w)
         widest_hz = self.max_bandwidth(gain, noise_psd, tx_power_w=tx_power_w)
         return np.asarray(np.minimum(bandwidth_hz, widest_hz))
 
